@@ -1,0 +1,174 @@
+"""Enrolment: the network's genesis, a register's first link, and the one call's two shapes.
+
+The network id is the hash of the genesis document, so every header names the log key
+it will be logged under. `POST /v1/enrolments` takes an EnrolmentRequest and answers an
+EnrolmentAnswer; both are plain JSON. Nothing here holds a private key.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Self
+
+from meterseal_proto.encoding import Value, encode
+from meterseal_proto.keys import PublicKey
+from meterseal_proto.units import MeterId, RegisterId, obis_text, parse_obis
+
+MAX_METERS: Final = 247
+"""Meters an agent serves: the unit addresses of one RS-485 bus."""
+_LINK: Final = b"meterseal/enrolment/v1\x00"
+_POSSESSION: Final = b"meterseal/enrolment-possession/v1\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """What a network is: chain id, the registry's principal, and the log's verifier key.
+
+    `log_key` is the C2SP signed-note vkey of the log.
+    """
+
+    chain_id: int
+    registry: str
+    log_key: str
+
+    def document(self) -> bytes:
+        """Return the canonical bytes that the network id is the hash of."""
+        return encode(
+            {
+                "chain_id": self.chain_id,
+                "log_key": self.log_key,
+                "registry": self.registry,
+            }
+        )
+
+    @property
+    def network(self) -> bytes:
+        """The network id, 32 bytes."""
+        return hashlib.sha256(self.document()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterStart:
+    """A register as it stood at enrolment: `value` at grid time `at`, read every `step` s."""
+
+    register: RegisterId
+    step: int
+    value: int
+    at: int
+
+
+def enrolment_hash(
+    network: bytes, meter: MeterId, start: RegisterStart, public: PublicKey
+) -> bytes:
+    """Return the first `prev` of a register's chain, 32 bytes."""
+    where: list[Value] = [network, meter, start.register]
+    begin: list[Value] = [start.step, start.value, start.at]
+    return hashlib.sha256(
+        _LINK + encode([*where, *begin, str(public.algorithm), public.raw])
+    ).digest()
+
+
+def possession_digest(code: str, csr_pem: str) -> bytes:
+    """Return the digest a device signs with its seal key to show that it holds it."""
+    return hashlib.sha256(_POSSESSION + encode([code, csr_pem])).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class MeterRequest:
+    """A meter the agent asks to speak for; the installer read the registers."""
+
+    serial: str
+    profile: str
+    capacity_w: int
+    registers: tuple[RegisterStart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentRequest:
+    """One agent's request: a one-time code, a CSR for its client certificate, its seal key."""
+
+    code: str
+    csr_pem: str
+    algorithm: str
+    seal_key: str
+    possession: str
+    meters: tuple[MeterRequest, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON body; registers are named by OBIS code."""
+        body = asdict(self)
+        for meter in body["meters"]:
+            for row in meter["registers"]:
+                row["register"] = obis_text(row["register"])
+        return body
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Self:
+        """Return the request; KeyError, TypeError or ValueError when the shape is wrong."""
+        meters = tuple(
+            MeterRequest(
+                m["serial"], m["profile"], m["capacity_w"],
+                tuple(
+                    RegisterStart(parse_obis(r["register"]), r["step"], r["value"], r["at"])
+                    for r in m["registers"]
+                ),
+            )
+            for m in body["meters"]
+        )  # fmt: skip
+        return cls(
+            code=body["code"],
+            csr_pem=body["csr_pem"],
+            algorithm=body["algorithm"],
+            seal_key=body["seal_key"],
+            possession=body["possession"],
+            meters=meters,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledMeter:
+    """The id a meter was given; `serial` tells which."""
+
+    serial: str
+    meter: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentAnswer:
+    """What an agent needs from now on: its name and certificate, meter ids, and whom to trust.
+
+    `genesis` is the hex of the genesis document; keys are hex except the log's vkey, which
+    is inside the genesis; `broker` is host:port of the MQTT endpoint.
+    """
+
+    agent: str
+    network_name: str
+    certificate_pem: str
+    ca_pem: str
+    genesis: str
+    chain_id: int
+    registry: str
+    log_key: str
+    receipt_key: str
+    trustee_keys: tuple[str, ...]
+    broker: str
+    broker_tls: bool
+    meters: tuple[EnrolledMeter, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON body."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Return the answer; KeyError, TypeError or ValueError when the shape is wrong."""
+        body = json.loads(text)
+        body["meters"] = tuple(EnrolledMeter(**meter) for meter in body["meters"])
+        body["trustee_keys"] = tuple(body["trustee_keys"])
+        answer = cls(**body)
+        if (
+            Genesis(answer.chain_id, answer.registry, answer.log_key).document().hex()
+            != answer.genesis
+        ):
+            raise ValueError("the answer's genesis document does not match its keys")
+        return answer

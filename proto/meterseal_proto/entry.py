@@ -1,0 +1,93 @@
+"""Entries of the public log: type u8 || version u8 || body; no usage is ever in one.
+
+A seal's entry is its header in consensus bytes with its signature, so a contract can
+rebuild the leaf. A key event binds a register to the key that speaks for it.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from meterseal_proto.encoding import decode, encode
+from meterseal_proto.errors import Malformed
+from meterseal_proto.merkle import leaf_hash
+from meterseal_proto.seal import CONSENSUS_BYTES, Header, parse_header
+from meterseal_proto.units import MeterId, RegisterId
+
+ENTRY_VERSION: Final = 1
+_HEAD_BYTES: Final = 2
+_SEAL_BYTES: Final = _HEAD_BYTES + CONSENSUS_BYTES + 64
+
+
+class EntryType(IntEnum):
+    """What an entry records."""
+
+    SEAL = 1
+    TARIFF = 2
+    TRADE_EVENT = 3
+    BILL_HASH = 4
+    REPORTING_SET = 5
+    OPERATOR_EDIT = 6
+    KEY_EVENT = 7
+    DEVICE_OPENING = 8
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEvent:
+    """From `from_seq` on, `public` (33 bytes, `algorithm`) seals this register.
+
+    `initial_value` and `initial_at` are the register and time the chain counts from;
+    `step` is the register's interval in seconds; `previous` is the header hash the
+    chain stood at, zero bytes at enrolment.
+    """
+
+    network: bytes
+    meter: MeterId
+    register: RegisterId
+    algorithm: str
+    public: bytes
+    from_seq: int
+    step: int
+    initial_value: int
+    initial_at: int
+    previous: bytes = bytes(32)
+
+
+def seal_entry(header: Header, signature: bytes) -> bytes:
+    """Return the log entry of a seal."""
+    return bytes((EntryType.SEAL, ENTRY_VERSION)) + header.consensus() + signature
+
+
+def open_seal_entry(entry: bytes) -> tuple[Header, bytes]:
+    """Return header and signature of a seal's entry; ValueError when it is none."""
+    if len(entry) != _SEAL_BYTES or entry[:2] != bytes((EntryType.SEAL, ENTRY_VERSION)):
+        raise ValueError("not the log entry of a seal")
+    return parse_header(entry[2:-64]), entry[-64:]
+
+
+def key_event_entry(event: KeyEvent) -> bytes:
+    """Return the log entry of a key event."""
+    body = encode([
+        *(event.network, event.meter, event.register, event.algorithm, event.public),
+        *(event.from_seq, event.step, event.initial_value, event.initial_at, event.previous),
+    ])  # fmt: skip
+    return bytes((EntryType.KEY_EVENT, ENTRY_VERSION)) + body
+
+
+def open_key_event_entry(entry: bytes) -> KeyEvent:
+    """Return the key event of an entry; ValueError when it is none."""
+    if entry[:_HEAD_BYTES] != bytes((EntryType.KEY_EVENT, ENTRY_VERSION)):
+        raise ValueError("not the log entry of a key event")
+    try:
+        fields = decode(entry[_HEAD_BYTES:])
+    except Malformed as error:
+        raise ValueError(str(error)) from None
+    kinds = (bytes, bytes, int, str, bytes, int, int, int, int, bytes)
+    if not isinstance(fields, tuple) or tuple(map(type, fields)) != kinds:
+        raise ValueError("a key event with fields of the wrong shape")
+    return KeyEvent(*fields)
+
+
+def leaf_of(entry: bytes) -> bytes:
+    """Return an entry's leaf hash in the log (RFC 9162 2.1.1)."""
+    return leaf_hash(entry)

@@ -1,0 +1,82 @@
+"""Two kinds of trouble: Rejected (they did wrong) and Unavailable (nobody did).
+
+`Reason` is the closed list of what an aggregator may answer; order is precedence,
+cheapest check first, and the numbers are on the wire, so they are never reused.
+This module must never hold a reason that no check can give.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+
+class Reason(IntEnum):
+    """Why a message was not taken as it came."""
+
+    TOO_LARGE = 1
+    MALFORMED = 2
+    WRONG_NETWORK = 3
+    UNKNOWN_METER = 4
+    KEY_NOT_YET_VALID = 5
+    KEY_REVOKED = 6
+    TIME_WINDOW = 7
+    REPLAYED_SEQ = 8
+    OUT_OF_ORDER = 9
+    BAD_SIGNATURE = 10
+    EQUIVOCATION = 11
+    OFF_GRID = 12
+    GAP = 13
+    BACKWARD_REGISTER = 14
+    INCONSISTENT = 15
+    CAPACITY = 16
+
+    @property
+    def final(self) -> bool:
+        """Whether the sender may forget the seal; False asks him to send it again in order."""
+        return self is not Reason.OUT_OF_ORDER
+
+    @property
+    def advances(self) -> bool:
+        """Whether the seal, validly signed but quarantined, still advances the hash chain."""
+        return self in _QUARANTINED
+
+    @property
+    def rebases(self) -> bool:
+        """Whether later intervals count from this seal's last register value all the same."""
+        return self is Reason.BACKWARD_REGISTER
+
+    @property
+    def text(self) -> str:
+        """The name in the field's spelling, e.g. `backward-register`."""
+        return self.name.lower().replace("_", "-")
+
+
+_QUARANTINED: Final = frozenset(
+    {
+        Reason.OFF_GRID,
+        Reason.GAP,
+        Reason.BACKWARD_REGISTER,
+        Reason.INCONSISTENT,
+        Reason.CAPACITY,
+    }
+)
+
+
+class Rejected(Exception):
+    """They did wrong: answered with a reason, recorded, never retried."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason.text}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Malformed(Rejected):
+    """Bytes that are not one of our messages, with the offset of the first wrong one."""
+
+    def __init__(self, detail: str, offset: int = 0) -> None:
+        super().__init__(Reason.MALFORMED, f"{detail} (at byte {offset})")
+        self.offset = offset
+
+
+class Unavailable(Exception):
+    """Nobody's fault, now: retried in exactly one place, with back-off and an end."""

@@ -1,0 +1,115 @@
+"""The message up: one seal as a deterministic CBOR array, and back.
+
+    [1, meter, register, first, step, seq, prev, signature,
+        [[salt, delta, value, quality, revision], ...]]
+
+The network is the topic's, the count is the array's, record starts follow from
+`first` and `step`, and the record root is recomputed: what is not on the wire cannot
+disagree with it. This module must never say whether a seal is acceptable.
+"""
+
+from typing import Final
+
+from meterseal_proto.encoding import Value, decode, encode
+from meterseal_proto.errors import Malformed
+from meterseal_proto.intervals import STEPS
+from meterseal_proto.seal import MAX_RECORDS, Header, OpenRecord, Seal, record_root
+from meterseal_proto.units import MAX_REGISTER, METER_ID_BYTES, MeterId, RegisterId
+
+SEAL_VERSION: Final = 1
+MAX_COUNT_63: Final = (1 << 63) - 1
+"""Databases keep 64-bit signed integers; no register, time or sequence is larger."""
+MAX_STEP: Final = 400 * 86_400
+"""A hole-closing interval spans at most the 400 days that edits reach back."""
+MAX_QUALITY: Final = 255
+MAX_REVISION: Final = 0xFFFF
+
+_FIELDS: Final = 9
+_RECORD_FIELDS: Final = 5
+
+
+def encode_seal(seal: Seal) -> bytes:
+    """Return the payload for an agent's `up` topic."""
+    header = seal.header
+    records: list[Value] = [
+        [salt, record.delta, record.value, record.quality, record.revision]
+        for record, salt in zip(seal.records, seal.salts, strict=True)
+    ]
+    body: list[Value] = [
+        SEAL_VERSION,
+        header.meter,
+        header.register,
+        header.first,
+        header.step,
+    ]
+    return encode([*body, header.seq, header.prev, seal.signature, records])
+
+
+def decode_seal(payload: bytes, network: bytes) -> Seal:
+    """Return the seal that `payload` holds, its header completed with the 32-byte `network`.
+
+    Raises Rejected(TOO_LARGE) or Malformed naming the first wrong field.
+    """
+    fields = decode(payload)
+    if not isinstance(fields, tuple) or len(fields) != _FIELDS:
+        raise Malformed(f"a seal is an array of {_FIELDS}")
+    version, meter, register, first, step, seq, prev, signature, rows = fields
+    if type(version) is not int or version != SEAL_VERSION:
+        raise Malformed(f"seal version {version!r}, only {SEAL_VERSION} is known")
+    start = _uint(first, "first", MAX_COUNT_63)
+    span = _step(step)
+    records, salts = _records(rows, start, span)
+    header = Header(
+        network=network,
+        meter=MeterId(_bytes(meter, "meter", METER_ID_BYTES)),
+        register=RegisterId(_uint(register, "register", MAX_REGISTER)),
+        first=start,
+        step=span,
+        count=len(records),
+        seq=_uint(seq, "seq", MAX_COUNT_63),
+        prev=_bytes(prev, "prev", 32),
+        root=record_root(records, salts),
+    )
+    return Seal(header, _bytes(signature, "signature", 64), records, salts)
+
+
+def _step(value: Value) -> int:
+    step = _uint(value, "step", MAX_STEP)
+    if step not in STEPS and (step == 0 or step % STEPS[0]):
+        raise Malformed(f"step {step}: not a multiple of {STEPS[0]} seconds")
+    return step
+
+
+def _records(
+    rows: Value, first: int, step: int
+) -> tuple[tuple[OpenRecord, ...], tuple[bytes, ...]]:
+    if not isinstance(rows, tuple) or not 1 <= len(rows) <= MAX_RECORDS:
+        raise Malformed(f"a seal holds 1 to {MAX_RECORDS} records")
+    records, salts = [], []
+    for index, row in enumerate(rows):
+        if not isinstance(row, tuple) or len(row) != _RECORD_FIELDS:
+            raise Malformed(f"a record is an array of {_RECORD_FIELDS}")
+        salt, delta, value, quality, revision = row
+        salts.append(_bytes(salt, "salt", 16))
+        record = OpenRecord(
+            first + index * step,
+            _uint(delta, "delta", MAX_COUNT_63),
+            _uint(value, "value", MAX_COUNT_63),
+            _uint(quality, "quality", MAX_QUALITY),
+            _uint(revision, "revision", MAX_REVISION),
+        )
+        records.append(record)
+    return tuple(records), tuple(salts)
+
+
+def _uint(value: Value, name: str, limit: int) -> int:
+    # type(), not isinstance: true is an int to Python, and no number of ours.
+    if type(value) is not int or not 0 <= value <= limit:
+        raise Malformed(f"{name}: an integer of 0 to {limit}")
+    return value
+
+
+def _bytes(value: Value, name: str, length: int) -> bytes:
+    if type(value) is not bytes or len(value) != length:
+        raise Malformed(f"{name}: {length} bytes")
+    return value

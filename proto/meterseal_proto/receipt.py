@@ -1,0 +1,133 @@
+"""The message down: the aggregator's signed answer to seals it was sent.
+
+    [1, network, log-by, [[meter, register, seq, hash], ...],
+        [[meter, register, seq, hash, reason], ...], signature]
+
+`durable` promises that every seal of the register up to `seq` is answered and that
+header `hash` will be in the log by `log-by`: a later absence is proof of misconduct.
+`refused` names single seals with a reason. Only such an answer empties an outbox;
+MQTT's PUBACK never does. The Ed25519 receipt key is apart from the log key. This
+module must never be asked to sign what is not yet committed.
+"""
+
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+
+from meterseal_proto.encoding import Value, decode, encode
+from meterseal_proto.errors import Malformed, Reason
+from meterseal_proto.units import MeterId, RegisterId
+
+RECEIPT_VERSION: Final = 1
+MAX_ANSWERS: Final = 500
+"""Answers a message: 500 of 60 bytes stay well inside one MQTT message of 64 KiB."""
+LOG_WITHIN_S: Final = 60
+"""The log's maximum merge delay: a receipted seal has its index within a minute."""
+
+_T = TypeVar("_T")
+_DOMAIN: Final = b"meterseal/receipt/v1\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A register's seals are durable up to `seq`, whose header hash is `hash`."""
+
+    meter: MeterId
+    register: RegisterId
+    seq: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One seal that was not accepted as it came, and why."""
+
+    meter: MeterId
+    register: RegisterId
+    seq: int
+    hash: bytes
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """All answers of one moment to one agent; `log_by` in UTC Unix seconds."""
+
+    network: bytes
+    log_by: int
+    durable: tuple[Answer, ...]
+    refused: tuple[Refusal, ...] = ()
+
+
+def sign_receipt(receipt: Receipt, key: Ed25519PrivateKey) -> bytes:
+    """Return the payload for an agent's `down` topic."""
+    body = _body(receipt)
+    return encode([*body, key.sign(_DOMAIN + encode(body))])
+
+
+def open_receipt(payload: bytes, key: Ed25519PublicKey) -> Receipt:
+    """Return the receipt in `payload` once its signature verified under `key`.
+
+    Raises Malformed for anything that is not exactly a receipt signed by this key.
+    """
+    fields = decode(payload)
+    if (
+        not isinstance(fields, tuple)
+        or len(fields) != 6
+        or fields[0] != RECEIPT_VERSION
+    ):
+        raise Malformed("not a receipt")
+    try:
+        _, network, log_by, durable, refused, signature = fields
+        receipt = Receipt(
+            _exact(network, bytes),
+            _exact(log_by, int),
+            tuple(_answer(row) for row in _exact(durable, tuple)),
+            tuple(_refusal(row) for row in _exact(refused, tuple)),
+        )
+        key.verify(_exact(signature, bytes), _DOMAIN + encode(_body(receipt)))
+    except (TypeError, ValueError):
+        raise Malformed("a receipt with a field of the wrong shape") from None
+    except InvalidSignature:
+        raise Malformed(
+            "the receipt is not signed by this aggregator's receipt key"
+        ) from None
+    return receipt
+
+
+def _body(receipt: Receipt) -> list[Value]:
+    return [
+        RECEIPT_VERSION,
+        receipt.network,
+        receipt.log_by,
+        [[a.meter, a.register, a.seq, a.hash] for a in receipt.durable],
+        [[r.meter, r.register, r.seq, r.hash, int(r.reason)] for r in receipt.refused],
+    ]
+
+
+def _exact(value: object, kind: type[_T]) -> _T:
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}")
+    return value
+
+
+def _answer(row: Value) -> Answer:
+    meter, register, seq, digest = _exact(row, tuple)
+    return Answer(
+        MeterId(_exact(meter, bytes)),
+        RegisterId(_exact(register, int)),
+        _exact(seq, int),
+        _exact(digest, bytes),
+    )
+
+
+def _refusal(row: Value) -> Refusal:
+    *rest, reason = _exact(row, tuple)
+    answer = _answer(tuple(rest))
+    found = Reason(_exact(reason, int))
+    return Refusal(answer.meter, answer.register, answer.seq, answer.hash, found)
