@@ -1,0 +1,288 @@
+"""A meter model as data: one TOML file, loaded by name and checked to the last key.
+
+A profile holds the register map, how to ask, how the model says "not available", the
+vendor document it was written from, and a dump with its expected values, which one
+test decodes. Profiles come with the package; an installer may name a file of his own.
+This module must never guess a value the file leaves out.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from meterseal_agent.meters.planner import Limits, plan
+from meterseal_agent.meters.registers import (
+    MAX_VALUE,
+    Coding,
+    Kind,
+    Point,
+    Unit,
+    WordOrder,
+)
+from meterseal_agent.meters.table import BadTable, Table, as_table
+from meterseal_proto.units import RegisterId, parse_obis
+
+MAX_READ: Final = 125
+"""Modbus Application Protocol V1.1b3, 6.3 and 6.4: registers in one answer."""
+MAX_ADDRESS: Final = 0xFFFF
+MAX_POINTS: Final = 200
+"""More than any shipped map; a longer one would not be read within a poll."""
+PARITIES: Final = ("N", "E", "O")
+ABSENT: Final = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Serial:
+    """Serial settings a meter leaves the factory with."""
+
+    baud: int
+    parity: str
+    stop_bits: int
+    unit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A point whose value tells this model apart: `low` to `high` in the point's unit."""
+
+    point: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """Registers as the meter would show them, by address, and the values they mean.
+
+    `origin` says where the words come from; `expected` holds integers by point name,
+    None where the value must be absent.
+    """
+
+    origin: str
+    words: Mapping[int, int]
+    expected: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One meter model. `max_power_w` is the most its terminals carry (rated current
+    x rated voltage x phases): what a register may grow by is judged against it.
+    """
+
+    name: str
+    manufacturer: str
+    model: str
+    document: str
+    function: int
+    max_power_w: int
+    coding: Coding
+    limits: Limits
+    serial: Serial
+    probe: Probe
+    points: tuple[Point, ...]
+    dump: Dump
+
+    def point(self, register: RegisterId) -> Point:
+        """Return the point of a register; ValueError names the ones there are."""
+        for point in self.points:
+            if point.register == register:
+                return point
+        names = ", ".join(point.name for point in self.points)
+        raise ValueError(f"{self.name} has no such register; it has {names}")
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the shipped profiles, sorted."""
+    folder = resources.files(__package__) / "profiles"
+    files = (entry.name for entry in folder.iterdir())
+    return tuple(
+        sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml"))
+    )
+
+
+def load(name: str) -> Profile:
+    """Return the shipped profile `name`; ValueError lists the shipped ones."""
+    if name not in names():
+        raise ValueError(
+            f"no meter profile {name!r}; choose one of {', '.join(names())}"
+        )
+    entry = resources.files(__package__) / "profiles" / f"{name}.toml"
+    return parse(name, entry.read_text(encoding="utf-8"))
+
+
+def load_file(path: Path) -> Profile:
+    """Return an installer's own profile; ValueError says what is wrong with it."""
+    return parse(path.stem, path.read_text(encoding="utf-8"))
+
+
+def parse(name: str, text: str) -> Profile:
+    """Return the profile written in `text`; ValueError names the key that is wrong."""
+    try:
+        table = Table(tomllib.loads(text), f"profile {name}")
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"profile {name} is not TOML: {error}") from error
+    points = tuple(_point(item) for item in _tables(table, "points", MAX_POINTS))
+    profile = Profile(
+        name=name,
+        manufacturer=table.text("manufacturer"),
+        model=table.text("model"),
+        document=table.text("document"),
+        function=table.integer("function", low=3, high=4),
+        max_power_w=table.integer("max_power_w", low=1, high=10**9),
+        coding=_coding(table),
+        limits=_limits(table),
+        serial=_serial(table.table("serial")),
+        probe=_probe(table.table("probe")),
+        points=points,
+        dump=_dump(table.table("dump")),
+    )
+    table.done()
+    _check_whole(profile, table.where)
+    return profile
+
+
+def _tables(table: Table, key: str, most: int) -> list[Table]:
+    items = table.items(key)
+    if not 1 <= len(items) <= most:
+        raise ValueError(f"{table.where}: {key} must have 1 to {most} entries")
+    return [
+        as_table(item, f"{table.where}: {key} {i}") for i, item in enumerate(items, 1)
+    ]
+
+
+def _point(table: Table) -> Point:
+    name = table.text("name")
+    try:
+        point = Point(
+            name=name,
+            register=parse_obis(table.text("obis")),
+            address=table.integer("address", low=0, high=MAX_ADDRESS),
+            kind=Kind(table.text("type")),
+            scale=_scale(table),
+            unit=Unit(table.text("unit")),
+            rollover=table.integer("rollover", low=1, high=10**15)
+            if table.has("rollover")
+            else None,
+        )
+    except ValueError as error:
+        raise ValueError(f"{table.where} ({name}): {error}") from error
+    table.done()
+    return point
+
+
+def _scale(table: Table) -> Fraction:
+    # A decimal text is exact; a TOML float 0.001 would not be.
+    text = table.text("scale")
+    try:
+        scale = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"scale {text!r} is no decimal number") from None
+    if scale == 0:
+        raise ValueError("scale must not be 0")
+    return scale
+
+
+def _coding(table: Table) -> Coding:
+    patterns = [
+        _hex(item, f"{table.where}: not_available")
+        for item in table.items("not_available")
+    ]
+    try:
+        order = WordOrder(table.text("word_order"))
+    except ValueError:
+        raise ValueError(f"{table.where}: word_order must be big or little") from None
+    return Coding(order, frozenset(patterns))
+
+
+def _hex(item: object, where: str) -> bytes:
+    if not isinstance(item, str):
+        raise BadTable(f"{where} must be hex texts")
+    try:
+        raw = bytes.fromhex(item)
+    except ValueError:
+        raise ValueError(f"{where}: {item!r} is not hex") from None
+    if len(raw) % 2 or not raw:
+        raise ValueError(f"{where}: {item!r} is not a whole number of 16-bit registers")
+    return raw
+
+
+def _limits(table: Table) -> Limits:
+    readable: list[tuple[int, int]] = []
+    for item in table.items("readable"):
+        match item:
+            case [int(first), int(last)] if 0 <= first <= last <= MAX_ADDRESS:
+                readable.append((first, last + 1))
+            case _:
+                raise ValueError(
+                    f"{table.where}: readable must hold [first, last] addresses"
+                )
+    limit = table.integer("read_limit", low=1, high=MAX_READ)
+    return Limits(limit, table.flag("pairs"), tuple(readable))
+
+
+def _serial(table: Table) -> Serial:
+    serial = Serial(
+        baud=table.integer("baud", low=300, high=115_200),
+        parity=table.text("parity"),
+        stop_bits=table.integer("stop_bits", low=1, high=2),
+        unit=table.integer("unit", low=1, high=247),
+    )
+    if serial.parity not in PARITIES:
+        raise ValueError(f"{table.where}: parity must be N, E or O")
+    table.done()
+    return serial
+
+
+def _probe(table: Table) -> Probe:
+    widest = 10**12
+    probe = Probe(
+        point=table.text("point"),
+        low=table.integer("low", low=-widest, high=widest),
+        high=table.integer("high", low=-widest, high=widest),
+    )
+    table.done()
+    return probe
+
+
+def _dump(table: Table) -> Dump:
+    origin = table.text("origin")
+    words: dict[int, int] = {}
+    blocks = table.table("words")
+    for key in blocks.unread():
+        raw = _hex(blocks.text(key).replace(" ", ""), blocks.where)
+        if not key.isdecimal():
+            raise ValueError(f"{blocks.where}: {key!r} is no register address")
+        for i in range(0, len(raw), 2):
+            words[int(key) + i // 2] = int.from_bytes(raw[i : i + 2])
+    values = table.table("expected")
+    expected = {key: _expected(values, key) for key in values.unread()}
+    table.done()
+    return Dump(origin, words, expected)
+
+
+def _expected(values: Table, key: str) -> int | None:
+    # TOML has no null, so the text "absent" stands for it.
+    if values.is_text(key):
+        if values.text(key) != ABSENT:
+            raise ValueError(f"{values.where}: {key} must be an integer or {ABSENT!r}")
+        return None
+    return values.integer(key, low=-MAX_VALUE, high=MAX_VALUE)
+
+
+def _check_whole(profile: Profile, where: str) -> None:
+    names_seen = [point.name for point in profile.points]
+    registers = [point.register for point in profile.points]
+    if len(set(names_seen)) < len(names_seen) or len(set(registers)) < len(registers):
+        raise ValueError(f"{where}: two points share a name or an OBIS code")
+    if profile.probe.point not in names_seen:
+        raise ValueError(f"{where}: the probe names no point of this profile")
+    if set(profile.dump.expected) != set(names_seen):
+        raise ValueError(f"{where}: dump.expected must name every point, and no other")
+    try:
+        plan(profile.points, profile.limits)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
