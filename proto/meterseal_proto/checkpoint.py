@@ -116,6 +116,7 @@ class Note:
 
 def parse_vkey(text: str) -> NoteKey:
     """Read a key from `name+id+base64`; raises Malformed when a character is off."""
+    _check_text(text)
     parts = text.split("+", 2)
     if len(parts) != 3:
         raise Malformed("a verifier key is name+id+base64")

@@ -1,0 +1,325 @@
+"""The claims an evidence bundle makes, each judged on its own and by name.
+
+Signature > leaf > inclusion > checkpoint > anchor: every step a stranger needs, from
+values in the bundle and nothing else. A claim is PASS only when it was computed; what
+could not be asked is UNCHECKED and says why. This module must never raise for
+anything a bundle holds, and never let one good claim cover for another.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from meterseal_proto.bundle import (
+    FILE_PUBLISHER,
+    Anchor,
+    Bundle,
+    HeldReceipt,
+    Logged,
+    file_reference,
+)
+from meterseal_proto.checkpoint import Checkpoint, open_note, parse_note
+from meterseal_proto.enrolment import RegisterStart, enrolment_hash
+from meterseal_proto.entry import KeyEvent, leaf_of, open_key_event_entry, seal_entry
+from meterseal_proto.errors import Rejected
+from meterseal_proto.intervals import STEPS
+from meterseal_proto.keys import PublicKey
+from meterseal_proto.merkle import verify_inclusion
+from meterseal_proto.receipt import Receipt, open_receipt
+from meterseal_proto.seal import MODE_OPEN, NO_SUM, Header, Seal, record_root
+from meterseal_proto.units import obis_text
+
+
+class Verdict(StrEnum):
+    """How a claim came out."""
+
+    PASS = "PASS"  # noqa: S105 - the word printed, no password
+    FAIL = "FAIL"
+    UNCHECKED = "UNCHECKED"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One claim: its short `name`, the `verdict`, and one sentence for a reader."""
+
+    name: str
+    verdict: Verdict
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What the reader knows from elsewhere: his `network` id in hex, a Stacks `node` URL."""
+
+    network: str | None = None
+    node: str | None = None
+
+
+class _Wrong(Exception):
+    """A claim is false; the message says why."""
+
+
+class _Unasked(Exception):
+    """A claim cannot be judged from here; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the claims share: None where an earlier claim failed to establish it."""
+
+    bundle: Bundle
+    expectation: Expectation
+    checkpoint: Checkpoint | None
+    event: KeyEvent | None
+    public: PublicKey | None
+
+    @property
+    def seal(self) -> Seal:
+        return self.bundle.seal.seal
+
+    @property
+    def header(self) -> Header:
+        return self.bundle.seal.seal.header
+
+    @property
+    def digest(self) -> bytes:
+        return self.header.digest(self.bundle.genesis.chain_id)
+
+
+def judge(bundle: Bundle, expectation: Expectation) -> tuple[Claim, ...]:
+    """Judge every claim of a bundle, in the order of `CLAIMS`."""
+    facts = _facts(bundle, expectation)
+    return tuple(_judge_one(name, check, facts) for name, check in CLAIMS)
+
+
+def holds(claims: Sequence[Claim], *, require_anchor: bool) -> bool:
+    """Say whether the evidence holds: nothing fails, and the anchor passes if required."""
+    for claim in claims:
+        required = require_anchor and claim.name == "anchor"
+        if claim.verdict is Verdict.FAIL:
+            return False
+        if required and claim.verdict is not Verdict.PASS:
+            return False
+    return bool(claims)
+
+
+def _judge_one(name: str, check: Callable[[_Facts], str], facts: _Facts) -> Claim:
+    try:
+        return Claim(name, Verdict.PASS, check(facts))
+    except _Wrong as wrong:
+        return Claim(name, Verdict.FAIL, str(wrong))
+    except _Unasked as unasked:
+        return Claim(name, Verdict.UNCHECKED, str(unasked))
+
+
+def _facts(bundle: Bundle, expectation: Expectation) -> _Facts:
+    checkpoint: Checkpoint | None
+    try:
+        checkpoint = open_note(bundle.checkpoint, bundle.genesis.log_key)
+    except Rejected:
+        checkpoint = None
+    event: KeyEvent | None = None
+    public: PublicKey | None = None
+    try:
+        event = open_key_event_entry(bundle.key.entry)
+        public = PublicKey.parse(event.algorithm, event.public)
+    except (Rejected, ValueError):
+        pass
+    return _Facts(bundle, expectation, checkpoint, event, public)
+
+
+def _network(facts: _Facts) -> str:
+    network = facts.bundle.genesis.network
+    if facts.header.network != network:
+        raise _Wrong("the header names another network than the genesis document makes")
+    if facts.event is not None and facts.event.network != network:
+        raise _Wrong("the key event is of another network than the genesis document")
+    return f"the genesis document with the log's key hashes to {network.hex()}"
+
+
+def _your_network(facts: _Facts) -> str:
+    network, expected = facts.bundle.genesis.network.hex(), facts.expectation.network
+    if expected is None:
+        raise _Unasked(
+            "give your network's id with --network, or this may be another's"
+        )
+    if network != expected.lower():
+        raise _Wrong(f"the bundle is of network {network}, not of yours")
+    return "the bundle is of the network you named"
+
+
+def _checkpoint(facts: _Facts) -> str:
+    try:
+        checkpoint = open_note(facts.bundle.checkpoint, facts.bundle.genesis.log_key)
+    except Rejected as rejected:
+        raise _Wrong(rejected.detail) from None
+    if len(parse_note(facts.bundle.checkpoint).signatures) != 1:
+        raise _Wrong("a bundle's checkpoint carries the log's signature and no other")
+    return f"signed by the log of the genesis document at {checkpoint.size} entries"
+
+
+def _key(facts: _Facts) -> str:
+    event, header = facts.event, facts.header
+    if event is None or facts.public is None:
+        raise _Wrong("the entry is no key event with a usable key")
+    if (event.meter, event.register) != (header.meter, header.register):
+        raise _Wrong("the key event is of another meter or register")
+    if header.seq < event.from_seq:
+        raise _Wrong(
+            f"the key seals from sequence {event.from_seq} on, this is earlier"
+        )
+    if event.step < STEPS[0] or header.step % event.step:
+        raise _Wrong(f"the register was enrolled with intervals of {event.step} s")
+    if facts.bundle.key.logged.index >= facts.bundle.seal.logged.index:
+        raise _Wrong("the key was logged after the seal")
+    _included(facts, facts.bundle.key.entry, facts.bundle.key.logged)
+    return (
+        f"logged at {facts.bundle.key.logged.index}, seals meter {header.meter.hex()} "
+        f"register {obis_text(header.register)} from sequence {event.from_seq} on"
+    )
+
+
+def _signature(facts: _Facts) -> str:
+    if facts.public is None:
+        raise _Unasked("there is no key to check it with")
+    if not facts.public.verify(facts.digest, facts.seal.signature):
+        raise _Wrong("the logged key did not sign this header")
+    return f"the meter's key signed header {facts.digest.hex()}"
+
+
+def _records(facts: _Facts) -> str:
+    header, records = facts.header, facts.seal.records
+    if (header.mode, header.bits, header.sum) != (MODE_OPEN, 0, NO_SUM):
+        raise _Wrong("the header is not of an open seal")
+    if header.count != len(records):
+        raise _Wrong(
+            f"the header counts {header.count} records, {len(records)} are here"
+        )
+    if record_root(records, facts.seal.salts) != header.root:
+        raise _Wrong("the records and salts do not hash to the header's root")
+    expected = [header.first + i * header.step for i in range(header.count)]
+    if header.step < 1 or [r.start for r in records] != expected:
+        raise _Wrong("the records do not stand on the header's grid")
+    return f"{len(records)} records from {header.first} on hash to the sealed root"
+
+
+def _register(facts: _Facts) -> str:
+    records, header = facts.seal.records, facts.header
+    for before, after in pairwise(records):
+        if before.value + after.delta != after.value:
+            raise _Wrong(f"the register does not grow by the interval at {after.start}")
+    opening = records[0].value - records[0].delta
+    start = _start(facts)
+    if start is None and header.seq == 1:
+        raise _Wrong("a register's first seal follows its enrolment, this does not")
+    if start is None:
+        return f"from {opening} to {records[-1].value}; earlier seals are not here"
+    if (header.first, opening) != (start.at, start.value):
+        raise _Wrong("the first seal does not start at the enrolled register and time")
+    return f"from the enrolled {opening} to {records[-1].value}, every interval adds up"
+
+
+def _start(facts: _Facts) -> RegisterStart | None:
+    """Give the enrolled register when the seal is the first after enrolment."""
+    event = facts.event
+    if event is None or facts.public is None:
+        return None
+    start = RegisterStart(
+        event.register, event.step, event.initial_value, event.initial_at
+    )
+    try:
+        link = enrolment_hash(event.network, event.meter, start, facts.public)
+    except (OverflowError, ValueError):
+        raise _Wrong("the key event holds numbers no register can have") from None
+    return start if facts.header.prev == link else None
+
+
+def _inclusion(facts: _Facts) -> str:
+    entry = seal_entry(facts.header, facts.seal.signature)
+    _included(facts, entry, facts.bundle.seal.logged)
+    return f"the seal is entry {facts.bundle.seal.logged.index} of the log"
+
+
+def _included(facts: _Facts, entry: bytes, logged: Logged) -> None:
+    head = facts.checkpoint
+    if head is None:
+        raise _Unasked("there is no valid checkpoint to prove it against")
+    leaf = leaf_of(entry)
+    if not verify_inclusion(leaf, logged.index, head.size, logged.proof, head.root):
+        raise _Wrong(f"the proof does not lead from entry {logged.index} to the root")
+
+
+def _receipt(facts: _Facts) -> str:
+    held = facts.bundle.receipt
+    if held is None:
+        raise _Unasked("the bundle holds no receipt; the log entry outweighs one")
+    receipt = _opened(held)
+    if receipt.network != facts.bundle.genesis.network:
+        raise _Wrong("the receipt is of another network")
+    if any(refusal.hash == facts.digest for refusal in receipt.refused):
+        raise _Wrong("the receipt refuses this seal")
+    if not any(_covers(facts, answer) for answer in _answers(receipt)):
+        raise _Wrong("the receipt does not answer this seal")
+    return (
+        f"answered under receipt key {held.key.hex()}; compare it with your enrolment"
+    )
+
+
+def _opened(held: HeldReceipt) -> Receipt:
+    try:
+        return open_receipt(held.payload, Ed25519PublicKey.from_public_bytes(held.key))
+    except (Rejected, ValueError, OverflowError) as error:
+        raise _Wrong(str(error)) from None
+
+
+def _answers(receipt: Receipt) -> list[tuple[bytes, int, int, bytes]]:
+    return [(a.meter, a.register, a.seq, a.hash) for a in receipt.durable]
+
+
+def _covers(facts: _Facts, answer: tuple[bytes, int, int, bytes]) -> bool:
+    """Say whether an answer up to a sequence speaks of this seal."""
+    meter, register, seq, digest = answer
+    header = facts.header
+    if (meter, register) != (header.meter, header.register):
+        return False
+    return seq > header.seq or (seq == header.seq and digest == facts.digest)
+
+
+def _anchor(facts: _Facts) -> str:
+    anchor, node = facts.bundle.anchor, facts.expectation.node
+    if anchor is not None:
+        _anchored(facts, anchor)
+    if node is not None:
+        raise _Unasked(f"no Stacks contract is known yet, so {node} was not asked")
+    if anchor is None:
+        raise _Unasked("the bundle holds no anchor")
+    raise _Unasked("it was written to the log's own file, which proves nothing")
+
+
+def _anchored(facts: _Facts, anchor: Anchor) -> None:
+    if anchor.publisher != FILE_PUBLISHER:
+        raise _Wrong("the publisher is not one this release knows (file)")
+    if anchor.reference != file_reference(anchor.size, anchor.root):
+        raise _Wrong("the reference does not name what was published")
+    head = facts.checkpoint
+    if head is not None and (head.size, head.root) != (anchor.size, anchor.root):
+        raise _Wrong("what was published is not the checkpoint's size and root")
+
+
+CLAIMS: Final[tuple[tuple[str, Callable[[_Facts], str]], ...]] = (
+    ("network", _network),
+    ("your-network", _your_network),
+    ("checkpoint", _checkpoint),
+    ("key", _key),
+    ("signature", _signature),
+    ("records", _records),
+    ("register", _register),
+    ("inclusion", _inclusion),
+    ("receipt", _receipt),
+    ("anchor", _anchor),
+)
+"""Every claim of a bundle by name, in the order a reader follows them."""

@@ -1,0 +1,85 @@
+"""meterseal-verify: check an evidence bundle offline, trusting nobody's server.
+
+Prints one line per claim - PASS, FAIL or UNCHECKED, the claim's name, a sentence -
+and exits 0 only when nothing failed. All reading is in `main`; the rest is values to
+values. It must never need our aggregator, never write, and never end in a traceback:
+a file that is no bundle gets one clear line.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from meterseal_proto.bundle import MAX_BUNDLE_BYTES, canonical, parse_bundle
+from meterseal_proto.claims import Claim, Expectation, Verdict, holds, judge
+from meterseal_proto.errors import Rejected
+
+_NAME_WIDTH: Final = 12
+
+
+def examine(data: bytes, expectation: Expectation) -> tuple[Claim, ...]:
+    """Judge the bytes of a file; a file of no known kind fails the claim `format`."""
+    try:
+        bundle = parse_bundle(data)
+    except Rejected as rejected:
+        return (
+            Claim("format", Verdict.FAIL, f"no evidence bundle: {rejected.detail}"),
+        )
+    known = Claim("format", Verdict.PASS, "an evidence bundle in its one spelling")
+    return (known, *judge(bundle, expectation))
+
+
+def render(claims: Sequence[Claim], *, passed: bool, as_json: bool) -> str:
+    """Write the claims down: one line each, or one canonical JSON object."""
+    if as_json:
+        rows = [
+            {"name": c.name, "text": c.text, "verdict": str(c.verdict)} for c in claims
+        ]
+        return canonical({"claims": [dict(row) for row in rows], "ok": passed}).decode()
+    width = max(len(verdict) for verdict in Verdict)
+    lines = (f"{c.verdict:<{width}} {c.name:<{_NAME_WIDTH}} {c.text}" for c in claims)
+    # A name from a file may hold anything; the terminal is shown ASCII only.
+    return "\n".join(lines).encode("ascii", "backslashreplace").decode()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0 when the evidence holds, 1 when it does not, 2 for bad usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        # One byte more than the limit tells a file that is too large, at no cost.
+        with Path(options.file).open("rb") as file:
+            data = file.read(MAX_BUNDLE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        unread = Claim("file", Verdict.FAIL, f"{options.file} cannot be read: {reason}")
+        claims: tuple[Claim, ...] = (unread,)
+    else:
+        claims = examine(data, Expectation(options.network, options.node))
+    passed = holds(claims, require_anchor=options.require_anchor)
+    print(render(claims, passed=passed, as_json=options.json))
+    return 0 if passed else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="meterseal-verify",
+        description="Check an evidence bundle offline, claim by claim.",
+    )
+    parser.add_argument("file", metavar="FILE", help="the bundle, a JSON file")
+    parser.add_argument(
+        "--node", metavar="URL", help="a Stacks node to ask for the anchor"
+    )
+    parser.add_argument(
+        "--network", metavar="HEX", help="the network id you enrolled in"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--require-anchor", action="store_true", help="exit 1 unless the anchor passes"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,294 @@
+"""A bundle proves one seal to a stranger, and nothing about it can be changed."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from meterseal_proto.bundle import Bundle, Logged, canonical, parse_bundle
+from meterseal_proto.checkpoint import sign_note
+from meterseal_proto.claims import Claim, Expectation, Verdict, holds, judge
+from meterseal_proto.errors import Reason, Rejected
+from meterseal_proto.keys import Algorithm, RootSecret
+from meterseal_proto.receipt import Answer, Receipt, Refusal, sign_receipt
+from meterseal_proto.units import EXPORT, MeterId
+from meterseal_proto.verify import examine, main, render
+from tests.support.evidence import GENESIS, LOG_KEY, METER, Street, a_bundle
+
+ANYBODY = Expectation()
+SIGNED_SEPARATELY = {"network", "signature", "records", "register"}
+
+
+def verdicts(bundle: Bundle, expectation: Expectation = ANYBODY) -> dict[str, Verdict]:
+    return {claim.name: claim.verdict for claim in judge(bundle, expectation)}
+
+
+def failed(claims: tuple[Claim, ...]) -> set[str]:
+    return {claim.name for claim in claims if claim.verdict is Verdict.FAIL}
+
+
+def test_a_real_bundle_passes_every_claim_but_those_nobody_could_check() -> None:
+    found = verdicts(a_bundle())
+    unchecked = {name for name, verdict in found.items() if verdict is not Verdict.PASS}
+    assert unchecked == {"your-network", "anchor"}
+    assert all(found[name] is Verdict.UNCHECKED for name in unchecked)
+
+
+def test_a_p256_seal_in_a_bundle_verifies_too() -> None:
+    street = Street(key=RootSecret(bytes(32)).seal_key(Algorithm.P256))
+    assert failed(judge(street.bundle(street.seal()), ANYBODY)) == set()
+
+
+def test_a_later_seal_verifies_without_the_earlier_ones() -> None:
+    street = Street()
+    street.seal()
+    claims = judge(street.bundle(street.seal((5, 6))), ANYBODY)
+    assert failed(claims) == set()
+    (register,) = [claim for claim in claims if claim.name == "register"]
+    assert "earlier seals are not here" in register.text
+
+
+def test_parsing_and_encoding_give_the_same_bytes_and_values() -> None:
+    bundle = a_bundle()
+    assert parse_bundle(bundle.encode()) == bundle
+    bare = replace(bundle, receipt=None, anchor=None)
+    assert parse_bundle(bare.encode()) == bare
+
+
+@pytest.mark.parametrize("pattern", [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x80, 0xFF])
+def test_flipping_any_byte_fails_with_a_claim_named(pattern: int) -> None:
+    data = a_bundle().encode()
+    assert failed(examine(data, ANYBODY)) == set()
+    for at in range(len(data)):
+        flipped = data[:at] + bytes([data[at] ^ pattern]) + data[at + 1 :]
+        claims = examine(flipped, ANYBODY)
+        assert failed(claims), f"byte {at} of {len(data)} may be changed unseen"
+        assert render(claims, passed=False, as_json=False).startswith(("PASS", "FAIL"))
+
+
+def test_cutting_or_doubling_any_byte_fails() -> None:
+    data = a_bundle().encode()
+    for at in range(len(data)):
+        assert failed(examine(data[:at] + data[at + 1 :], ANYBODY))
+        assert failed(examine(data[:at] + data[at : at + 1] + data[at:], ANYBODY))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"1" * 5_000,
+        b"[" * 100_000,
+        b'{"a":' * 40_000,
+        b"\xff\xfe\x00",
+        bytes(300_000),
+        b'{"format":"meterseal/bundle/2"}',
+        b'{"a":NaN}',
+        b'{"a":1,"a":1}',
+    ],
+)
+def test_what_is_no_bundle_is_one_clear_line(data: bytes) -> None:
+    claims = examine(data, ANYBODY)
+    assert failed(claims) == {"format"}
+    assert render(claims, passed=False, as_json=False).count("\n") == 0
+
+
+def test_every_other_spelling_of_the_same_bundle_is_refused() -> None:
+    data = a_bundle().encode()
+    value = json.loads(data)
+    upper = json.loads(data)
+    upper["seal"]["meter"] = METER.hex().upper()
+    spellings = [
+        json.dumps(value).encode(),
+        json.dumps(value, separators=(",", ":"), sort_keys=True)[::-1].encode(),
+        data + b"\n",
+        b" " + data,
+        data.replace(b"meterseal/bundle/1", b"meterseal\\/bundle\\/1"),
+        canonical(upper),
+        canonical({**value, "extra": 1}),
+        canonical({name: value[name] for name in value if name != "anchor"}),
+        json.dumps({**value, "a": 3.0}, sort_keys=True, separators=(",", ":")).encode(),
+        canonical({**value, "seal": {**value["seal"], "mode": False}}),
+        canonical({**value, "seal": {**value["seal"], "seq": 2**63}}),
+        canonical({**value, "seal": {**value["seal"], "records": []}}),
+        canonical({**value, "genesis": {**value["genesis"], "registry": "\ud800"}}),
+        canonical({**value, "checkpoint": "\ud800"}),
+    ]
+    for spelling in spellings:
+        with pytest.raises(Rejected):
+            parse_bundle(spelling)
+
+
+def test_the_readers_own_network_is_compared_when_he_names_it() -> None:
+    bundle = a_bundle()
+    mine = Expectation(network=GENESIS.network.hex())
+    assert verdicts(bundle, mine)["your-network"] is Verdict.PASS
+    for other in ("00" * 32, "", "nonsense"):
+        wrong = Expectation(network=other)
+        assert verdicts(bundle, wrong)["your-network"] is Verdict.FAIL
+
+
+def test_another_networks_log_cannot_vouch_for_the_seal() -> None:
+    bundle = a_bundle()
+    other = replace(GENESIS, registry="ST000.registry")
+    assert verdicts(replace(bundle, genesis=other))["network"] is Verdict.FAIL
+
+
+def test_a_checkpoint_of_another_key_or_with_a_stowaway_line_fails() -> None:
+    street, stranger = Street(), Ed25519PrivateKey.from_private_bytes(bytes(32))
+    bundle = street.bundle(street.seal())
+    forged = sign_note(street.checkpoint(), stranger)
+    found = verdicts(replace(bundle, checkpoint=forged))
+    assert found["checkpoint"] is Verdict.FAIL
+    assert found["inclusion"] is Verdict.UNCHECKED
+    extra = bundle.checkpoint + "\u2014 somebody AAAABBBB\n"
+    assert verdicts(replace(bundle, checkpoint=extra))["checkpoint"] is Verdict.FAIL
+
+
+def test_a_seal_that_is_not_in_the_log_fails_by_inclusion_alone() -> None:
+    street = Street()
+    bundle = street.bundle(street.seal())
+    street.entries[-1] = b"\x03\x01" + bytes(32)
+    head = sign_note(street.checkpoint(), LOG_KEY)
+    key = replace(bundle.key, logged=street.logged(street.key_index))
+    swapped = replace(bundle, checkpoint=head, key=key, anchor=None)
+    assert failed(judge(swapped, ANYBODY)) == {"inclusion"}
+
+
+def test_a_seal_by_a_key_that_was_not_logged_fails_by_signature() -> None:
+    street = Street()
+    street.key = RootSecret(bytes(32)).seal_key()
+    assert failed(judge(street.bundle(street.seal()), ANYBODY)) == {"signature"}
+
+
+def test_a_key_event_of_another_register_or_logged_later_fails_by_key() -> None:
+    street = Street()
+    bundle = street.bundle(street.seal())
+    seal, key = bundle.seal, bundle.key
+    noise = replace(bundle, key=replace(key, entry=street.entries[0]))
+    assert verdicts(noise)["key"] is Verdict.FAIL
+    header = replace(seal.seal.header, meter=MeterId(bytes(16)))
+    other = replace(seal, seal=replace(seal.seal, header=header))
+    assert verdicts(replace(bundle, seal=other))["key"] is Verdict.FAIL
+    late = replace(key, logged=Logged(seal.logged.index, key.logged.proof))
+    assert verdicts(replace(bundle, key=late))["key"] is Verdict.FAIL
+
+
+def test_a_first_seal_that_forgets_the_enrolled_register_fails_by_register() -> None:
+    street = Street(value=900)
+    assert failed(judge(street.bundle(street.seal()), ANYBODY)) == {"register"}
+
+
+def test_a_first_seal_that_does_not_follow_its_enrolment_fails_by_register() -> None:
+    street = Street()
+    street.prev = bytes(32)
+    assert failed(judge(street.bundle(street.seal()), ANYBODY)) == {"register"}
+
+
+def test_a_register_that_jumps_between_intervals_fails_by_register() -> None:
+    street = Street()
+    bundle = street.bundle(street.seal())
+    first, *rest = bundle.seal.seal.records
+    jumped = (replace(first, value=first.value + 1), *rest)
+    seal = replace(bundle.seal.seal, records=jumped)
+    found = verdicts(replace(bundle, seal=replace(bundle.seal, seal=seal)))
+    assert found["register"] is Verdict.FAIL
+
+
+def test_a_receipt_for_another_seal_or_a_refusal_fails_by_receipt() -> None:
+    street = Street()
+    seal = street.seal()
+    bundle = street.bundle(seal)
+    assert bundle.receipt is not None
+    digest = seal.header.digest(GENESIS.chain_id)
+    answers = [
+        Receipt(GENESIS.network, 1, ()),
+        Receipt(bytes(32), 1, (Answer(METER, EXPORT, 1, digest),)),
+        Receipt(GENESIS.network, 1, (Answer(METER, EXPORT, 1, bytes(32)),)),
+        Receipt(
+            GENESIS.network,
+            1,
+            (Answer(METER, EXPORT, 1, digest),),
+            (Refusal(METER, EXPORT, 1, digest, Reason.GAP),),
+        ),
+    ]
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    for answer in answers:
+        held = replace(
+            bundle.receipt,
+            key=key.public_key().public_bytes_raw(),
+            payload=sign_receipt(answer, key),
+        )
+        assert verdicts(replace(bundle, receipt=held))["receipt"] is Verdict.FAIL
+
+
+def test_an_anchor_of_another_root_or_publisher_fails_by_anchor() -> None:
+    bundle = a_bundle()
+    assert bundle.anchor is not None
+    for anchor in (
+        replace(bundle.anchor, publisher="stacks"),
+        replace(bundle.anchor, reference="sha256:" + "0" * 64),
+        replace(bundle.anchor, size=bundle.anchor.size + 1),
+        replace(bundle.anchor, root=bytes(32)),
+    ):
+        assert failed(judge(replace(bundle, anchor=anchor), ANYBODY)) == {"anchor"}
+
+
+def test_an_anchor_can_be_required_and_is_then_missed() -> None:
+    claims = examine(a_bundle().encode(), ANYBODY)
+    assert holds(claims, require_anchor=False)
+    assert not holds(claims, require_anchor=True)
+    assert not holds((), require_anchor=False)
+
+
+@pytest.fixture
+def bundle_file(tmp_path: Path) -> Path:
+    path = tmp_path / "bundle.json"
+    path.write_bytes(a_bundle().encode())
+    return path
+
+
+def test_the_command_prints_a_line_a_claim_and_exits_zero(
+    bundle_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(bundle_file)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 11
+    assert lines[-1].startswith("UNCHECKED anchor")
+
+
+def test_the_command_says_that_no_stacks_contract_is_known_yet(
+    bundle_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = "http://127.0.0.1:20443"
+    assert main([str(bundle_file), "--node", node]) == 0
+    assert "no Stacks contract is known yet" in capsys.readouterr().out
+    assert main([str(bundle_file), "--node", node, "--require-anchor"]) == 1
+
+
+def test_the_command_speaks_json(
+    bundle_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = GENESIS.network.hex()
+    assert main([str(bundle_file), "--json", "--network", network]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["ok"] is True
+    assert {"name", "text", "verdict"} == set(answer["claims"][0])
+
+
+def test_a_missing_or_huge_file_is_one_line_and_exit_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)
+    for name in (str(tmp_path / "absent"), str(tmp_path), str(huge), "nul\x00byte"):
+        assert main([name]) == 1
+        out = capsys.readouterr().out
+        assert out.startswith("FAIL")
+        assert out.count("\n") == 1
