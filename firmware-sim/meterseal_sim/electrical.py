@@ -1,0 +1,171 @@
+"""Pure: every quantity a meter shows, from its two registers and its power.
+
+Voltage, current, reactive power and the rest are dreamt, but they agree with the
+energy flow: P = 3-phase sum of V x I x power factor, signs follow the direction,
+every cumulative only grows while import and export do. Must never feed back into
+the registers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import acos, degrees, sqrt
+
+PER_MILLE = 1000
+NOMINAL_V = 230
+VOLTAGE_THD = 1.8
+CURRENT_THD = 6.5
+"""Per cent, as in a quiet suburb; meters show them, nothing is settled by them."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterState:
+    """What a meter's inside knows at one moment.
+
+    Energies in Wh, powers in W (positive into the house). `demand_w` is the mean
+    import power of the last whole quarter hour, `demand_peak_w` the greatest so
+    far. `shares` says in per mille how the load lies on the phases, `factor` is
+    the power factor in per mille and `tangent` Q/P in per mille.
+    """
+
+    serial: int
+    unit: int
+    import_wh: int
+    export_wh: int
+    power_w: float
+    demand_w: float
+    demand_peak_w: float
+    voltages: tuple[float, float, float]
+    frequency_hz: float
+    shares: tuple[int, int, int]
+    factor: int
+    tangent: int
+
+
+Quantities = Mapping[str, float]
+
+
+def quantities(state: MeterState) -> Quantities:
+    """Return every quantity by its name, in W, V, A, Hz, Wh, varh, degrees, %.
+
+    Energies are whole numbers, so an integer register shows them exactly.
+    """
+    return {
+        **_identity(state),
+        **_voltages(state),
+        **_flows("", state.power_w, state),
+        **_phases(state),
+        **_demands(state),
+        **_energies(state),
+    }
+
+
+def _identity(state: MeterState) -> dict[str, float]:
+    # Codes as delivered: no parity, one stop bit; 9600 baud.
+    return {
+        "serial": state.serial,
+        "unit": state.unit,
+        "parity_code": 0,
+        "baud_code": 2,
+        "frequency": state.frequency_hz,
+        "voltage_thd": VOLTAGE_THD,
+        "current_thd": CURRENT_THD,
+    }
+
+
+def _voltages(state: MeterState) -> dict[str, float]:
+    one, two, three = state.voltages
+    lines = (_across(one, two), _across(two, three), _across(three, one))
+    return {
+        "voltage_l1": one,
+        "voltage_l2": two,
+        "voltage_l3": three,
+        "voltage_mean": (one + two + three) / 3,
+        "voltage_l12": lines[0],
+        "voltage_l23": lines[1],
+        "voltage_l31": lines[2],
+        "voltage_line_mean": sum(lines) / 3,
+    }
+
+
+def _across(one: float, two: float) -> float:
+    """Return the voltage between two phases 120 degrees apart."""
+    return sqrt(one * one + two * two + one * two)
+
+
+def _flows(suffix: str, power_w: float, state: MeterState) -> dict[str, float]:
+    sign = -1 if power_w < 0 else 1
+    angle = sign * degrees(acos(state.factor / PER_MILLE))
+    return {
+        f"power{suffix}": power_w,
+        f"apparent{suffix}": abs(power_w) * PER_MILLE / state.factor,
+        f"reactive{suffix}": power_w * state.tangent / PER_MILLE,
+        f"factor{suffix}": sign * state.factor / PER_MILLE,
+        f"angle{suffix}": angle,
+        f"factor_degrees{suffix}": angle,
+    }
+
+
+def _phases(state: MeterState) -> dict[str, float]:
+    found: dict[str, float] = {}
+    currents = _currents(state.power_w, state)
+    for phase, share in enumerate(state.shares, start=1):
+        found |= _flows(f"_l{phase}", state.power_w * share / PER_MILLE, state)
+        found[f"current_l{phase}"] = currents[phase - 1]
+    found["current_sum"] = sum(currents)
+    found["current_mean"] = sum(currents) / max(1, sum(map(bool, state.shares)))
+    found["neutral_current"] = _neutral(currents)
+    return found
+
+
+def _currents(power_w: float, state: MeterState) -> tuple[float, ...]:
+    apparent = abs(power_w) * PER_MILLE / state.factor
+    return tuple(
+        apparent * share / PER_MILLE / volts
+        for share, volts in zip(state.shares, state.voltages, strict=True)
+    )
+
+
+def _neutral(currents: tuple[float, ...]) -> float:
+    """Return the neutral's current for three currents 120 degrees apart."""
+    a, b, c = currents
+    return sqrt(max(0.0, a * a + b * b + c * c - a * b - b * c - c * a))
+
+
+def _demands(state: MeterState) -> dict[str, float]:
+    last = _currents(state.demand_w, state)
+    peak = _currents(state.demand_peak_w, state)
+    found = {
+        "demand": state.demand_w,
+        "demand_peak": state.demand_peak_w,
+        "apparent_demand": state.demand_w * PER_MILLE / state.factor,
+        "apparent_demand_peak": state.demand_peak_w * PER_MILLE / state.factor,
+        "neutral_demand": _neutral(last),
+        "neutral_demand_peak": _neutral(peak),
+    }
+    for phase in (1, 2, 3):
+        found[f"demand_current_l{phase}"] = last[phase - 1]
+        found[f"demand_current_peak_l{phase}"] = peak[phase - 1]
+    return found
+
+
+def _energies(state: MeterState) -> dict[str, float]:
+    """Return the cumulatives; a phase's share is floored, so it only grows."""
+    both = state.import_wh + state.export_wh
+    found: dict[str, float] = {
+        "apparent_energy": both * PER_MILLE // state.factor,
+        "charge": both * PER_MILLE // (state.factor * NOMINAL_V),
+    }
+    for suffix, share in zip(
+        ("", "_l1", "_l2", "_l3"), (PER_MILLE, *state.shares), strict=True
+    ):
+        taken = state.import_wh * share // PER_MILLE
+        given = state.export_wh * share // PER_MILLE
+        found[f"import{suffix}"] = taken
+        found[f"export{suffix}"] = given
+        found[f"total{suffix}"] = taken + given
+        found[f"reactive_import{suffix}"] = taken * state.tangent // PER_MILLE
+        found[f"reactive_export{suffix}"] = given * state.tangent // PER_MILLE
+        found[f"reactive_total{suffix}"] = (
+            taken * state.tangent // PER_MILLE + given * state.tangent // PER_MILLE
+        )
+    return found
