@@ -1,0 +1,1 @@
+"""Intake: sealed messages arrive, are checked, made durable and receipted."""
