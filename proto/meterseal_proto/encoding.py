@@ -8,14 +8,14 @@ one reading. It must never guess, and never recurse deeper than it was told.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias, Union
+from typing import Final, TypeAlias
 
 from meterseal_proto.errors import Malformed, Reason, Rejected
 from meterseal_proto.topics import MAX_MESSAGE_BYTES
 
-Value: TypeAlias = Union[
-    bool, int, bytes, str, Sequence["Value"], Mapping[str, "Value"], None
-]
+Value: TypeAlias = (
+    bool | int | bytes | str | Sequence["Value"] | Mapping[str, "Value"] | None
+)
 """What a message may hold. Decoded arrays are tuples and decoded maps are dicts."""
 
 MAX_DEPTH: Final = 8
@@ -118,17 +118,11 @@ def _argument(data: bytes, at: int) -> tuple[int, int, int]:
 
 
 def _read(data: bytes, at: int, depth: int) -> tuple[Value, int]:
-    if at < len(data) and data[at] >> 5 == _SIMPLE:
-        if data[at] & 31 not in _SIMPLE_VALUES:
-            raise Malformed("floats and other simple values are not taken", at)
-        return _SIMPLE_VALUES[data[at] & 31], at + 1
+    if at < len(data) and data[at] >= _TAG << 5:
+        return _read_simple(data, at)
     major, argument, end = _argument(data, at)
-    if major == _UINT:
-        return argument, end
-    if major == _NEGINT:
-        return -1 - argument, end
-    if major == _TAG:
-        raise Malformed("tags are not taken", at)
+    if major in (_UINT, _NEGINT):
+        return argument if major == _UINT else -1 - argument, end
     if argument > len(data) - end:
         raise Malformed("message ends early", at)
     if major in (_BYTES, _TEXT):
@@ -138,6 +132,14 @@ def _read(data: bytes, at: int, depth: int) -> tuple[Value, int]:
     return (_read_array if major == _ARRAY else _read_map)(
         data, argument, end, depth - 1
     )
+
+
+def _read_simple(data: bytes, at: int) -> tuple[Value, int]:
+    if data[at] >> 5 == _TAG:
+        raise Malformed("tags are not taken", at)
+    if data[at] & 31 not in _SIMPLE_VALUES:
+        raise Malformed("floats and other simple values are not taken", at)
+    return _SIMPLE_VALUES[data[at] & 31], at + 1
 
 
 def _string(data: bytes, major: int, start: int, end: int) -> tuple[Value, int]:

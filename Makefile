@@ -1,0 +1,47 @@
+# Meterseal: each target is one readable step. `make help` lists them.
+# A fresh Debian 12 needs: sudo apt install -y git make python3-venv
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench vectors nightly lock clean
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Setting up .venv (once, about a minute) ..."
+	@$(PYTHON) -m venv .venv || { echo "No venv: sudo apt install -y python3-venv, then try again"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY) ## a street's day: metered, sealed, receipted, logged, credited, audited (ONCE=1 REPLAY=file BROKER=mosquitto)
+	@$(BIN)/python -m deploy.demo
+
+test: $(READY) ## every test; prints the ten slowest (ONLY=path to narrow)
+	@$(BIN)/pytest --durations=10 $(ONLY)
+
+check: $(READY) ## style, types, import contracts, golden vectors
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python proto/vectors/regenerate.py --check
+
+bench: $(READY) ## measure beside the bare limit (ROOM=intake)
+	@$(BIN)/python -m bench $(ROOM)
+
+vectors: $(READY) ## write the golden vectors again, by their independent scripts
+	@$(BIN)/python proto/vectors/regenerate.py
+
+nightly: $(READY) ## the slow rigs, from a fresh seed (MINUTES=10)
+	@$(BIN)/python -m tests.nightly
+
+lock: ## resolve the dependencies again into requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --all-extras --python-version 3.11 pyproject.toml -o requirements.lock
+
+clean: ## remove .venv and every cache
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
