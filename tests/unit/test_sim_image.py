@@ -1,0 +1,167 @@
+import json
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterseal_sim.catalogue import profile, profiles
+from meterseal_sim.electrical import MeterState, quantities
+from meterseal_sim.image import Trouble, encode, read, respond
+from meterseal_sim.profile import Register, parse
+from meterseal_sim.refusal import Refused
+from tests.support.data import shared_data
+
+STATE = MeterState(
+    serial=62_240_001,
+    unit=1,
+    import_wh=8_191_999,
+    export_wh=1_234_567,
+    power_w=-2400.0,
+    demand_w=0.0,
+    demand_peak_w=3100.0,
+    voltages=(231.0, 230.0, 229.0),
+    frequency_hz=50.01,
+    shares=(400, 300, 300),
+    factor=980,
+    tangent=203,
+)
+VALUES = quantities(STATE)
+FACTS = {
+    "eastron-sdm120": "eastron-sdm120m",
+    "eastron-sdm630": "eastron-sdm630-v2",
+    "schneider-iem3155": "schneider-iem3000",
+}
+
+
+def words_of(name: str, address: int, count: int) -> bytes:
+    model = profile(name)
+    function = 3 if "iem" in name else 4
+    words = read(model, VALUES, function, address, count)
+    assert not isinstance(words, Trouble)
+    return struct.pack(f">{count}H", *words)
+
+
+@pytest.mark.parametrize("name", sorted(profiles()))
+def test_every_register_of_a_profile_has_a_value(name: str) -> None:
+    model = profile(name)
+    for register in model.registers:
+        words = read(model, VALUES, register.function, register.address, register.width)
+        assert not isinstance(words, Trouble), register
+
+
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_a_profile_holds_every_point_the_vendor_facts_name(name: str) -> None:
+    facts = json.loads(shared_data("meters", "modbus_register_maps.json").read_text())
+    meter = next(one for one in facts["meters"] if one["id"] == FACTS[name])
+    model = profile(name)
+    held = {(r.function, r.address): r.kind for r in model.registers}
+    for point in meter["registers"]:
+        assert held[meter["function_code"], point["address"]] == point["type"], point
+    assert model.max_registers == (meter["max_registers_per_read"] or 125)
+    assert model.low_word_first is False
+    assert model.phases == meter["phases"]
+
+
+def test_an_sdm_counts_kwh_in_float32() -> None:
+    taken, given = struct.unpack(">ff", words_of("sdm630", 72, 4))
+    assert round(taken * 1000) == STATE.import_wh
+    assert round(given * 1000) == STATE.export_wh
+
+
+def test_an_iem_counts_wh_in_64_bits_and_power_in_kw() -> None:
+    assert struct.unpack(">qq", words_of("iem3155", 3203, 8)) == (8_191_999, 1_234_567)
+    (power,) = struct.unpack(">f", words_of("iem3155", 3059, 2))
+    assert power == pytest.approx(-2.4)
+
+
+@given(st.integers(0, 8_191_999))
+def test_every_wh_below_8192_kwh_survives_an_sdms_float(wh: int) -> None:
+    register = Register(4, 72, "f32", "import", 1000)
+    words = encode(register, {"import": wh}, low_word_first=False)
+    (kwh,) = struct.unpack(">f", struct.pack(">HH", *words))
+    assert round(kwh * 1000) == wh
+
+
+def test_low_word_first_swaps_the_words() -> None:
+    register = Register(4, 0, "u32", "serial", 1)
+    high, low = encode(register, {"serial": 0x1234_5678}, low_word_first=False)
+    assert (high, low) == (0x1234, 0x5678)
+    assert encode(register, {"serial": 0x1234_5678}, low_word_first=True) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "address", "count", "trouble"),
+    [
+        ("sdm630", 4, 0, 82, Trouble.ILLEGAL_VALUE),
+        ("sdm630", 4, 0, 0, Trouble.ILLEGAL_VALUE),
+        ("sdm630", 4, 1, 2, Trouble.ILLEGAL_ADDRESS),
+        ("sdm630", 4, 0, 3, Trouble.ILLEGAL_ADDRESS),
+        ("sdm630", 4, 44, 2, Trouble.ILLEGAL_ADDRESS),
+        ("sdm630", 4, 88, 2, Trouble.ILLEGAL_ADDRESS),
+        ("sdm630", 4, 86, 4, Trouble.ILLEGAL_ADDRESS),
+        ("sdm630", 4, 86, 20, Trouble.ILLEGAL_ADDRESS),
+        ("sdm120", 4, 0, 126, Trouble.ILLEGAL_VALUE),
+        ("sdm120", 4, 346, 2, Trouble.ILLEGAL_ADDRESS),
+        ("iem3155", 3, 2999, 126, Trouble.ILLEGAL_VALUE),
+        ("iem3155", 3, 3111, 2, Trouble.ILLEGAL_ADDRESS),
+        ("iem3155", 3, 65535, 2, Trouble.ILLEGAL_ADDRESS),
+    ],
+)
+def test_a_read_the_vendor_refuses_is_refused(
+    name: str, function: int, address: int, count: int, trouble: Trouble
+) -> None:
+    assert read(profile(name), VALUES, function, address, count) is trouble
+
+
+def test_one_read_of_80_registers_spans_the_holes_of_an_sdm630() -> None:
+    block = words_of("sdm630", 0, 80)
+    assert struct.unpack(">f", block[:4]) == (231.0,)
+    assert block[44 * 2 : 46 * 2] == bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("request_pdu", "answer"),
+    [
+        (bytes((6, 0, 0, 0, 1)), bytes((0x86, 1))),
+        (bytes((3, 0x0B, 0xC1, 0)), bytes((0x83, 3))),
+        (bytes((4, 0, 0, 0, 2)), bytes((0x84, 1))),
+        (b"", bytes((0x80, 1))),
+        (bytes((3, 0, 129, 0, 2)), bytes((3, 4)) + struct.pack(">I", 62_240_001)),
+    ],
+)
+def test_an_iem_answers_function_3_and_nothing_else(
+    request_pdu: bytes, answer: bytes
+) -> None:
+    assert respond(profile("iem3155"), VALUES, request_pdu) == answer
+
+
+def test_power_voltage_and_current_agree() -> None:
+    powers = [
+        VALUES[f"voltage_l{n}"] * VALUES[f"current_l{n}"] * VALUES[f"factor_l{n}"]
+        for n in (1, 2, 3)
+    ]
+    assert sum(powers) == pytest.approx(STATE.power_w)
+    assert VALUES["power"] == STATE.power_w
+    assert VALUES["total"] == STATE.import_wh + STATE.export_wh
+
+
+def test_a_profile_that_is_wrong_says_where() -> None:
+    with pytest.raises(Refused, match="'name'"):
+        parse("title = 'nameless'")
+    text = (
+        'name = "x"\ntitle = ""\nvendor = ""\ndocument = ""\nphases = 1\n'
+        "low_word_first = true\nmax_registers = 9\npairs_only = false\n"
+        "exact_below_wh = 1\npage = [{function = 4, first = 0, last = 1}]\n"
+    )
+    row = "register = [{{function = 4, address = {}, kind = '{}', quantity = 'power'}}]"
+    with pytest.raises(Refused, match="1 lies on no page"):
+        parse(text + row.format(1, "f32"))
+    with pytest.raises(Refused, match="kind 'f16'"):
+        parse(text + row.format(0, "f16"))
+
+
+def test_a_profile_is_found_by_the_end_of_its_name() -> None:
+    assert profile("sdm120") is profile("eastron-sdm120")
+    with pytest.raises(Refused, match="choose one of eastron-sdm120"):
+        profile("sdm999")
