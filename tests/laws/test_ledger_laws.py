@@ -77,7 +77,7 @@ def mints(draw: st.DrawFn) -> Transfer:
     """A transfer that puts something into the books, so that the others can move it."""
     return Transfer(
         id=draw(IDS),
-        amount=draw(st.integers(1, 100)),
+        amount=draw(st.integers(1, 20)),
         debit=draw(st.sampled_from(CODES[:2])),
         credit=draw(st.sampled_from(CODES[2:6])),
         purpose="test",
@@ -116,13 +116,13 @@ class Ledger:
 
 
 def _funded() -> Ledger:
-    """A ledger in which the producers, the buyer and the escrow hold 50 each."""
+    """A ledger in which the producers, the buyer and the escrow hold 15 each."""
     ledger = Ledger()
     ledger.post(
         [
             Transfer(
                 id=TransferId(bytes([n]) * 32),
-                amount=50,
+                amount=15,
                 debit=CODES[0],
                 credit=code,
                 purpose="test",

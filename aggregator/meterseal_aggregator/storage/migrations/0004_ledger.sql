@@ -77,8 +77,7 @@ CREATE TABLE ledger_holds (
   expires_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX ledger_holds_due ON ledger_holds (expires_at)
-  WHERE state = 0 AND expires_at IS NOT NULL;
+CREATE INDEX ledger_holds_due ON ledger_holds (expires_at) WHERE state = 0 AND expires_at IS NOT NULL;
 
 CREATE TRIGGER ledger_holds_end_once
 BEFORE UPDATE ON ledger_holds
