@@ -83,34 +83,25 @@ def record_leaf(salt, start, delta, value, quality, revision):
     return sha(b"\x00" + salt + body + big(revision, 2))
 
 
+def salts_of(rows, first, step):
+    """Derive one salt a record."""
+    salt_key = derived("salt", METER, 32)
+    label = b"meterseal/record-salt/v1" + big(EXPORT, 8)
+    for index, row in enumerate(rows):
+        text = label + big(first + index * step, 8) + big(step, 8) + big(row[3], 2)
+        yield hmac.new(salt_key, text, "sha256").digest()[:16]
+
+
 def seal(rows, *, first, step, seq, prev, secret):
     """Build one seal: header, digest, signature, payload, log entry."""
-    salt_key = derived("salt", METER, 32)
-    salts = []
-    for index, row in enumerate(rows):
-        start = first + index * step
-        text = (
-            b"meterseal/record-salt/v1" + big(EXPORT, 8) + big(start, 8) + big(step, 8)
-        )
-        salts.append(hmac.new(salt_key, text + big(row[3], 2), "sha256").digest()[:16])
+    salts = list(salts_of(rows, first, step))
     leaves = [
         record_leaf(salt, first + index * step, *row)
         for index, (salt, row) in enumerate(zip(salts, rows, strict=True))
     ]
-    header = {
-        "network": NETWORK,
-        "meter": METER,
-        "register": EXPORT,
-        "first": first,
-        "step": step,
-        "count": len(rows),
-        "seq": seq,
-        "prev": prev,
-        "root": merkle(leaves),
-        "mode": 0,
-        "bits": 0,
-        "sum": bytes(33),
-    }
+    header = {"network": NETWORK, "meter": METER, "register": EXPORT, "first": first}
+    header |= {"step": step, "count": len(rows), "seq": seq, "prev": prev}
+    header |= {"root": merkle(leaves), "mode": 0, "bits": 0, "sum": bytes(33)}
     digest = sip018(header)
     signature = signed(digest, secret)
     wire = [[salt, *row] for salt, row in zip(salts, rows, strict=True)]
