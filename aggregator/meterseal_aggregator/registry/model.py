@@ -1,0 +1,154 @@
+"""The registry's nouns: claims, spans, codes, and the reasons it refuses for.
+
+Plain values only. This module must never hold a reading, nor a secret: a one-time code
+lives here as its hash.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from meterseal_proto.keys import PublicKey
+from meterseal_proto.units import MeterId, RegisterId
+
+
+class Trouble(StrEnum):
+    """Why the registry refuses; the order is the order of the checks."""
+
+    CODE_UNKNOWN = "code-unknown"
+    CODE_EXPIRED = "code-expired"
+    CODE_USED = "code-used"
+    BAD_REQUEST = "bad-request"
+    BAD_CSR = "bad-csr"
+    BAD_KEY = "bad-key"
+    BAD_POSSESSION = "bad-possession"
+    ABOVE_CAPACITY = "above-capacity"
+    SERIAL_TAKEN = "serial-taken"
+    NOT_FOUND = "not-found"
+    OVERLAP = "overlap"
+
+
+class Refused(Exception):
+    """The registry says no: a `trouble` of the closed list and one sentence what to do."""
+
+    def __init__(self, trouble: Trouble, detail: str) -> None:
+        super().__init__(detail)
+        self.trouble = trouble
+        self.detail = detail
+
+
+class CodeKind(StrEnum):
+    """What a one-time code is good for."""
+
+    ENROLMENT = "enrolment"
+    """New meters at a meter point."""
+    REPLACEMENT = "replacement"
+    """A new key for an agent's meters at a meter point: the old agent is dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeGrant:
+    """What a one-time code allows: meters of `agent` at a meter point up to `capacity_w`."""
+
+    code_id: int
+    kind: CodeKind
+    agent: str
+    meter_point_id: int
+    capacity_w: int
+    expires_at: int
+    """Real Unix second from which the code is dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValidity:
+    """`public` seals sequence numbers `from_seq` to `to_seq`, both included; None is open."""
+
+    public: PublicKey
+    from_seq: int
+    to_seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """All that intake needs to know of a register; keys in order of sequence numbers.
+
+    `step` in seconds, `capacity_w` the most power that is plausible, `initial_value` in
+    the register's unit (Wh, litres) at Unix second `initial_at`.
+    """
+
+    register_id: int
+    meter: MeterId
+    register: RegisterId
+    agent: str
+    step: int
+    capacity_w: int
+    enrolment_hash: bytes
+    initial_value: int
+    initial_at: int
+    keys: tuple[KeyValidity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterHead:
+    """Where a register's chain stands: last accepted `seq`, its `hash`, the `end`, the `value`.
+
+    Intake knows it; the registry is given it. Before the first seal: 0, the enrolment
+    hash, and the initial time and value.
+    """
+
+    seq: int
+    hash: bytes
+    end: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeterPoint:
+    """A place where energy or water is metered."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A meter as it is installed: at `meter_point_id` from `from_at` to `to_at` (None: still)."""
+
+    meter: MeterId
+    serial: str
+    profile: str
+    agent: str
+    meter_point_id: int
+    from_at: int
+    to_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeterRegister:
+    """A register of a meter: `step` in seconds, `capacity_w` the most plausible power."""
+
+    register_id: int
+    meter: MeterId
+    register: RegisterId
+    step: int
+    capacity_w: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A register, and the half-open time in which its readings belong to somebody."""
+
+    register_id: int
+    meter: MeterId
+    register: RegisterId
+    from_at: int
+    to_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenancy:
+    """A member's time at a meter point, half-open; None is still there."""
+
+    member_id: int
+    meter_point_id: int
+    from_at: int
+    to_at: int | None
