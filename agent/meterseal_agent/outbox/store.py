@@ -1,0 +1,245 @@
+"""What the outbox does: keep records, reserve seals, forget only what is answered.
+
+Every function is one transaction and takes the time (UTC Unix seconds) it needs. Used
+by one thread; nothing here waits, retries or signs. A seal once reserved is never cut
+again, only sent again, and a register has at most one that is not answered: the schema
+itself refuses otherwise.
+
+    box = Outbox(path, registers=2, network=network)
+    box.enrol(starts)
+    box.add(record, state.to_json())          # record and sampler state, together
+    box.reserve([draft]); box.sign(seal, payload)
+    box.apply(receipt, now=now)               # the only way out
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from meterseal_agent.outbox import answers
+from meterseal_agent.outbox.database import File
+from meterseal_agent.outbox.model import (
+    CHAIN_COLUMNS,
+    Applied,
+    Chain,
+    Depth,
+    Draft,
+    Start,
+    Stored,
+    read_chain,
+)
+from meterseal_agent.record import Record
+from meterseal_proto.receipt import Receipt
+from meterseal_proto.seal import MAX_RECORDS
+from meterseal_proto.units import MeterId, Quality, RegisterId
+
+KEEP_S: Final = 48 * 3600
+"""How long answered rows stay: a technician can still see yesterday, and the day before."""
+PRUNE_ROWS: Final = 200
+"""Answered seals dropped at once when room is short: about a page of work each."""
+
+_SEAL: Final = "chain, seq, first, hash, payload, signed"
+
+
+class Outbox:
+    """The agent's durable queue, one file for all registers of one network."""
+
+    def __init__(self, path: Path, *, registers: int, network: bytes) -> None:
+        self._file = File(path, registers)
+        self._network = network
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @property
+    def max_bytes(self) -> int:
+        """The size the file will never pass."""
+        return self._file.max_bytes
+
+    def enrol(self, starts: Sequence[Start]) -> None:
+        """Take up registers not known yet; what is known stays as it stands."""
+        rows = [
+            (
+                *(s.meter, s.register, s.step, s.capacity_w, s.head.seq, s.head.hash),
+                *(s.head.end, s.head.value, s.head.seq, 0),
+            )
+            for s in starts
+        ]
+        with self._file.transaction() as tx:
+            tx.executemany(
+                "INSERT INTO chains (meter, register, step, capacity_w, seq, hash,"
+                " end_at, value, reserved, tried) VALUES (?,?,?,?,?,?,?,?,?,?)"
+                " ON CONFLICT (meter, register) DO NOTHING",
+                rows,
+            )
+
+    def chains(self) -> list[Chain]:
+        """Return every register's chain."""
+        rows = self._file.connection().execute(
+            f"SELECT {CHAIN_COLUMNS} FROM chains ORDER BY id"  # noqa: S608
+        )
+        return [read_chain(row) for row in rows]
+
+    def states(self) -> dict[tuple[MeterId, RegisterId], str]:
+        """Return the sampler states kept with the last records."""
+        rows = self._file.connection().execute(
+            "SELECT meter, register, state FROM chains WHERE state IS NOT NULL"
+        )
+        return {(MeterId(m), RegisterId(r)): state for m, r, state in rows}
+
+    def add(self, record: Record, state: str) -> bool:
+        """Keep a record and the sampler's state after it; False when there is no room.
+
+        On False nothing was kept, the state neither: the sampler goes on from the old
+        one, so one long record covers the hole once there is room. A second record of
+        a slot that is held changes nothing but the state. Raises KeyError for a
+        register that was never enrolled, Unavailable when the disk fails.
+        """
+        if not self._room():
+            return False
+        with self._file.transaction() as tx:
+            found = tx.execute(
+                "UPDATE chains SET state = ? WHERE meter = ? AND register = ?"
+                " RETURNING id",
+                (state, record.meter, record.register),
+            ).fetchone()
+            if found is None:
+                raise KeyError(f"register {record.register} was never enrolled")
+            tx.execute(
+                "INSERT INTO records (chain, start, length, delta, value, quality)"
+                " VALUES (?,?,?,?,?,?) ON CONFLICT (chain, start) DO NOTHING",
+                (
+                    *(found[0], record.start, record.length),
+                    *(record.delta, record.value, int(record.quality)),
+                ),
+            )
+        return True
+
+    def ready(self) -> list[Chain]:
+        """Return chains with records to seal and no seal unanswered, oldest record first."""
+        rows = self._file.connection().execute(
+            f"SELECT {CHAIN_COLUMNS}, (SELECT min(start) FROM records"  # noqa: S608
+            "  WHERE chain = id AND seq IS NULL) AS oldest FROM chains"
+            " WHERE oldest IS NOT NULL"
+            " AND id NOT IN (SELECT chain FROM seals WHERE answered_at IS NULL)"
+            " ORDER BY oldest, id"
+        )
+        return [read_chain(row[:11]) for row in rows]
+
+    def pending(self, chain: Chain) -> list[Record]:
+        """Return the oldest records not sealed yet, at most a seal's worth and one."""
+        rows = self._file.connection().execute(
+            "SELECT start, length, delta, value, quality FROM records"
+            " WHERE chain = ? AND seq IS NULL ORDER BY start LIMIT ?",
+            (chain.id, MAX_RECORDS + 1),
+        )
+        return [
+            Record(
+                *(chain.meter, chain.register, start, length, delta, value),
+                Quality(quality),
+            )
+            for start, length, delta, value, quality in rows
+        ]
+
+    def reserve(self, drafts: Sequence[Draft]) -> None:
+        """Reserve each draft's sequence number and store its header, in one transaction."""
+        if drafts:
+            self._room()
+        with self._file.transaction() as tx:
+            for draft in drafts:
+                # The unique index refuses a second unanswered seal of a chain.
+                tx.execute(
+                    "INSERT INTO seals (chain, seq, first, end_at, value, hash, payload)"
+                    " VALUES (?,?,?,?,?,?,?)",
+                    (
+                        *(draft.chain, draft.seq, draft.first, draft.end),
+                        *(draft.value, draft.hash, draft.payload),
+                    ),
+                )
+                tx.execute(
+                    "UPDATE chains SET reserved = ? WHERE id = ?",
+                    (draft.seq, draft.chain),
+                )
+                tx.execute(
+                    "UPDATE records SET seq = ? WHERE chain = ? AND seq IS NULL"
+                    " AND start + length <= ?",
+                    (draft.seq, draft.chain, draft.upto),
+                )
+
+    def forget(self, chain: Chain) -> int:
+        """Drop records that end at or before the head: their energy is accounted for.
+
+        Only a clock set back, or a head that moved by replacement, leaves such rows.
+        """
+        with self._file.transaction() as tx:
+            return tx.execute(
+                "DELETE FROM records WHERE chain = ? AND seq IS NULL"
+                " AND start + length <= ?",
+                (chain.id, chain.head.end),
+            ).rowcount
+
+    def unanswered(self) -> list[Stored]:
+        """Return every seal without an answer, oldest first across registers."""
+        rows = self._file.connection().execute(
+            f"SELECT {_SEAL} FROM seals WHERE answered_at IS NULL"  # noqa: S608
+            " ORDER BY first, chain"
+        )
+        return [Stored(*row) for row in rows]
+
+    def sign(self, signed: Iterable[tuple[Stored, bytes]]) -> None:
+        """Store the signed payloads of reserved seals, in one transaction."""
+        rows = [(payload, seal.chain, seal.seq) for seal, payload in signed]
+        with self._file.transaction() as tx:
+            tx.executemany(
+                "UPDATE seals SET payload = ?, signed = 1"
+                " WHERE chain = ? AND seq = ? AND NOT signed",
+                rows,
+            )
+
+    def apply(self, receipt: Receipt, *, now: int) -> Applied:
+        """Apply the aggregator's signed answers, all in one transaction.
+
+        Refusals come first: a seal that is named in both was refused.
+        """
+        with self._file.transaction() as tx:
+            return answers.apply(tx, self._network, receipt, now)
+
+    def prune(self, *, now: int) -> int:
+        """Drop answered seals and their records after KEEP_S; returns how many seals."""
+        return self._drop_answered(before=now - KEEP_S, limit=PRUNE_ROWS)
+
+    def depths(self) -> list[Depth]:
+        """Return what waits, register by register."""
+        rows = self._file.connection().execute(
+            f"SELECT {CHAIN_COLUMNS},"  # noqa: S608 - our own constants
+            " (SELECT count(*) FROM records WHERE chain = id AND seq IS NULL),"
+            " (SELECT min(start) FROM records WHERE chain = id AND seq IS NULL),"
+            " (SELECT count(*) FROM seals WHERE chain = chains.id"
+            "  AND answered_at IS NULL) FROM chains ORDER BY id"
+        )
+        return [Depth(read_chain(row[:11]), row[11], row[12], row[13]) for row in rows]
+
+    @property
+    def full(self) -> bool:
+        """Whether records may take no more room, answered rows included."""
+        return self._file.free_pages() <= 0
+
+    def _room(self) -> bool:
+        """Make room by dropping answered rows, oldest first; tell whether there is any."""
+        while self._file.free_pages() <= 0:
+            if not self._drop_answered(before=None, limit=PRUNE_ROWS):
+                return False
+        return True
+
+    def _drop_answered(self, *, before: int | None, limit: int) -> int:
+        with self._file.transaction() as tx:
+            gone = tx.execute(
+                "SELECT chain, seq FROM seals WHERE answered_at IS NOT NULL"
+                " AND (?1 IS NULL OR answered_at < ?1)"
+                " ORDER BY answered_at LIMIT ?2",
+                (before, limit),
+            ).fetchall()
+            tx.executemany("DELETE FROM records WHERE chain = ? AND seq = ?", gone)
+            tx.executemany("DELETE FROM seals WHERE chain = ? AND seq = ?", gone)
+        return len(gone)
