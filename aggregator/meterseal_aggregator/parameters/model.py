@@ -1,0 +1,61 @@
+"""The parameters there are: name, kind, default, range and reason, in one table.
+
+A name that is not here does not exist. Pure: nothing here reads a table or a clock.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+Value = int | str
+"""A parameter's value: an integer in the unit its name ends with, or a text."""
+
+NEXT_MORNING: Final = -1
+"""As `finality_delay_s`: final at 06:00 local time of the day after the slot's (D+1)."""
+MAX_FINALITY_DELAY_S: Final = 400 * 86_400
+"""Longest delay: the furthest an interval may still be corrected (400 days)."""
+MAX_TEXT: Final = 256
+"""Longest text value; an IANA zone name has fewer than 40 characters."""
+
+
+class Name(StrEnum):
+    """Every parameter, by the name it has in the table."""
+
+    FINALITY_DELAY_S = "finality_delay_s"
+    ZONE = "zone"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a parameter may be: its default's type is its type; integers have a range."""
+
+    default: Value
+    reason: str
+    low: int = 0
+    high: int = 0
+
+
+PARAMETERS: Final[dict[Name, Parameter]] = {
+    Name.FINALITY_DELAY_S: Parameter(
+        default=NEXT_MORNING,
+        low=NEXT_MORNING,
+        high=MAX_FINALITY_DELAY_S,
+        reason="seconds after a slot's end until it is final; the demo says 0",
+    ),
+    Name.ZONE: Parameter(
+        default="UTC",
+        reason="IANA zone of the network's local day",
+    ),
+}
+
+
+def problem(name: Name, value: Value) -> str:
+    """Return why `value` cannot be this parameter's, in one sentence, or nothing."""
+    parameter = PARAMETERS[name]
+    if isinstance(value, bool) or type(value) is not type(parameter.default):
+        return f"{name} must be of type {type(parameter.default).__name__}"
+    if isinstance(value, int) and not parameter.low <= value <= parameter.high:
+        return f"{name} must lie between {parameter.low} and {parameter.high}"
+    if isinstance(value, str) and not 1 <= len(value) <= MAX_TEXT:
+        return f"{name} must have 1 to {MAX_TEXT} characters"
+    return ""

@@ -1,0 +1,76 @@
+"""Parameters hold from their second on, and history is not rewritten."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from meterseal_aggregator.parameters.model import NEXT_MORNING, Name, Value
+from meterseal_aggregator.parameters.store import (
+    ParameterRefused,
+    Record,
+    history,
+    number_at,
+    record,
+    text_at,
+    value_at,
+)
+from meterseal_aggregator.storage.database import Database
+from meterseal_aggregator.storage.migrate import migrate
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await Database.open(f"sqlite:///{tmp_path / 'aggregator.sqlite'}")
+    await migrate(opened)
+    yield opened
+    await opened.close()
+
+
+def _delay(value: Value, from_at: int, recorded_at: int) -> Record:
+    return Record(Name.FINALITY_DELAY_S, value, from_at, recorded_at, "operator:1")
+
+
+async def test_a_value_holds_from_its_second_until_the_next(database: Database) -> None:
+    async with database.transaction() as tx:
+        await record(tx, _delay(0, 100, 50))
+        await record(tx, _delay(3_600, 200, 150))
+        held = [
+            await value_at(tx, Name.FINALITY_DELAY_S, at) for at in (99, 100, 199, 200)
+        ]
+        assert held == [NEXT_MORNING, 0, 0, 3_600]
+        assert await number_at(tx, Name.FINALITY_DELAY_S, 5_000) == 3_600
+        assert await text_at(tx, Name.ZONE, 5_000) == "UTC"
+        assert len(await history(tx, Name.FINALITY_DELAY_S)) == 2
+
+
+async def test_the_first_value_may_begin_in_the_past_and_no_later_one(
+    database: Database,
+) -> None:
+    async with database.transaction() as tx:
+        await record(tx, _delay(0, 0, 1_000))
+        with pytest.raises(ParameterRefused, match="in the past"):
+            await record(tx, _delay(5, 999, 1_000))
+        await record(tx, _delay(5, 2_000, 1_000))
+        with pytest.raises(ParameterRefused, match="already changes at 2000"):
+            await record(tx, _delay(6, 1_500, 1_000))
+
+
+@pytest.mark.parametrize("value", [-2, 400 * 86_400 + 1, "0", True])
+async def test_a_value_of_another_type_or_out_of_range_is_refused(
+    database: Database, value: Value
+) -> None:
+    async with database.transaction() as tx:
+        with pytest.raises(ParameterRefused, match="finality_delay_s must"):
+            await record(tx, _delay(value, 100, 50))
+
+
+async def test_the_table_is_append_only(database: Database, tmp_path: Path) -> None:
+    async with database.transaction() as tx:
+        await record(tx, _delay(0, 100, 50))
+    raw = sqlite3.connect(tmp_path / "aggregator.sqlite")
+    for forbidden in ("UPDATE parameters SET number = 1", "DELETE FROM parameters"):
+        with pytest.raises(sqlite3.IntegrityError, match="never"):
+            raw.execute(forbidden)
+    raw.close()
