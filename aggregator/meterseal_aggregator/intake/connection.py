@@ -28,8 +28,8 @@ from meterseal_proto.topics import down_topic, up_topic
 
 DOWN_WINDOW: Final = 64
 """Unacknowledged receipts an agent may have, if it does not ask for fewer."""
-DOWN_QUEUE: Final = 256
-"""Receipts waiting for the window; older ones are dropped and asked for again."""
+DOWN_QUEUE: Final = etiquette.RECEIVE_MAXIMUM
+"""Receipts waiting for the window: one for every message that may be in flight."""
 STALL_S: Final = 20.0
 """How long a peer may leave its socket unread before it is cut off."""
 CLOSE_S: Final = 5.0
@@ -70,7 +70,7 @@ class Connection(Stream):
         self.agent = ""
         """Who it is; empty for a stranger."""
         self._home = home
-        self._outflow = Outflow(window=DOWN_WINDOW, queued=1, largest=MAX_PACKET_BYTES)
+        self._outflow: Outflow | None = None
         self._up = ""
         self._down: str | None = None
         self._until = until
@@ -91,6 +91,7 @@ class Connection(Stream):
         self.out.append(puback_bytes(packet_ids))
         for payload in replies:
             self._reply(payload)
+            self.drained()
         self.flush()
 
     def end(self, reason: mqtt5.DisconnectReasonCode, why: str) -> None:
@@ -144,7 +145,8 @@ class Connection(Stream):
 
     def drained(self) -> None:
         """Send the receipts that waited for the peer to read."""
-        self.out += self._outflow.ready(self.has_room)
+        if self._outflow is not None:
+            self.out += self._outflow.ready(self.has_room)
 
     def _hand_over(self, readings: list[Incoming]) -> None:
         """Give readings to intake, or close when there are more than announced."""
@@ -165,8 +167,7 @@ class Connection(Stream):
             return
         match packet:
             case mqtt5.PubAckPacket():
-                self._outflow.acknowledge(packet.packet_id)
-                self.drained()
+                self._acknowledged(packet)
             case mqtt5.PingReqPacket():
                 self.out.append(mqtt5.PingRespPacket().write())
             case mqtt5.SubscribePacket():
@@ -178,6 +179,12 @@ class Connection(Stream):
             case _:
                 reason = mqtt5.DisconnectReasonCode.PROTOCOL_ERROR
                 self.end(reason, f"sent {type(packet).__name__}")
+
+    def _acknowledged(self, packet: mqtt5.PubAckPacket) -> None:
+        """Make room in the window and send what waited for it."""
+        if self._outflow is not None:
+            self._outflow.acknowledge(packet.packet_id)
+        self.drained()
 
     def _connect(self, packet: mqtt5.ConnectPacket) -> None:
         """Answer CONNECT; on success this connection is its agent's only one."""
@@ -195,7 +202,9 @@ class Connection(Stream):
         self._keep_alive_s = etiquette.keep_alive_s(packet.keep_alive)
         largest = min(packet.max_packet_size or MAX_PACKET_BYTES, MAX_PACKET_BYTES)
         window = min(packet.receive_max, DOWN_WINDOW)
-        self._outflow = Outflow(window=window, queued=DOWN_QUEUE, largest=largest)
+        self._outflow = Outflow(
+            self._home.counters, window=window, queued=DOWN_QUEUE, largest=largest
+        )
         self._reader.limit = MAX_PACKET_BYTES
         self.out.append(etiquette.welcome(packet, name, MAX_PACKET_BYTES).write())
         self._home.opened(self)
@@ -246,13 +255,9 @@ class Connection(Stream):
             self.out.append(ack.write())
 
     def _reply(self, payload: bytes) -> None:
-        """Send a receipt when the window allows, or let the agent ask again."""
-        counters, outflow = self._home.counters, self._outflow
-        if self._down is None:
-            counters.replies_dropped_total += 1
+        """Queue a receipt for the window, or let the agent ask again."""
+        if self._down is None or self._outflow is None:
+            self._home.counters.replies_dropped_total += 1
             return
-        counters.replies_total += 1
-        dropped = outflow.dropped
-        outflow.offer(self._down, payload)
-        self.out += outflow.ready(self.has_room)
-        counters.replies_dropped_total += outflow.dropped - dropped
+        self._home.counters.replies_total += 1
+        self._outflow.offer(self._down, payload)

@@ -2,13 +2,16 @@
 
 Used towards one agent by the endpoint and towards the broker. It must never exceed
 the peer's Receive Maximum (MQTT 5, 4.9) nor grow without bound; when full it drops
-the oldest waiting message, because a newer receipt says all that an older one did.
+the oldest waiting message and counts it: agents ask again for what they miss.
 """
 
 from collections import deque
 from collections.abc import Callable
 
 import mqtt5
+
+from meterseal_aggregator.intake.port import Counters
+from meterseal_proto.topics import MAX_MESSAGE_BYTES
 
 _IDS = 65_535
 
@@ -21,20 +24,21 @@ class Outflow:
     """
 
     __slots__ = (
+        "_counters",
         "_last_id",
         "_queued",
         "_sent",
         "_waiting",
-        "dropped",
         "largest",
         "window",
     )
 
-    def __init__(self, *, window: int, queued: int, largest: int) -> None:
+    def __init__(
+        self, counters: Counters, *, window: int, queued: int, largest: int
+    ) -> None:
         self.window = window
         self.largest = largest
-        self.dropped = 0
-        """Messages given up: the queue was full, or the peer takes none so large."""
+        self._counters = counters
         self._queued = queued
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._sent: dict[int, tuple[str, bytes]] = {}
@@ -45,10 +49,17 @@ class Outflow:
         return len(self._waiting) + len(self._sent)
 
     def offer(self, topic: str, payload: bytes) -> None:
-        """Queue a message, dropping the oldest waiting one when the queue is full."""
+        """Queue a message, dropping the oldest waiting one when the queue is full.
+
+        A payload over the protocol's limit is dropped here: Mosquitto answers one
+        with a code that is no PUBACK's, and a resumed session would repeat it for ever.
+        """
+        if len(payload) > MAX_MESSAGE_BYTES:
+            self._counters.replies_dropped_total += 1
+            return
         if len(self._waiting) >= self._queued:
             self._waiting.popleft()
-            self.dropped += 1
+            self._counters.replies_dropped_total += 1
         self._waiting.append((topic, payload))
 
     def ready(self, has_room: Callable[[], bool]) -> list[bytes]:
@@ -58,7 +69,7 @@ class Outflow:
             topic, payload = self._waiting.popleft()
             packet = _publish(topic, payload, self._next_id(), duplicate=False)
             if len(packet) > self.largest:
-                self.dropped += 1
+                self._counters.replies_dropped_total += 1
                 continue
             self._sent[self._last_id] = (topic, payload)
             packets.append(packet)
@@ -67,6 +78,11 @@ class Outflow:
     def acknowledge(self, packet_id: int) -> None:
         """Note a PUBACK; one for an unknown id is harmless and ignored."""
         self._sent.pop(packet_id, None)
+
+    def forget(self) -> None:
+        """Give up what is unacknowledged: it may be what broke the connection."""
+        self._counters.replies_dropped_total += len(self._sent)
+        self._sent.clear()
 
     def resume(self, *, session_present: bool) -> list[bytes]:
         """Return what a new connection must send first (MQTT 5, 4.4).
