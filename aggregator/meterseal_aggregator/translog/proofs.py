@@ -47,16 +47,23 @@ class Consistency:
     proof: tuple[bytes, ...]
 
 
-async def include(tx: Transaction, entry_id: int) -> Inclusion | None:
-    """Prove an entry under the latest checkpoint; None while no checkpoint covers it."""
+async def include(
+    tx: Transaction, entry_id: int, head: SignedHead | None = None
+) -> Inclusion | None:
+    """Prove an entry by its row id, as `include_at`; None while it has no index."""
     index = (await store.indices(tx, [entry_id])).get(entry_id)
-    return None if index is None else await include_at(tx, index)
+    return None if index is None else await include_at(tx, index, head)
 
 
-async def include_at(tx: Transaction, index: int) -> Inclusion | None:
-    """Prove the entry at a log index under the latest checkpoint; None beyond its end."""
-    head = await store.latest(tx, at_least=index + 1)
-    if head is None or index < 0:
+async def include_at(
+    tx: Transaction, index: int, head: SignedHead | None = None
+) -> Inclusion | None:
+    """Prove the entry at a log index under `head`, by default the latest checkpoint.
+
+    None when the checkpoint does not cover the entry.
+    """
+    head = head or await store.latest(tx)
+    if head is None or not 0 <= index < head.size:
         return None
     (entry,) = await store.entries(tx, index, 1)
     ranges = inclusion_ranges(index, head.size)

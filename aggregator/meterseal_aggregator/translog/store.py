@@ -152,6 +152,12 @@ async def latest(tx: Transaction, *, at_least: int = 0) -> SignedHead | None:
     return _head(*rows[0]) if rows else None
 
 
+async def head_at(tx: Transaction, size: int) -> SignedHead | None:
+    """Give the checkpoint of exactly `size` entries, verified against its note."""
+    found = await heads(tx, after=size - 1, limit=1)
+    return found[0] if found and found[0].size == size else None
+
+
 async def heads(tx: Transaction, *, after: int, limit: int) -> list[SignedHead]:
     """Give `limit` checkpoints larger than `after`, by size, verified against their notes."""
     rows = await tx.rows(

@@ -1,0 +1,88 @@
+"""The table of anchors: intents first, references after; read back beside the checkpoint.
+
+A row is compared with the checkpoint of its size whenever it is read. Whoever opened
+the transaction commits it. This module must never change an anchor that has its
+reference; triggers of the schema hold it to that.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.translog.store import Rotten, SignedHead
+
+_READ: Final = """
+SELECT a.id, a.publisher, a.size, a.root, a.intended_at, a.reference, a.published_at,
+  c.root
+FROM anchors a LEFT JOIN checkpoints c ON c.size = a.size
+"""
+_INTEND: Final = """
+INSERT INTO anchors (publisher, size, root, intended_at) VALUES (?, ?, ?, ?)
+"""
+_COMPLETE: Final = """
+UPDATE anchors SET reference = ?, published_at = ?
+WHERE publisher = ? AND size = ? AND reference IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorRow:
+    """An anchor of `size` and 32-byte `root`; no `reference` yet means it is intended.
+
+    Times in UTC Unix seconds.
+    """
+
+    publisher: str
+    size: int
+    root: bytes
+    intended_at: int
+    reference: str | None
+    published_at: int | None
+
+
+async def last(tx: Transaction, publisher: str) -> AnchorRow | None:
+    """Give the publisher's largest anchor, intended or published."""
+    return await _one(tx, "WHERE a.publisher = ? ORDER BY a.size DESC", (publisher,))
+
+
+async def covering(tx: Transaction, index: int) -> AnchorRow | None:
+    """Give the smallest published anchor that covers the entry at a log index."""
+    return await _one(
+        tx, "WHERE a.reference IS NOT NULL AND a.size > ? ORDER BY a.size", (index,)
+    )
+
+
+async def pending(tx: Transaction) -> int:
+    """Count the intents that have no reference yet; zero after every fault has healed."""
+    ((count,),) = await tx.rows("SELECT count(*) FROM anchors WHERE reference IS NULL")
+    return int(count)
+
+
+async def intend(
+    tx: Transaction, publisher: str, head: SignedHead, *, now: int
+) -> AnchorRow:
+    """Write down that a checkpoint is about to be published; the schema refuses repeats."""
+    await tx.many(_INTEND, [(publisher, head.size, head.root, now)])
+    return AnchorRow(publisher, head.size, head.root, now, None, None)
+
+
+async def complete(
+    tx: Transaction, anchor: AnchorRow, reference: str, *, now: int
+) -> None:
+    """Fill in where an intended anchor was published; once, and a second time is no change."""
+    row = (reference, now, anchor.publisher, anchor.size)
+    await tx.many(_COMPLETE, [row])
+
+
+async def _one(
+    tx: Transaction, where: str, params: tuple[str | int, ...]
+) -> AnchorRow | None:
+    rows = await tx.rows(f"{_READ} {where} LIMIT 1", params)
+    if not rows:
+        return None
+    anchor_id, publisher, size, root, intended_at, reference, published_at, expected = (
+        rows[0]
+    )
+    if root != expected:
+        raise Rotten(f"anchors {anchor_id}: the root is not that of checkpoint {size}")
+    return AnchorRow(publisher, size, root, intended_at, reference, published_at)
