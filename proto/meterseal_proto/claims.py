@@ -179,7 +179,8 @@ def _key(facts: _Facts) -> str:
     _included(facts, facts.bundle.key.entry, facts.bundle.key.logged)
     return (
         f"logged at {facts.bundle.key.logged.index}, seals meter {header.meter.hex()} "
-        f"register {obis_text(header.register)} from sequence {event.from_seq} on"
+        f"register {obis_text(header.register)} from sequence {event.from_seq} on; "
+        "a later revocation would not be in this bundle"
     )
 
 
@@ -213,6 +214,8 @@ def _register(facts: _Facts) -> str:
         if before.value + after.delta != after.value:
             raise _Wrong(f"the register does not grow by the interval at {after.start}")
     opening = records[0].value - records[0].delta
+    if opening < 0:
+        raise _Wrong("the first interval is larger than the register at its end")
     start = _start(facts)
     if start is None and header.seq == 1:
         raise _Wrong("a register's first seal follows its enrolment, this does not")

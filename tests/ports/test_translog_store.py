@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_aggregator.storage.migrate import migrate
-from meterseal_aggregator.translog import fsck, proofs, sequencer, store
+from meterseal_aggregator.translog import fsck, proofs, publish, sequencer, store
 from meterseal_aggregator.translog.sequencer import LogKey, Sequenced
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto import merkle
@@ -135,15 +135,31 @@ async def test_tiles_and_bundles_are_served_as_the_document_says(db: Database) -
     await sequence(db)
     leaves = [merkle.leaf_hash(body) for body in bodies(0, 300)]
     async with db.reading() as tx:
-        assert await store.tile(tx, (0, 0), 256) == b"".join(leaves[:256])
-        assert await store.tile(tx, (0, 1), 44) == b"".join(leaves[256:])
-        assert await store.tile(tx, (0, 1), 10) == b"".join(leaves[256:266])
-        assert await store.tile(tx, (1, 0), 1) == merkle.root_of(leaves[:256])
-        assert await store.tile(tx, (0, 1), 45) is None
-        assert await store.tile(tx, (0, 2), 1) is None
-        bundle = await store.entry_bundle(tx, 1, 44)
+        assert await publish.checkpoint(tx) == (await head(db)).note
+        assert await publish.read(tx, "tile/0/000") == b"".join(leaves[:256])
+        assert await publish.read(tx, "tile/0/001.p/44") == b"".join(leaves[256:])
+        assert await publish.read(tx, "tile/0/001.p/10") == b"".join(leaves[256:266])
+        assert await publish.read(tx, "tile/1/000.p/1") == merkle.root_of(leaves[:256])
+        bundle = await publish.read(tx, "tile/entries/001.p/44")
         assert bundle == b"".join(b"\x00\x0a" + body for body in bodies(256, 44))
-        assert await store.entry_bundle(tx, 1, 45) is None
+        for absent in ("tile/0/001", "tile/0/001.p/45", "tile/0/002.p/1", "tile/2/000",
+                       "tile/entries/001", "tile/entries/x999/x999/x999/x999/999",
+                       "tile/7/x999/x999/x999/x999/999", "checkpoint", ""):  # fmt: skip
+            assert await publish.read(tx, absent) is None
+
+
+async def test_nothing_is_published_before_a_checkpoint_covers_it(
+    db: Database,
+) -> None:
+    await append(db, 3)
+    async with db.reading() as tx:
+        assert await store.waiting(tx) == 3
+        assert await publish.checkpoint(tx) is None
+        assert await publish.read(tx, "tile/entries/000.p/3") is None
+    await sequence(db)
+    async with db.reading() as tx:
+        assert await store.waiting(tx) == 0
+        assert await publish.read(tx, "tile/entries/000.p/3") is not None
 
 
 async def test_a_run_stops_at_its_batch_limit_and_the_next_goes_on(
@@ -340,7 +356,7 @@ async def test_a_rotten_row_is_named_when_it_is_read_and_never_signed_over(
         with pytest.raises(Rotten, match="log_tiles level 0 index 1"):
             await proofs.include(tx, 299)
         with pytest.raises(Rotten, match="log_tiles level 0 index 1"):
-            await store.entry_bundle(tx, 1, 10)
+            await publish.read(tx, "tile/entries/001.p/10")
     with pytest.raises(Rotten, match="log_tiles level 0 index 1"):
         await sequence(db)
 
@@ -359,5 +375,5 @@ async def test_a_tile_swapped_for_another_with_a_right_digest_is_still_found(
         with pytest.raises(Rotten, match="index 3"):
             await proofs.include_at(tx, 3)
         with pytest.raises(Rotten, match="bundle 0"):
-            await store.entry_bundle(tx, 0, 256)
+            await publish.read(tx, "tile/entries/000")
     assert "log_tiles level 0 index 0" in str((await check(db)).difference)

@@ -13,10 +13,10 @@ from hashlib import sha256
 from typing import Final
 
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.translog.tree import WIDTH, Key, Tile
+from meterseal_aggregator.translog.tree import Key, Tile
 from meterseal_proto.checkpoint import Checkpoint, parse_body, parse_note
 from meterseal_proto.errors import Rejected
-from meterseal_proto.merkle import HASH_BYTES, leaf_hash
+from meterseal_proto.merkle import leaf_hash
 
 MAX_ENTRY_BYTES: Final = 65_535
 """Entry bundles prefix an entry with its length in 16 bits (C2SP tlog-tiles)."""
@@ -117,6 +117,15 @@ async def indexed(tx: Transaction) -> int:
     return int(count)
 
 
+async def waiting(tx: Transaction) -> int:
+    """Count the entries that have no index yet; above zero for a minute is an alarm."""
+    ((count,),) = await tx.rows(
+        "SELECT (SELECT coalesce(max(id), 0) FROM log_entries)"
+        " - (SELECT coalesce(max(entry_id), 0) FROM log_index)"
+    )
+    return int(count)
+
+
 async def index(tx: Transaction, first: int, entry_ids: Iterable[int]) -> None:
     """Give entries the indices from `first` on; the schema refuses gaps and repeats."""
     await tx.many(_INDEX, list(enumerate(entry_ids, first)))
@@ -171,26 +180,6 @@ async def heads(tx: Transaction, *, after: int, limit: int) -> list[SignedHead]:
 async def keep_head(tx: Transaction, head: SignedHead) -> None:
     """Write a checkpoint; the schema refuses one that is not larger than all before."""
     await tx.many(_CHECKPOINT, [(head.size, head.root, head.note, head.signed_at)])
-
-
-async def tile(tx: Transaction, key: Key, width: int) -> bytes | None:
-    """Give the first `width` hashes of a tile of the published log, or None."""
-    hashes = (await tiles(tx, [key])).get(key, b"")
-    return hashes[: width * HASH_BYTES] if len(hashes) >= width * HASH_BYTES else None
-
-
-async def entry_bundle(tx: Transaction, place: int, width: int) -> bytes | None:
-    """Give `width` entries of entry bundle `place`, each with a u16 length, or None.
-
-    C2SP tlog-tiles, Log entries. Every entry is compared with its hash in the tile.
-    """
-    leaves = await tile(tx, (0, place), width)
-    if leaves is None:
-        return None
-    found = await entries(tx, place * WIDTH, width)
-    if b"".join(entry.leaf for entry in found) != leaves:
-        raise Rotten(f"log_index: entries of bundle {place} are not those of its tile")
-    return b"".join(len(e.body).to_bytes(2) + e.body for e in found)
 
 
 def _entry(entry_id: int, leaf: bytes, body: bytes) -> Entry:
