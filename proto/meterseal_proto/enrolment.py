@@ -134,10 +134,25 @@ class EnrolledMeter:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisterHead:
+    """Where a register's chain stands: what a replacing agent goes on from.
+
+    `meter` and `hash` are hex, `register` is OBIS text; `end` and `value` as in Head.
+    """
+
+    meter: str
+    register: str
+    seq: int
+    hash: str
+    end: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class EnrolmentAnswer:
     """What an agent needs from now on: its name and certificate, meter ids, and whom to trust.
 
-    `genesis` is the hex of the genesis document; keys are hex except the log's vkey, which
+    `heads` is filled when chains exist already (a replacement). `genesis` is the hex of the genesis document; keys are hex except the log's vkey, which
     is inside the genesis; `broker` is host:port of the MQTT endpoint.
     """
 
@@ -154,6 +169,7 @@ class EnrolmentAnswer:
     broker: str
     broker_tls: bool
     meters: tuple[EnrolledMeter, ...]
+    heads: tuple[RegisterHead, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON body."""
@@ -165,6 +181,7 @@ class EnrolmentAnswer:
         body = json.loads(text)
         body["meters"] = tuple(EnrolledMeter(**meter) for meter in body["meters"])
         body["trustee_keys"] = tuple(body["trustee_keys"])
+        body["heads"] = tuple(RegisterHead(**head) for head in body.get("heads", ()))
         answer = cls(**body)
         if (
             Genesis(answer.chain_id, answer.registry, answer.log_key).document().hex()

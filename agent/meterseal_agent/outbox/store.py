@@ -7,11 +7,12 @@ itself refuses otherwise.
 
     box = Outbox(path, registers=2, network=network)
     box.enrol(starts)
-    box.add(record, state.to_json())          # record and sampler state, together
+    box.add([(record, state.to_json())])      # record and sampler state, together
     box.reserve([draft]); box.sign(seal, payload)
     box.apply(receipt, now=now)               # the only way out
 """
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -88,10 +89,10 @@ class Outbox:
         )
         return {(MeterId(m), RegisterId(r)): state for m, r, state in rows}
 
-    def add(self, record: Record, state: str) -> bool:
-        """Keep a record and the sampler's state after it; False when there is no room.
+    def add(self, rows: Sequence[tuple[Record, str]]) -> bool:
+        """Keep records, each with the sampler's state after it; False without room.
 
-        On False nothing was kept, the state neither: the sampler goes on from the old
+        On False nothing was kept, no state either: the sampler goes on from the old
         one, so one long record covers the hole once there is room. A second record of
         a slot that is held changes nothing but the state. Raises KeyError for a
         register that was never enrolled, Unavailable when the disk fails.
@@ -99,21 +100,8 @@ class Outbox:
         if not self._room():
             return False
         with self._file.transaction() as tx:
-            found = tx.execute(
-                "UPDATE chains SET state = ? WHERE meter = ? AND register = ?"
-                " RETURNING id",
-                (state, record.meter, record.register),
-            ).fetchone()
-            if found is None:
-                raise KeyError(f"register {record.register} was never enrolled")
-            tx.execute(
-                "INSERT INTO records (chain, start, length, delta, value, quality)"
-                " VALUES (?,?,?,?,?,?) ON CONFLICT (chain, start) DO NOTHING",
-                (
-                    *(found[0], record.start, record.length),
-                    *(record.delta, record.value, int(record.quality)),
-                ),
-            )
+            for record, state in rows:
+                _add(tx, record, state)
         return True
 
     def ready(self) -> list[Chain]:
@@ -243,3 +231,20 @@ class Outbox:
             tx.executemany("DELETE FROM records WHERE chain = ? AND seq = ?", gone)
             tx.executemany("DELETE FROM seals WHERE chain = ? AND seq = ?", gone)
         return len(gone)
+
+
+def _add(tx: sqlite3.Connection, record: Record, state: str) -> None:
+    found = tx.execute(
+        "UPDATE chains SET state = ? WHERE meter = ? AND register = ? RETURNING id",
+        (state, record.meter, record.register),
+    ).fetchone()
+    if found is None:
+        raise KeyError(f"register {record.register} was never enrolled")
+    tx.execute(
+        "INSERT INTO records (chain, start, length, delta, value, quality)"
+        " VALUES (?,?,?,?,?,?) ON CONFLICT (chain, start) DO NOTHING",
+        (
+            *(found[0], record.start, record.length),
+            *(record.delta, record.value, int(record.quality)),
+        ),
+    )

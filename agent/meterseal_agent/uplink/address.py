@@ -1,0 +1,34 @@
+"""Where the broker is and how to speak to it; plain values, so that nothing heavy loads.
+
+It must never hold a key, only where one lies.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Protocol(StrEnum):
+    """The MQTT version spoken."""
+
+    V5 = "5"
+    V311 = "3.1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Where the client's certificate, its key, and the broker's authority lie (PEM)."""
+
+    certificate: Path
+    key: Path
+    ca: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The broker to dial, and how; `tls` None is for loopback and tests only."""
+
+    host: str
+    port: int
+    tls: Tls | None = None
+    protocol: Protocol = Protocol.V5

@@ -1,0 +1,215 @@
+"""Seals out, receipts in: what is sent when, and what is believed.
+
+Seals go oldest first across registers, at most WINDOW without an answer. Only a
+receipt signed by the aggregator's receipt key lets one go; a seal without an answer is
+sent again after a while and after every reconnection, the same bytes. Retrying lives
+here and nowhere else. This module must never let go of a seal by itself.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from meterseal_agent.outbox.model import Applied, Stored
+from meterseal_agent.uplink.address import Address
+from meterseal_agent.uplink.link import Link
+from meterseal_proto.errors import Rejected, Unavailable
+from meterseal_proto.receipt import Receipt, open_receipt
+
+WINDOW: Final = 20
+"""Seals without an answer: 20 of 100 intervals are a fortnight of one register in
+100 KB, and no broker's in-flight limit is lower."""
+RESEND_S: Final = 20.0
+"""Real seconds before a seal is sent again: the aggregator answers within one."""
+RESEND_CAP_S: Final = 300.0
+"""Each repeat without any receipt doubles the wait, up to this: a struggling
+aggregator is not helped by a thousand impatient agents."""
+BACKOFF_S: Final = 0.5
+BACKOFF_CAP_S: Final = 60.0
+"""Waits between dials: doubled each time, and jittered so a street does not dial as one."""
+TICK_S: Final = 1.0
+"""How often overdue seals are looked for."""
+
+_log = logging.getLogger("meterseal.uplink")
+
+Due = Callable[[int, frozenset[tuple[int, int]]], Awaitable[list[Stored]]]
+"""Returns up to so many signed seals that are not among the busy ones, oldest first."""
+Apply = Callable[[Receipt], Awaitable[Applied]]
+"""Applies a receipt to the outbox, durably, and says what it did."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the start; for `show` and the metrics."""
+
+    connected: bool = False
+    connections: int = 0
+    sent: int = 0
+    resent: int = 0
+    receipts: int = 0
+    answered: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    out_of_order: int = 0
+    strangers: int = 0
+    """Answers that name a seal this outbox does not hold."""
+    forged: int = 0
+    """Messages from `down` that are no receipt of ours."""
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Whom we talk to: where, as whom, and whose signature counts.
+
+    `network_name` and `agent` stand in topics, `network` is the 32-byte network id.
+    """
+
+    address: Address
+    network_name: str
+    agent: str
+    network: bytes
+    receipt_key: Ed25519PublicKey
+
+
+class Uplink:
+    """The agent's one conversation with its aggregator.
+
+    uplink = Uplink(peer, due, apply)
+    await uplink.run()        # until cancelled
+    uplink.wake()             # a new record is there
+    """
+
+    def __init__(self, peer: Peer, due: Due, apply: Apply) -> None:
+        self._peer = peer
+        self._due = due
+        self._apply = apply
+        self._awake = asyncio.Event()
+        self._flight: dict[tuple[int, int], float] = {}
+        self._sent: set[tuple[int, int]] = set()
+        self._patience = RESEND_S
+        self.counters = Counters()
+
+    def wake(self) -> None:
+        """Say that there may be something to send; any number of times."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Connect, deliver, reconnect, for ever."""
+        fails = 0
+        while True:
+            before = self.counters.receipts
+            try:
+                await self._converse()
+            except Unavailable as trouble:
+                self.counters.trouble = str(trouble)
+                _log.warning("uplink_lost trouble=%r", str(trouble))
+            finally:
+                self.counters.connected = False
+            fails = 0 if self.counters.receipts > before else fails + 1
+            await asyncio.sleep(backoff(fails, random.random()))  # noqa: S311 - jitter
+
+    async def _converse(self) -> None:
+        peer = self._peer
+        link = Link(peer.address, network=peer.network_name, agent=peer.agent)
+        await link.open()
+        self.counters.connections += 1
+        self.counters.connected = True
+        self.counters.trouble = ""
+        self._flight.clear()
+        self._patience = RESEND_S
+        _log.info("uplink_connected host=%s", peer.address.host)
+        tasks = [
+            asyncio.create_task(self._send(link)),
+            asyncio.create_task(self._listen(link)),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await link.close()
+        raise Unavailable("the broker closed the connection")
+
+    async def _send(self, link: Link) -> None:
+        while True:
+            self._awake.clear()
+            self._expire()
+            room = WINDOW - len(self._flight)
+            if room > 0:
+                for seal in await self._due(room, frozenset(self._flight)):
+                    self._publish(link, seal)
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._awake.wait()
+            except TimeoutError:
+                continue
+
+    def _publish(self, link: Link, seal: Stored) -> None:
+        link.publish(seal.payload)
+        self._flight[seal.key] = asyncio.get_running_loop().time()
+        again = seal.key in self._sent
+        self.counters.resent += again
+        self.counters.sent += not again
+        self._sent.add(seal.key)
+
+    def _expire(self) -> None:
+        """Take seals that waited too long for an answer out of the window."""
+        now = asyncio.get_running_loop().time()
+        late = [key for key, at in self._flight.items() if now - at >= self._patience]
+        for key in late:
+            del self._flight[key]
+        if late:
+            self._patience = min(RESEND_CAP_S, 2 * self._patience)
+
+    async def _listen(self, link: Link) -> None:
+        while (payload := await link.received()) is not None:
+            await self._take(payload)
+
+    async def _take(self, payload: bytes) -> None:
+        counters = self.counters
+        try:
+            receipt = open_receipt(payload, self._peer.receipt_key)
+        except Rejected as wrong:
+            counters.forged += 1
+            _log.warning("receipt_refused why=%r", str(wrong))
+            return
+        if receipt.network != self._peer.network:
+            counters.forged += 1
+            _log.warning("receipt_refused why='it is of another network'")
+            return
+        applied = await self._apply(receipt)
+        self._note(applied)
+        self._patience = RESEND_S
+        self.wake()
+
+    def _note(self, applied: Applied) -> None:
+        counters = self.counters
+        counters.receipts += 1
+        counters.answered += len(applied.answered)
+        counters.out_of_order += applied.kept
+        counters.strangers += applied.unknown
+        for reason in applied.refused:
+            counters.refused[reason.text] = counters.refused.get(reason.text, 0) + 1
+            _log.warning("seal_refused reason=%s", reason.text)
+        for key in applied.answered:
+            self._flight.pop(key, None)
+            self._sent.discard(key)
+
+
+def backoff(fails: int, chance: float) -> float:
+    """Return the wait before the next dial, in s, after `fails` in a row.
+
+    `chance` is in [0, 1): the wait is half to all of the doubled time.
+    """
+    if fails == 0:
+        return BACKOFF_S * chance
+    doubled = min(BACKOFF_CAP_S, BACKOFF_S * 2.0 ** min(fails - 1, 16))
+    return doubled * (0.5 + chance / 2)
