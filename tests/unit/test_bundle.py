@@ -1,6 +1,8 @@
 """A bundle proves one seal to a stranger, and nothing about it can be changed."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +19,8 @@ from meterseal_proto.units import EXPORT, MeterId
 from meterseal_proto.verify import examine, main, render
 from tests.support.evidence import GENESIS, LOG_KEY, METER, Street, a_bundle
 
+VECTORS = Path(__file__).parents[2] / "proto" / "vectors"
 ANYBODY = Expectation()
-SIGNED_SEPARATELY = {"network", "signature", "records", "register"}
 
 
 def verdicts(bundle: Bundle, expectation: Expectation = ANYBODY) -> dict[str, Verdict]:
@@ -34,6 +36,23 @@ def test_a_real_bundle_passes_every_claim_but_those_nobody_could_check() -> None
     unchecked = {name for name, verdict in found.items() if verdict is not Verdict.PASS}
     assert unchecked == {"your-network", "anchor"}
     assert all(found[name] is Verdict.UNCHECKED for name in unchecked)
+
+
+def test_the_vector_is_what_the_independent_script_makes() -> None:
+    made = subprocess.run(  # noqa: S603 - our own script, no input
+        [sys.executable, str(VECTORS / "make_bundle.py")],
+        capture_output=True,
+        check=True,
+    )
+    assert made.stdout == (VECTORS / "bundle.json").read_bytes()
+
+
+def test_a_bundle_made_by_other_code_passes_and_is_spelt_as_ours() -> None:
+    data = (VECTORS / "bundle.json").read_bytes()
+    found = {claim.name: claim.verdict for claim in examine(data, ANYBODY)}
+    unchecked = {name for name, verdict in found.items() if verdict is not Verdict.PASS}
+    assert unchecked == {"your-network", "anchor"}
+    assert parse_bundle(data).encode() == data
 
 
 def test_a_p256_seal_in_a_bundle_verifies_too() -> None:
