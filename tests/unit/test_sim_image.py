@@ -143,7 +143,15 @@ def test_power_voltage_and_current_agree() -> None:
     ]
     assert sum(powers) == pytest.approx(STATE.power_w)
     assert VALUES["power"] == STATE.power_w
-    assert VALUES["total"] == STATE.import_wh + STATE.export_wh
+    assert VALUES["neutral_current"] < VALUES["current_l1"]
+    assert VALUES["voltage_l12"] == pytest.approx(399.3, abs=0.1)
+
+
+@pytest.mark.parametrize("phase", ["", "_l1", "_l2", "_l3"])
+def test_totals_are_import_plus_export(phase: str) -> None:
+    for kind in ("", "reactive_"):
+        both = VALUES[f"{kind}import{phase}"] + VALUES[f"{kind}export{phase}"]
+        assert VALUES[f"{kind}total{phase}"] == both > 0
 
 
 def test_a_profile_that_is_wrong_says_where() -> None:

@@ -1,4 +1,5 @@
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,7 @@ from meterseal_sim.shapes import Place, curve_of, household, load_mwh, pv_mwh
 JULY = int(datetime(2026, 7, 1, tzinfo=UTC).timestamp())
 JANUARY = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 HERE = Place()
+GREENWICH = Place(utc_offset_s=0)
 ROOFED = next(index for index in range(9) if household(1, index).kwp)
 
 
@@ -23,10 +25,21 @@ def test_a_day_cut_out_of_a_week_is_that_day_of_the_week() -> None:
         cut = slice(day * 96, day * 96 + 96)
         start = JULY + day * 86_400
         assert pv_mwh(household(1, ROOFED), start, 96, HERE) == sun[cut]
-        # Among 24 homes somebody's dishwasher runs past midnight.
-        for index in range(24):
-            week = load_mwh(household(1, index), JULY, 7 * 96, HERE)
-            assert load_mwh(household(1, index), start, 96, HERE) == week[cut]
+        # Among 24 homes somebody's dishwasher runs past local midnight.
+        for home in (household(1, index) for index in range(24)):
+            week = load_mwh(home, JULY, 7 * 96, GREENWICH)
+            assert load_mwh(home, start, 96, GREENWICH) == week[cut]
+
+
+def test_a_home_that_gets_up_late_has_its_mean_curve_late() -> None:
+    home = household(1, 0)
+    runs = load_mwh(replace(home, base_kwh_a_year=0.0), JULY, 96, HERE)
+
+    def steady(shift: int) -> list[int]:
+        used = load_mwh(replace(home, shift_quarters=shift), JULY, 96, HERE)
+        return [all_ - run for all_, run in zip(used, runs, strict=True)]
+
+    assert steady(4)[4:] == steady(0)[:-4]
 
 
 def test_homes_use_what_homes_use_in_a_day() -> None:
