@@ -26,6 +26,8 @@ from meterseal_sim.street import Plan, Street, build
 
 DEFAULT_PORT = 15020
 """Modbus' own 502 needs root; 15020 is where test benches put it."""
+WEATHER = frozenset({"demandlib", "pandas", "pvlib"})
+"""Packages that only an invented street needs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command(options)
     except Refused as trouble:
         print(f"meterseal-sim: {trouble}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as trouble:
+        package = (trouble.name or "").partition(".")[0]
+        if package not in WEATHER:
+            raise
+        print(
+            f"meterseal-sim: {package} is missing: pip install 'meterseal[sim]',"
+            " or --replay a file, which needs no weather",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         return 0

@@ -145,6 +145,8 @@ def build(plan: Plan) -> Street:
         raise Refused(f"{plan.days} days: between 1 and {MAX_DAYS}")
     if plan.start < 0:
         raise Refused(f"start {plan.start}: seconds since 1970, not below 0")
+    if abs(plan.place.latitude) > 90 or abs(plan.place.longitude) > 180:
+        raise Refused("a place lies within 90 degrees north and 180 east")
     curves = _curves(plan)
     return Street(
         plan,

@@ -129,6 +129,21 @@ async def test_a_wrong_order_is_one_sentence_and_code_1(tmp_path: Path) -> None:
         assert err.count("\n") == 1
 
 
+async def test_a_missing_weather_package_is_one_sentence_and_code_1() -> None:
+    without = (
+        "import sys; sys.modules['pvlib'] = None; sys.modules['pvlib.location'] = None"
+    )
+    code = f"{without}; from meterseal_sim.cli import main; sys.exit(main())"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, "street", "--port", "0"),
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    ended, _, err = await said_by(process)
+    assert ended == 1
+    assert err.startswith("meterseal-sim: pvlib is missing: pip install")
+
+
 async def test_profiles_lists_every_model() -> None:
     code, out, _ = await said_by(await run("profiles"))
     assert code == 0

@@ -6,6 +6,7 @@ from meterseal_sim import listing
 from meterseal_sim.curve import Registers
 from meterseal_sim.refusal import Refused
 from meterseal_sim.replay import Replay
+from meterseal_sim.shapes import Place
 from meterseal_sim.street import Plan, build
 
 START = 1_782_864_000
@@ -98,6 +99,7 @@ def test_a_file_that_is_no_map_is_refused(tmp_path: Path, text: str) -> None:
         Plan(homes=0, seed=1, start=START, days=1),
         Plan(homes=1, seed=1, start=START, days=0),
         Plan(homes=1, seed=1, start=-900, days=1),
+        Plan(homes=1, seed=1, start=START, days=1, place=Place(latitude=91.0)),
         Plan(homes=1, seed=1, start=START + 1, days=1),
         Plan(homes=1, seed=1, start=START, days=1, model="sdm999"),
     ],
