@@ -81,7 +81,7 @@ class PahoAgent:
         """Begin to connect in the background."""
         properties = None
         if self._version is MQTTProtocolVersion.MQTTv5:
-            properties = Properties(PacketTypes.CONNECT)
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = 3600
             self.client.connect_async(
                 "127.0.0.1",
