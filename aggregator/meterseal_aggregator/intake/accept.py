@@ -1,0 +1,293 @@
+"""The rules a sealed message passes, in the order that is part of the protocol.
+
+A `Chain` is one register's side of the story: where its chain of seals stands (`head`)
+and which earlier sequence numbers were asked about (`known`). Seals of a register are
+shown to it in order of `seq`, each twice:
+
+    verdict = chain.before(offer, now)         # cheap checks; None: check the signature
+    verdict = chain.after(offer, fault)        # fault: None when the signature is right
+
+`before` decides what needs no signature: whose meter it is, whether this very seal was
+already answered, whether a key speaks for the seq, the time window, the seq. `after`
+decides the rest and moves the head, so it must see every offer that `before` let pass,
+in the same order. Between the two a batch checks all its signatures at once.
+
+- A seal is known by its header hash alone, so a twin with other signature bytes (high s)
+  is a duplicate, answered as the first one was, even when its window or key has passed.
+- Another header at a sequence number of the chain, or a second telling of time already
+  accounted for, is equivocation: nothing moves, both are kept, the time never mints.
+- A seal that is signed but not plausible is quarantined: the chain goes on over it, the
+  energy is not counted, and the device closes the hole with one long record.
+- A device's correction of an accepted interval (revision above 0) is quarantined as
+  inconsistent: to conserve energy it would have to retell the register on both sides,
+  and no device of this protocol version does.
+
+Nothing here reads a clock, a disk or a wire, and nothing is ever accepted by default:
+every way out of `after` other than the last one is a refusal with a reason.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, NamedTuple, Self
+
+from meterseal_aggregator.registry.model import Claim, KeyValidity
+from meterseal_proto.errors import Reason
+from meterseal_proto.seal import Head, Header, OpenRecord, Seal
+from meterseal_proto.units import Quality
+
+PAST_S: Final = 130 * 86_400
+"""A reading may be this old: the 90 days an outbox holds, and time to repair the Pi."""
+FUTURE_S: Final = 300
+"""How far a device's clock may run ahead: one shortest interval."""
+LONG_PAST_S: Final = 400 * 86_400
+"""A hole-closing record may begin as early as edits reach back: it never mints."""
+CAPACITY_TENTHS: Final = 11
+"""Plausible power in tenths of the capacity: inverters and meters overshoot by less."""
+
+_DEVICE_QUALITIES: Final = frozenset({Quality.RAW, Quality.QUESTIONABLE})
+
+
+class Fate(Enum):
+    """What became of a seal."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    QUARANTINED = "quarantined"
+    REFUSED = "refused"
+
+
+class Verdict(NamedTuple):
+    """A seal's fate; `reason` is None only for what is accepted, now or before."""
+
+    fate: Fate
+    reason: Reason | None = None
+    detail: str = ""
+
+
+ACCEPTED: Final = Verdict(Fate.ACCEPTED)
+DUPLICATE: Final = Verdict(Fate.DUPLICATE)
+
+
+@dataclass(slots=True)
+class Offer:
+    """A decoded seal on its way through the rules: whose it is said to be, and its hash."""
+
+    agent: str
+    payload: bytes
+    seal: Seal
+    consensus: bytes
+    digest: bytes
+    key: KeyValidity | None = None
+    """The key whose signature is to be checked; set by `before`."""
+
+
+class Link(NamedTuple):
+    """A seal that is part of the chain: accepted (`reason` None) or quarantined.
+
+    [`first`, `until`) is the time it tells of, (0, 0) where it was not accepted.
+    """
+
+    digest: bytes
+    reason: Reason | None
+    first: int
+    until: int
+
+
+@dataclass(slots=True)
+class Chain:
+    """One register before, during and after a batch; see the module's contract.
+
+    `known` must hold every link whose seq is offered and not above `head.seq`.
+    """
+
+    claim: Claim
+    head: Head
+    known: dict[int, Link] = field(default_factory=dict)
+    _expected: set[bytes] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, claim: Claim, head: Head | None) -> Self:
+        """Return the chain that stands at `head`; without one, at the register's enrolment."""
+        start = Head(0, claim.enrolment_hash, claim.initial_at, claim.initial_value)
+        return cls(claim, start if head is None else head)
+
+    def before(self, offer: Offer, now: int) -> Verdict | None:
+        """Return the verdict that needs no signature, or None to have `offer.key` checked."""
+        header = offer.seal.header
+        if offer.agent != self.claim.agent:
+            return _refused(
+                Reason.UNKNOWN_METER, "the meter is enrolled for another agent"
+            )
+        link = self.known.get(header.seq)
+        if link is not None and link.digest == offer.digest:
+            return _again(link)
+        offer.key = speaking(self.claim, header.seq)
+        if offer.key is None:
+            return _refused(*_keyless(self.claim, header.seq))
+        if not in_window(header, self.claim.step, now):
+            return _refused(
+                Reason.TIME_WINDOW, f"{header.first} to {header.end}, seen at {now}"
+            )
+        if link is not None:
+            return None
+        if header.seq <= self.head.seq:
+            return self._replayed(header)
+        if header.prev != self.head.hash and header.prev not in self._expected:
+            return self._out_of_order(header)
+        self._expected.add(offer.digest)
+        return None
+
+    def after(self, offer: Offer, fault: Reason | None) -> Verdict:
+        """Return the verdict and move the head; `fault` says what is wrong with the signature."""
+        header = offer.seal.header
+        link = self.known.get(header.seq)
+        if link is not None:
+            return self._at_known(link, offer, fault)
+        if header.seq <= self.head.seq:
+            return self._replayed(header)
+        if header.prev != self.head.hash:
+            return self._out_of_order(header)
+        if fault is not None:
+            return _refused(fault, f"seq {header.seq}")
+        verdict = self._weigh(offer.seal)
+        if verdict.fate is Fate.REFUSED:
+            return verdict
+        self.head = self.head.after(
+            header, offer.digest, offer.seal.records[-1].value, verdict.reason
+        )
+        told = (header.first, header.end) if verdict.fate is Fate.ACCEPTED else (0, 0)
+        self.known[header.seq] = Link(offer.digest, verdict.reason, *told)
+        return verdict
+
+    def _at_known(self, link: Link, offer: Offer, fault: Reason | None) -> Verdict:
+        if link.digest == offer.digest:
+            return _again(link)
+        if fault is not None:
+            return _refused(fault, f"seq {offer.seal.header.seq}")
+        return _refused(
+            Reason.EQUIVOCATION, f"seq {offer.seal.header.seq} was signed twice"
+        )
+
+    def _weigh(self, seal: Seal) -> Verdict:
+        header = seal.header
+        if any(record.revision for record in seal.records):
+            return _quarantined(
+                Reason.INCONSISTENT, "devices do not revise accepted intervals"
+            )
+        if not on_register_grid(header, self.claim.step):
+            return _quarantined(
+                Reason.OFF_GRID,
+                f"{header.count} of {header.step} s from {header.first}",
+            )
+        if self.claim.initial_at < header.end and header.first < self.head.end:
+            return _refused(
+                Reason.EQUIVOCATION, f"{header.first} is told a second time"
+            )
+        if header.first != self.head.end:
+            return _quarantined(
+                Reason.GAP, f"starts at {header.first}, not at {self.head.end}"
+            )
+        return doubt(seal, self.head.value, self.claim) or ACCEPTED
+
+    def _replayed(self, header: Header) -> Verdict:
+        return _refused(
+            Reason.REPLAYED_SEQ,
+            f"seq {header.seq}, the chain stands at {self.head.seq}",
+        )
+
+    def _out_of_order(self, header: Header) -> Verdict:
+        return _refused(
+            Reason.OUT_OF_ORDER, f"seq {header.seq} does not follow {self.head.seq}"
+        )
+
+
+def speaking(claim: Claim, seq: int) -> KeyValidity | None:
+    """Return the key that speaks for `seq`; the registry keeps their spans apart."""
+    for key in claim.keys:
+        if key.from_seq <= seq and (key.to_seq is None or seq <= key.to_seq):
+            return key
+    return None
+
+
+def fault_of(claim: Claim, seq: int, digest: bytes, signature: bytes) -> Reason:
+    """Name what is wrong with a signature that the speaking key did not make."""
+    for key in claim.keys:
+        if key.public.verify(digest, signature):
+            if key.from_seq > seq:
+                return Reason.KEY_NOT_YET_VALID
+            if key.to_seq is not None and key.to_seq < seq:
+                return Reason.KEY_REVOKED
+    return Reason.BAD_SIGNATURE
+
+
+def in_window(header: Header, step: int, now: int) -> bool:
+    """Tell whether the whole time told lies within [now - 130 d, now + 5 min].
+
+    One record longer than the register's `step` closes a hole and may begin earlier.
+    """
+    closes_hole = header.count == 1 and header.step > step
+    past = LONG_PAST_S if closes_hole else PAST_S
+    return (
+        now - past <= header.first
+        and now - PAST_S <= header.end
+        and header.end <= now + FUTURE_S
+    )
+
+
+def on_register_grid(header: Header, step: int) -> bool:
+    """Tell whether the records lie on the register's grid, or are one that closes a hole."""
+    if header.first % step or header.step % step:
+        return False
+    return header.step == step or header.count == 1
+
+
+def doubt(seal: Seal, value: int, claim: Claim) -> Verdict | None:
+    """Return the quarantine for records that do not continue from the register `value`."""
+    length = seal.header.step
+    for record in seal.records:
+        if record.value < value:
+            return _quarantined(
+                Reason.BACKWARD_REGISTER, f"{value} to {record.value} at {record.start}"
+            )
+        if value + record.delta != record.value or not _told_by_device(
+            record, is_long=length != claim.step
+        ):
+            return _quarantined(
+                Reason.INCONSISTENT,
+                f"{value} + {record.delta} to {record.value},"
+                f" quality {record.quality} at {record.start}",
+            )
+        value = record.value
+    most = max(record.delta for record in seal.records)
+    # delta > capacity * 1.1 * length / 3600 + 1, in integers.
+    if 36_000 * (most - 1) > claim.capacity_w * CAPACITY_TENTHS * length:
+        return _quarantined(
+            Reason.CAPACITY, f"{most} in {length} s, capacity {claim.capacity_w} W"
+        )
+    return None
+
+
+def _told_by_device(record: OpenRecord, *, is_long: bool) -> bool:
+    if is_long:
+        return record.quality == Quality.QUESTIONABLE
+    return record.quality in _DEVICE_QUALITIES
+
+
+def _keyless(claim: Claim, seq: int) -> tuple[Reason, str]:
+    if any(key.from_seq <= seq for key in claim.keys):
+        return Reason.KEY_REVOKED, f"no key speaks for seq {seq} any more"
+    return Reason.KEY_NOT_YET_VALID, f"no key speaks for seq {seq} yet"
+
+
+def _again(link: Link) -> Verdict:
+    if link.reason is None:
+        return DUPLICATE
+    return Verdict(Fate.DUPLICATE, link.reason)
+
+
+def _refused(reason: Reason, detail: str) -> Verdict:
+    return Verdict(Fate.REFUSED, reason, detail)
+
+
+def _quarantined(reason: Reason, detail: str) -> Verdict:
+    return Verdict(Fate.QUARANTINED, reason, detail)

@@ -1,0 +1,78 @@
+"""Verdicts become signed receipts, coalesced: one for each agent, whatever it sent.
+
+A register's accepted seals are answered by the last of them, everything else singly
+with its reason. This module must only be called after the commit: what it signs, the
+aggregator is held to.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from meterseal_aggregator.intake.judge import Judged, RegisterKey
+from meterseal_aggregator.intake.port import Reply
+from meterseal_proto.receipt import (
+    LOG_WITHIN_S,
+    MAX_ANSWERS,
+    Answer,
+    Receipt,
+    Refusal,
+    sign_receipt,
+)
+
+
+@dataclass(slots=True)
+class _Answers:
+    """What one agent is told."""
+
+    durable: dict[RegisterKey, Answer] = field(default_factory=dict)
+    accepted: set[bytes] = field(default_factory=set)
+    refused: dict[bytes, Refusal] = field(default_factory=dict)
+
+
+def receipts(
+    judged: Iterable[Judged], network: bytes, now: int, key: Ed25519PrivateKey
+) -> list[Reply]:
+    """Return the replies to a committed batch, at most MAX_ANSWERS answers each.
+
+    A seal that was accepted is never refused in the same breath, even where a forged
+    twin of it came along.
+    """
+    by_agent: dict[str, _Answers] = {}
+    for one in judged:
+        _note(by_agent.setdefault(one.offer.agent, _Answers()), one)
+    log_by = now + LOG_WITHIN_S
+    return [
+        Reply(agent, sign_receipt(receipt, key))
+        for agent, answers in by_agent.items()
+        for receipt in _split(answers, network, log_by)
+    ]
+
+
+def _note(answers: _Answers, one: Judged) -> None:
+    header, digest, reason = one.offer.seal.header, one.offer.digest, one.verdict.reason
+    if reason is not None:
+        answers.refused[digest] = Refusal(
+            header.meter, header.register, header.seq, digest, reason
+        )
+        return
+    answers.accepted.add(digest)
+    place = (header.meter, header.register)
+    last = answers.durable.get(place)
+    if last is None or last.seq < header.seq:
+        answers.durable[place] = Answer(*place, header.seq, digest)
+
+
+def _split(answers: _Answers, network: bytes, log_by: int) -> Iterator[Receipt]:
+    durable = tuple(answers.durable.values())
+    refused = tuple(
+        refusal
+        for digest, refusal in answers.refused.items()
+        if digest not in answers.accepted
+    )
+    count = len(durable)
+    for at in range(0, count + len(refused), MAX_ANSWERS):
+        until = at + MAX_ANSWERS
+        singly = refused[max(0, at - count) : max(0, until - count)]
+        yield Receipt(network, log_by, durable[at:until], singly)

@@ -1,0 +1,280 @@
+"""Intake's tables as other rooms read them, and what the rules ask before a batch.
+
+Readings lie by time, so a register's history is found by naming its grid starts: a
+reader gives the register's `step`. A seal's rows are hashed again whenever a bundle is
+made of them; what does not fit is named (`Rotten`) and never served. This module must
+never write: `keep` does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from meterseal_aggregator.intake.accept import Link
+from meterseal_aggregator.storage.database import SQLITE_MAX_VARIABLES, Transaction
+from meterseal_aggregator.translog.store import Rotten
+from meterseal_proto.enrolment import Genesis
+from meterseal_proto.entry import leaf_of, seal_entry
+from meterseal_proto.errors import Reason
+from meterseal_proto.intervals import Interval
+from meterseal_proto.seal import Head, Header, OpenRecord, Seal, record_root
+from meterseal_proto.units import MeterId, RegisterId
+
+MAX_PAGE: Final = 5_000
+"""Rows a page: fifty days of quarter hours, about half a megabyte in Python."""
+MAX_PAIRS: Final = 15_000
+"""Pairs one statement names: storage binds at most 30,000 parameters."""
+
+_HEADS: Final = """
+SELECT register_id, seq, hash, end_at, value FROM heads WHERE register_id IN ({marks})
+"""
+_LINKS: Final = """
+WITH asked (seq, register_id) AS (VALUES {pairs})
+SELECT s.register_id, s.seq, s.hash, NULL, s.first, s.first + s.step * s.count
+FROM asked a JOIN seals s ON s.seq = a.seq AND s.register_id = a.register_id
+UNION ALL
+SELECT q.register_id, q.seq, q.hash, q.reason, 0, 0
+FROM asked a JOIN quarantine q
+  ON q.chained = 1 AND q.seq = a.seq AND q.register_id = a.register_id
+"""
+_READINGS: Final = """
+WITH RECURSIVE grid (start) AS (
+  SELECT ? UNION ALL SELECT start + ? FROM grid WHERE start + ? < ?)
+SELECT r.register_id, r.start, r.length, r.revision, r.delta, r.value, r.quality, r.seal_id
+FROM grid CROSS JOIN readings r ON r.start = grid.start AND r.register_id = ?
+ORDER BY r.start, r.revision
+"""
+_ARRIVED: Final = """
+WITH RECURSIVE slot (seal_id, register_id, start, step, until) AS (
+  SELECT id, register_id, first, step, first + step * count FROM seals
+    WHERE id > ? AND id <= ?
+  UNION ALL
+  SELECT seal_id, register_id, start + step, step, until FROM slot
+    WHERE start + step < until)
+SELECT r.register_id, r.start, r.length, r.revision, r.delta, r.value, r.quality, r.seal_id
+FROM slot CROSS JOIN readings r ON r.start = slot.start AND r.register_id = slot.register_id
+  AND r.seal_id = slot.seal_id
+ORDER BY r.seal_id, r.start
+"""
+_SEAL: Final = """
+SELECT s.id, s.register_id, s.hash, s.log_entry_id, s.received_at, e.leaf_hash,
+  m.meter, r.register, s.first, s.step, s.count, s.seq, s.prev, s.root, s.signature
+FROM seals s JOIN log_entries e ON e.id = s.log_entry_id
+  JOIN registers r ON r.id = s.register_id JOIN meters m ON m.id = r.meter_id
+"""
+_RECORDS: Final = """
+SELECT d.start, d.delta, d.value, d.quality, d.revision, t.salt
+FROM readings d LEFT JOIN salts t
+  ON t.start = d.start AND t.register_id = d.register_id AND t.revision = d.revision
+WHERE d.start IN ({marks}) AND d.register_id = ? AND d.seal_id = ? ORDER BY d.start
+"""
+_EVIDENCE: Final = """
+SELECT id, register_id, agent, seq, chained, reason, detail, payload, hash, received_at
+FROM quarantine WHERE id > ? ORDER BY id LIMIT ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One accepted interval: `delta` Wh (or litres) from `start` for `length` s.
+
+    `value` is the register at its end, `quality` what the device said of it, `seal_id`
+    the row of the seal it came in.
+    """
+
+    register_id: int
+    start: int
+    length: int
+    revision: int
+    delta: int
+    value: int
+    quality: int
+    seal_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSeal:
+    """An accepted seal as kept: `seal` verified against `digest`, its header hash.
+
+    `erased` tells that the salts were erased: then `seal` has no records and proves only
+    that something was sealed.
+    """
+
+    id: int
+    register_id: int
+    digest: bytes
+    log_entry_id: int
+    received_at: int
+    seal: Seal
+    erased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A message that was not accepted; `payload` as it came, or its beginning."""
+
+    id: int
+    register_id: int | None
+    agent: str
+    seq: int | None
+    chained: bool
+    reason: Reason
+    detail: str
+    payload: bytes
+    hash: bytes
+    received_at: int
+
+
+async def heads(tx: Transaction, register_ids: Sequence[int]) -> dict[int, Head]:
+    """Return where each register's chain stands; none for one without a seal."""
+    found: dict[int, Head] = {}
+    for at in range(0, len(register_ids), SQLITE_MAX_VARIABLES):
+        page = register_ids[at : at + SQLITE_MAX_VARIABLES]
+        marks = ", ".join("?" * len(page))
+        rows = await tx.rows(_HEADS.format(marks=marks), page)
+        found.update((row[0], Head(*row[1:])) for row in rows)
+    return found
+
+
+async def links(
+    tx: Transaction, places: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], Link]:
+    """Return the links of chains at (register_id, seq) `places`; one statement a page."""
+    found: dict[tuple[int, int], Link] = {}
+    for at in range(0, len(places), MAX_PAIRS):
+        page = places[at : at + MAX_PAIRS]
+        pairs = ", ".join(["(?, ?)"] * len(page))
+        params = [value for register_id, seq in page for value in (seq, register_id)]
+        for register_id, seq, digest, reason, first, until in await tx.rows(
+            _LINKS.format(pairs=pairs), params
+        ):
+            why = None if reason is None else Reason(reason)
+            found[register_id, seq] = Link(digest, why, first, until)
+    return found
+
+
+async def readings(
+    tx: Transaction, register_id: int, span: Interval, step: int
+) -> list[Reading]:
+    """Return a register's readings that start in `span`, by start; `step` is its interval.
+
+    Raises ValueError for a span of more than MAX_PAGE steps: ask for one page at a time.
+    """
+    first = span.start + -span.start % step
+    if span.length > MAX_PAGE * step:
+        raise ValueError(f"ask for at most {MAX_PAGE} intervals at a time")
+    if first >= span.end:
+        return []
+    rows = await tx.rows(_READINGS, (first, step, step, span.end, register_id))
+    return [Reading(*row) for row in rows]
+
+
+async def arrived(
+    tx: Transaction, after_seal: int, *, seals: int = 1_000
+) -> list[Reading]:
+    """Return the readings of the next `seals` seals after row `after_seal`, as they arrived.
+
+    Go on with the last one's `seal_id`; none means all were seen.
+    """
+    rows = await tx.rows(_ARRIVED, (after_seal, after_seal + seals))
+    return [Reading(*row) for row in rows]
+
+
+async def seal(
+    tx: Transaction, register_id: int, seq: int, genesis: Genesis
+) -> StoredSeal | None:
+    """Return an accepted seal by its place in the chain, verified, for a bundle."""
+    where = "WHERE s.register_id = ? AND s.seq = ?"
+    return await _one_seal(tx, where, (register_id, seq), genesis)
+
+
+async def seal_row(
+    tx: Transaction, seal_id: int, genesis: Genesis
+) -> StoredSeal | None:
+    """Return an accepted seal by the `seal_id` of a reading, verified."""
+    return await _one_seal(tx, "WHERE s.id = ?", (seal_id,), genesis)
+
+
+async def seal_by_hash(
+    tx: Transaction, digest: bytes, genesis: Genesis
+) -> StoredSeal | None:
+    """Return an accepted seal by its header hash, verified."""
+    return await _one_seal(tx, "WHERE s.hash = ?", (digest,), genesis)
+
+
+async def equivocated(tx: Transaction, register_id: int, slot: Interval) -> int | None:
+    """Return when it was first known that time in `slot` was told twice, or None.
+
+    Before finality such a slot must not mint. A query of many slots may anti-join the
+    table: same register, `from_at` before the slot's end, `to_at` after its start.
+    """
+    rows = await tx.rows(
+        "SELECT min(received_at) FROM equivocations"
+        " WHERE register_id = ? AND from_at < ? AND to_at > ?",
+        (register_id, slot.end, slot.start),
+    )
+    return None if rows[0][0] is None else int(rows[0][0])
+
+
+async def quarantined(
+    tx: Transaction, *, after: int = 0, limit: int = 100
+) -> list[Evidence]:
+    """Return evidence by row, `limit` (at most MAX_PAGE) after row `after`."""
+    rows = await tx.rows(_EVIDENCE, (after, min(limit, MAX_PAGE)))
+    return [_evidence(row) for row in rows]
+
+
+def _evidence(row: tuple[Any, ...]) -> Evidence:  # a row of the driver's own types
+    row_id, register_id, agent, seq, chained, reason, *rest = row
+    return Evidence(
+        row_id, register_id, agent, seq, bool(chained), Reason(reason), *rest
+    )
+
+
+async def _one_seal(
+    tx: Transaction, where: str, params: Sequence[object], genesis: Genesis
+) -> StoredSeal | None:
+    rows = await tx.rows(_SEAL + where, params)
+    return await rebuilt(tx, rows[0], genesis) if rows else None
+
+
+async def rebuilt(
+    tx: Transaction,
+    row: tuple[Any, ...],  # a row of the driver's own types
+    genesis: Genesis,
+) -> StoredSeal:
+    """Return the seal of a row of `seals` with its records, all hashed again.
+
+    Raises Rotten naming the row when its records or hash are not what was sealed.
+    """
+    seal_id, register_id, digest, entry, received_at, leaf, meter, register, *rest = row
+    first, step, count, seq, prev, root, signature = rest
+    header = Header(
+        genesis.network, MeterId(meter), RegisterId(register),
+        first, step, count, seq, prev, root,
+    )  # fmt: skip
+    if header.digest(genesis.chain_id) != digest:
+        raise Rotten(f"seals {seal_id}: the header does not hash to its hash")
+    if leaf_of(seal_entry(header, signature)) != leaf:
+        raise Rotten(f"seals {seal_id}: it is not what its log entry {entry} says")
+    records, salts = await _records(tx, header, register_id, seal_id)
+    kept = Seal(header, signature, records, salts)
+    return StoredSeal(seal_id, register_id, digest, entry, received_at, kept, not salts)
+
+
+async def _records(
+    tx: Transaction, header: Header, register_id: int, seal_id: int
+) -> tuple[tuple[OpenRecord, ...], tuple[bytes, ...]]:
+    """Return records and salts that hash to the header's root; nothing once erased."""
+    starts = [header.first + header.step * n for n in range(header.count)]
+    marks = ", ".join("?" * len(starts))
+    rows = await tx.rows(_RECORDS.format(marks=marks), (*starts, register_id, seal_id))
+    if [row[0] for row in rows] != starts:
+        raise Rotten(f"seals {seal_id}: a reading of it is missing")
+    salts = tuple(row[5] for row in rows)
+    if None in salts:
+        return (), ()
+    records = tuple(OpenRecord(*row[:5]) for row in rows)
+    if record_root(records, salts) != header.root:
+        raise Rotten(f"seals {seal_id}: its readings are not what was sealed")
+    return records, salts

@@ -1,0 +1,71 @@
+"""Intake on a real database file, with enrolled devices and a clock that stands still."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from meterseal_aggregator.intake.batch import Intake, Notary
+from meterseal_aggregator.intake.port import Incoming
+from meterseal_aggregator.storage.database import Database
+from meterseal_aggregator.storage.migrate import migrate
+from meterseal_proto.receipt import Receipt, open_receipt
+from tests.support.devices import BEGAN_AT, GENESIS, Device, enrol
+
+RECEIPT_KEY = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\x07")
+NOW = BEGAN_AT + 86_400
+
+
+@dataclass(slots=True)
+class FrontDesk:
+    """Intake with its database; `now` is what its clock says."""
+
+    database: Database
+    intake: Intake
+    now: float = NOW
+
+    async def take(self, *messages: Incoming) -> dict[str, list[Receipt]]:
+        """Deliver a batch; returns the opened receipts by agent."""
+        found: dict[str, list[Receipt]] = {}
+        for reply in await self.intake.deliver(messages):
+            receipt = open_receipt(reply.payload, RECEIPT_KEY.public_key())
+            found.setdefault(reply.agent, []).append(receipt)
+        return found
+
+    async def answers(self, *messages: Incoming) -> dict[bytes, str]:
+        """Deliver a batch; returns what was said of each header hash that was named."""
+        found: dict[bytes, str] = {}
+        for receipts in (await self.take(*messages)).values():
+            for receipt in receipts:
+                found.update((a.hash, "durable") for a in receipt.durable)
+                found.update((r.hash, r.reason.text) for r in receipt.refused)
+        return found
+
+    async def rows(self, sql: str, params: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
+        """Return the rows of a select."""
+        async with self.database.reading() as tx:
+            return await tx.rows(sql, params)
+
+    async def count(self, table: str) -> int:
+        """Return how many rows a table has."""
+        return int((await self.rows(f"SELECT count(*) FROM {table}"))[0][0])  # noqa: S608 - a name of ours
+
+
+@asynccontextmanager
+async def front_desk(
+    folder: Path, devices: Iterable[Device] = ()
+) -> AsyncIterator[FrontDesk]:
+    """Open intake on a new database file in `folder`, where `devices` are enrolled."""
+    database = await Database.open(f"sqlite:///{folder}/intake.sqlite")
+    await migrate(database)
+    async with database.transaction() as tx:
+        await enrol(tx, devices)
+    intake = Intake(database, Notary(GENESIS, RECEIPT_KEY), lambda: desk.now)
+    desk = FrontDesk(database, intake)
+    try:
+        yield desk
+    finally:
+        intake.close()
+        await database.close()
