@@ -1,0 +1,26 @@
+"""`python -m bench [ROOM]`: run one bench, or say which there are."""
+
+import importlib
+import sys
+from pathlib import Path
+
+ROOMS = sorted(
+    path.stem
+    for path in Path(__file__).parent.glob("*.py")
+    if "ROOM = True" in path.read_text()
+)
+
+
+def main() -> int:
+    """Run the bench named on the command line; 2 when there is none of that name."""
+    wanted = sys.argv[1:] or ROOMS
+    for room in wanted:
+        if room not in ROOMS:
+            sys.stderr.write(f"no bench {room!r}; there are: {', '.join(ROOMS)}\n")
+            return 2
+        importlib.import_module(f"bench.{room}").main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Child programs start, are watched, and end with the block that started them."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from deploy.processes import Failed, Household, Program, until
+
+
+def sleeper(_: Sequence[str]) -> int:
+    print("asleep", flush=True)
+    time.sleep(60)
+    return 0
+
+
+def obedient(_: Sequence[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    print("ready", flush=True)
+    time.sleep(60)
+    return 0
+
+
+def failing(arguments: Sequence[str]) -> int:
+    print("about to fail", *arguments)
+    return 3
+
+
+def environment_of(_: Sequence[str]) -> int:
+    print(os.environ["METERSEAL_TRIED"])
+    return 0
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_program_that_fails_is_reported_with_what_it_said(tmp_path: Path) -> None:
+    with (
+        Household(tmp_path) as household,
+        pytest.raises(Failed, match=r"(?s)exited with 3.*fail x"),
+    ):
+        household.run(Program("failing", failing, ("x",)), 5)
+
+
+def test_a_program_gets_its_environment(tmp_path: Path) -> None:
+    with Household(tmp_path) as household:
+        household.run(
+            Program("env", environment_of, (), (("METERSEAL_TRIED", "yes"),)), 5
+        )
+    assert (tmp_path / "env.log").read_text() == "yes\n"
+    assert "METERSEAL_TRIED" not in os.environ
+
+
+def test_children_end_with_the_block(tmp_path: Path) -> None:
+    with Household(tmp_path) as household:
+        child = household.start(Program("obedient", obedient, ()))
+        until(lambda: "ready" in child.log.read_text(), household, 5, "start")
+        assert alive(child.pid)
+    assert child.status == 0
+    assert not alive(child.pid)
+
+
+def test_a_killed_program_starts_again(tmp_path: Path) -> None:
+    program = Program("sleeper", sleeper, ())
+    with Household(tmp_path) as household:
+        first = household.start(program)
+        first.kill()
+        assert first.status == -signal.SIGKILL
+        household.check()
+        second = household.start(program)
+        assert second.running()
+        assert second.pid != first.pid
+
+
+def test_waiting_ends_when_a_program_dies(tmp_path: Path) -> None:
+    with Household(tmp_path) as household:
+        household.start(Program("failing", failing, ()))
+        with pytest.raises(Failed, match="failing exited with 3"):
+            until(lambda: False, household, 5, "never")
+
+
+def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    with Household(tmp_path) as household, pytest.raises(Failed, match="took too long"):
+        household.run(Program("sleeper", sleeper, ()), 0.2)
