@@ -1,0 +1,89 @@
+"""Which meter of a line is asked next: the living on time, the dead when there is room.
+
+Pure. Every meter has its own period and phase; a unit that does not answer backs off
+exponentially and is asked only in the time the living leave over, so it cannot delay
+them. This module must never read a clock: its seconds are any steady ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor, inf
+from typing import Final
+
+from meterseal_proto.units import MeterId
+
+BACKOFF_CAP_S: Final = 300.0
+"""The longest a dead unit waits for its next chance: back within a market slot."""
+STARVED_S: Final = 60.0
+"""A line too busy to leave room still tries one dead unit a minute: it costs the
+living one timeout of that minute, and without it a repaired meter would stay dead."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One meter's place in the round.
+
+    It is due every `period_s` and takes at most `timeout_s`. `failures` counts the
+    failed readings since the last answer, `answers` and `missed` all of them.
+    """
+
+    meter: MeterId
+    period_s: float
+    timeout_s: float
+    due: float = 0.0
+    failures: int = 0
+    answers: int = 0
+    missed: int = 0
+
+
+class Round:
+    """The meters of one line; first turns are spread evenly over each period."""
+
+    def __init__(self, turns: Sequence[Turn], start: float) -> None:
+        self._turns = {turn.meter: turn for turn in turns}
+        self._forced_at = -inf
+        for i, turn in enumerate(turns):
+            turn.due = start + turn.period_s * i / len(turns)
+
+    def next(self, now: float) -> tuple[MeterId | None, float]:
+        """Return the meter to ask now, or None and the second to look again.
+
+        Due living meters come first. A dead one is tried when its timeout fits before
+        the next living turn, or when the line has starved it for STARVED_S.
+        """
+        turns = sorted(self._turns.values(), key=_due)
+        living = next((turn for turn in turns if not turn.failures), None)
+        if living is not None and living.due <= now:
+            return living.meter, now
+        free_until = living.due if living is not None else inf
+        wake = free_until
+        for turn in turns:
+            if not turn.failures:
+                continue
+            fits = max(turn.due, now) + turn.timeout_s <= free_until
+            at = turn.due if fits else max(turn.due, self._forced_at) + STARVED_S
+            if at <= now:
+                self._forced_at = self._forced_at if fits else now
+                return turn.meter, now
+            wake = min(wake, at)
+        return None, wake
+
+    def answered(self, meter: MeterId, now: float) -> None:
+        """Note an answer: the next turn is the next one of the meter's own raster."""
+        turn = self._turns[meter]
+        turn.failures = 0
+        turn.answers += 1
+        passed = floor((now - turn.due) / turn.period_s)
+        turn.due += turn.period_s * (max(0, passed) + 1)
+
+    def failed(self, meter: MeterId, now: float) -> None:
+        """Note a failure: each one in a row doubles the wait, up to BACKOFF_CAP_S."""
+        turn = self._turns[meter]
+        turn.failures += 1
+        turn.missed += 1
+        doubled = turn.period_s * 2.0 ** min(turn.failures - 1, 32)
+        turn.due = now + max(turn.period_s, min(BACKOFF_CAP_S, doubled))
+
+
+def _due(turn: Turn) -> float:
+    return turn.due

@@ -1,0 +1,181 @@
+import asyncio
+from collections import Counter
+from functools import partial
+from itertools import pairwise
+
+import pytest
+
+from meterseal_agent.meters.bus import Bus, Clocks, Station
+from meterseal_agent.meters.registers import Sample
+from meterseal_agent.meters.schedule import BACKOFF_CAP_S, STARVED_S, Round, Turn
+from meterseal_proto.units import MeterId
+from tests.support.fake_meters import FakeMeter
+from tests.support.virtual_time import VirtualTime
+
+T0 = 1_790_000_000
+ANSWER_S, TIMEOUT_S, HOUR_S = 0.15, 0.8, 3600
+
+
+def meter_id(i: int) -> MeterId:
+    return MeterId(bytes([i]) * 16)
+
+
+class Street:
+    """Fake meters on one line with a virtual clock, and the samples they gave."""
+
+    def __init__(self, meters: int, dead: int, period_s: float = 10.0) -> None:
+        self.time = VirtualTime()
+        self.samples: dict[MeterId, list[int]] = {}
+        self.meters = {meter_id(i): self.meter(silent=i < dead) for i in range(meters)}
+        clocks = Clocks(lambda: T0 + self.time.now, self.time.read, self.time.sleep)
+        self.bus = Bus(
+            [
+                Station(m, port, "line", period_s, TIMEOUT_S)
+                for m, port in self.meters.items()
+            ],
+            clocks,
+        )
+
+    def meter(self, *, silent: bool) -> FakeMeter:
+        async def delay() -> None:
+            await self.time.sleep(TIMEOUT_S if meter.silent else ANSWER_S)
+
+        meter = FakeMeter(delay)
+        meter.silent = silent
+        return meter
+
+    async def deliver(self, meter: MeterId, sample: Sample) -> None:
+        self.samples.setdefault(meter, []).append(sample.at - T0)
+
+    async def run(self, span_s: float) -> None:
+        await self.time.run(self.bus.run(self.deliver), span_s)
+
+
+async def test_every_meter_is_read_at_its_own_rate() -> None:
+    street = Street(meters=20, dead=0)
+    await street.run(HOUR_S)
+    assert {len(times) for times in street.samples.values()} == {360}
+
+
+async def test_with_a_quarter_dead_the_living_lose_less_than_one_sample_in_twenty() -> (
+    None
+):
+    street = Street(meters=20, dead=5)
+    await street.run(HOUR_S)
+    living = [street.samples[meter_id(i)] for i in range(5, 20)]
+    assert len(living) == 15
+    lost = 1 - sum(map(len, living)) / (15 * HOUR_S / 10)
+    assert lost < 0.05
+    longest = max(b - a for times in living for a, b in pairwise(times))
+    assert longest <= 1.5 * 10
+
+
+async def test_a_full_line_with_a_quarter_dead_still_serves_the_living() -> None:
+    # 60 living meters of 0.15 s fill 9 of every 10 seconds; one timeout does not fit
+    # beside them for long, and 20 dead units wait.
+    street = Street(meters=80, dead=20)
+    await street.run(HOUR_S)
+    served = sum(len(street.samples[meter_id(i)]) for i in range(20, 80))
+    assert 1 - served / (60 * HOUR_S / 10) < 0.05
+    tried = [street.meters[meter_id(i)].asked for i in range(20)]
+    assert min(tried) > 1
+
+
+async def test_a_dead_unit_backs_off_to_its_cap_and_comes_back_to_its_rate() -> None:
+    street = Street(meters=2, dead=1)
+    await street.run(HOUR_S)
+    asked = street.meters[meter_id(0)].asked
+    assert HOUR_S / BACKOFF_CAP_S <= asked <= HOUR_S / BACKOFF_CAP_S + 6
+    assert street.bus.health()[meter_id(0)].failures == asked
+    assert "silent" in street.bus.health()[meter_id(0)].trouble
+    street.meters[meter_id(0)].silent = False
+    street.samples.clear()
+    await street.run(HOUR_S)
+    assert len(street.samples[meter_id(0)]) >= (HOUR_S - BACKOFF_CAP_S) / 10 - 1
+    health = street.bus.health()[meter_id(0)]
+    assert (health.failures, health.trouble, health.missed) == (0, "", asked)
+
+
+async def test_lines_do_not_wait_for_each_other() -> None:
+    time = VirtualTime()
+    counts: Counter[MeterId] = Counter()
+
+    async def deliver(meter: MeterId, _: Sample) -> None:
+        counts[meter] += 1
+
+    slow, quick = (
+        FakeMeter(partial(time.sleep, 9.0)),
+        FakeMeter(partial(time.sleep, 0.1)),
+    )
+    stations = [
+        Station(meter_id(0), slow, "a", 10.0, 10.0),
+        Station(meter_id(1), quick, "b", 1.0, 1.0),
+    ]
+    bus = Bus(stations, Clocks(time.read, time.read, time.sleep))
+    await time.run(bus.run(deliver), 100.0)
+    assert (counts[meter_id(0)], counts[meter_id(1)]) == (10, 100)
+
+
+async def test_a_sample_carries_the_time_it_was_asked_for() -> None:
+    street = Street(meters=1, dead=0)
+    await street.run(25)
+    assert street.samples[meter_id(0)] == [0, 10, 20]
+
+
+async def test_a_bug_is_not_mistaken_for_a_dead_unit() -> None:
+    async def broken(meter: MeterId, sample: Sample) -> None:
+        raise ZeroDivisionError
+
+    street = Street(meters=1, dead=0)
+    with pytest.raises(ExceptionGroup):
+        await street.time.run(street.bus.run(broken), 30)
+
+
+def test_two_stations_cannot_be_one_meter() -> None:
+    station = Station(meter_id(0), FakeMeter(), "a", 10.0, 1.0)
+    with pytest.raises(ValueError, match="its own"):
+        Bus([station, station], Clocks(lambda: 0, lambda: 0, asyncio.sleep))
+
+
+def turns(*periods: float) -> list[Turn]:
+    return [Turn(meter_id(i), period, TIMEOUT_S) for i, period in enumerate(periods)]
+
+
+def test_first_turns_are_spread_over_the_period() -> None:
+    order = Round(turns(10, 10), 100.0)
+    assert order.next(100.0) == (meter_id(0), 100.0)
+    order.answered(meter_id(0), 100.2)
+    assert order.next(100.2) == (None, 105.0)
+    assert order.next(105.0) == (meter_id(1), 105.0)
+
+
+def test_a_missed_turn_is_not_made_up_for_and_the_raster_is_kept() -> None:
+    order = Round(turns(10), 0.0)
+    order.answered(meter_id(0), 34.0)
+    assert order.next(34.0) == (None, 40.0)
+    order.answered(meter_id(0), 40.0)
+    assert order.next(41.0) == (None, 50.0)
+
+
+def test_a_dead_unit_is_tried_only_where_its_timeout_fits_or_it_has_starved() -> None:
+    order = Round([Turn(meter_id(0), 1.0, 0.8), Turn(meter_id(1), 1.0, 0.8)], 0.0)
+    order.failed(meter_id(1), 0.0)
+    for second in range(61):
+        assert order.next(float(second)) == (meter_id(0), float(second))
+        order.answered(meter_id(0), second + 0.5)
+        chosen, _ = order.next(second + 0.5)
+        assert chosen == (meter_id(1) if second + 0.5 >= 1.0 + STARVED_S else None)
+    order.answered(meter_id(0), 61.0)
+    assert order.next(61.5)[0] == meter_id(1)
+
+
+def test_failures_double_the_wait_up_to_the_cap() -> None:
+    order = Round(turns(10), 0.0)
+    waits = []
+    now = 0.0
+    for _ in range(8):
+        order.failed(meter_id(0), now)
+        _, at = order.next(now)
+        waits.append(at - now)
+        now = at
+    assert waits == [10, 20, 40, 80, 160, 300, 300, 300]
