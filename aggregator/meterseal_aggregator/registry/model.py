@@ -88,20 +88,6 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class RegisterHead:
-    """Where a register's chain stands: last accepted `seq`, its `hash`, the `end`, the `value`.
-
-    Intake knows it; the registry is given it. Before the first seal: 0, the enrolment
-    hash, and the initial time and value.
-    """
-
-    seq: int
-    hash: bytes
-    end: int
-    value: int
-
-
-@dataclass(frozen=True, slots=True)
 class MeterPoint:
     """A place where energy or water is metered."""
 

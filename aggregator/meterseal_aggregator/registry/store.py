@@ -6,7 +6,8 @@ batch of any size that fits one statement.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from meterseal_aggregator.registry.model import (
     Claim,
@@ -66,15 +67,12 @@ async def claims(
     for first in range(0, len(wanted), SQLITE_MAX_VARIABLES):
         part = wanted[first : first + SQLITE_MAX_VARIABLES]
         rows = await tx.rows(_CLAIMS.format(marks=_marks(part)), part)
-        for meter, register, register_id, *rest in rows:
-            *plain, algorithm, public, from_seq, to_seq = rest
-            key = PublicKey(Algorithm(algorithm), public)
-            validity = KeyValidity(key, from_seq, to_seq)
-            known = found.get((meter, register))
-            keys = (*known.keys, validity) if known else (validity,)
-            found[meter, register] = Claim(
-                register_id, MeterId(meter), RegisterId(register), *plain, keys
-            )
+        for row in rows:
+            claim = _claim(row)
+            earlier = found.get((claim.meter, claim.register))
+            if earlier is not None:
+                claim = replace(claim, keys=earlier.keys + claim.keys)
+            found[claim.meter, claim.register] = claim
     return found
 
 
@@ -200,6 +198,18 @@ async def key_event_id(tx: Transaction, register_id: int, seq: int) -> int | Non
         (register_id, seq, seq, FOR_EVER),
     )
     return rows[0][0] if rows else None
+
+
+def _claim(row: tuple[Any, ...]) -> Claim:
+    """Read a row of _CLAIMS; Any because a driver's row has no types."""
+    meter, register, register_id, agent, step, capacity_w, link, value, at = row[:9]
+    algorithm, public, from_seq, to_seq = row[9:]
+    key = PublicKey(Algorithm(algorithm), public)
+    return Claim(
+        register_id, MeterId(meter), RegisterId(register), agent, step, capacity_w,
+        enrolment_hash=link, initial_value=value, initial_at=at,
+        keys=(KeyValidity(key, from_seq, to_seq),),
+    )  # fmt: skip
 
 
 def _marks(values: Sequence[object]) -> str:

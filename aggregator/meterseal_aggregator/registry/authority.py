@@ -1,0 +1,142 @@
+"""The device CA: signs the client certificates of agents, made once, in X.509.
+
+A certificate says who an agent is to the MQTT endpoint, nothing more: seals are judged
+by the registry's keys. The name and the validity come from us, never from the request.
+This module must never take a serial number, an extension or a name from a CSR. Times
+are real Unix seconds: TLS peers compare them with their own clocks.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, Self
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.types import (
+    CertificatePublicKeyTypes,
+)
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from meterseal_aggregator.registry.model import Refused, Trouble
+
+AGENT_VALID_DAYS: Final = 1_826
+"""Five years: a meter's Pi is visited about that often; revocation is by registry."""
+CA_VALID_DAYS: Final = 7_305
+"""Twenty years: longer than a meter lives; a new CA means a visit to every agent."""
+BACKDATED: Final = timedelta(hours=1)
+"""A fresh Pi's clock may be behind ours."""
+MAX_CSR_BYTES: Final = 8_192
+"""A CSR with an elliptic key takes 500 bytes; sixteen times that is no CSR of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAuthority:
+    """The CA's key and certificate."""
+
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    certificate: x509.Certificate
+
+    @classmethod
+    def make(cls, network: str, *, real_now: int) -> Self:
+        """Make a new CA for a network's agents."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = _name(f"Meterseal {network} device CA")
+        signer = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        certificate = (
+            _certificate(name, key.public_key(), real_now, CA_VALID_DAYS)
+            .issuer_name(name)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(ca=True), critical=True)
+            .add_extension(signer, critical=False)
+            .sign(key, SHA256())
+        )
+        return cls(key, certificate)
+
+    @property
+    def pem(self) -> str:
+        """The CA certificate that agents and the endpoint trust."""
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    def sign(self, csr_pem: str, agent: str, *, real_now: int) -> str:
+        """Return the client certificate, PEM, for the key in `csr_pem` under the name `agent`.
+
+        Raises Refused (BAD_CSR) for anything but a self-signed P-256, P-384 or Ed25519
+        request.
+        """
+        csr = _open(csr_pem)
+        client = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(
+            self.key.public_key()
+        )
+        certificate = (
+            _certificate(_name(agent), csr.public_key(), real_now, AGENT_VALID_DAYS)
+            .issuer_name(self.certificate.subject)
+            .add_extension(
+                x509.BasicConstraints(ca=False, path_length=None), critical=True
+            )
+            .add_extension(_usage(ca=False), critical=True)
+            .add_extension(client, critical=False)
+            .add_extension(issuer, critical=False)
+            .sign(self.key, SHA256())
+        )
+        return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _open(csr_pem: str) -> x509.CertificateSigningRequest:
+    csr = _parse(csr_pem) if len(csr_pem) <= MAX_CSR_BYTES else None
+    if csr is None:
+        raise Refused(
+            Trouble.BAD_CSR,
+            "send a PEM certificate request signed by its own P-256, P-384 or Ed25519 key",
+        )
+    return csr
+
+
+def _parse(csr_pem: str) -> x509.CertificateSigningRequest | None:
+    try:
+        csr = x509.load_pem_x509_csr(csr_pem.encode("ascii"))
+        key = csr.public_key()
+        known = isinstance(key, ed25519.Ed25519PublicKey) or (
+            isinstance(key, ec.EllipticCurvePublicKey)
+            and isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1)
+        )
+        right = known and csr.is_signature_valid
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
+        return None
+    return csr if right else None
+
+
+def _certificate(
+    name: x509.Name, key: CertificatePublicKeyTypes, real_now: int, days: int
+) -> x509.CertificateBuilder:
+    begin = datetime.fromtimestamp(real_now, UTC) - BACKDATED
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=days))
+    )
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _usage(*, ca: bool) -> x509.KeyUsage:
+    """Say what a key may do (RFC 5280 4.2.1.3): a CA signs certificates, a client signs."""
+    return x509.KeyUsage(
+        digital_signature=not ca,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )

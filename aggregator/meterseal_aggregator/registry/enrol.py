@@ -1,0 +1,209 @@
+"""The one call of enrolment: a code, a CSR and a seal key become meters that may seal.
+
+    code = new_code()
+    await record.keep_code(tx, code, grant, created_at=real_now)
+    answer = await enrol(tx, request, office, moment)      # JSON text
+
+All of a call happens in the caller's transaction or not at all; the same call again
+gets the same answer. This module must never give a code back, nor sign a certificate
+for a key whose possession was not shown.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from meterseal_aggregator.registry import record, rekey
+from meterseal_aggregator.registry.authority import DeviceAuthority
+from meterseal_aggregator.registry.model import (
+    Claim,
+    CodeGrant,
+    CodeKind,
+    Refused,
+    Trouble,
+)
+from meterseal_aggregator.registry.request import Checked, check, identity
+from meterseal_aggregator.registry.store import agent_meters, claims
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_proto.enrolment import (
+    EnrolledMeter,
+    EnrolmentAnswer,
+    EnrolmentRequest,
+    Genesis,
+    MeterRequest,
+    enrolment_hash,
+)
+from meterseal_proto.seal import Head
+from meterseal_proto.units import METER_ID_BYTES, MeterId, obis_text
+
+CODE_VALID_S: Final = 7 * 86_400
+"""A code is carried to the house within a week."""
+MAX_CODE: Final = 64
+"""Characters a code may have; ours have 29."""
+_ALPHABET: Final = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
+"""No letter or digit that is mistaken for another when read aloud."""
+_GROUPS: Final = 5
+_GROUP: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a call happens: `now` on the network's clock, `real` for credentials."""
+
+    now: int
+    real: int
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What every answer tells, and who signs it; the same for every call.
+
+    `receipt_key` is 32 bytes; `broker` is host:port of the MQTT endpoint.
+    """
+
+    authority: DeviceAuthority
+    books: rekey.Books
+    genesis: Genesis
+    network_name: str
+    receipt_key: bytes
+    broker: str
+    broker_tls: bool
+
+
+def new_code() -> str:
+    """Return a one-time code: five groups of five characters, 122 random bits."""
+    letters = [secrets.choice(_ALPHABET) for _ in range(_GROUPS * _GROUP)]
+    return "-".join(
+        "".join(letters[i : i + _GROUP]) for i in range(0, len(letters), _GROUP)
+    )
+
+
+async def enrol(
+    tx: Transaction, request: EnrolmentRequest, office: Office, moment: Moment
+) -> str:
+    """Carry out an enrolment or replacement; returns the answer's JSON text.
+
+    Raises Refused: CODE_UNKNOWN, CODE_USED (another request used it), CODE_EXPIRED, or
+    what `request.check` finds.
+    """
+    grant = await record.code(tx, request.code[: MAX_CODE + 1])
+    if grant is None:
+        raise Refused(Trouble.CODE_UNKNOWN, "this code is not known; ask for a new one")
+    used = await record.answered(tx, grant.code_id)
+    if used is not None:
+        if used[0] != identity(request):
+            raise Refused(
+                Trouble.CODE_USED,
+                "this code was used by another request; ask for a new one",
+            )
+        return used[1]
+    if grant.expires_at <= moment.real:
+        raise Refused(Trouble.CODE_EXPIRED, "this code has expired; ask for a new one")
+    checked = check(request, grant, now=moment.now)
+    certificate = office.authority.sign(
+        request.csr_pem, grant.agent, real_now=moment.real
+    )
+    carry_out = _replace if grant.kind is CodeKind.REPLACEMENT else _enrol
+    meters, heads = await carry_out(tx, checked, grant, office, moment)
+    answer = _answer(office, grant.agent, certificate, meters)
+    if heads:
+        answer["heads"] = heads
+    text = json.dumps(answer)
+    await record.keep_answer(tx, grant, checked.digest, text, now=moment.now)
+    return text
+
+
+async def _enrol(
+    tx: Transaction, checked: Checked, grant: CodeGrant, office: Office, moment: Moment
+) -> tuple[list[EnrolledMeter], list[dict[str, Any]]]:
+    given = [
+        (MeterId(secrets.token_bytes(METER_ID_BYTES)), meter)
+        for meter in checked.request.meters
+    ]
+    installed = [
+        record.NewMeter(
+            meter, wish.serial, wish.profile, grant.agent, grant.meter_point_id,
+            min(start.at for start in wish.registers),
+        )
+        for meter, wish in given
+    ]  # fmt: skip
+    await record.install(tx, installed, now=moment.now)
+    opened = [
+        record.NewRegister(
+            meter, start.register, start.step, wish.capacity_w, start.value, start.at,
+            enrolment_hash(office.books.network, meter, start, checked.public),
+        )
+        for meter, wish in given
+        for start in wish.registers
+    ]  # fmt: skip
+    await record.open_registers(tx, opened)
+    begun = [
+        rekey.Begun(r.meter, r.register, r.step, Head(0, bytes(32), r.at, r.value))
+        for r in opened
+    ]
+    await rekey.begin(tx, begun, checked.public, office.books, now=moment.now)
+    return [EnrolledMeter(wish.serial, meter.hex()) for meter, wish in given], []
+
+
+async def _replace(
+    tx: Transaction, checked: Checked, grant: CodeGrant, office: Office, moment: Moment
+) -> tuple[list[EnrolledMeter], list[dict[str, Any]]]:
+    served = await agent_meters(tx, grant.agent, grant.meter_point_id)
+    wishes = {meter.serial: meter for meter in checked.request.meters}
+    if not served or served.keys() != wishes.keys():
+        raise Refused(
+            Trouble.NOT_FOUND,
+            f"name exactly the meters agent {grant.agent!r} serves at this meter point",
+        )
+    known = await claims(tx, served.values())
+    held = [
+        claim
+        for serial, meter in served.items()
+        for claim in _held(known.values(), meter, wishes[serial])
+    ]
+    begun = await rekey.replace_key(
+        tx, held, checked.public, office.books, now=moment.now
+    )
+    heads = [
+        {
+            "meter": one.meter.hex(), "register": obis_text(one.register),
+            "seq": one.head.seq, "hash": one.head.hash.hex(),
+            "end": one.head.end, "value": one.head.value,
+        }
+        for one in begun
+    ]  # fmt: skip
+    return [EnrolledMeter(serial, m.hex()) for serial, m in served.items()], heads
+
+
+def _held(known: Iterable[Claim], meter: MeterId, wish: MeterRequest) -> list[Claim]:
+    held = [claim for claim in known if claim.meter == meter]
+    asked = {(start.register, start.step) for start in wish.registers}
+    if {(claim.register, claim.step) for claim in held} != asked:
+        raise Refused(
+            Trouble.BAD_REQUEST,
+            f"meter {wish.serial!r}: name its registers and steps as they were enrolled",
+        )
+    return held
+
+
+def _answer(
+    office: Office, agent: str, certificate: str, meters: Sequence[EnrolledMeter]
+) -> dict[str, Any]:
+    """Return the answer's JSON object (Any: JSON)."""
+    return EnrolmentAnswer(
+        agent=agent,
+        network_name=office.network_name,
+        certificate_pem=certificate,
+        ca_pem=office.authority.pem,
+        genesis=office.genesis.document().hex(),
+        chain_id=office.genesis.chain_id,
+        registry=office.genesis.registry,
+        log_key=office.genesis.log_key,
+        receipt_key=office.receipt_key.hex(),
+        trustee_keys=(),
+        broker=office.broker,
+        broker_tls=office.broker_tls,
+        meters=tuple(meters),
+    ).to_json()

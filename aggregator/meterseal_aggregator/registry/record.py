@@ -1,0 +1,271 @@
+"""The registry's deeds: points, tenancies, certifications, codes, meters, keys, revocation.
+
+Every function takes the transaction first; whoever opened it commits it. The schema
+refuses overlaps and second endings; here they become sentences. This module must never
+shorten what is already over.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from meterseal_aggregator.registry.model import (
+    CodeGrant,
+    CodeKind,
+    Refused,
+    Tenancy,
+    Trouble,
+)
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_proto.seal import Head
+from meterseal_proto.units import MeterId, RegisterId
+
+MAX_CAPACITY_W: Final = 100_000_000
+"""100 MW: beyond any meter read over Modbus; a typing slip shows here."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMeter:
+    """A meter to install at `meter_point_id` from `at` on."""
+
+    meter: MeterId
+    serial: str
+    profile: str
+    agent: str
+    meter_point_id: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewRegister:
+    """A register to open; `link` is its enrolment hash of 32 bytes."""
+
+    meter: MeterId
+    register: RegisterId
+    step: int
+    capacity_w: int
+    value: int
+    at: int
+    link: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewSpan:
+    """A key to speak for a register from `from_seq` on; `log_entry_id` tells the public."""
+
+    meter: MeterId
+    register: RegisterId
+    algorithm: str
+    public: bytes
+    from_seq: int
+    log_entry_id: int
+    at: int
+
+
+def code_digest(code: str) -> bytes:
+    """Return what is kept of a one-time code; 100 random bits need no slow hash."""
+    return hashlib.sha256(b"meterseal/enrolment-code/v1\x00" + code.encode()).digest()
+
+
+async def add_meter_point(tx: Transaction, name: str, *, now: int) -> int:
+    """Add a meter point and return its id; raises Refused (OVERLAP) when the name is taken."""
+    sql = "INSERT INTO meter_points (name, created_at) VALUES (?, ?) RETURNING id"
+    detail = f"there is a meter point named {name!r} already; choose another name"
+    return await _insert(tx, sql, (name, now), detail)
+
+
+async def begin_tenancy(tx: Transaction, tenancy: Tenancy) -> int:
+    """Record that a member holds a meter point from `from_at`; raises Refused (OVERLAP)."""
+    sql = (
+        "INSERT INTO tenancies (member_id, meter_point_id, from_at, to_at)"
+        " VALUES (?, ?, ?, ?) RETURNING id"
+    )
+    row = (
+        tenancy.member_id, tenancy.meter_point_id, tenancy.from_at, tenancy.to_at,
+    )  # fmt: skip
+    detail = "the meter point has another tenant in that time; end that tenancy first"
+    return await _insert(tx, sql, row, detail)
+
+
+async def end_tenancy(tx: Transaction, meter_point_id: int, *, at: int) -> int:
+    """End the open tenancy of a meter point at `at`; returns whose it was."""
+    return await _end(tx, "tenancies", "member_id", meter_point_id, at)
+
+
+async def certify(
+    tx: Transaction, meter_point_id: int, capacity_w: int, *, from_at: int
+) -> int:
+    """Certify a producer of `capacity_w` at a meter point from `from_at` on."""
+    sql = (
+        "INSERT INTO certifications (meter_point_id, capacity_w, from_at)"
+        " VALUES (?, ?, ?) RETURNING id"
+    )
+    detail = "the meter point is certified already; end that certification first"
+    return await _insert(tx, sql, (meter_point_id, capacity_w, from_at), detail)
+
+
+async def end_certification(tx: Transaction, meter_point_id: int, *, at: int) -> int:
+    """End the open certification of a meter point at `at`; returns its capacity_w."""
+    return await _end(tx, "certifications", "capacity_w", meter_point_id, at)
+
+
+async def keep_code(
+    tx: Transaction, code: str, grant: CodeGrant, *, created_at: int
+) -> int:
+    """Keep the hash of a one-time code with what it grants; `grant.code_id` is ignored."""
+    sql = (
+        "INSERT INTO enrolment_codes (digest, kind, agent, meter_point_id, capacity_w,"
+        " created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
+    )
+    row = (
+        code_digest(code), grant.kind.value, grant.agent, grant.meter_point_id,
+        grant.capacity_w, created_at, grant.expires_at,
+    )  # fmt: skip
+    return await _insert(tx, sql, row, "this code exists already; make another")
+
+
+async def code(tx: Transaction, text: str) -> CodeGrant | None:
+    """Return what a one-time code grants, or None when there is no such code."""
+    rows = await tx.rows(
+        "SELECT id, kind, agent, meter_point_id, capacity_w, expires_at"
+        " FROM enrolment_codes WHERE digest = ?",
+        (code_digest(text),),
+    )
+    if not rows:
+        return None
+    code_id, kind, *rest = rows[0]
+    return CodeGrant(code_id, CodeKind(kind), *rest)
+
+
+async def answered(tx: Transaction, code_id: int) -> tuple[bytes, str] | None:
+    """Return the request digest and the answer a code was used for, or None."""
+    rows = await tx.rows(
+        "SELECT request_digest, answer FROM enrolments WHERE code_id = ?", (code_id,)
+    )
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+async def keep_answer(
+    tx: Transaction, grant: CodeGrant, digest: bytes, answer: str, *, now: int
+) -> None:
+    """Use a code up: remember the request's digest and the answer it was given."""
+    await tx.many(
+        "INSERT INTO enrolments (code_id, agent, request_digest, answer, enrolled_at)"
+        " VALUES (?, ?, ?, ?, ?)",
+        [(grant.code_id, grant.agent, digest, answer, now)],
+    )
+
+
+async def install(tx: Transaction, meters: Sequence[NewMeter], *, now: int) -> None:
+    """Add meters and their installations; raises Refused (SERIAL_TAKEN) naming one."""
+    for new in meters:
+        sql = (
+            "INSERT INTO meters (meter, serial, profile, agent, enrolled_at)"
+            " VALUES (?, ?, ?, ?, ?) RETURNING id"
+        )
+        row = (new.meter, new.serial, new.profile, new.agent, now)
+        detail = f"meter {new.serial!r} ({new.profile}) is in service already"
+        meter_id = await _insert(tx, sql, row, detail, Trouble.SERIAL_TAKEN)
+        await tx.many(
+            "INSERT INTO installations (meter_id, meter_point_id, from_at)"
+            " VALUES (?, ?, ?)",
+            [(meter_id, new.meter_point_id, new.at)],
+        )
+
+
+async def open_registers(tx: Transaction, registers: Sequence[NewRegister]) -> None:
+    """Add the registers of meters already added."""
+    await tx.many(
+        "INSERT INTO registers (meter_id, register, step, capacity_w, initial_value,"
+        " initial_at, enrolment_hash)"
+        " VALUES ((SELECT id FROM meters WHERE meter = ?), ?, ?, ?, ?, ?, ?)",
+        [
+            (r.meter, r.register, r.step, r.capacity_w, r.value, r.at, r.link)
+            for r in registers
+        ],
+    )
+
+
+async def begin_spans(tx: Transaction, spans: Sequence[NewSpan]) -> None:
+    """Let keys speak for registers; a key new to a meter is added."""
+    await tx.many(
+        "INSERT INTO meter_keys (meter_id, algorithm, public, enrolled_at)"
+        " VALUES ((SELECT id FROM meters WHERE meter = ?), ?, ?, ?)"
+        " ON CONFLICT (meter_id, public) DO NOTHING",
+        [(s.meter, s.algorithm, s.public, s.at) for s in spans],
+    )
+    await tx.many(
+        "INSERT INTO key_spans (key_id, register_id, from_seq, log_entry_id)"
+        " SELECT k.id, r.id, ?, ? FROM meters m"
+        " JOIN meter_keys k ON k.meter_id = m.id AND k.public = ?"
+        " JOIN registers r ON r.meter_id = m.id AND r.register = ?"
+        " WHERE m.meter = ?",
+        [(s.from_seq, s.log_entry_id, s.public, s.register, s.meter) for s in spans],
+    )
+
+
+async def end_spans(tx: Transaction, heads: Mapping[int, Head], ended_by: str) -> None:
+    """End the open keys of registers after their last accepted seal, and never before it."""
+    await tx.many(
+        "UPDATE key_spans SET to_seq = max(?, from_seq - 1), ended_by = ?"
+        " WHERE register_id = ? AND to_seq IS NULL",
+        [(head.seq, ended_by, register_id) for register_id, head in heads.items()],
+    )
+
+
+async def remove_meter(tx: Transaction, meter: bytes, *, at: int) -> None:
+    """Take a meter out of service at `at`: its installation ends, its past stays."""
+    rows = await tx.rows(
+        "SELECT i.id, i.from_at FROM installations i JOIN meters m ON m.id = i.meter_id"
+        " WHERE m.meter = ? AND i.to_at IS NULL",
+        (meter,),
+    )
+    if not rows:
+        raise Refused(Trouble.NOT_FOUND, "no meter of that id is installed")
+    if at <= rows[0][1]:
+        raise Refused(Trouble.BAD_REQUEST, "the meter was installed after that second")
+    await tx.many("UPDATE installations SET to_at = ? WHERE id = ?", [(at, rows[0][0])])
+    await tx.many("UPDATE meters SET removed_at = ? WHERE meter = ?", [(at, meter)])
+
+
+async def _end(
+    tx: Transaction, table: str, column: str, meter_point_id: int, at: int
+) -> int:
+    """End the open row of a span table; `table` and `column` are our own words."""
+    rows = await tx.rows(
+        f"SELECT id, {column}, from_at FROM {table}"  # noqa: S608 - our own words
+        " WHERE meter_point_id = ? AND to_at IS NULL",
+        (meter_point_id,),
+    )
+    if not rows:
+        raise Refused(Trouble.NOT_FOUND, f"the meter point has no open {table} row")
+    row_id, value, from_at = rows[0]
+    if at <= from_at:
+        raise Refused(Trouble.BAD_REQUEST, f"it began at {from_at}; end it later")
+    await tx.many(f"UPDATE {table} SET to_at = ? WHERE id = ?", [(at, row_id)])  # noqa: S608 - our own words
+    return int(value)
+
+
+async def _insert(
+    tx: Transaction,
+    sql: str,
+    row: Sequence[object],
+    detail: str,
+    trouble: Trouble = Trouble.OVERLAP,
+) -> int:
+    """Insert a row and return its id; a broken uniqueness becomes Refused."""
+    try:
+        ((row_id,),) = await tx.rows(sql, row)
+    except sqlite3.IntegrityError as error:
+        if "FOREIGN KEY" in str(error):
+            raise Refused(
+                Trouble.NOT_FOUND, "what it refers to does not exist"
+            ) from None
+        if "CHECK" in str(error):
+            raise Refused(
+                Trouble.BAD_REQUEST, f"a value out of range: {error}"
+            ) from None
+        raise Refused(trouble, detail) from None
+    return int(row_id)

@@ -1,0 +1,236 @@
+"""New keys for old registers: rotation by both keys, replacement by code, revocation.
+
+A register's chain goes on across keys: the next key begins after everything accepted
+and points at it, so no key can ever speak about the past. Each change is an entry of
+the public log. This module must never end a key before a seal it already gave.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from meterseal_aggregator.registry import record
+from meterseal_aggregator.registry.model import Claim, Refused, Trouble
+from meterseal_aggregator.registry.store import claims
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_proto.encoding import Value, encode
+from meterseal_proto.entry import KeyEvent, key_event_entry
+from meterseal_proto.keys import PUBLIC_BYTES, PublicKey
+from meterseal_proto.seal import Head
+from meterseal_proto.units import MeterId, RegisterId, obis_text
+
+NOBODY: Final = bytes(PUBLIC_BYTES)
+"""The public key of a revocation's log entry: no curve has this point, nobody can sign."""
+FIRST_SEQ: Final = 1
+"""The first seal's prev is made of the enrolled key, so no later key may give that seal."""
+_ROTATION: Final = b"meterseal/rotation/v1\x00"
+
+Append = Callable[[Transaction, Sequence[bytes]], Awaitable[list[int]]]
+"""Appends entries to the public log within the transaction; returns their ids in order."""
+HeadsOf = Callable[[Transaction, Sequence[int]], Awaitable[Mapping[int, Head]]]
+"""Tells where the chains of registers (by row id) stand; those without a seal are absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the registry needs of rooms it may not know: the log, and intake's heads."""
+
+    network: bytes
+    append: Append
+    heads: HeadsOf
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A register whose key begins at `head.seq` + 1, where its chain stands at `head`."""
+
+    meter: MeterId
+    register: RegisterId
+    step: int
+    head: Head
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A register's first sequence number under the new key."""
+
+    meter: MeterId
+    register: RegisterId
+    from_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A wish for a new key, signed by the old key and by the new one (64 bytes each)."""
+
+    turns: tuple[Turn, ...]
+    public: PublicKey
+    old_signature: bytes
+    new_signature: bytes
+
+
+def rotation_digest(network: bytes, rotation: Rotation) -> bytes:
+    """Return the 32-byte digest that the old and the new key sign."""
+    turns: list[Value] = [[t.meter, t.register, t.from_seq] for t in rotation.turns]
+    key = rotation.public
+    return hashlib.sha256(
+        _ROTATION + encode([network, turns, str(key.algorithm), key.raw])
+    ).digest()
+
+
+async def rotate(
+    tx: Transaction, rotation: Rotation, books: Books, *, now: int
+) -> None:
+    """Let the new key speak from the turns on; raises Refused.
+
+    Each turn must lie after everything accepted, and all registers must have one open
+    key, the old one.
+    """
+    held = await _claims_of(tx, rotation.turns)
+    heads = await _heads(tx, held, books)
+    _check_rotation(rotation, held, heads, books.network)
+    after = {
+        claim.register_id: replace(heads[claim.register_id], seq=turn.from_seq - 1)
+        for claim, turn in zip(held, rotation.turns, strict=True)
+    }
+    await record.end_spans(tx, after, "rotation")
+    begun = [_begun(claim, after[claim.register_id]) for claim in held]
+    await begin(tx, begun, rotation.public, books, now=now)
+
+
+async def replace_key(
+    tx: Transaction, held: Sequence[Claim], public: PublicKey, books: Books, *, now: int
+) -> list[Begun]:
+    """Let a new key go on where the chains stand: the old agent is dead.
+
+    Returns what the new agent continues from, in the order of `held`.
+    """
+    heads = await _heads(tx, held, books)
+    await record.end_spans(tx, heads, "replacement")
+    fresh = await claims(tx, {claim.meter for claim in held})
+    begun = []
+    for claim in held:
+        head = heads[claim.register_id]
+        ended = [key.to_seq or 0 for key in fresh[claim.meter, claim.register].keys]
+        seq = max(head.seq, FIRST_SEQ, *ended)
+        begun.append(_begun(claim, replace(head, seq=seq)))
+    await begin(tx, begun, public, books, now=now)
+    return begun
+
+
+async def revoke(
+    tx: Transaction, meter: MeterId, books: Books
+) -> dict[RegisterId, int]:
+    """End every open key of a meter after its last accepted seal, and say so in the log.
+
+    Returns the last valid sequence number by register; raises Refused (NOT_FOUND).
+    """
+    known = await claims(tx, [meter])
+    held = [c for c in known.values() if c.keys[-1].to_seq is None]
+    if not held:
+        raise Refused(Trouble.NOT_FOUND, "the meter is unknown or has no key in force")
+    heads = await _heads(tx, held, books)
+    await record.end_spans(tx, heads, "revocation")
+    last: dict[RegisterId, int] = {}
+    events = []
+    for claim in held:
+        head, key = heads[claim.register_id], claim.keys[-1]
+        last[claim.register] = max(head.seq, key.from_seq - 1)
+        begun = _begun(claim, replace(head, seq=last[claim.register]))
+        events.append(_event(begun, replace(key.public, raw=NOBODY), books.network))
+    await books.append(tx, events)
+    return last
+
+
+async def begin(
+    tx: Transaction,
+    begun: Sequence[Begun],
+    public: PublicKey,
+    books: Books,
+    *,
+    now: int,
+) -> None:
+    """Let `public` speak from each head's seq + 1 on, with one log entry a register."""
+    events = [_event(one, public, books.network) for one in begun]
+    entry_ids = await books.append(tx, events)
+    spans = [
+        record.NewSpan(
+            one.meter, one.register, str(public.algorithm), public.raw,
+            one.head.seq + 1, entry_id, now,
+        )
+        for one, entry_id in zip(begun, entry_ids, strict=True)
+    ]  # fmt: skip
+    await record.begin_spans(tx, spans)
+
+
+async def _heads(
+    tx: Transaction, held: Sequence[Claim], books: Books
+) -> dict[int, Head]:
+    """Return where each chain stands; before its first seal, at its enrolment."""
+    known = await books.heads(tx, [claim.register_id for claim in held])
+    return {
+        claim.register_id: known.get(claim.register_id)
+        or Head(0, claim.enrolment_hash, claim.initial_at, claim.initial_value)
+        for claim in held
+    }
+
+
+async def _claims_of(tx: Transaction, turns: Sequence[Turn]) -> list[Claim]:
+    known = await claims(tx, [turn.meter for turn in turns])
+    try:
+        held = [known[turn.meter, turn.register] for turn in turns]
+    except KeyError:
+        raise Refused(
+            Trouble.NOT_FOUND, "a turn names a meter or register not enrolled"
+        ) from None
+    if not held or len({claim.register_id for claim in held}) < len(held):
+        raise Refused(Trouble.BAD_REQUEST, "name each register once, and at least one")
+    return held
+
+
+def _check_rotation(
+    rotation: Rotation,
+    held: Sequence[Claim],
+    heads: Mapping[int, Head],
+    network: bytes,
+) -> None:
+    open_keys = {c.keys[-1].public if c.keys[-1].to_seq is None else None for c in held}
+    old = open_keys.pop()
+    if old is None or open_keys:
+        raise Refused(
+            Trouble.BAD_KEY, "the registers must all be under one key that is in force"
+        )
+    if old == rotation.public:
+        raise Refused(Trouble.BAD_KEY, "the new key is the old one")
+    digest = rotation_digest(network, rotation)
+    if not (
+        old.verify(digest, rotation.old_signature)
+        and rotation.public.verify(digest, rotation.new_signature)
+    ):
+        raise Refused(
+            Trouble.BAD_POSSESSION,
+            "the old and the new key must both sign the rotation",
+        )
+    for claim, turn in zip(held, rotation.turns, strict=True):
+        seq = heads[claim.register_id].seq
+        least = max(seq, claim.keys[-1].from_seq - 1, FIRST_SEQ) + 1
+        if turn.from_seq < least:
+            raise Refused(
+                Trouble.BAD_REQUEST,
+                f"register {obis_text(claim.register)}: from_seq must be at least {least}",
+            )
+
+
+def _begun(claim: Claim, head: Head) -> Begun:
+    return Begun(claim.meter, claim.register, claim.step, head)
+
+
+def _event(begun: Begun, public: PublicKey, network: bytes) -> bytes:
+    head = begun.head
+    return key_event_entry(
+        KeyEvent(
+            network, begun.meter, begun.register, str(public.algorithm), public.raw,
+            head.seq + 1, begun.step, head.value, head.end, head.hash,
+        )
+    )  # fmt: skip
