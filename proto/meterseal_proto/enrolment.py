@@ -152,8 +152,9 @@ class RegisterHead:
 class EnrolmentAnswer:
     """What an agent needs from now on: its name and certificate, meter ids, and whom to trust.
 
-    `heads` is filled when chains exist already (a replacement). `genesis` is the hex of the genesis document; keys are hex except the log's vkey, which
-    is inside the genesis; `broker` is host:port of the MQTT endpoint.
+    `genesis` is the hex of the genesis document; keys are hex except the log's vkey, which
+    is inside the genesis; `broker` is host:port of the MQTT endpoint; `heads` is filled
+    when the meters have chains already (a replacement).
     """
 
     agent: str

@@ -1,0 +1,126 @@
+"""Enrolment: from a one-time code to a certificate, meter ids and the chains' heads.
+
+The request is written to disk before it is sent and sent again as it was after a
+crash, so the aggregator sees one request however often the installer tries. The same
+call serves a replacement: then the answer says where each chain goes on. This module
+must never send a secret: the seal key's public half and a proof of holding it suffice.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from meterseal_agent.keystore import Keystore, KeystoreError, read_small, write_over
+from meterseal_agent.outbox.model import Start
+from meterseal_proto.enrolment import (
+    EnrolmentAnswer,
+    EnrolmentRequest,
+    Genesis,
+    MeterRequest,
+    RegisterHead,
+    enrolment_hash,
+    possession_digest,
+)
+from meterseal_proto.seal import Head
+from meterseal_proto.units import METER_ID_BYTES, MeterId, obis_text
+
+PATH: Final = "/v1/enrolments"
+
+Post = Callable[[str, bytes], bytes]
+"""Sends a JSON body to a path of the aggregator and returns the answer's body."""
+
+
+def kept_request(store: Keystore, code: str) -> EnrolmentRequest | None:
+    """Return the request already written for `code`, None when there is none."""
+    text = read_small(store.paths.request)
+    if text is None:
+        return None
+    try:
+        request = EnrolmentRequest.from_json(json.loads(text))
+    except (KeyError, TypeError, ValueError) as error:
+        raise KeystoreError(f"{store.paths.request} is damaged: {error}") from error
+    return request if request.code == code else None
+
+
+def make_request(
+    store: Keystore, code: str, meters: Sequence[MeterRequest]
+) -> EnrolmentRequest:
+    """Write the request for `code` and return it; the keystore must be made."""
+    key, csr_pem = store.keys().seal_key, store.csr_pem()
+    request = EnrolmentRequest(
+        code=code,
+        csr_pem=csr_pem,
+        algorithm=str(key.algorithm),
+        seal_key=key.public.raw.hex(),
+        possession=key.sign(possession_digest(code, csr_pem)).hex(),
+        meters=tuple(meters),
+    )
+    write_over(store.paths.request, json.dumps(request.to_json()).encode())
+    return request
+
+
+def send(store: Keystore, request: EnrolmentRequest, post: Post) -> EnrolmentAnswer:
+    """Send the request, check that the answer fits it, and store what it gave.
+
+    Raises what `post` raises, and KeystoreError for an answer that cannot be used.
+    """
+    raw = post(PATH, json.dumps(request.to_json()).encode())
+    try:
+        answer = EnrolmentAnswer.from_json(raw)
+        starts_of(store, request, answer)
+    except (KeyError, TypeError, ValueError) as error:
+        raise KeystoreError(
+            f"the aggregator's answer cannot be used: {error}"
+        ) from error
+    store.keep_answer(answer, raw)
+    return answer
+
+
+def starts(store: Keystore) -> dict[str, tuple[Start, ...]]:
+    """Return every enrolled meter's registers by serial; KeystoreError before enrolment."""
+    answer = store.answer()
+    text = read_small(store.paths.request)
+    if answer is None or text is None:
+        raise KeystoreError("not enrolled yet: run meterseal-agent enrol --code CODE")
+    try:
+        return starts_of(store, EnrolmentRequest.from_json(json.loads(text)), answer)
+    except (KeyError, TypeError, ValueError) as error:
+        raise KeystoreError(f"the enrolment on disk is damaged: {error}") from error
+
+
+def starts_of(
+    store: Keystore, request: EnrolmentRequest, answer: EnrolmentAnswer
+) -> dict[str, tuple[Start, ...]]:
+    """Return where each register starts, by serial; ValueError when the two do not fit."""
+    ids = {meter.serial: _meter_id(meter.meter) for meter in answer.meters}
+    missing = [m.serial for m in request.meters if m.serial not in ids]
+    if missing:
+        raise ValueError(f"it gives no id to meter {', '.join(missing)}")
+    genesis = Genesis(answer.chain_id, answer.registry, answer.log_key)
+    public = store.keys().seal_key.public
+    heads = {(_meter_id(head.meter), head.register): head for head in answer.heads}
+    found: dict[str, tuple[Start, ...]] = {}
+    for meter in request.meters:
+        number = ids[meter.serial]
+        chains: list[Start] = []
+        for row in meter.registers:
+            first = enrolment_hash(genesis.network, number, row, public)
+            known = heads.get((number, obis_text(row.register)))
+            head = _go_on(known) if known else Head(0, first, row.at, row.value)
+            chains.append(Start(number, row.register, row.step, meter.capacity_w, head))
+        found[meter.serial] = tuple(chains)
+    return found
+
+
+def _go_on(known: RegisterHead) -> Head:
+    digest = bytes.fromhex(known.hash)
+    if len(digest) != 32 or min(known.seq, known.end, known.value) < 0:
+        raise ValueError(f"the head of {known.meter} {known.register} is no head")
+    return Head(known.seq, digest, known.end, known.value)
+
+
+def _meter_id(text: str) -> MeterId:
+    raw = bytes.fromhex(text)
+    if len(raw) != METER_ID_BYTES:
+        raise ValueError(f"{text!r} is no meter id")
+    return MeterId(raw)

@@ -1,0 +1,64 @@
+"""One HTTPS call to the aggregator, with the standard library.
+
+Off this machine it must never speak plain HTTP; config.py sees to that.
+"""
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from meterseal_proto.errors import Unavailable
+
+TIMEOUT_S: Final = 30.0
+MAX_ANSWER_BYTES: Final = 1 << 20
+"""An answer for 247 meters takes 40 KiB."""
+
+
+class Refused(Exception):
+    """The aggregator refused the request; the text is its own."""
+
+
+def poster(url: str, ca: Path | None) -> Callable[[str, bytes], bytes]:
+    """Return a function that POSTs JSON to a path below `url`.
+
+    It raises Refused for an answer of 4xx, Unavailable when there is none or 5xx.
+    """
+    context = ssl.create_default_context(cafile=str(ca) if ca else None)
+
+    def post(path: str, body: bytes) -> bytes:
+        request = urllib.request.Request(  # noqa: S310 - config.py checks the scheme
+            url + path, body, {"Content-Type": "application/json"}, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(  # noqa: S310
+                request, timeout=TIMEOUT_S, context=context
+            ) as answer:
+                raw: bytes = answer.read(MAX_ANSWER_BYTES + 1)
+        except urllib.error.HTTPError as error:
+            with error:
+                why = _problem(error.read(MAX_ANSWER_BYTES)) or error.reason
+            if error.code >= 500:
+                raise Unavailable(f"the aggregator failed: {why}") from error
+            raise Refused(f"{why} (HTTP {error.code})") from error
+        except OSError as error:
+            raise Unavailable(f"{url} does not answer: {error}") from error
+        if len(raw) > MAX_ANSWER_BYTES:
+            raise Refused(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+        return raw
+
+    return post
+
+
+def _problem(body: bytes) -> str:
+    """Return what a problem document (RFC 9457) says, "" when it is none."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return ""
+    if not isinstance(document, dict):
+        return ""
+    return str(document.get("detail") or document.get("title") or "")

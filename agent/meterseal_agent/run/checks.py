@@ -1,0 +1,104 @@
+"""Every part tried once, one line each: what `meterseal-agent check` prints.
+
+It reads meters and shakes the broker's hand, and must never change anything: no
+message is published, no session of the running agent is taken over.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from meterseal_agent.config import Config, ConfigError
+from meterseal_agent.keystore import Keystore, KeystoreError
+from meterseal_agent.run import meters
+from meterseal_agent.run.papers import Papers
+from meterseal_agent.run.times import Times
+from meterseal_agent.uplink.address import Tls
+from meterseal_proto.errors import Unavailable
+from meterseal_proto.units import obis_text
+
+BROKER_S: Final = 10.0
+Say = Callable[[str], None]
+
+
+async def check_all(config: Config, times: Times, say: Say) -> int:
+    """Print one line for each part; return 0 when all is well, else 1."""
+    say("ok    configuration")
+    good = [await _line("keystore", _keystore(config), say)]
+    good += [
+        await _line("clock", _clock(times), say),
+        *[
+            await _meter(wired, times, say)
+            for wired in meters.wire(config.meters, times)
+        ],
+        await _line("broker", _broker(config), say),
+    ]
+    return 0 if all(good) else 1
+
+
+async def _line(name: str, work: Awaitable[str], say: Say) -> bool:
+    try:
+        text = await work
+    except (ConfigError, KeystoreError, Unavailable) as error:
+        say(f"FAIL  {name}: {error}")
+        return False
+    say(f"ok    {name}: {text}")
+    return True
+
+
+async def _keystore(config: Config) -> str:
+    store = Keystore(config.data_dir)
+    keys = store.keys()
+    return f"key epoch {keys.epoch}, public key {keys.seal_key.public.raw.hex()}"
+
+
+async def _clock(times: Times) -> str:
+    if not times.synchronised():
+        raise Unavailable(
+            "no time service keeps this clock; nothing is sealed before one does "
+            "(install chrony, or set assume_clock = true if you vouch for it)"
+        )
+    return "kept by a time service"
+
+
+async def _meter(wired: meters.Wired, times: Times, say: Say) -> bool:
+    async def read() -> str:
+        try:
+            sample = await wired.port.read(int(times.now()))
+        finally:
+            wired.line.close()
+        for register in wired.config.registers:
+            if register not in sample.values:
+                why = sample.unavailable.get(register, "no value")
+                raise Unavailable(f"{obis_text(register)}: {why}")
+        values = [
+            f"{obis_text(r)} = {sample.values[r]}" for r in wired.config.registers
+        ]
+        power = "" if sample.power_w is None else f", {sample.power_w} W"
+        return ", ".join(values) + power
+
+    return await _line(f"meter {wired.config.serial}", read(), say)
+
+
+async def _broker(config: Config) -> str:
+    papers = Papers.load(config)
+    where = f"{papers.address.host}:{papers.address.port}"
+    context = _context(papers.address.tls)
+    try:
+        async with asyncio.timeout(BROKER_S):
+            _, writer = await asyncio.open_connection(
+                papers.address.host, papers.address.port, ssl=context
+            )
+    except (OSError, TimeoutError) as error:
+        raise Unavailable(f"{where}: {str(error) or 'no answer'}") from error
+    writer.close()
+    return f"{where} answers{' over TLS' if context else ''} as agent {papers.answer.agent}"
+
+
+def _context(tls: Tls | None) -> ssl.SSLContext | None:
+    if tls is None:
+        return None
+    context = ssl.create_default_context(cafile=str(tls.ca))
+    context.load_cert_chain(str(tls.certificate), str(tls.key))
+    return context

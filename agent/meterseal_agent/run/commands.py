@@ -1,0 +1,153 @@
+"""What each command does, once the command line was understood.
+
+Every trouble an installer can mend becomes one sentence and exit status 1. It must
+never act when asked to check.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from meterseal_agent.commissioning.enrol import kept_request, make_request, send
+from meterseal_agent.commissioning.post import Refused, poster
+from meterseal_agent.commissioning.subject import Subject, first_readings
+from meterseal_agent.config import Config, ConfigError
+from meterseal_agent.keystore import KeyEpoch, Keystore, KeystoreError, read_small
+from meterseal_agent.run import meters, times
+from meterseal_proto.enrolment import EnrolmentRequest, MeterRequest
+from meterseal_proto.errors import Unavailable
+from meterseal_proto.units import obis_text
+
+Say = Callable[[str], None]
+RESTORED_EPOCH = 1
+"""A restored root secret seals with its next key: the dead Pi may yet be found."""
+
+
+def enrol(config: Config, code: str, patience_s: int, *, say: Say) -> int:
+    """Enrol this agent; see `_enrolled`."""
+    epoch = KeyEpoch(config.algorithm, 0)
+    return _told(say, lambda: _enrol(config, code, patience_s, (epoch, None), say))
+
+
+def replace(
+    config: Config, code: str, patience_s: int, *, restore: Path | None, say: Say
+) -> int:
+    """Enrol in place of an agent that died, with its root secret if it was kept."""
+
+    def act() -> int:
+        secret = _secret(restore) if restore else None
+        number = RESTORED_EPOCH if restore else 0
+        epoch = KeyEpoch(config.algorithm, number)
+        return _enrol(config, code, patience_s, (epoch, secret), say)
+
+    return _told(say, act)
+
+
+def check(config: Config, *, say: Say) -> int:
+    """Try everything once and print a line for each; 1 when anything is wrong."""
+    from meterseal_agent.run.checks import check_all
+
+    return _told(say, lambda: asyncio.run(check_all(config, _clocks(config), say)))
+
+
+def run(config: Config, *, say: Say) -> int:
+    """Run until SIGTERM or SIGINT."""
+    from meterseal_agent.run.agent import Agent
+    from meterseal_agent.run.papers import Papers
+
+    async def serve() -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for which in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(which, stop.set)
+        await Agent(config, Papers.load(config), _clocks(config)).run(stop)
+        return 0
+
+    return _told(say, lambda: asyncio.run(serve()))
+
+
+def _told(say: Say, act: Callable[[], int]) -> int:
+    try:
+        return act()
+    except (ConfigError, KeystoreError, Unavailable) as error:
+        say(f"{error}")
+    except Refused as error:
+        say(f"the aggregator refused: {error}")
+    return 1
+
+
+def _clocks(config: Config) -> times.Times:
+    try:
+        return times.from_environment(assumed=config.assume_clock)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _secret(path: Path) -> bytes:
+    text = read_small(path)
+    try:
+        return bytes.fromhex((text or b"").decode("ascii").strip())
+    except ValueError:
+        raise KeystoreError(f"{path} must hold the sheet's 64 hex digits") from None
+
+
+def _enrol(
+    config: Config,
+    code: str,
+    patience_s: int,
+    key: tuple[KeyEpoch, bytes | None],
+    say: Say,
+) -> int:
+    store = Keystore(config.data_dir)
+    if store.answer() is not None:
+        name = store.answer()
+        say(f"already enrolled as {name.agent if name else ''}; nothing was changed")
+        return 0
+    epoch, secret = key
+    try:
+        store.make(epoch, secret)
+    except ValueError as error:
+        raise KeystoreError(f"the recovery sheet's secret: {error}") from None
+    request = kept_request(store, code)
+    if request is None:
+        found = asyncio.run(_readings(config, patience_s, say))
+        request = make_request(store, code, found)
+    _describe(request, say)
+    answer = send(store, request, poster(config.aggregator_url, config.aggregator_ca))
+    say(f"enrolled as {answer.agent} in network {answer.network_name}")
+    return 0
+
+
+async def _readings(
+    config: Config, patience_s: int, say: Say
+) -> tuple[MeterRequest, ...]:
+    clocks = _clocks(config)
+    wired = meters.wire(config.meters, clocks)
+    subjects = [
+        Subject(
+            w.config.serial,
+            w.profile.name,
+            w.config.capacity_w,
+            w.config.step,
+            w.config.registers,
+            w.port,
+        )
+        for w in wired
+    ]
+    try:
+        return await first_readings(subjects, clocks.now, say, patience_s)
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    finally:
+        for w in wired:
+            w.line.close()
+
+
+def _describe(request: EnrolmentRequest, say: Say) -> None:
+    for meter in request.meters:
+        for row in meter.registers:
+            say(
+                f"meter {meter.serial} {obis_text(row.register)}: {row.value}"
+                f" at {row.at}, every {row.step} s"
+            )

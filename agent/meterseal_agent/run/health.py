@@ -1,0 +1,125 @@
+"""How the agent does, in one small file: written by `run`, read by `show`.
+
+It tells what waits, what was answered and what is wrong, never a register's value:
+usage stays out of health. Written beside and renamed, so a reader sees a whole file.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from meterseal_agent.meters.bus import Health as MeterHealth
+from meterseal_agent.outbox.model import Depth
+from meterseal_agent.sampler import Clock
+from meterseal_proto.units import MeterId, obis_text
+
+FILE: Final = "status.json"
+SILENT_FAILURES: Final = 5
+"""Failed readings in a row that make a meter silent rather than busy."""
+BEHIND_S: Final = 2 * 3600
+"""An oldest unsealed record this much past is worth a look: the uplink is not keeping up."""
+HASH_SHOWN: Final = 16
+
+
+def register_rows(
+    depths: Iterable[Depth], serials: Mapping[MeterId, str]
+) -> list[dict[str, Any]]:  # Any: a JSON document
+    """Return one JSON object a register: its head, and what waits."""
+    return [
+        {
+            "serial": serials.get(depth.chain.meter, ""),
+            "meter": depth.chain.meter.hex(),
+            "register": obis_text(depth.chain.register),
+            "seq": depth.chain.head.seq,
+            "hash": depth.chain.head.hash.hex()[:HASH_SHOWN],
+            "end": depth.chain.head.end,
+            "records": depth.records,
+            "oldest": depth.oldest,
+            "seals": depth.seals,
+            "refused_until": depth.chain.tried,
+        }
+        for depth in depths
+    ]
+
+
+def meter_rows(
+    health: Mapping[MeterId, MeterHealth], serials: Mapping[MeterId, str]
+) -> list[dict[str, Any]]:  # Any: a JSON document
+    """Return one JSON object a meter: answers, misses, why the last reading failed."""
+    return [
+        {
+            "serial": serials.get(meter, ""),
+            "answers": one.answers,
+            "missed": one.missed,
+            "failures": one.failures,
+            "trouble": one.trouble,
+        }
+        for meter, one in health.items()
+    ]
+
+
+def alarms(
+    document: Mapping[str, Any],  # Any: a JSON document
+    *,
+    clock: Clock,
+    now: int,
+) -> list[str]:
+    """Return what is wrong, one sentence each; empty when nothing is."""
+    found: list[str] = []
+    if document["outbox"]["full"]:
+        found.append("the outbox is full: intervals are being joined into longer ones")
+    if clock is not Clock.TRUSTED:
+        found.append(f"the clock is {clock.name.lower()}: check the time service")
+    if document["outbox"]["damaged"]:
+        found.append(f"{document['outbox']['damaged']} stored seals are damaged")
+    found += [
+        f"meter {row['serial']} is silent: {row['trouble']}"
+        for row in document["meters"]
+        if row["failures"] >= SILENT_FAILURES
+    ]
+    for row in document["registers"]:
+        name = f"{row['serial']} {row['register']}"
+        if row["refused_until"]:
+            found.append(f"{name}: the aggregator refused the last seal")
+        if row["oldest"] is not None and now - row["oldest"] > BEHIND_S:
+            found.append(f"{name}: intervals wait since {row['oldest']}")
+    if not document["uplink"]["connected"]:
+        found.append(f"not connected: {document['uplink']['trouble'] or 'dialling'}")
+    return found
+
+
+def write(folder: Path, document: Mapping[str, Any]) -> None:  # Any: a JSON document
+    """Put the document in place as a whole.
+
+    Not synced: after a power cut the next one is a few seconds away.
+    """
+    draft = folder / f".{FILE}.{os.getpid()}"
+    draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    draft.chmod(0o600)
+    draft.replace(folder / FILE)
+
+
+def read(folder: Path) -> dict[str, Any] | None:  # Any: a JSON document
+    """Return the last document, None when there is none or it is not readable."""
+    try:
+        document = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def notify(state: str) -> None:
+    """Tell systemd, when it started us: READY=1, WATCHDOG=1 or STOPPING=1 (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    # A leading @ stands for the abstract namespace's zero byte.
+    target = "\0" + address[1:] if address.startswith("@") else address
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+        try:
+            out.sendto(state.encode(), target)
+        except OSError:
+            return

@@ -1,0 +1,105 @@
+"""An enrolled agent's papers: keys, answer and chains, checked against the configuration.
+
+It must never start an agent whose configuration names a meter it was not enrolled for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from meterseal_agent.commissioning.enrol import starts
+from meterseal_agent.config import BrokerConfig, Config, ConfigError
+from meterseal_agent.keystore import Keys, Keystore, KeystoreError
+from meterseal_agent.outbox.model import Start
+from meterseal_agent.uplink.address import Address, Tls
+from meterseal_agent.uplink.deliver import Peer
+from meterseal_proto.enrolment import EnrolmentAnswer, Genesis
+from meterseal_proto.units import MeterId, obis_text
+
+DEFAULT_PORT: Final = 8883
+"""MQTT over TLS, as registered with IANA."""
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """What enrolment left on disk; `starts` are the chains by the meter's serial."""
+
+    keys: Keys
+    answer: EnrolmentAnswer
+    starts: Mapping[str, tuple[Start, ...]]
+    address: Address
+
+    @classmethod
+    def load(cls, config: Config) -> Self:
+        """Read and check them; KeystoreError or ConfigError says what to do."""
+        store = Keystore(config.data_dir)
+        answer = store.answer()
+        if answer is None:
+            raise KeystoreError(
+                "not enrolled yet: run meterseal-agent enrol --code CODE"
+            )
+        found = starts(store)
+        _check(config, found)
+        return cls(store.keys(), answer, found, address(config.broker, answer, store))
+
+    @property
+    def network(self) -> bytes:
+        """The network id, 32 bytes."""
+        answer = self.answer
+        return Genesis(answer.chain_id, answer.registry, answer.log_key).network
+
+    @property
+    def meter_ids(self) -> dict[str, MeterId]:
+        """The meters' ids by serial."""
+        return {serial: chains[0].meter for serial, chains in self.starts.items()}
+
+    @property
+    def chains(self) -> list[Start]:
+        """Every enrolled register."""
+        return [start for chains in self.starts.values() for start in chains]
+
+    @property
+    def peer(self) -> Peer:
+        """Whom the uplink talks to."""
+        raw = bytes.fromhex(self.answer.receipt_key)
+        return Peer(
+            address=self.address,
+            network_name=self.answer.network_name,
+            agent=self.answer.agent,
+            network=self.network,
+            receipt_key=Ed25519PublicKey.from_public_bytes(raw),
+        )
+
+
+def address(broker: BrokerConfig, answer: EnrolmentAnswer, store: Keystore) -> Address:
+    """Return where to dial: the enrolment's answer, where the configuration is silent."""
+    host, _, port = answer.broker.rpartition(":")
+    if not host or not port.isdecimal():
+        host, port = answer.broker, str(DEFAULT_PORT)
+    paths = store.paths
+    tls = answer.broker_tls if broker.tls is None else broker.tls
+    return Address(
+        host=broker.host or host.strip("[]"),
+        port=broker.port or int(port),
+        tls=Tls(paths.certificate, paths.tls_key, paths.ca) if tls else None,
+        protocol=broker.protocol,
+    )
+
+
+def _check(config: Config, found: Mapping[str, tuple[Start, ...]]) -> None:
+    for meter in config.meters:
+        if meter.serial not in found:
+            raise ConfigError(
+                f"meter {meter.serial} is not enrolled; take it out of the "
+                "configuration, or enrol an agent with an empty data_dir for it"
+            )
+        chains = found[meter.serial]
+        if {c.register for c in chains} != set(meter.registers):
+            names = ", ".join(obis_text(c.register) for c in chains)
+            raise ConfigError(f"meter {meter.serial} was enrolled with {names}")
+        if any(c.step != meter.step for c in chains):
+            raise ConfigError(
+                f"meter {meter.serial} was enrolled with a step of {chains[0].step} s"
+            )
