@@ -35,6 +35,8 @@ LIBRARY_TIMEOUT_S: Final = 60.0
 READ_INPUT: Final = 4
 UNMAPPED: Final = frozenset({2, 3})
 """Modbus Application Protocol V1.1b3, 7: illegal data address, illegal data value."""
+TARGET_SILENT: Final = 11
+"""Section 7 there: the gateway's target device failed to respond."""
 AGREEMENT_SLACK: Final = 4
 """Two display steps of a float32 register above 16,384 kWh, see registers.py."""
 
@@ -85,7 +87,7 @@ class Line:
                 if not clean:
                     self.wary = True
                     self.close()
-        return self._registers(answer, unit, block)
+        return self._registers(answer, unit, function, block)
 
     def close(self) -> None:
         """Close the connection; the next read opens a new one."""
@@ -117,20 +119,20 @@ class Line:
             raise ConnectionRefusedError(f"cannot connect to {self.name}")
         return client
 
-    def _registers(self, answer: ModbusPDU, unit: int, block: Block) -> Sequence[int]:
+    def _registers(
+        self, answer: ModbusPDU, unit: int, function: int, block: Block
+    ) -> Sequence[int]:
+        where = f"{self.name} unit {unit}"
         if isinstance(answer, ExceptionResponse):
-            raise Refused(
-                f"{self.name} unit {unit} answered exception {answer.exception_code}"
-                f" to {block.count} registers at {block.address}",
-                answer.exception_code,
-            )
-        if answer.isError() or len(answer.registers) != block.count:
+            code = answer.exception_code
+            # The unit behind a gateway may still answer when the gateway gave up.
+            self.wary = self.wary or code == TARGET_SILENT
+            asked = f"{block.count} registers at {block.address}"
+            raise Refused(f"{where} answered exception {code} to {asked}", code)
+        if answer.function_code != function or len(answer.registers) != block.count:
             self.wary = True
             self.close()
-            raise Unavailable(
-                f"{self.name} unit {unit}: {len(answer.registers)} registers instead"
-                f" of {block.count} at {block.address}"
-            )
+            raise Unavailable(f"{where}: the answer does not fit the question")
         return answer.registers
 
 
