@@ -1,0 +1,44 @@
+"""When an interval is final: pure arithmetic on the network's finality parameters.
+
+`delay_s` is the parameter `finality_delay_s`: seconds after the slot's end, or
+NEXT_MORNING for 06:00 local time of the day after the slot's (SETTLED 8).
+"""
+
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from meterseal_aggregator.parameters.model import NEXT_MORNING
+
+MORNING: Final = time(6)
+"""Meters that lost their line overnight have caught up by then."""
+
+
+def final_at(end: int, delay_s: int, zone: str) -> int:
+    """Return the Unix second from which a slot that ended at `end` is final."""
+    if delay_s != NEXT_MORNING:
+        return end + delay_s
+    where = _zone(zone)
+    # A slot that ends at midnight belongs to the day before.
+    day = datetime.fromtimestamp(end - 1, where).date()
+    return _at(day + timedelta(days=1), MORNING, where)
+
+
+def final_before(now: int, delay_s: int, zone: str) -> int:
+    """Return the latest end at which a slot is final at `now`: final_at(end) <= now."""
+    if delay_s != NEXT_MORNING:
+        return now - delay_s
+    where = _zone(zone)
+    today = datetime.fromtimestamp(now, where).date()
+    if now < _at(today, MORNING, where):
+        today -= timedelta(days=1)
+    return _at(today, time(0), where)
+
+
+def _zone(name: str) -> tzinfo:
+    # UTC needs no time zone database, which small machines may lack.
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
+def _at(day: date, clock: time, where: tzinfo) -> int:
+    return int(datetime.combine(day, clock, where).timestamp())

@@ -1,0 +1,180 @@
+"""The credits' tables, and the questions they ask of registry, intake and VEE.
+
+Reads `registers`, `meters`, `installations`, `tenancies`, `certifications` (registry),
+`readings`, `register_steps`, `equivocations` (intake) and `vee_assessments` (vee); writes
+only its own. A batch of any size costs the same number of statements.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from meterseal_aggregator.credits.model import Cause, Credited, Slot
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_proto.units import EXPORT
+
+# Everything that decides about a slot, for an assessment a of register g. Spans are
+# half-open and do not overlap, and must hold the whole interval, so each gives one row.
+_SLOT: Final = """
+SELECT g.id, m.meter, g.register, r.start, r.length, r.revision, r.delta, g.step, a.quality,
+  (SELECT t.member_id FROM installations i
+     JOIN tenancies t ON t.meter_point_id = i.meter_point_id
+   WHERE i.meter_id = m.id AND i.from_at <= r.start AND t.from_at <= r.start
+     AND (i.to_at IS NULL OR i.to_at >= r.start + r.length)
+     AND (t.to_at IS NULL OR t.to_at >= r.start + r.length)),
+  (SELECT c.capacity_w FROM installations i
+     JOIN certifications c ON c.meter_point_id = i.meter_point_id
+   WHERE i.meter_id = m.id AND i.from_at <= r.start AND c.from_at <= r.start
+     AND (i.to_at IS NULL OR i.to_at >= r.start + r.length)
+     AND (c.to_at IS NULL OR c.to_at >= r.start + r.length)),
+  (SELECT min(e.received_at) FROM equivocations e
+   WHERE e.register_id = g.id AND e.from_at < r.start + r.length AND e.to_at > r.start),
+  coalesce(w.minted_through, g.initial_at)
+"""
+# CROSS JOIN keeps SQLite to this order: one look-up a register, then its next slots.
+_FINAL: Final = """{slot}
+FROM registers g LEFT JOIN credit_marks w ON w.register_id = g.id
+CROSS JOIN meters m CROSS JOIN vee_assessments a CROSS JOIN readings r
+WHERE g.register = ? AND g.id > ? AND m.id = g.meter_id
+  AND a.register_id = g.id AND a.revision = 0
+  AND a.start >= coalesce(w.minted_through, g.initial_at) AND a.start < ?
+  AND r.start = a.start AND r.register_id = a.register_id AND r.revision = 0
+  AND r.start + r.length <= ?
+ORDER BY g.id, a.start LIMIT ?
+"""
+_REVISED: Final = """{slot}
+FROM vee_assessments a CROSS JOIN registers g CROSS JOIN credit_marks w
+CROSS JOIN meters m CROSS JOIN readings r
+WHERE a.revision > 0 AND g.id = a.register_id AND g.register = ?
+  AND w.register_id = g.id AND a.start < w.minted_through AND m.id = g.meter_id
+  AND r.start = a.start AND r.register_id = a.register_id AND r.revision = a.revision
+  AND NOT EXISTS (SELECT 1 FROM credits c WHERE c.register_id = a.register_id
+    AND c.start = a.start AND c.revision = a.revision)
+  AND NOT EXISTS (SELECT 1 FROM credit_refusals f WHERE f.register_id = a.register_id
+    AND f.start = a.start AND f.revision = a.revision)
+ORDER BY a.id LIMIT ?
+"""
+_BREAKS: Final = """
+SELECT register_id, from_at, at FROM register_steps WHERE register_id IN ({marks})
+"""
+_CREDITED: Final = """
+SELECT register_id, start, value_wh, revision, member_id FROM credits
+WHERE register_id IN ({registers}) AND start IN ({starts}) ORDER BY revision
+"""
+_WRITE_CREDIT: Final = """
+INSERT INTO credits (mint_id, revision, register_id, start, length, member_id, value_wh,
+  posted_wh, decided_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_WRITE_REFUSAL: Final = """
+INSERT INTO credit_refusals (register_id, start, revision, wh, cause, decided_at)
+VALUES (?, ?, ?, ?, ?, ?)
+"""
+_WRITE_MARK: Final = """
+INSERT INTO credit_marks (register_id, minted_through) VALUES (?, ?)
+ON CONFLICT (register_id) DO UPDATE SET minted_through = excluded.minted_through
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CreditRow:
+    """A credit to write: `posted_wh` brings the slot to `value_wh` for `member_id`."""
+
+    mint_id: bytes
+    slot: Slot
+    member_id: int
+    posted_wh: int
+
+    @property
+    def after(self) -> Credited:
+        """What the slot is credited with once this is written."""
+        return Credited(self.slot.delta, self.slot.revision, self.member_id)
+
+
+async def final_slots(
+    tx: Transaction, *, ended_by: int, after_register: int, limit: int
+) -> list[Slot]:
+    """Return assessed, uncredited slots that ended by `ended_by`, by register and start."""
+    rows = await tx.rows(
+        _FINAL.format(slot=_SLOT), (EXPORT, after_register, ended_by, ended_by, limit)
+    )
+    return [Slot(*row) for row in rows]
+
+
+async def revised_slots(tx: Transaction, *, limit: int) -> list[Slot]:
+    """Return assessed revisions of slots that were decided before, oldest first."""
+    return [
+        Slot(*row)
+        for row in await tx.rows(_REVISED.format(slot=_SLOT), (EXPORT, limit))
+    ]
+
+
+async def breaks(
+    tx: Transaction, register_ids: Iterable[int]
+) -> dict[int, dict[int, int]]:
+    """Return the recorded breaks of registers: where each begins, and where it ends."""
+    wanted = tuple(set(register_ids))
+    if not wanted:
+        return {}
+    rows = await tx.rows(_BREAKS.format(marks=_marks(wanted)), wanted)
+    found: dict[int, dict[int, int]] = {}
+    for register_id, from_at, at in rows:
+        found.setdefault(register_id, {})[from_at] = at
+    return found
+
+
+async def credited(
+    tx: Transaction, slots: Sequence[Slot]
+) -> dict[tuple[int, int], Credited]:
+    """Return what these slots are credited with so far, by (register row, start)."""
+    registers = tuple({slot.register_id for slot in slots})
+    starts = tuple({slot.start for slot in slots})
+    statement = _CREDITED.format(registers=_marks(registers), starts=_marks(starts))
+    rows = await tx.rows(statement, (*registers, *starts))
+    return {(row[0], row[1]): Credited(*row[2:]) for row in rows}
+
+
+async def write_credits(
+    tx: Transaction, rows: Sequence[CreditRow], *, now: int
+) -> None:
+    """Append credits decided at `now`; the database refuses a slot's revision twice."""
+    await tx.many(
+        _WRITE_CREDIT,
+        [
+            (
+                row.mint_id,
+                row.slot.revision,
+                row.slot.register_id,
+                row.slot.start,
+                row.slot.length,
+                row.member_id,
+                row.slot.delta,
+                row.posted_wh,
+                now,
+            )
+            for row in rows
+        ],
+    )
+
+
+async def write_refusals(
+    tx: Transaction, rows: Sequence[tuple[Slot, Cause]], *, now: int
+) -> None:
+    """Append the slots that were not credited, each with its cause."""
+    await tx.many(
+        _WRITE_REFUSAL,
+        [
+            (slot.register_id, slot.start, slot.revision, slot.delta, cause.value, now)
+            for slot, cause in rows
+        ],
+    )
+
+
+async def move_marks(tx: Transaction, slots: Sequence[Slot]) -> None:
+    """Set minted-through to the end of each register's last decided slot."""
+    ends = {slot.register_id: slot.end for slot in slots}
+    await tx.many(_WRITE_MARK, list(ends.items()))
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" for _ in values)
