@@ -66,6 +66,15 @@ async def test_a_value_of_another_type_or_out_of_range_is_refused(
             await record(tx, _delay(value, 100, 50))
 
 
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", ""])
+async def test_a_zone_that_is_none_is_refused(database: Database, zone: str) -> None:
+    async with database.transaction() as tx:
+        with pytest.raises(ParameterRefused, match="zone"):
+            await record(tx, Record(Name.ZONE, zone, 0, 0, "operator:1"))
+        await record(tx, Record(Name.ZONE, "Africa/Nairobi", 0, 0, "operator:1"))
+        assert await text_at(tx, Name.ZONE, 5) == "Africa/Nairobi"
+
+
 async def test_the_table_is_append_only(database: Database, tmp_path: Path) -> None:
     async with database.transaction() as tx:
         await record(tx, _delay(0, 100, 50))

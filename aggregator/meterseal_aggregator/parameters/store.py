@@ -5,6 +5,7 @@ for the first of its name, not before the moment it is recorded.
 """
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from meterseal_aggregator.parameters.model import PARAMETERS, Name, Value, problem
 from meterseal_aggregator.storage.database import Transaction
@@ -27,7 +28,7 @@ class Record:
 
 async def record(tx: Transaction, wish: Record) -> None:
     """Append a value. Raises ParameterRefused when type, range or time do not allow it."""
-    wrong = problem(wish.name, wish.value)
+    wrong = problem(wish.name, wish.value) or _unknown_zone(wish)
     if wrong:
         raise ParameterRefused(wrong)
     ((latest,),) = await tx.rows(
@@ -56,6 +57,19 @@ async def record(tx: Transaction, wish: Record) -> None:
         " VALUES (?, ?, ?, ?, ?, ?)",
         [row],
     )
+
+
+def _unknown_zone(wish: Record) -> str:
+    """Say that this machine's time zone database lacks the zone, or nothing."""
+    if wish.name is not Name.ZONE or wish.value == "UTC":
+        return ""
+    try:
+        ZoneInfo(str(wish.value))
+    except (ZoneInfoNotFoundError, ValueError):
+        return (
+            f"{wish.value!r} is no IANA zone known here; write it like Africa/Nairobi"
+        )
+    return ""
 
 
 async def value_at(tx: Transaction, name: Name, at: int) -> Value:
