@@ -11,9 +11,9 @@ for a key whose possession was not shown.
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from meterseal_aggregator.registry import record, rekey
 from meterseal_aggregator.registry.authority import DeviceAuthority
@@ -33,10 +33,11 @@ from meterseal_proto.enrolment import (
     EnrolmentRequest,
     Genesis,
     MeterRequest,
+    RegisterHead,
     enrolment_hash,
 )
 from meterseal_proto.seal import Head
-from meterseal_proto.units import METER_ID_BYTES, MeterId, obis_text
+from meterseal_proto.units import METER_ID_BYTES, MeterId, RegisterId, obis_text
 
 CODE_VALID_S: Final = 7 * 86_400
 """A code is carried to the house within a week."""
@@ -44,6 +45,7 @@ MAX_CODE: Final = 64
 """Characters a code may have; ours have 29."""
 _ALPHABET: Final = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 """No letter or digit that is mistaken for another when read aloud."""
+_Enrolled = tuple[list[EnrolledMeter], list[RegisterHead]]
 _GROUPS: Final = 5
 _GROUP: Final = 5
 
@@ -106,18 +108,16 @@ async def enrol(
         request.csr_pem, grant.agent, real_now=moment.real
     )
     carry_out = _replace if grant.kind is CodeKind.REPLACEMENT else _enrol
-    meters, heads = await carry_out(tx, checked, grant, office, moment)
-    answer = _answer(office, grant.agent, certificate, meters)
-    if heads:
-        answer["heads"] = heads
-    text = json.dumps(answer)
+    enrolled = await carry_out(tx, checked, grant, office, moment)
+    answer = _answer(office, grant.agent, certificate, enrolled)
+    text = json.dumps(answer.to_json())
     await record.keep_answer(tx, grant, checked.digest, text, now=moment.now)
     return text
 
 
 async def _enrol(
     tx: Transaction, checked: Checked, grant: CodeGrant, office: Office, moment: Moment
-) -> tuple[list[EnrolledMeter], list[dict[str, Any]]]:
+) -> _Enrolled:
     given = [
         (MeterId(secrets.token_bytes(METER_ID_BYTES)), meter)
         for meter in checked.request.meters
@@ -144,12 +144,14 @@ async def _enrol(
         for r in opened
     ]
     await rekey.begin(tx, begun, checked.public, office.books, now=moment.now)
-    return [EnrolledMeter(wish.serial, meter.hex()) for meter, wish in given], []
+    # Told although new: a request sent again with registers read anew starts right.
+    heads = [_head(r.meter, r.register, Head(0, r.link, r.at, r.value)) for r in opened]
+    return [EnrolledMeter(wish.serial, meter.hex()) for meter, wish in given], heads
 
 
 async def _replace(
     tx: Transaction, checked: Checked, grant: CodeGrant, office: Office, moment: Moment
-) -> tuple[list[EnrolledMeter], list[dict[str, Any]]]:
+) -> _Enrolled:
     served = await agent_meters(tx, grant.agent, grant.meter_point_id)
     wishes = {meter.serial: meter for meter in checked.request.meters}
     if not served or served.keys() != wishes.keys():
@@ -166,14 +168,7 @@ async def _replace(
     begun = await rekey.replace_key(
         tx, held, checked.public, office.books, now=moment.now
     )
-    heads = [
-        {
-            "meter": one.meter.hex(), "register": obis_text(one.register),
-            "seq": one.head.seq, "hash": one.head.hash.hex(),
-            "end": one.head.end, "value": one.head.value,
-        }
-        for one in begun
-    ]  # fmt: skip
+    heads = [_head(one.meter, one.register, one.head) for one in begun]
     return [EnrolledMeter(serial, m.hex()) for serial, m in served.items()], heads
 
 
@@ -188,10 +183,21 @@ def _held(known: Iterable[Claim], meter: MeterId, wish: MeterRequest) -> list[Cl
     return held
 
 
+def _head(meter: MeterId, register: RegisterId, head: Head) -> RegisterHead:
+    return RegisterHead(
+        meter.hex(),
+        obis_text(register),
+        head.seq,
+        head.hash.hex(),
+        head.end,
+        head.value,
+    )
+
+
 def _answer(
-    office: Office, agent: str, certificate: str, meters: Sequence[EnrolledMeter]
-) -> dict[str, Any]:
-    """Return the answer's JSON object (Any: JSON)."""
+    office: Office, agent: str, certificate: str, enrolled: _Enrolled
+) -> EnrolmentAnswer:
+    meters, heads = enrolled
     return EnrolmentAnswer(
         agent=agent,
         network_name=office.network_name,
@@ -206,4 +212,5 @@ def _answer(
         broker=office.broker,
         broker_tls=office.broker_tls,
         meters=tuple(meters),
-    ).to_json()
+        heads=tuple(heads),
+    )

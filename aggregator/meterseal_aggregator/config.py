@@ -1,0 +1,211 @@
+"""The aggregator's configuration: one frozen model, from TOML and the environment.
+
+`METERSEAL_AGGREGATOR_WEB__PORT=8443` overrides `port` of table `[web]`. Unknown keys and
+impossible values refuse to start, with one sentence that says where. Secrets are never in
+it, only the names of files that hold them. Only the composition root reads this.
+"""
+
+import os
+import tomllib
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from meterseal_aggregator.intake.port import is_loopback
+
+PREFIX: Final = "METERSEAL_AGGREGATOR_"
+DEFAULT_DATA: Final = "/var/lib/meterseal-aggregator"
+MAX_PERIOD_S: Final = 3600.0
+"""Longest pause between two runs of a duty; the log's entries may wait a minute only."""
+TESTNET: Final = 0x80000000
+"""Stacks' chain id for every network that is not the main one."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text says which key and what to write."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tls(_Table):
+    """A server's own certificate chain and key, PEM files; the key 0600."""
+
+    certificate: Path
+    key: Path
+
+
+class Web(_Table):
+    """Where the API listens; off loopback with TLS, or behind a proxy that has it."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+    tls: Tls | None = None
+    behind_proxy: bool = False
+
+    @model_validator(mode="after")
+    def _wire_is_safe(self) -> Self:
+        if not (self.tls or self.behind_proxy or is_loopback(self.host)):
+            raise ValueError(
+                f"host {self.host} is not this machine: give [web.tls], or say"
+                " behind_proxy = true where a proxy does TLS"
+            )
+        return self
+
+
+class Mqtt(_Table):
+    """The embedded endpoint's address, or with `broker_url` how to speak to the broker.
+
+    `broker_url` is mqtt://HOST:PORT on loopback, else mqtts://HOST:PORT. `advertise` is
+    the HOST:PORT agents are told where it differs.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=0, le=65_535)
+    tls: Tls | None = None
+    advertise: str | None = Field(default=None, pattern=r"^[^\s]+:\d{1,5}$")
+    broker_url: str | None = Field(default=None, pattern=r"^mqtts?://[^/\s@]+$")
+    broker_ca: Path | None = None
+    client_id: str = "aggregator"
+    username: str | None = None
+    password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _wire_is_safe(self) -> Self:
+        if self.broker_url is not None:
+            parts = urlsplit(self.broker_url)
+            if parts.scheme == "mqtt" and not is_loopback(parts.hostname or ""):
+                raise ValueError(
+                    f"broker_url {self.broker_url} is plain MQTT to another machine:"
+                    " write mqtts://"
+                )
+        elif self.tls is None and not is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host} is not this machine: give [mqtt.tls]; agents then"
+                " come with the certificates of their enrolment"
+            )
+        return self
+
+
+class Jobs(_Table):
+    """Real seconds between two runs of each background duty."""
+
+    sequence_s: float = Field(default=1.0, gt=0, le=30)
+    vee_s: float = Field(default=2.0, gt=0, le=MAX_PERIOD_S)
+    mint_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
+    anchor_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)
+
+
+class Config(BaseSettings):
+    """All of it.
+
+    `network` is the name in topics and certificates. `registry` and `chain_id` are part
+    of the genesis document, which is made once and never changes. `anchor_file` is
+    where the file publisher writes, which proves nothing.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__"
+    )
+
+    network: str = Field(default="street", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    data_dir: Path = Path(DEFAULT_DATA)
+    database_url: str | None = Field(default=None, pattern=r"^sqlite:///.+")
+    chain_id: int = Field(default=TESTNET, ge=0, lt=1 << 32)
+    registry: str = Field(default="none", min_length=1, max_length=200)
+    log_origin: str | None = Field(default=None, pattern=r"^[^\s+]{1,200}$")
+    demo: bool = False
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    anchor_file: Path | None = None
+    web: Web = Web()
+    mqtt: Mqtt = Mqtt()
+    jobs: Jobs = Jobs()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, and read nothing else."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _folder_is_absolute(self) -> Self:
+        if not self.data_dir.is_absolute():
+            raise ValueError(f"data_dir must be an absolute path, not {self.data_dir}")
+        return self
+
+    @property
+    def database(self) -> str:
+        """The database's URL; by default a file in `data_dir`."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'aggregator.sqlite'}"
+
+    @property
+    def anchors(self) -> Path:
+        """The file publisher's file."""
+        return self.anchor_file or self.data_dir / "anchors.jsonl"
+
+    @property
+    def origin(self) -> str:
+        """The log's origin, the first line of every checkpoint."""
+        return self.log_origin or f"meterseal/{self.network}"
+
+
+def load(path: Path | None) -> Config:
+    """Return the configuration in the file `path` (None: defaults), and the environment.
+
+    Raises ConfigError with one sentence for the first thing that is wrong. Names of the
+    design we follow (DATABASE_URL, REDIS_URL) are accepted where ours are not given.
+    """
+    content = _file(path) if path is not None else {}
+    _refuse_unknown(os.environ)
+    _take_aliases(content, os.environ)
+    try:
+        return Config(**content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "configuration"
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{path or 'environment'}: {where}: {message}") from None
+
+
+def _file(path: Path) -> dict[str, Any]:  # as tomllib gives it
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Refuse a variable with our prefix that overrides nothing: a spelling mistake."""
+    for name in environment:
+        top = name.removeprefix(PREFIX).split("__")[0].lower()
+        if name.startswith(PREFIX) and top not in Config.model_fields:
+            raise ConfigError(f"{name}: there is no key {top!r} to override")
+
+
+def _take_aliases(content: dict[str, Any], environment: Mapping[str, str]) -> None:
+    ours = f"{PREFIX}DATABASE_URL"
+    if "DATABASE_URL" in environment and ours not in environment:
+        content.setdefault("database_url", environment["DATABASE_URL"])
+    if "REDIS_URL" in environment:
+        warnings.warn(
+            "REDIS_URL is accepted and unused: the database keeps the queues",
+            stacklevel=2,
+        )
