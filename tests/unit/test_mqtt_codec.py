@@ -1,10 +1,6 @@
 """The codec's wrapper: whole packets in any slicing, and one exception for the rest."""
 
-import os
 import random
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import mqtt5
 import pytest
@@ -17,6 +13,7 @@ from meterseal_aggregator.intake.codec import (
     puback_bytes,
     read_packets,
 )
+from tests.support.panics import silent_panics
 
 SEED = 20261121
 MUTATIONS = 200_000
@@ -75,22 +72,6 @@ def mutate(packet: bytes, dice: random.Random) -> bytes:
             case _:
                 data += dice.randbytes(dice.randrange(8))
     return bytes(data)
-
-
-@contextmanager
-def silent_panics() -> Iterator[None]:
-    """A panic prints to the descriptor and reports its cause as unraisable."""
-    kept, hook = os.dup(2), sys.unraisablehook
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    sys.unraisablehook = lambda _: None
-    try:
-        yield
-    finally:
-        sys.unraisablehook = hook
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def test_200000_mutated_packets_give_packets_or_the_one_exception() -> None:

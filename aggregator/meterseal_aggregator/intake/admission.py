@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True, slots=True)
 class DoorLimits:
-    """How many connections there may be and how fast they may come."""
+    """How many connections there may be, how fast they come and how long they idle."""
 
     connections: int = 4096
     """All of them; a village has dozens, and each costs a descriptor and a buffer."""
@@ -27,6 +27,8 @@ class DoorLimits:
     """New connections at once after a quiet time: everybody returns after an outage."""
     unnamed_s: float = 10.0
     """From accept to CONNECT, TLS included."""
+    stall_s: float = 20.0
+    """How long a peer may leave what we send unread before it is cut off."""
 
 
 class Door:

@@ -30,8 +30,6 @@ DOWN_WINDOW: Final = 64
 """Unacknowledged receipts an agent may have, if it does not ask for fewer."""
 DOWN_QUEUE: Final = etiquette.RECEIVE_MAXIMUM
 """Receipts waiting for the window: one for every message that may be in flight."""
-STALL_S: Final = 20.0
-"""How long a peer may leave its socket unread before it is cut off."""
 CLOSE_S: Final = 5.0
 """How long a closing connection may take to drain before it is cut off."""
 _OLD_CONNACK: Final = b"\x20\x02\x00\x01"
@@ -44,6 +42,7 @@ class Home:
 
     network: str
     counters: Counters
+    stall_s: float
     opened: Callable[["Connection"], None]
     received: Callable[[list[Incoming]], None]
     lost: Callable[["Connection"], None]
@@ -111,7 +110,7 @@ class Connection(Stream):
             if now > self._until:
                 self.abort("no CONNECT in time")
         elif self.stalled_at is not None:
-            if now > self.stalled_at + STALL_S:
+            if now > self.stalled_at + self._home.stall_s:
                 self.abort("left its socket unread")
         elif not self.held and now > self.heard_at + 1.5 * self._keep_alive_s:
             # MQTT 5, 3.1.2.10: one and a half times the keep-alive.

@@ -83,6 +83,7 @@ class Endpoint:
         self._home = Home(
             settings.network,
             self._counters,
+            settings.door.stall_s,
             opened=self._opened,
             received=self._batching.put,
             lost=self._lost,
