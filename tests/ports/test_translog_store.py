@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from meterseal_aggregator.translog import fsck, proofs, publish, sequencer, stor
 from meterseal_aggregator.translog.sequencer import LogKey, Sequenced
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto import merkle
-from meterseal_proto.checkpoint import open_note
+from meterseal_proto.checkpoint import Checkpoint, open_note, sign_note
 
 KEY = LogKey(
     "street.example/log", Ed25519PrivateKey.from_private_bytes(b"k".ljust(32, b"."))
@@ -315,7 +316,9 @@ ROT = [
 ]
 
 
-def rot(path: Path, table: str, statement: str) -> None:
+def rot(
+    path: Path, table: str, statement: str, params: tuple[object, ...] = ()
+) -> None:
     """Change a row as a failing disk would: past triggers and foreign keys."""
     with sqlite3.connect(path) as connection:
         triggers = connection.execute(
@@ -324,7 +327,7 @@ def rot(path: Path, table: str, statement: str) -> None:
         ).fetchall()
         for (name,) in triggers:
             connection.execute(f"DROP TRIGGER {name}")
-        connection.execute(statement)
+        connection.execute(statement, params)
     connection.close()
 
 
@@ -374,6 +377,77 @@ async def test_a_tile_swapped_for_another_with_a_right_digest_is_still_found(
     async with db.reading() as tx:
         with pytest.raises(Rotten, match="index 3"):
             await proofs.include_at(tx, 3)
+        with pytest.raises(Rotten, match="size 100"):
+            await proofs.consist(tx, 100, 600)
         with pytest.raises(Rotten, match="bundle 0"):
             await publish.read(tx, "tile/entries/000")
     assert "log_tiles level 0 index 0" in str((await check(db)).difference)
+
+
+async def test_a_wrong_edge_with_a_right_digest_is_never_signed_over(
+    db: Database, tmp_path: Path
+) -> None:
+    await append(db, 10)
+    await sequence(db)
+    wrong = b"\x07" * 320
+    change = "UPDATE log_tiles SET hashes = ?, digest = ?"
+    rot(tmp_path / "log.db", "log_tiles", change, (wrong, sha256(wrong).digest()))
+    await append(db, 1, 10)
+    with pytest.raises(Rotten, match="edge is not that of checkpoint 10"):
+        await sequence(db)
+    assert (await head(db)).size == 10
+
+
+async def test_an_index_that_ran_ahead_of_its_checkpoint_is_never_signed_over(
+    db: Database, tmp_path: Path
+) -> None:
+    await append(db, 10)
+    await sequence(db)
+    await append(db, 2, 10)
+    rot(tmp_path / "log.db", "log_index", "INSERT INTO log_index VALUES (10, 11)")
+    with pytest.raises(Rotten, match="log_index"):
+        await sequence(db)
+    assert "log_index 10: no checkpoint" in str((await check(db)).difference)
+
+
+async def test_a_checkpoint_that_is_not_its_note_is_never_given_away(
+    db: Database, tmp_path: Path
+) -> None:
+    await append(db, 10)
+    await sequence(db)
+    change = "UPDATE checkpoints SET root = zeroblob(32)"
+    rot(tmp_path / "log.db", "checkpoints", change)
+    async with db.reading() as tx:
+        with pytest.raises(Rotten, match="checkpoints 10"):
+            await publish.checkpoint(tx)
+
+
+@pytest.mark.parametrize(
+    ("size", "name"),
+    [(5, "checkpoints 5: the entries have another root"),
+     (11, "checkpoints 11: the log has only 10")],
+)  # fmt: skip
+async def test_fsck_finds_a_well_signed_checkpoint_of_another_history(
+    db: Database, tmp_path: Path, size: int, name: str
+) -> None:
+    await append(db, 10)
+    await sequence(db)
+    note = sign_note(Checkpoint(KEY.origin, size, bytes(32)), KEY.key)
+    change = "INSERT INTO checkpoints VALUES (?, zeroblob(32), ?, 0)"
+    rot(tmp_path / "log.db", "checkpoints", change, (size, note))
+    assert str((await check(db)).difference).startswith(name)
+
+
+async def test_fsck_finds_an_entry_that_was_passed_over(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await append(db, 10)
+    real = store.unindexed
+
+    async def forgetful(tx: Transaction, limit: int) -> list[store.Entry]:
+        found = await real(tx, limit)
+        return [entry for entry in found if entry.id != 4]
+
+    monkeypatch.setattr(store, "unindexed", forgetful)
+    assert (await sequence(db)).size == 9
+    assert (await check(db)).difference == "log_index 3: entry 4 passed over"

@@ -1,6 +1,8 @@
 """A small real network: one meter's seals, logged, receipted, and bundled as evidence."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -44,28 +46,40 @@ class Street:
     seals: list[Seal] = field(default_factory=list)
     value: int = START.value
     end: int = START.at
+    key_index: int = -1
 
     def __post_init__(self) -> None:
         self.prev = enrolment_hash(GENESIS.network, METER, START, self.key.public)
         self.noise(2)
+        self.enrol()
+
+    def enrol(self, **changes: Any) -> None:  # fields of KeyEvent
+        """Log the event that binds the register to its key."""
         event = KeyEvent(
             GENESIS.network, METER, EXPORT, str(self.key.public.algorithm),
             self.key.public.raw, 1, START.step, START.value, START.at,
         )  # fmt: skip
         self.key_index = len(self.entries)
-        self.entries.append(key_event_entry(event))
+        self.entries.append(key_event_entry(replace(event, **changes)))
 
     def noise(self, count: int) -> None:
         """Append entries of other people."""
         self.entries += [b"\x03\x01" + bytes([i]) * 32 for i in range(count)]
 
-    def seal(self, deltas: tuple[int, ...] = (7, 0, 12)) -> Seal:
-        """Seal the next intervals and log the seal."""
+    def seal(
+        self,
+        deltas: tuple[int, ...] = (7, 0, 12),
+        *,
+        spoil: Callable[[list[OpenRecord]], list[OpenRecord]] = list,
+        **changes: Any,  # fields of Header
+    ) -> Seal:
+        """Seal the next intervals and log the seal; what is spoilt is signed that way."""
         records = []
         for i, delta in enumerate(deltas):
             self.value += delta
             record = OpenRecord(self.end + i * START.step, delta, self.value, 14)
             records.append(record)
+        records = spoil(records)
         salts = [
             record_salt(ROOT.salt_key(METER), EXPORT, r.start, START.step, r.revision)
             for r in records
@@ -74,6 +88,7 @@ class Street:
             GENESIS.network, METER, EXPORT, self.end, START.step, len(records),
             len(self.seals) + 1, self.prev, record_root(records, salts),
         )  # fmt: skip
+        header = replace(header, **changes)
         self.prev = header.digest(GENESIS.chain_id)
         made = Seal(header, self.key.sign(self.prev), tuple(records), tuple(salts))
         self.end = header.end

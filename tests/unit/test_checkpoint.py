@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from meterseal_proto.checkpoint import (
     Checkpoint,
     NoteKey,
+    Signature,
     open_note,
     parse_body,
     parse_note,
@@ -142,3 +143,18 @@ def test_what_is_no_signed_note_is_refused(text: str) -> None:
 def test_a_key_line_that_contradicts_itself_is_refused(vkey: str) -> None:
     with pytest.raises(Malformed):
         parse_vkey(vkey)
+
+
+def test_a_log_cannot_sign_for_another_origin() -> None:
+    other = NoteKey("street-8", KEY.public_key().public_bytes_raw())
+    body = HEAD.body()
+    line = Signature(other.name, other.key_id, KEY.sign(body.encode())).line()
+    with pytest.raises(Malformed, match="origin"):
+        open_note(body + "\n" + line, other.vkey)
+
+
+def test_base64_with_stray_bits_is_refused() -> None:
+    stray = NOTE.replace("8=\n\n", "9=\n\n")
+    assert stray != NOTE
+    with pytest.raises(Malformed):
+        parse_body(parse_note(stray).body)

@@ -106,3 +106,18 @@ def test_a_proof_longer_or_shorter_than_the_tree_is_refused() -> None:
     assert not merkle.verify_consistency(5, 8, old, root, [*grown, root])
     assert not merkle.verify_consistency(5, 8, old, root, [])
     assert not merkle.verify_consistency(8, 5, root, old, [])
+
+
+def test_a_proof_for_another_size_is_refused_even_where_the_hashes_fit() -> None:
+    tree = leaves()
+    root, proof = merkle.root_of(tree[:2]), merkle.inclusion_proof(tree[:2], 0)
+    assert merkle.verify_inclusion(tree[0], 0, 2, proof, root)
+    for size in (1, 3, 4, 8):
+        assert not merkle.verify_inclusion(tree[0], 0, size, proof, root)
+
+
+def test_hashes_of_another_length_do_not_make_a_root_that_counts() -> None:
+    leaf, long = leaves()[0], bytes(33)
+    root = merkle.node_hash(leaf, long)
+    assert not merkle.verify_inclusion(leaf, 0, 2, [long], root)
+    assert not merkle.verify_inclusion(long, 1, 2, [leaf], root)
