@@ -1,7 +1,8 @@
 """The Meter port: what the agent wants from anything that measures.
 
 Adapters: Modbus TCP (`modbus.py`), and in the tests a meter replayed from a list.
-One suite, tests/ports/test_meter_port.py, holds every adapter to this contract.
+One suite, tests/ports/test_meter_port.py, holds every adapter to this contract. A port
+must never answer from memory: a reading is asked for now, or it is none.
 """
 
 from typing import Protocol
