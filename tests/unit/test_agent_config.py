@@ -1,0 +1,99 @@
+"""The agent's configuration: one sentence for whatever is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+
+from meterseal_agent.config import Config, ConfigError, load, parse
+from meterseal_agent.uplink.address import Protocol
+from meterseal_proto.keys import Algorithm
+from meterseal_proto.units import EXPORT, IMPORT
+
+SAMPLE = Path(__file__).parents[2] / "deploy" / "samples" / "agent.toml"
+LEAST = """
+aggregator_url = "https://oracle.example"
+[[meters]]
+serial = "1"
+profile = "eastron-sdm120"
+host = "10.0.0.5"
+capacity_w = 10000
+"""
+
+
+def test_the_shipped_sample_loads() -> None:
+    config = load(SAMPLE, {})
+    assert isinstance(config, Config)
+    assert config.registers == 4
+
+
+def test_the_least_configuration_has_safe_defaults() -> None:
+    config = parse(LEAST, {})
+    (meter,) = config.meters
+    assert (meter.port, meter.unit, meter.step) == (502, 1, 900)
+    assert meter.registers == (IMPORT, EXPORT)
+    assert config.broker.protocol is Protocol.V5
+    assert config.broker.tls is None
+    assert config.algorithm is Algorithm.SECP256K1
+    assert not config.assume_clock
+
+
+def test_the_environment_overrides_the_file() -> None:
+    config = parse(
+        LEAST,
+        {
+            "METERSEAL_AGENT_BROKER__HOST": "10.1.2.3",
+            "METERSEAL_AGENT_BROKER__PORT": "1883",
+            "METERSEAL_AGENT_BROKER__TLS": "false",
+            "METERSEAL_AGENT_BROKER__PROTOCOL": "3.1.1",
+            "METERSEAL_AGENT_DATA_DIR": "/tmp/x",
+            "UNRELATED": "1",
+        },
+    )
+    assert (config.broker.host, config.broker.port) == ("10.1.2.3", 1883)
+    assert config.broker.tls is False
+    assert config.broker.protocol is Protocol.V311
+    assert config.data_dir == Path("/tmp/x")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("colour = 1\n" + LEAST, "unknown key colour"),
+        (LEAST + "colour = 1", "meter 1: unknown key colour"),
+        (LEAST + "[broker]\ncolour = 1", "broker: unknown key colour"),
+        (LEAST.replace("capacity_w = 10000", ""), "capacity_w is missing"),
+        (LEAST.replace("10000", "0"), "capacity_w must be an integer from 1"),
+        (LEAST.replace("10000", "true"), "capacity_w must be an integer"),
+        (LEAST + "step = 600", "step must be one of"),
+        (LEAST + "step = 300\nperiod_s = 301", "period_s must not exceed step"),
+        (LEAST + 'registers = ["1.8"]', "no OBIS code"),
+        (LEAST + "registers = []", "1 to 4 registers"),
+        (LEAST + 'registers = ["1-0:1.8.0", "1-0:1.8.0"]', "given twice"),
+        (LEAST + LEAST[LEAST.index("[[") :], "serial 1 is given twice"),
+        (
+            LEAST + LEAST[LEAST.index("[[") :].replace('"1"', '"2"'),
+            "10.0.0.5:502 unit 1 is given twice",
+        ),
+        ('data_dir = "var"\n' + LEAST, "data_dir must be an absolute path"),
+        (LEAST.replace("https", "ftp"), "must begin with https"),
+        (LEAST.replace("https", "http"), "https:// off this machine"),
+        ('algorithm = "rsa"\n' + LEAST, "secp256k1 or p256"),
+        ('log_level = "loud"\n' + LEAST, "log_level must be"),
+        ('aggregator_url = "https://x"\nmeters = []', r"1 to 247 \[\[meters\]\]"),
+        ("=", "is not TOML"),
+    ],
+)
+def test_what_is_wrong_is_said(change: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as caught:
+        parse(change, {})
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_variable_is_refused_too() -> None:
+    with pytest.raises(ConfigError, match="unknown key hots"):
+        parse(LEAST, {"METERSEAL_AGENT_BROKER__HOTS": "x"})
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        load(tmp_path / "agent.toml", {})
