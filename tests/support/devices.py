@@ -4,10 +4,11 @@ A `Device` is one register with its key and head. `enrol` writes the registry ro
 devices as the registry would leave them. Nothing here knows how intake judges.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from meterseal_aggregator.intake.port import Incoming
+from meterseal_aggregator.registry.model import Claim, KeyValidity
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.enrolment import Genesis, RegisterStart, enrolment_hash
 from meterseal_proto.errors import Reason
@@ -51,6 +52,7 @@ class Device:
     key: SealKey
     step: int
     start: RegisterStart
+    link: bytes
     head: Head
     salt_key: bytes = field(repr=False)
     register_id: int = 0
@@ -104,6 +106,15 @@ class Device:
         return sent
 
 
+def claim_of(one: Device, *keys: KeyValidity) -> Claim:
+    """Return what the registry says of a device; without `keys` its own is for ever."""
+    return Claim(
+        one.register_id, one.meter, one.register, one.agent, one.step, CAPACITY_W,
+        one.link, one.start.value, one.start.at,
+        keys or (KeyValidity(one.key.public, 1, None),),
+    )  # fmt: skip
+
+
 def device(
     number: int = 1,
     *,
@@ -121,45 +132,55 @@ def device(
     link = enrolment_hash(GENESIS.network, meter, start, key.public)
     head = Head(0, link, BEGAN_AT, value)
     salt_key = secret.salt_key(meter)
-    return Device(meter, register, agent, key, step, start, head, salt_key)
+    return Device(meter, register, agent, key, step, start, link, head, salt_key)
 
 
-async def enrol(tx: Transaction, devices: Iterable[Device]) -> None:
+async def enrol(tx: Transaction, devices: Sequence[Device]) -> None:
     """Write meters, registers and keys of new devices, each meter with one register."""
-    for one in devices:
-        ((last,),) = await tx.rows("SELECT coalesce(max(id), 0) + 1 FROM meters")
-        one.register_id = last
-        await tx.rows(
-            "INSERT INTO meters (id, meter, serial, profile, agent, enrolled_at)"
-            " VALUES (?, ?, ?, 'test', ?, ?)",
-            (last, one.meter, str(last), one.agent, BEGAN_AT),
-        )
-        await tx.rows(
-            "INSERT INTO registers (id, meter_id, register, step, capacity_w,"
-            " initial_value, initial_at, enrolment_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (last, last, one.register, one.step, CAPACITY_W, one.start.value,
-             one.start.at, one.head.hash),
-        )  # fmt: skip
-        await key_from(tx, one, one.key.public, from_seq=1)
+    ((last,),) = await tx.rows("SELECT coalesce(max(id), 0) FROM meters")
+    for number, one in enumerate(devices, last + 1):
+        one.register_id = number
+    await tx.many(
+        "INSERT INTO meters (id, meter, serial, profile, agent, enrolled_at)"
+        " VALUES (?, ?, ?, 'test', ?, ?)",
+        [(d.register_id, d.meter, d.meter.hex(), d.agent, BEGAN_AT) for d in devices],
+    )
+    await tx.many(
+        "INSERT INTO registers (id, meter_id, register, step, capacity_w,"
+        " initial_value, initial_at, enrolment_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (d.register_id, d.register_id, d.register, d.step, CAPACITY_W,
+             d.start.value, d.start.at, d.link)
+            for d in devices
+        ],
+    )  # fmt: skip
+    await add_keys(tx, [(d.register_id, d.key.public, 1) for d in devices])
 
 
-async def key_from(
-    tx: Transaction, one: Device, public: PublicKey, *, from_seq: int
+async def rotate(
+    tx: Transaction, one: Device, public: PublicKey | None, *, last_seq: int
 ) -> None:
-    """Let `public` speak for the device from `from_seq` on; an earlier key ends there."""
+    """End the device's key after `last_seq`; `public`, if any, speaks from there on."""
     await tx.rows(
         "UPDATE key_spans SET to_seq = ?, ended_by = 'rotation'"
         " WHERE register_id = ? AND to_seq IS NULL",
-        (from_seq - 1, one.register_id),
+        (last_seq, one.register_id),
     )
-    ((key,),) = await tx.rows("SELECT coalesce(max(id), 0) + 1 FROM meter_keys")
-    await tx.rows(
+    if public is not None:
+        await add_keys(tx, [(one.register_id, public, last_seq + 1)])
+
+
+async def add_keys(tx: Transaction, keys: Sequence[tuple[int, PublicKey, int]]) -> None:
+    """Write keys as (register row, key, first seq)."""
+    ((last,),) = await tx.rows("SELECT coalesce(max(id), 0) FROM meter_keys")
+    numbered = list(enumerate(keys, last + 1))
+    await tx.many(
         "INSERT INTO meter_keys (id, meter_id, algorithm, public, enrolled_at)"
         " VALUES (?, ?, ?, ?, ?)",
-        (key, one.register_id, str(public.algorithm), public.raw, BEGAN_AT),
+        [(n, row, str(k.algorithm), k.raw, BEGAN_AT) for n, (row, k, _) in numbered],
     )
-    await tx.rows(
+    await tx.many(
         "INSERT INTO key_spans (id, key_id, register_id, from_seq, log_entry_id)"
         " VALUES (?, ?, ?, ?, ?)",
-        (key, key, one.register_id, from_seq, key),
+        [(n, n, row, first, n) for n, (row, _, first) in numbered],
     )

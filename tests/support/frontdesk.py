@@ -1,6 +1,6 @@
 """Intake on a real database file, with enrolled devices and a clock that stands still."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,7 @@ class FrontDesk:
 
 @asynccontextmanager
 async def front_desk(
-    folder: Path, devices: Iterable[Device] = ()
+    folder: Path, devices: Sequence[Device] = ()
 ) -> AsyncIterator[FrontDesk]:
     """Open intake on a new database file in `folder`, where `devices` are enrolled."""
     database = await Database.open(f"sqlite:///{folder}/intake.sqlite")

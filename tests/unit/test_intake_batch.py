@@ -4,13 +4,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from meterseal_aggregator.intake import store
 from meterseal_aggregator.intake.batch import Intake, Notary
+from meterseal_aggregator.intake.keep import EVIDENCE_PAYLOAD, EVIDENCE_ROWS
+from meterseal_aggregator.intake.port import Incoming
 from meterseal_aggregator.storage.database import Database, Transaction
+from meterseal_aggregator.translog.store import Rotten
+from meterseal_proto.errors import Reason, Unavailable
 from meterseal_proto.intervals import Interval
 from meterseal_proto.keys import Algorithm
+from meterseal_proto.receipt import MAX_ANSWERS
 from tests.support.devices import BEGAN_AT, GENESIS, device
 from tests.support.frontdesk import RECEIPT_KEY, front_desk
+from tests.support.misdeeds import HISTORY, MISDEEDS
 
 MOST_STATEMENTS = 14
 
@@ -85,3 +93,190 @@ async def test_statements_do_not_grow_with_the_batch(tmp_path: Path) -> None:
     small = await _statements(tmp_path / "small", 1)
     assert await _statements(tmp_path / "large", 60) == small
     assert small <= MOST_STATEMENTS
+
+
+async def test_every_bad_input_is_answered_kept_as_evidence_and_never_counted(
+    tmp_path: Path,
+) -> None:
+    devices = [device(n) for n in range(1, len(MISDEEDS) + 1)]
+    async with front_desk(tmp_path, devices) as desk:
+        for deltas in HISTORY:
+            await desk.take(*(d.tell(*deltas).by("pi-1") for d in devices))
+        counted = await desk.count("readings")
+        payloads = [m.act(d) for m, d in zip(MISDEEDS, devices, strict=True)]
+        await desk.take(*(Incoming("pi-1", payload, None) for payload in payloads))
+        assert await desk.count("readings") == counted
+        assert await desk.count("seals") == len(devices) * len(HISTORY)
+        kept = {
+            (payload, Reason(reason))
+            for payload, reason in await desk.rows(
+                "SELECT payload, reason FROM quarantine"
+            )
+        }
+        for misdeed, payload in zip(MISDEEDS, payloads, strict=True):
+            row = (payload[:EVIDENCE_PAYLOAD], misdeed.reason)
+            assert (row in kept) == misdeed.evidence, misdeed.name
+        answered = await desk.answers(*(Incoming("pi-1", p, None) for p in payloads))
+        assert set(answered.values()) == {"durable"} | {
+            m.reason.text
+            for m in MISDEEDS
+            if m.reason not in {None, Reason.TOO_LARGE, Reason.MALFORMED}
+        }
+
+
+async def test_an_equivocated_slot_is_named_with_the_time_it_was_known(
+    tmp_path: Path,
+) -> None:
+    one = device()
+    async with front_desk(tmp_path, [one]) as desk:
+        first, twin = one.seal(one.records([5, 6])), one.seal(one.records([7]))
+        answers = await desk.answers(first.by("pi-1"))
+        answers |= await desk.answers(twin.by("pi-1"))
+        assert answers == {first.digest: "durable", twin.digest: "equivocation"}
+        async with desk.database.reading() as tx:
+            for start in (BEGAN_AT, BEGAN_AT + 900):
+                slot = Interval(start, 900)
+                assert await store.equivocated(tx, 1, slot) == desk.now
+            after = Interval(BEGAN_AT + 1800, 900)
+            assert await store.equivocated(tx, 1, after) is None
+            (evidence,) = await store.quarantined(tx)
+        assert (evidence.hash, evidence.payload) == (twin.digest, twin.payload)
+
+
+async def test_evidence_of_an_agent_is_limited_a_day_and_then_counted(
+    tmp_path: Path,
+) -> None:
+    async with front_desk(tmp_path) as desk:
+        count = EVIDENCE_ROWS + 20
+        junk = [Incoming("pi-9", b"%d" % n, None) for n in range(count)]
+        await desk.take(*junk[:60])
+        await desk.take(*junk[60:], Incoming("pi-8", b"x", None))
+        assert await desk.count("quarantine") == EVIDENCE_ROWS + 1
+        totals = "SELECT seen, kept FROM refusals WHERE agent = 'pi-9'"
+        assert await desk.rows(totals) == [(count, EVIDENCE_ROWS)]
+        desk.now += 86_400
+        await desk.take(Incoming("pi-9", b"tomorrow", None))
+        assert await desk.count("quarantine") == EVIDENCE_ROWS + 2
+
+
+async def test_a_crash_before_the_commit_leaves_nothing(tmp_path: Path) -> None:
+    one = device()
+    async with front_desk(tmp_path, [one]) as desk:
+        sent = one.tell(5)
+        before = await desk.rows("SELECT count(*) FROM log_entries")
+
+        def stop(stage: str) -> None:
+            if stage == "rows":
+                raise KeyboardInterrupt
+
+        crashing = Intake(
+            desk.database, Notary(GENESIS, RECEIPT_KEY), lambda: desk.now, stop
+        )
+        with pytest.raises(KeyboardInterrupt):
+            await crashing.deliver([sent.by("pi-1")])
+        crashing.close()
+        for table in ("seals", "readings", "salts", "heads"):
+            assert await desk.count(table) == 0
+        assert await desk.rows("SELECT count(*) FROM log_entries") == before
+        assert await desk.answers(sent.by("pi-1")) == {sent.digest: "durable"}
+
+
+async def test_a_full_disk_makes_intake_unavailable_until_there_is_room(
+    tmp_path: Path,
+) -> None:
+    one = device()
+    async with front_desk(tmp_path, [one]) as desk:
+        sent = one.tell(*range(90))
+        async with desk.database.transaction() as tx:
+            await tx.rows("PRAGMA max_page_count = 1")
+        with pytest.raises(Unavailable):
+            await desk.intake.deliver([sent.by("pi-1")])
+        async with desk.database.transaction() as tx:
+            await tx.rows("PRAGMA max_page_count = 100000")
+        assert await desk.answers(sent.by("pi-1")) == {sent.digest: "durable"}
+
+
+async def test_a_receipt_holds_no_more_answers_than_the_protocol_allows(
+    tmp_path: Path,
+) -> None:
+    devices = [device(n) for n in range(1, MAX_ANSWERS + 3)]
+    async with front_desk(tmp_path, devices) as desk:
+        batch = [d.tell(1).by("pi-1") for d in devices]
+        receipts = (await desk.take(*batch))["pi-1"]
+        assert [len(r.durable) + len(r.refused) for r in receipts] == [MAX_ANSWERS, 2]
+
+
+async def test_readings_come_by_page_and_in_the_order_they_arrived(
+    tmp_path: Path,
+) -> None:
+    one, two = device(1), device(2)
+    async with front_desk(tmp_path, [one, two]) as desk:
+        await desk.take(one.tell(1, 2).by("pi-1"), two.tell(3).by("pi-1"))
+        await desk.take(one.tell(4).by("pi-1"))
+        async with desk.database.reading() as tx:
+            every = await store.arrived(tx, 0)
+            later = await store.arrived(tx, 2)
+            page = await store.readings(tx, 1, Interval(BEGAN_AT + 1, 1800), 900)
+    assert sorted((r.register_id, r.delta) for r in every) == [
+        (1, 1),
+        (1, 2),
+        (1, 4),
+        (2, 3),
+    ]
+    assert [r.delta for r in later] == [4]
+    assert [(r.start, r.delta) for r in page] == [
+        (BEGAN_AT + 900, 2),
+        (BEGAN_AT + 1800, 4),
+    ]
+
+
+async def test_a_seal_comes_back_as_it_was_sent_and_rot_is_named(
+    tmp_path: Path,
+) -> None:
+    one = device()
+    async with front_desk(tmp_path, [one]) as desk:
+        sent = one.tell(1, 2)
+        await desk.take(sent.by("pi-1"))
+        async with desk.database.reading() as tx:
+            by_seq = await store.seal(tx, 1, 1, GENESIS)
+            assert by_seq == await store.seal_by_hash(tx, sent.digest, GENESIS)
+            assert by_seq == await store.seal_row(tx, 1, GENESIS)
+            assert await store.seal(tx, 1, 2, GENESIS) is None
+        assert by_seq is not None
+        assert (by_seq.seal, by_seq.digest) == (sent.seal, sent.digest)
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("seals", "first = first + 900"),
+        ("seals", "signature = zeroblob(64)"),
+        ("seals", "root = zeroblob(32)"),
+        ("readings", "delta = delta + 1"),
+        ("salts", "salt = zeroblob(16)"),
+    ],
+)
+async def test_rot_in_a_seal_is_named_and_never_served(
+    tmp_path: Path, table: str, change: str
+) -> None:
+    one = device()
+    async with front_desk(tmp_path, [one]) as desk:
+        await desk.take(one.tell(1, 2).by("pi-1"))
+        async with desk.database.transaction() as tx:
+            await tx.rows(f"DROP TRIGGER {table}_are_never_changed")
+            await tx.rows(f"UPDATE {table} SET {change}")  # noqa: S608 - the test's own words
+        async with desk.database.reading() as tx:
+            with pytest.raises(Rotten, match="seals 1"):
+                await store.seal(tx, 1, 1, GENESIS)
+
+
+async def test_an_erased_seal_has_no_records_any_more(tmp_path: Path) -> None:
+    one = device()
+    async with front_desk(tmp_path, [one]) as desk:
+        await desk.take(one.tell(1, 2).by("pi-1"))
+        async with desk.database.transaction() as tx:
+            await tx.rows("DELETE FROM salts")
+        async with desk.database.reading() as tx:
+            kept = await store.seal(tx, 1, 1, GENESIS)
+        assert kept is not None
+        assert (kept.erased, kept.seal.records, kept.seal.salts) == (True, (), ())

@@ -155,8 +155,11 @@ class Chain:
         self.head = self.head.after(
             header, offer.digest, offer.seal.records[-1].value, verdict.reason
         )
-        told = (header.first, header.end) if verdict.fate is Fate.ACCEPTED else (0, 0)
-        self.known[header.seq] = Link(offer.digest, verdict.reason, *told)
+        if verdict.fate is Fate.ACCEPTED:
+            link = Link(offer.digest, None, header.first, header.end)
+        else:
+            link = Link(offer.digest, verdict.reason, 0, 0)
+        self.known[header.seq] = link
         return verdict
 
     def _at_known(self, link: Link, offer: Offer, fault: Reason | None) -> Verdict:
@@ -169,24 +172,21 @@ class Chain:
         )
 
     def _weigh(self, seal: Seal) -> Verdict:
-        header = seal.header
-        if any(record.revision for record in seal.records):
+        """Return what a rightly signed seal that is next in the chain is worth."""
+        header, told_to = seal.header, self.head.end
+        first, end = header.first, header.end
+        if max([record.revision for record in seal.records]):
             return _quarantined(
                 Reason.INCONSISTENT, "devices do not revise accepted intervals"
             )
         if not on_register_grid(header, self.claim.step):
             return _quarantined(
-                Reason.OFF_GRID,
-                f"{header.count} of {header.step} s from {header.first}",
+                Reason.OFF_GRID, f"{header.count} of {header.step} s from {first}"
             )
-        if self.claim.initial_at < header.end and header.first < self.head.end:
-            return _refused(
-                Reason.EQUIVOCATION, f"{header.first} is told a second time"
-            )
-        if header.first != self.head.end:
-            return _quarantined(
-                Reason.GAP, f"starts at {header.first}, not at {self.head.end}"
-            )
+        if first < told_to and self.claim.initial_at < end:
+            return _refused(Reason.EQUIVOCATION, f"{first} is told a second time")
+        if first != told_to:
+            return _quarantined(Reason.GAP, f"starts at {first}, not at {told_to}")
         return doubt(seal, self.head.value, self.claim) or ACCEPTED
 
     def _replayed(self, header: Header) -> Verdict:
@@ -225,13 +225,13 @@ def in_window(header: Header, step: int, now: int) -> bool:
 
     One record longer than the register's `step` closes a hole and may begin earlier.
     """
+    first, end = header.first, header.end
+    if end > now + FUTURE_S:
+        return False
+    if first >= now - PAST_S:
+        return True
     closes_hole = header.count == 1 and header.step > step
-    past = LONG_PAST_S if closes_hole else PAST_S
-    return (
-        now - past <= header.first
-        and now - PAST_S <= header.end
-        and header.end <= now + FUTURE_S
-    )
+    return closes_hole and first >= now - LONG_PAST_S and end >= now - PAST_S
 
 
 def on_register_grid(header: Header, step: int) -> bool:
@@ -258,7 +258,7 @@ def doubt(seal: Seal, value: int, claim: Claim) -> Verdict | None:
                 f" quality {record.quality} at {record.start}",
             )
         value = record.value
-    most = max(record.delta for record in seal.records)
+    most = max([record.delta for record in seal.records])
     # delta > capacity * 1.1 * length / 3600 + 1, in integers.
     if 36_000 * (most - 1) > claim.capacity_w * CAPACITY_TENTHS * length:
         return _quarantined(

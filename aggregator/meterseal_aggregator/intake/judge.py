@@ -136,7 +136,9 @@ def second_look(
     is looked at first: a forged twin cannot spoil the answer to the real one.
     """
     judged = []
-    order = sorted(zip(pending, faults, strict=True), key=_seq_then_fault)
+    order = list(zip(pending, faults, strict=True))
+    if any(faults):
+        order.sort(key=_seq_then_fault)
     for (offer, chain), fault in order:
         was = chain.head
         judged.append(Judged(offer, chain.after(offer, fault), chain, was))
