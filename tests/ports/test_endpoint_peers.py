@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ from meterseal_aggregator.intake import etiquette
 from meterseal_aggregator.intake.admission import DoorLimits
 from meterseal_aggregator.intake.codec import MAX_PACKET_BYTES
 from meterseal_aggregator.intake.endpoint import Endpoint, EndpointSettings
+from meterseal_aggregator.intake.stream import WRITE_BYTES
 from meterseal_proto.topics import down_topic, up_topic
 from tests.support.panics import silent_panics
 from tests.support.rawpeer import RawPeer
@@ -281,7 +282,7 @@ async def trickle(peer: RawPeer, data: bytes) -> None:
 
 
 async def test_a_peer_that_never_reads_is_not_read_and_then_cut_off() -> None:
-    settings = replace(SETTINGS, door=DoorLimits(stall_s=0.3))
+    settings = replace(SETTINGS, door=DoorLimits(stall_s=1.0))
     pings = mqtt5.PingReqPacket().write() * 50_000
     async with serving(Intake(), settings) as endpoint:
         deaf = socket.socket()
@@ -291,16 +292,25 @@ async def test_a_peer_that_never_reads_is_not_read_and_then_cut_off() -> None:
         with deaf:
             await loop.sock_connect(deaf, ("127.0.0.1", endpoint.port))
             await loop.sock_sendall(deaf, mqtt5.ConnectPacket("deaf").write())
+            await until(lambda: "deaf" in endpoint._agents)
+            connection = endpoint._agents["deaf"]
+            shouting = asyncio.create_task(shout(deaf, pings))
+            await until(lambda: connection.stalled_at is not None)
+            transport = connection.transport
+            assert transport is not None
+            assert not transport.is_reading()
+            assert transport.get_write_buffer_size() < 2 * WRITE_BYTES
+            await is_served(endpoint)
             with pytest.raises(ConnectionError):
-                for _ in range(600):
-                    await in_time(loop.sock_sendall(deaf, pings))
-        await is_served(endpoint)
+                await shouting
         await until(lambda: endpoint.counters.connections == 0)
 
 
-async def in_time(sending: Awaitable[None]) -> None:
-    async with asyncio.timeout(10):
-        await sending
+async def shout(deaf: socket.socket, data: bytes) -> None:
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(20):
+        while True:
+            await loop.sock_sendall(deaf, data)
 
 
 async def test_too_many_strangers_from_one_address_are_turned_away() -> None:
