@@ -33,6 +33,9 @@ from meterseal_proto.receipt import Receipt, open_receipt
 from meterseal_proto.seal import MODE_OPEN, NO_SUM, Header, Seal, record_root
 from meterseal_proto.units import obis_text
 
+AT_ENROLMENT: Final = bytes(32)
+"""A key event's `previous` where no chain of seals came before it."""
+
 
 class Verdict(StrEnum):
     """How a claim came out."""
@@ -220,22 +223,21 @@ def _register(facts: _Facts) -> str:
     if start is None:
         return f"from {opening} to {records[-1].value}; earlier seals are not here"
     if (header.first, opening) != (start.at, start.value):
-        raise _Wrong("the first seal does not start at the enrolled register and time")
-    return f"from the enrolled {opening} to {records[-1].value}, every interval adds up"
+        raise _Wrong("the key's first seal does not start at its register and time")
+    return f"from the {opening} the key was given to {records[-1].value}, every interval adds up"
 
 
 def _start(facts: _Facts) -> RegisterStart | None:
-    """Give the enrolled register when the seal is the first after enrolment."""
+    """Give what the key event counts from, when the seal is the first after it."""
     event = facts.event
     if event is None or facts.public is None:
         return None
     start = RegisterStart(
         event.register, event.step, event.initial_value, event.initial_at
     )
-    try:
+    link = event.previous
+    if link == AT_ENROLMENT:
         link = enrolment_hash(event.network, event.meter, start, facts.public)
-    except (OverflowError, ValueError):
-        raise _Wrong("the key event holds numbers no register can have") from None
     return start if facts.header.prev == link else None
 
 

@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from meterseal_proto.bundle import Bundle, canonical, parse_bundle
 from meterseal_proto.checkpoint import sign_note
-from meterseal_proto.claims import Claim, Expectation, Verdict, holds, judge
+from meterseal_proto.claims import Claim, Expectation, Verdict, judge
 from meterseal_proto.errors import Reason, Rejected
 from meterseal_proto.keys import Algorithm, RootSecret, SealKey
 from meterseal_proto.receipt import Answer, Receipt, Refusal, sign_receipt
 from meterseal_proto.seal import OpenRecord
 from meterseal_proto.units import EXPORT, MeterId
-from meterseal_proto.verify import examine, main, render
+from meterseal_proto.verify import examine, render
 from tests.support.evidence import GENESIS, LOG_KEY, METER, Street, a_bundle
 
 VECTORS = Path(__file__).parents[2] / "proto" / "vectors"
@@ -279,6 +279,27 @@ def test_a_key_event_that_binds_something_else_fails_by_one_claim(
     assert failed(judge(street.bundle(street.seal()), ANYBODY)) == {claim}
 
 
+def rotated(**changes: Any) -> Bundle:  # fields of KeyEvent
+    """Give the evidence for the first seal under a street's second key."""
+    street = Street()
+    street.seal()
+    street.key = RootSecret(bytes(32)).seal_key()
+    now = {"from_seq": 2, "previous": street.prev}
+    now |= {"initial_value": street.value, "initial_at": street.end}
+    street.enrol(**{**now, **changes})
+    return street.bundle(street.seal())
+
+
+def test_the_first_seal_of_a_rotated_key_starts_where_the_chain_stood() -> None:
+    claims = judge(rotated(), ANYBODY)
+    assert failed(claims) == set()
+    assert "from the 1019 the key was given" in next(
+        claim.text for claim in claims if claim.name == "register"
+    )
+    for changes in ({"initial_value": 1_018}, {"initial_at": 1_800_000_000}):
+        assert failed(judge(rotated(**changes), ANYBODY)) == {"register"}
+
+
 def test_a_key_logged_after_the_seal_fails_by_key() -> None:
     street = Street()
     seal = street.seal()
@@ -323,58 +344,3 @@ def test_an_anchor_of_another_root_or_publisher_fails_by_anchor() -> None:
         replace(bundle.anchor, root=bytes(32)),
     ):
         assert failed(judge(replace(bundle, anchor=anchor), ANYBODY)) == {"anchor"}
-
-
-def test_an_anchor_can_be_required_and_is_then_missed() -> None:
-    claims = examine(a_bundle().encode(), ANYBODY)
-    assert holds(claims, require_anchor=False)
-    assert not holds(claims, require_anchor=True)
-    assert not holds((), require_anchor=False)
-
-
-@pytest.fixture
-def bundle_file(tmp_path: Path) -> Path:
-    path = tmp_path / "bundle.json"
-    path.write_bytes(a_bundle().encode())
-    return path
-
-
-def test_the_command_prints_a_line_a_claim_and_exits_zero(
-    bundle_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([str(bundle_file)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 11
-    assert lines[-1].startswith("UNCHECKED anchor")
-
-
-def test_the_command_says_that_no_stacks_contract_is_known_yet(
-    bundle_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    node = "http://127.0.0.1:20443"
-    assert main([str(bundle_file), "--node", node]) == 0
-    assert "no Stacks contract is known yet" in capsys.readouterr().out
-    assert main([str(bundle_file), "--node", node, "--require-anchor"]) == 1
-
-
-def test_the_command_speaks_json(
-    bundle_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    network = GENESIS.network.hex()
-    assert main([str(bundle_file), "--json", "--network", network]) == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert answer["ok"] is True
-    assert {"name", "text", "verdict"} == set(answer["claims"][0])
-
-
-def test_a_missing_or_huge_file_is_one_line_and_exit_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    huge = tmp_path / "huge"
-    with huge.open("wb") as file:
-        file.truncate(1 << 40)
-    for name in (str(tmp_path / "absent"), str(tmp_path), str(huge), "nul\x00byte"):
-        assert main([name]) == 1
-        out = capsys.readouterr().out
-        assert out.startswith("FAIL")
-        assert out.count("\n") == 1
