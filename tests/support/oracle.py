@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from meterseal_agent.outbox.model import Start
 from meterseal_aggregator.intake.accept import Chain, Fate, Offer
 from meterseal_aggregator.intake.port import Incoming, Reply
+from meterseal_aggregator.registry.model import Claim, KeyValidity
 from meterseal_proto.enrolment import Genesis, RegisterStart, enrolment_hash
 from meterseal_proto.errors import Reason
 from meterseal_proto.keys import PublicKey
@@ -50,24 +51,14 @@ def starts(public: PublicKey, meters: int) -> list[Start]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """The one key of a register, good for every sequence number."""
-
-    public: PublicKey
-    from_seq: int = 1
-    to_seq: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What the registry would say of a register."""
-
-    register_id: int
-    agent: str
-    step: int
-    capacity_w: int
-    keys: Sequence[Key]
+def claim(number: int, one: Start, public: PublicKey) -> Claim:
+    """Return what the registry would say of a register: one key, good for every seq."""
+    head = one.head
+    return Claim(
+        *(number, one.meter, one.register, AGENT, one.step, one.capacity_w),
+        *(head.hash, head.value, head.end),
+        keys=(KeyValidity(public, 1, None),),
+    )
 
 
 @dataclass(slots=True)
@@ -86,8 +77,8 @@ class Oracle:
     def enrol(self, found: Iterable[Start]) -> None:
         """Take up registers."""
         for n, one in enumerate(found):
-            claim = Claim(n, AGENT, one.step, one.capacity_w, [Key(self.public)])
-            self.chains[one.meter, one.register] = Chain(claim, one.head, one.head.end)
+            key = (one.meter, one.register)
+            self.chains[key] = Chain.of(claim(n, one, self.public), None)
 
     def judge(self, payload: bytes) -> Answer | Refusal:
         """Return the answer to one payload, having moved its register's head."""

@@ -45,14 +45,14 @@ def test_the_environment_overrides_the_file() -> None:
             "METERSEAL_AGENT_BROKER__PORT": "1883",
             "METERSEAL_AGENT_BROKER__TLS": "false",
             "METERSEAL_AGENT_BROKER__PROTOCOL": "3.1.1",
-            "METERSEAL_AGENT_DATA_DIR": "/tmp/x",
+            "METERSEAL_AGENT_DATA_DIR": "/data/x",
             "UNRELATED": "1",
         },
     )
     assert (config.broker.host, config.broker.port) == ("10.1.2.3", 1883)
     assert config.broker.tls is False
     assert config.broker.protocol is Protocol.V311
-    assert config.data_dir == Path("/tmp/x")
+    assert config.data_dir == Path("/data/x")
 
 
 @pytest.mark.parametrize(

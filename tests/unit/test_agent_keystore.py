@@ -48,7 +48,7 @@ def test_a_secret_with_another_mode_is_refused(store: Keystore, mode: int) -> No
 
 def test_a_tls_key_open_to_others_is_refused(store: Keystore) -> None:
     store.paths.tls_key.chmod(0o644)
-    with pytest.raises(KeystoreError, match="client.key has mode 0644"):
+    with pytest.raises(KeystoreError, match="has mode 0644"):
         store.keys()
 
 
@@ -137,5 +137,5 @@ def test_writing_over_replaces_the_whole_file(tmp_path: Path) -> None:
     "text", ["", "secp256k1", "secp256k1 -1", "rsa 0", "p256 1000"]
 )
 def test_what_is_no_key_epoch_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="epoch|Algorithm"):
+    with pytest.raises(ValueError, match=r"epoch|Algorithm"):
         KeyEpoch.parse(text)

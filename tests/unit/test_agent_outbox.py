@@ -123,8 +123,7 @@ def test_the_schema_itself_refuses_to_touch_what_was_sealed(box: Outbox) -> None
         "UPDATE seals SET seq = 2",
         "UPDATE seals SET hash = zeroblob(32)",
         "DELETE FROM seals",
-        "INSERT INTO seals (chain, seq, first, end_at, value, hash, payload)"
-        " VALUES (1, 9, 0, 0, 0, zeroblob(32), x'00')",
+        "INSERT INTO seals (chain, seq, first, end_at, value, hash, payload) VALUES (1, 9, 0, 0, 0, zeroblob(32), x'00')",
     ):
         with pytest.raises(sqlite3.IntegrityError):
             connection.execute(statement)

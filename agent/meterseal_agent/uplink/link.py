@@ -121,16 +121,18 @@ class Link:
         return client
 
     def _dial(self) -> None:
-        properties = None
-        if self._address.protocol is Protocol.V5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.MaximumPacketSize = 2 * MAX_MESSAGE_BYTES
-        self._client.connect(
-            self._address.host,
-            self._address.port,
-            keepalive=KEEPALIVE_S,
+        client, address = self._client, self._address
+        if address.protocol is Protocol.V311:
+            client.connect(address.host, address.port, KEEPALIVE_S)
+            return
+        limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        limits.MaximumPacketSize = 2 * MAX_MESSAGE_BYTES
+        client.connect(
+            address.host,
+            address.port,
+            KEEPALIVE_S,
             clean_start=True,
-            properties=properties,
+            properties=limits,
         )
 
     def _tell(self, call: Callable[..., None], *args: object) -> None:
