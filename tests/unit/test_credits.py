@@ -287,6 +287,18 @@ async def test_a_revision_posts_only_its_difference(database: Database) -> None:
     assert await _well(database)
 
 
+async def test_a_revision_waits_until_its_slot_is_final(database: Database) -> None:
+    home = await settle_in(database, 1)
+    async with database.transaction() as tx:
+        await home.tell(tx, 100, 200)
+        await home.revise(tx, BEGIN + STEP, 150, revision=1)
+    assert await _mint(database, BEGIN + STEP) == 1
+    assert await _held(database, producer(1)) == 100
+    assert await _mint(database, BEGIN + 2 * STEP) == 2
+    assert await _held(database, producer(1)) == 250
+    assert await _well(database)
+
+
 async def test_a_revision_that_comes_after_a_later_one_posts_nothing(
     database: Database,
 ) -> None:
@@ -320,6 +332,7 @@ async def test_a_correction_of_credits_already_gone_is_owed_and_repaid_by_the_ne
     async with database.reading() as tx:
         accounts = await store.balances(tx, WH, [producer(1), debt(1)])
     assert (accounts[producer(1)].held, accounts[debt(1)].owed) == (0, 30)
+    assert await _well(database)
     async with database.transaction() as tx:
         await home.tell(tx, 10, 45)
     await _mint(database)
