@@ -1,16 +1,19 @@
 """What was logged cannot be changed unseen: the schema refuses, reading and fsck tell."""
 
+import random
 import sqlite3
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DatabaseError
 
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_aggregator.translog import proofs, publish, store
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto.checkpoint import Checkpoint, sign_note
+from meterseal_proto.errors import Unavailable
 from tests.support.translog import KEY, append, check, head, open_log, sequence
 
 
@@ -223,3 +226,73 @@ async def test_fsck_finds_an_entry_that_was_passed_over(
     monkeypatch.setattr(store, "unindexed", forgetful)
     assert (await sequence(db)).size == 9
     assert (await check(db)).difference == "log_index 3: entry 4 passed over"
+
+
+FLIPS = 100
+CORRUPT = (sqlite3.DatabaseError, DatabaseError, Unavailable)
+
+
+def contents(path: Path) -> list[list[tuple[object, ...]]] | None:
+    """Give everything the log vouches for, or None where SQLite cannot read it."""
+    queries = (
+        "SELECT id, leaf_hash, body FROM log_entries ORDER BY id",
+        "SELECT idx, entry_id FROM log_index ORDER BY idx",
+        "SELECT level, idx, hashes, digest FROM log_tiles ORDER BY level, idx",
+        "SELECT size, root, note FROM checkpoints ORDER BY size",
+    )
+    connection = sqlite3.connect(path)
+    try:
+        return [connection.execute(query).fetchall() for query in queries]
+    except (sqlite3.DatabaseError, OverflowError, UnicodeDecodeError):
+        return None
+    finally:
+        connection.close()
+
+
+def pages_of_the_log(path: Path) -> list[int]:
+    """Name the pages of the log's tables and indices, and fold the WAL into the file."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    try:
+        rows = connection.execute(
+            "SELECT pageno FROM dbstat WHERE name LIKE '%log_%' OR name = 'checkpoints'"
+        ).fetchall()
+    except sqlite3.OperationalError:
+        pytest.skip("this SQLite was built without dbstat")
+    finally:
+        connection.close()
+    return [number for (number,) in rows]
+
+
+async def verdict(path: Path) -> str | None:
+    """Give what fsck, or SQLite before it, says about a database file."""
+    try:
+        async with open_log(path) as database:
+            return (await check(database)).difference
+    except CORRUPT as error:
+        return str(error)
+
+
+async def test_a_flipped_bit_on_any_page_of_the_log_is_named_or_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    path, copy = tmp_path / "log.db", tmp_path / "copy.db"
+    async with open_log(path) as database:
+        for first in (0, 300):
+            await append(database, 300, first)
+            await sequence(database)
+    pages = pages_of_the_log(path)
+    chance = random.Random(9162)  # noqa: S311 - the same flips every time
+    sound, whole = contents(path), path.read_bytes()
+    named = 0
+    for _ in range(FLIPS):
+        at = (chance.choice(pages) - 1) * 4096 + chance.randrange(4096)
+        flipped = bytearray(whole)
+        flipped[at] ^= 1 << chance.randrange(8)
+        copy.write_bytes(flipped)
+        difference = await verdict(copy)
+        named += difference is not None
+        assert difference is not None or contents(copy) == sound, f"byte {at}"
+        for leftover in tmp_path.glob("copy.db-*"):
+            leftover.unlink()
+    assert named > FLIPS // 3
