@@ -24,8 +24,8 @@ from meterseal_proto.receipt import Receipt, open_receipt
 WINDOW: Final = 20
 """Seals without an answer: 20 of 100 intervals are a fortnight of one register in
 100 KB, and no broker's in-flight limit is lower."""
-RESEND_S: Final = 20.0
-"""Real seconds before a seal is sent again: the aggregator answers within one."""
+RESEND_S: Final = 5.0
+"""Real seconds before a seal is first sent again: the aggregator answers within one."""
 RESEND_CAP_S: Final = 300.0
 """Each repeat without any receipt doubles the wait, up to this: a struggling
 aggregator is not helped by a thousand impatient agents."""
