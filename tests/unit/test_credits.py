@@ -11,7 +11,7 @@ import pytest
 from meterseal_aggregator import credits as credit_room
 from meterseal_aggregator import vee
 from meterseal_aggregator.credits.decide import Purse
-from meterseal_aggregator.credits.final import final_at, final_before
+from meterseal_aggregator.credits.final import final_before
 from meterseal_aggregator.credits.mint import (
     BooksDiffer,
     debt,
@@ -103,17 +103,19 @@ def test_every_leg_of_every_revision_has_an_id_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Africa/Nairobi", "America/New_York"])
-def test_a_slot_is_final_at_six_the_morning_after_its_day(zone: str) -> None:
+def test_a_day_is_final_at_six_the_next_morning(zone: str) -> None:
     where = ZoneInfo(zone)
+    # Around both changes of the clock, and an ordinary day.
     for month, day in ((3, 7), (3, 8), (11, 1), (6, 5)):
-        noon = int(datetime(2026, month, day, 12, tzinfo=where).timestamp())
+        before = int(datetime(2026, month, day, tzinfo=where).timestamp())
         morning = int(datetime(2026, month, day + 1, 6, tzinfo=where).timestamp())
         midnight = int(datetime(2026, month, day + 1, tzinfo=where).timestamp())
-        assert final_at(noon, NEXT_MORNING, zone) == morning
-        assert final_at(midnight, NEXT_MORNING, zone) == morning
-        assert final_at(midnight + 900, NEXT_MORNING, zone) > morning
+        assert final_before(morning - 1, NEXT_MORNING, zone) == before
         assert final_before(morning, NEXT_MORNING, zone) == midnight
-        assert final_before(morning - 1, NEXT_MORNING, zone) < noon
+
+
+def test_a_delay_in_seconds_is_counted_from_the_slots_end() -> None:
+    assert final_before(10_000, 3_600, "UTC") == 6_400
 
 
 def test_a_purse_repays_before_it_mints_and_owes_only_what_it_cannot_burn() -> None:
@@ -228,24 +230,24 @@ async def test_a_slot_belongs_to_who_lived_there_during_all_of_it(
     assert await _refusals(database) == [(BEGIN + STEP, 20, "vacant")]
 
 
-async def test_time_told_twice_before_it_was_final_is_never_minted(
+async def test_time_told_twice_is_never_minted_unless_it_was_credited_before(
     database: Database,
 ) -> None:
     home = await settle_in(database, 1)
     async with database.transaction() as tx:
-        await home.tell(tx, 10, 20)
-        rows = [
-            (1, bytes(32), BEGIN, BEGIN + STEP, 1, BEGIN + STEP - 1),
-            (1, bytes(32), BEGIN + STEP, BEGIN + 2 * STEP, 1, BEGIN + 2 * STEP),
-        ]
+        await home.tell(tx, 10)
+    await _mint(database)
+    async with database.transaction() as tx:
+        await home.tell(tx, 20, 40)
         await tx.many(
             "INSERT INTO equivocations (register_id, hash, from_at, to_at, seq,"
-            " received_at) VALUES (?, ?, ?, ?, ?, ?)",
-            rows,
+            " received_at) VALUES (1, zeroblob(32), ?, ?, 1, ?)",
+            [(BEGIN, BEGIN + 2 * STEP, LATER)],
         )
     assert await _mint(database) == 2
-    assert await _refusals(database) == [(BEGIN, 10, "equivocated")]
-    assert await _held(database, producer(1)) == 20
+    assert await _refusals(database) == [(BEGIN + STEP, 20, "equivocated")]
+    assert await _held(database, producer(1)) == 50
+    assert await _well(database)
 
 
 async def test_a_reset_of_the_meter_does_not_stop_minting(database: Database) -> None:

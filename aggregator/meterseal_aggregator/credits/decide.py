@@ -13,14 +13,17 @@ from meterseal_aggregator.vee.check import within_capacity
 from meterseal_proto.units import MINTABLE
 
 
-def refuse(slot: Slot, final_at: int) -> Cause | None:
-    """Return why a slot that is final from `final_at` on is not credited, or None."""
-    equivocated = slot.told_twice_at is not None and slot.told_twice_at < final_at
+def refuse(slot: Slot) -> Cause | None:
+    """Return why a slot whose time has come is not credited, or None.
+
+    A slot is final when it is decided, so an equivocation known by then refuses it
+    (SETTLED 5); one that comes later leaves the credit to a dispute.
+    """
     if slot.length != slot.step:
         return Cause.INTERVAL_SIZE
     if slot.quality not in MINTABLE:
         return Cause.QUESTIONABLE
-    if equivocated:
+    if slot.told_twice:
         return Cause.EQUIVOCATED
     if slot.member_id is None:
         return Cause.VACANT

@@ -14,18 +14,12 @@ MORNING: Final = time(6)
 """Meters that lost their line overnight have caught up by then."""
 
 
-def final_at(end: int, delay_s: int, zone: str) -> int:
-    """Return the Unix second from which a slot that ended at `end` is final."""
-    if delay_s != NEXT_MORNING:
-        return end + delay_s
-    where = _zone(zone)
-    # A slot that ends at midnight belongs to the day before.
-    day = datetime.fromtimestamp(end - 1, where).date()
-    return _at(day + timedelta(days=1), MORNING, where)
-
-
 def final_before(now: int, delay_s: int, zone: str) -> int:
-    """Return the latest end at which a slot is final at `now`: final_at(end) <= now."""
+    """Return the latest end of a slot whose delay is over at Unix second `now`.
+
+    A slot that ends at midnight belongs to the day before, so with NEXT_MORNING the
+    answer is a midnight of `zone`.
+    """
     if delay_s != NEXT_MORNING:
         return now - delay_s
     where = _zone(zone)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from meterseal_aggregator.credits.decide import Purse, contiguous, refuse
-from meterseal_aggregator.credits.final import final_at, final_before
+from meterseal_aggregator.credits.final import final_before
 from meterseal_aggregator.credits.model import Cause, Leg, Slot, mint_id, transfer_id
 from meterseal_aggregator.credits.store import (
     CreditRow,
@@ -61,34 +61,27 @@ async def run_batch(tx: Transaction, network: bytes, now: int) -> int:
         holes = {s.register_id for s in slots if s.start != s.mark}
         ready = contiguous(slots, await breaks(tx, holes))
         if ready:
-            verdicts = [refuse(s, final_at(s.end, delay_s, zone)) for s in ready]
-            await _decide(tx, network, ready, verdicts, now=now)
+            await _decide(tx, network, ready, now=now)
             await move_marks(tx, ready)
             return len(ready)
         # Only registers that wait behind a hole: go on with those after them.
         after = slots[-1].register_id
     revised = await revised_slots(tx, limit=REVISIONS)
     if revised:
-        verdicts = [refuse(s, final_at(s.end, delay_s, zone)) for s in revised]
-        await _decide(tx, network, revised, verdicts, now=now)
+        await _decide(tx, network, revised, now=now)
     return len(revised)
 
 
 async def _decide(
-    tx: Transaction,
-    network: bytes,
-    slots: Sequence[Slot],
-    verdicts: Sequence[Cause | None],
-    *,
-    now: int,
+    tx: Transaction, network: bytes, slots: Sequence[Slot], *, now: int
 ) -> None:
     revisions = [slot for slot in slots if slot.revision]
     known = await credited(tx, revisions) if revisions else {}
     rows: list[CreditRow] = []
     refusals: list[tuple[Slot, Cause]] = []
-    for slot, verdict in zip(slots, verdicts, strict=True):
+    for slot in slots:
         before = known.get((slot.register_id, slot.start))
-        cause = verdict
+        cause = refuse(slot)
         if before is not None and slot.revision <= before.revision:
             cause = Cause.SUPERSEDED
         if cause is None:

@@ -26,7 +26,7 @@ class Cause(StrEnum):
     QUESTIONABLE = "questionable"
     """VEE did not give 17, 18 or 19."""
     EQUIVOCATED = "equivocated"
-    """The device told this time twice before it was final."""
+    """The device told this time twice."""
     VACANT = "vacant"
     """No member held the meter point during all of it."""
     UNCERTIFIED = "uncertified"
@@ -51,8 +51,8 @@ class Slot:
     """One revision of one register's interval, and all that decides about its credit.
 
     `delta` Wh from `start` for `length` s; `quality` is VEE's; `member_id` held the meter
-    point, `certified_w` was certified (None: nobody, nothing); `told_twice_at` is when an
-    equivocation over this time became known; `mark` the register's minted-through.
+    point, `certified_w` was certified (None: nobody, nothing); `told_twice` tells of an
+    equivocation over this time; `mark` is the register's minted-through.
     """
 
     register_id: int
@@ -66,7 +66,7 @@ class Slot:
     quality: int
     member_id: int | None
     certified_w: int | None
-    told_twice_at: int | None
+    told_twice: bool
     mark: int
 
     @property

@@ -7,7 +7,7 @@ only its own. A batch of any size costs the same number of statements.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from meterseal_aggregator.credits.model import Cause, Credited, Slot
 from meterseal_aggregator.storage.database import Transaction
@@ -27,8 +27,8 @@ SELECT g.id, m.meter, g.register, r.start, r.length, r.revision, r.delta, g.step
    WHERE i.meter_id = m.id AND i.from_at <= r.start AND c.from_at <= r.start
      AND (i.to_at IS NULL OR i.to_at >= r.start + r.length)
      AND (c.to_at IS NULL OR c.to_at >= r.start + r.length)),
-  (SELECT min(e.received_at) FROM equivocations e
-   WHERE e.register_id = g.id AND e.from_at < r.start + r.length AND e.to_at > r.start),
+  EXISTS (SELECT 1 FROM equivocations e WHERE e.register_id = g.id
+    AND e.from_at < r.start + r.length AND e.to_at > r.start),
   coalesce(w.minted_through, g.initial_at)
 """
 # CROSS JOIN keeps SQLite to this order: one look-up a register, then its next slots.
@@ -98,7 +98,7 @@ async def final_slots(
     rows = await tx.rows(
         _FINAL.format(slot=_SLOT), (EXPORT, after_register, ended_by, ended_by, limit)
     )
-    return [Slot(*row) for row in rows]
+    return [_slot(row) for row in rows]
 
 
 async def revised_slots(tx: Transaction, *, limit: int) -> list[Slot]:
@@ -174,6 +174,11 @@ async def move_marks(tx: Transaction, slots: Sequence[Slot]) -> None:
     """Set minted-through to the end of each register's last decided slot."""
     ends = {slot.register_id: slot.end for slot in slots}
     await tx.many(_WRITE_MARK, list(ends.items()))
+
+
+def _slot(row: tuple[Any, ...]) -> Slot:  # a row of the driver's own types
+    # SQL says 0 or 1 where the slot says False or True.
+    return Slot(*(*row[:11], bool(row[11]), row[12]))
 
 
 def _marks(values: Sequence[object]) -> str:
