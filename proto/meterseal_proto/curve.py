@@ -9,6 +9,7 @@ Secret scalars enter `sign` and `public_of` only, both constant-time with coincu
 
 import hashlib
 import hmac
+import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -107,8 +108,11 @@ class _PyEcc:
     name = "py-ecc"
 
     def __init__(self) -> None:
+        limit = sys.getrecursionlimit()
         from py_ecc.secp256k1 import secp256k1
 
+        # py-ecc raises the limit to 100,000; nested JSON could then exhaust the C stack.
+        sys.setrecursionlimit(limit)
         self._curve: Any = secp256k1  # py-ecc's points are bare tuples
 
     def sign(self, secret: bytes, digest: bytes) -> bytes:
@@ -187,23 +191,25 @@ def _decompress(public: bytes) -> tuple[int, int] | None:
 
 def backends() -> list[Backend]:
     """Return every backend that loads on this machine, best first."""
-    found: list[Backend] = []
-    for make in (_Coincurve, _PyEcc):
-        try:
-            found.append(make())
-        except ImportError:
-            continue
-    if not found:
-        raise ImportError(
-            "no secp256k1 library: install coincurve (fast) or py-ecc (anywhere)"
-        )
-    return found
+    return list(_loadable())
 
 
 @lru_cache(1)
 def backend() -> Backend:
-    """Return the backend in use."""
-    return backends()[0]
+    """Return the backend in use; ImportError when no library for the curve is there."""
+    for found in _loadable():
+        return found
+    raise ImportError(
+        "no secp256k1 library: install coincurve (fast) or py-ecc (anywhere)"
+    )
+
+
+def _loadable() -> Iterator[Backend]:
+    for make in (_Coincurve, _PyEcc):
+        try:
+            yield make()
+        except ImportError:
+            continue
 
 
 def verify_all(checks: Sequence[Check]) -> list[bool]:
