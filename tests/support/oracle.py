@@ -5,7 +5,7 @@ payload it was shown, so a test can ask what was counted and whether any sequenc
 number ever stood over two payloads.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -63,10 +63,12 @@ def claim(number: int, one: Start, public: PublicKey) -> Claim:
 
 @dataclass(slots=True)
 class Oracle:
-    """Takes payloads, answers with receipts; `now` is the time it lives at."""
+    """Takes payloads, answers with receipts; it lives at `now`, or by its `clock`."""
 
     public: PublicKey
     now: int = BEGAN + 30 * 86_400
+    clock: Callable[[], float] | None = None
+    genesis: Genesis = GENESIS
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     chains: dict[tuple[bytes, int], Chain] = field(default_factory=dict)
     shown: dict[tuple[bytes, int, int], set[bytes]] = field(default_factory=dict)
@@ -82,9 +84,11 @@ class Oracle:
 
     def judge(self, payload: bytes) -> Answer | Refusal:
         """Return the answer to one payload, having moved its register's head."""
-        seal = decode_seal(payload, NETWORK)
+        if self.clock is not None:
+            self.now = int(self.clock())
+        seal = decode_seal(payload, self.genesis.network)
         header = seal.header
-        digest = header.digest(GENESIS.chain_id)
+        digest = header.digest(self.genesis.chain_id)
         place = (header.meter, header.register, header.seq)
         self.shown.setdefault(place, set()).add(payload)
         offer = Offer(AGENT, payload, seal, header.consensus(), digest)
@@ -107,7 +111,7 @@ class Oracle:
         """Return the answers as a signed receipt."""
         found = list(answers)
         receipt = Receipt(
-            NETWORK,
+            self.genesis.network,
             self.now + 60,
             tuple(a for a in found if isinstance(a, Answer)),
             tuple(a for a in found if isinstance(a, Refusal)),

@@ -1,0 +1,110 @@
+"""The agent as its own program, from the one-time code to receipted intervals."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.agent_bench import Bench, a_bench, end
+
+SPEED = 600.0
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with a_bench(tmp_path, homes=2, speed=SPEED) as made:
+        yield made
+
+
+async def test_from_a_code_to_receipts_through_a_kill(bench: Bench) -> None:
+    status, text = await bench.agent("show")
+    assert (status, text.strip()) == (
+        1,
+        "not enrolled yet: run meterseal-agent enrol --code CODE",
+    )
+    code = await bench.code()
+    status, text = await bench.agent("enrol", "--code", code)
+    assert status == 0, text
+    assert "enrolled as a1 in network street" in text
+    bench.accept_enrolment()
+    status, text = await bench.agent("check")
+    assert status == 0, text
+    assert [line.split()[:2] for line in text.splitlines()] == [
+        ["ok", "configuration"],
+        ["ok", "keystore:"],
+        ["ok", "clock:"],
+        ["ok", "meter"],
+        ["ok", "meter"],
+        ["ok", "broker:"],
+    ]
+    process = await bench.start("run")
+    await bench.until_accepted(8)
+    await end(process, signal.SIGKILL)
+    process = await bench.start("run")
+    before = bench.oracle.accepted
+    await bench.until_accepted(before + 8)
+    began = time.monotonic()
+    assert await end(process, signal.SIGTERM) == 0
+    assert time.monotonic() - began < 2, "it stops quickly"
+    oracle = bench.oracle
+    assert oracle.reasons == []
+    assert all(len(payloads) == 1 for payloads in oracle.shown.values())
+    for key, chain in oracle.chains.items():
+        assert oracle.counted[key] == chain.head.value - chain.claim.initial_value
+    status, text = await bench.agent("show")
+    assert "connected, last receipt" in text
+    assert text.count("1-0:1.8.0") == 2
+
+
+async def test_an_enrolment_whose_answer_was_lost_is_repeated_word_for_word(
+    bench: Bench,
+) -> None:
+    code = await bench.code()
+    bench.desk.down = True
+    status, text = await bench.agent("enrol", "--code", code)
+    assert status == 1
+    assert "does not answer" in text
+    bench.desk.down = False
+    status, text = await bench.agent("enrol", "--code", code)
+    assert status == 0, text
+    first, second = bench.desk.bodies
+    assert first == second
+    status, text = await bench.agent("enrol", "--code", code)
+    assert (status, len(bench.desk.bodies)) == (0, 2)
+    assert "already enrolled as a1" in text
+
+
+async def test_a_wrong_code_is_refused_in_the_aggregators_words(bench: Bench) -> None:
+    status, text = await bench.agent("enrol", "--code", "NO-SUCH-CODE")
+    assert status == 1
+    assert "the aggregator refused: this code is not known" in text
+    assert "Traceback" not in text
+
+
+async def test_a_meter_that_is_not_there_ends_enrolment_with_its_name(
+    bench: Bench,
+) -> None:
+    text = bench.config.read_text()
+    bench.config.write_text(text.replace('host = "127.0.0.1"', 'host = "127.0.0.2"', 1))
+    status, said = await bench.agent("enrol", "--code", "X", "--patience", "0")
+    assert status == 1
+    assert "meter S1: " in said
+    assert "Traceback" not in said
+    assert bench.desk.bodies == []
+
+
+async def test_running_without_enrolment_or_with_open_keys_is_refused(
+    bench: Bench,
+) -> None:
+    status, text = await bench.agent("run")
+    assert (status, "not enrolled yet" in text) == (1, True)
+    status, text = await bench.agent("enrol", "--code", await bench.code())
+    assert status == 0, text
+    (bench.data / "root.secret").chmod(0o644)
+    status, text = await bench.agent("run")
+    assert (status, "chmod 600" in text) == (1, True)
+    assert "Traceback" not in text
+    await asyncio.sleep(0)
