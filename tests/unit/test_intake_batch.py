@@ -184,16 +184,17 @@ async def test_a_crash_before_the_commit_leaves_nothing(tmp_path: Path) -> None:
 async def test_a_full_disk_makes_intake_unavailable_until_there_is_room(
     tmp_path: Path,
 ) -> None:
-    one = device()
-    async with front_desk(tmp_path, [one]) as desk:
-        sent = one.tell(*range(90))
+    devices = [device(n) for n in range(1, 31)]
+    async with front_desk(tmp_path, devices) as desk:
+        sent = [d.tell(*range(90)) for d in devices]
         async with desk.database.transaction() as tx:
             await tx.rows("PRAGMA max_page_count = 1")
         with pytest.raises(Unavailable):
-            await desk.intake.deliver([sent.by("pi-1")])
+            await desk.intake.deliver([one.by("pi-1") for one in sent])
         async with desk.database.transaction() as tx:
             await tx.rows("PRAGMA max_page_count = 100000")
-        assert await desk.answers(sent.by("pi-1")) == {sent.digest: "durable"}
+        answers = await desk.answers(*(one.by("pi-1") for one in sent))
+        assert answers == {one.digest: "durable" for one in sent}
 
 
 async def test_a_receipt_holds_no_more_answers_than_the_protocol_allows(

@@ -63,15 +63,27 @@ FROM seals s JOIN log_entries e ON e.id = s.log_entry_id
   JOIN registers r ON r.id = s.register_id JOIN meters m ON m.id = r.meter_id
 """
 _RECORDS: Final = """
-SELECT d.start, d.delta, d.value, d.quality, d.revision, t.salt
-FROM readings d LEFT JOIN salts t
+WITH RECURSIVE slot (seal_id, register_id, start, step, until) AS (
+  SELECT id, register_id, first, step, first + step * count FROM seals
+    WHERE id IN ({marks})
+  UNION ALL
+  SELECT seal_id, register_id, start + step, step, until FROM slot
+    WHERE start + step < until)
+SELECT d.seal_id, d.start, d.length, d.delta, d.value, d.quality, d.revision, t.salt
+FROM slot CROSS JOIN readings d ON d.start = slot.start
+  AND d.register_id = slot.register_id AND d.seal_id = slot.seal_id
+LEFT JOIN salts t
   ON t.start = d.start AND t.register_id = d.register_id AND t.revision = d.revision
-WHERE d.start IN ({marks}) AND d.register_id = ? AND d.seal_id = ? ORDER BY d.start
+ORDER BY d.seal_id, d.start
 """
 _EVIDENCE: Final = """
 SELECT id, register_id, agent, seq, chained, reason, detail, payload, hash, received_at
 FROM quarantine WHERE id > ? ORDER BY id LIMIT ?
 """
+
+
+# A row of the driver has the types of its table's columns.
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,29 +236,43 @@ async def quarantined(
     return [_evidence(row) for row in rows]
 
 
-def _evidence(row: tuple[Any, ...]) -> Evidence:  # a row of the driver's own types
+def _evidence(row: Row) -> Evidence:
     row_id, register_id, agent, seq, chained, reason, *rest = row
     return Evidence(
         row_id, register_id, agent, seq, bool(chained), Reason(reason), *rest
     )
 
 
+async def seal_rows(
+    tx: Transaction, genesis: Genesis, *, after: int, limit: int = 500
+) -> list[StoredSeal]:
+    """Return accepted seals by row, `limit` after row `after`, verified."""
+    where = "WHERE s.id > ? ORDER BY s.id LIMIT ?"
+    return await _seals(tx, where, (after, limit), genesis)
+
+
 async def _one_seal(
     tx: Transaction, where: str, params: Sequence[object], genesis: Genesis
 ) -> StoredSeal | None:
+    found = await _seals(tx, where, params, genesis)
+    return found[0] if found else None
+
+
+async def _seals(
+    tx: Transaction, where: str, params: Sequence[object], genesis: Genesis
+) -> list[StoredSeal]:
+    """Return the seals of rows, with their records, all hashed again: two statements."""
     rows = await tx.rows(_SEAL + where, params)
-    return await rebuilt(tx, rows[0], genesis) if rows else None
+    records: dict[int, list[Row]] = {}
+    if rows:
+        marks = ", ".join("?" * len(rows))
+        for row in await tx.rows(_RECORDS.format(marks=marks), [r[0] for r in rows]):
+            records.setdefault(row[0], []).append(row[1:])
+    return [_rebuilt(row, records.get(row[0], []), genesis) for row in rows]
 
 
-async def rebuilt(
-    tx: Transaction,
-    row: tuple[Any, ...],  # a row of the driver's own types
-    genesis: Genesis,
-) -> StoredSeal:
-    """Return the seal of a row of `seals` with its records, all hashed again.
-
-    Raises Rotten naming the row when its records or hash are not what was sealed.
-    """
+def _rebuilt(row: Row, records: Sequence[Row], genesis: Genesis) -> StoredSeal:
+    """Return a seal of its rows; raises Rotten where they are not what was sealed."""
     seal_id, register_id, digest, entry, received_at, leaf, meter, register, *rest = row
     first, step, count, seq, prev, root, signature = rest
     header = Header(
@@ -257,24 +283,14 @@ async def rebuilt(
         raise Rotten(f"seals {seal_id}: the header does not hash to its hash")
     if leaf_of(seal_entry(header, signature)) != leaf:
         raise Rotten(f"seals {seal_id}: it is not what its log entry {entry} says")
-    records, salts = await _records(tx, header, register_id, seal_id)
-    kept = Seal(header, signature, records, salts)
-    return StoredSeal(seal_id, register_id, digest, entry, received_at, kept, not salts)
-
-
-async def _records(
-    tx: Transaction, header: Header, register_id: int, seal_id: int
-) -> tuple[tuple[OpenRecord, ...], tuple[bytes, ...]]:
-    """Return records and salts that hash to the header's root; nothing once erased."""
-    starts = [header.first + header.step * n for n in range(header.count)]
-    marks = ", ".join("?" * len(starts))
-    rows = await tx.rows(_RECORDS.format(marks=marks), (*starts, register_id, seal_id))
-    if [row[0] for row in rows] != starts:
+    if [record[0] for record in records] != [first + step * n for n in range(count)]:
         raise Rotten(f"seals {seal_id}: a reading of it is missing")
-    salts = tuple(row[5] for row in rows)
-    if None in salts:
-        return (), ()
-    records = tuple(OpenRecord(*row[:5]) for row in rows)
-    if record_root(records, salts) != header.root:
+    salts = tuple(record[6] for record in records)
+    told = tuple(OpenRecord(r[0], *r[2:6]) for r in records)
+    erased = None in salts
+    if {r[1] for r in records} != {step} or (
+        not erased and record_root(told, salts) != root
+    ):
         raise Rotten(f"seals {seal_id}: its readings are not what was sealed")
-    return records, salts
+    kept = Seal(header, signature, () if erased else told, () if erased else salts)
+    return StoredSeal(seal_id, register_id, digest, entry, received_at, kept, erased)
