@@ -1,4 +1,7 @@
-"""Credits: a final exported Wh is minted once, corrected by its difference, retired once."""
+"""Credits: a final exported Wh is minted once, corrected by its difference, retired once.
+
+This room must never mint an estimate, nor take a credit back from whoever bought it.
+"""
 
 from meterseal_aggregator.credits.audit import findings
 

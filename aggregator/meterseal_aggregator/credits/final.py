@@ -1,7 +1,8 @@
 """When an interval is final: pure arithmetic on the network's finality parameters.
 
 `delay_s` is the parameter `finality_delay_s`: seconds after the slot's end, or
-NEXT_MORNING for 06:00 local time of the day after the slot's (SETTLED 8).
+NEXT_MORNING for 06:00 local time of the day after the slot's (SETTLED 8). This module
+must never read a clock.
 """
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo

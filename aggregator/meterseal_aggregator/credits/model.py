@@ -2,7 +2,7 @@
 
 Pure. Energy is in Wh, time in Unix seconds UTC. One exported Wh becomes one credit of
 1 Wh, once: the ids below are what makes "once" the same word in the database, in the
-ledger and on the chain.
+ledger and on the chain. This module must never change how an id is made.
 """
 
 import hashlib

@@ -1,4 +1,7 @@
-"""Retiring credits: a Wh that was used names who used it and when, once and for ever."""
+"""Retiring credits: a Wh that was used names who used it and when, once and for ever.
+
+This module must never bring a retired credit back.
+"""
 
 import struct
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """The hash chain over the ledger's entries: one value stands for the whole history.
 
-Pure. The bytes are fixed: whoever has the entries recomputes the hash, in any language.
+Pure. The bytes are fixed and must never change: whoever has the entries recomputes the
+hash, in any language.
 """
 
 import hashlib

@@ -1,6 +1,7 @@
 """The nouns of validation: a reading, what is known of its register, an assessment.
 
-Pure. Energy is in Wh (water in litres), time in Unix seconds UTC, powers in W.
+Pure. Energy is in Wh (water in litres), time in Unix seconds UTC, powers in W. This
+module must never hold a float: a fraction of a watt-hour does not leave the meter.
 """
 
 from dataclasses import dataclass, field
