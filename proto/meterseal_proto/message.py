@@ -71,8 +71,11 @@ def decode_seal(payload: bytes, network: bytes) -> Seal:
     Raises Rejected(TOO_LARGE) or Malformed naming the first wrong field.
     """
     usual = _USUAL.fullmatch(payload)
-    if usual is not None:
-        return _usual_seal(usual, network)
+    return _any_seal(payload, network) if usual is None else _usual_seal(usual, network)
+
+
+def _any_seal(payload: bytes, network: bytes) -> Seal:
+    """Return the seal of a payload of any shape, or say what is wrong with it."""
     fields = decode(payload)
     if not isinstance(fields, tuple) or len(fields) != _FIELDS:
         raise Malformed(f"a seal is an array of {_FIELDS}")

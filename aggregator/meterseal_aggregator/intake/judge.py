@@ -27,8 +27,9 @@ from meterseal_proto.errors import Reason, Rejected
 from meterseal_proto.keys import Algorithm
 from meterseal_proto.message import decode_seal
 from meterseal_proto.seal import DOMAIN_NAME, DOMAIN_VERSION, Head
+from meterseal_proto.units import MeterId, RegisterId
 
-RegisterKey = tuple[bytes, int]
+RegisterKey = tuple[MeterId, RegisterId]
 """A register's name in a message: meter id and register."""
 _UNKNOWN: Final = Verdict(
     Fate.REFUSED, Reason.UNKNOWN_METER, "no such meter and register is enrolled"
