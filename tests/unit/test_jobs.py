@@ -104,6 +104,37 @@ async def test_failures_are_counted_and_tried_again_ever_later(
     assert max(time.pauses) == MAX_BACKOFF_S
 
 
+async def test_pauses_vary_by_a_fifth_at_most(database: Database) -> None:
+    time = Time(limit=2)
+    chances = iter([0.0, 1.0])
+    runner = Runner(
+        database, "one", lambda: time.now, lambda: next(chances), time.pause
+    )
+
+    async def run() -> int:
+        return 0
+
+    with pytest.raises(asyncio.CancelledError):
+        await tend(Duty("mint", 10.0, run), runner)
+    assert time.pauses == [8.0, 12.0]
+
+
+async def test_a_runner_without_the_lease_does_not_run(database: Database) -> None:
+    assert await _take(database, "another", 1_000)
+    time = Time(limit=3)
+    runner = _runner(database, time)
+    ran = 0
+
+    async def run() -> int:
+        nonlocal ran
+        ran += 1
+        return 1
+
+    with pytest.raises(asyncio.CancelledError):
+        await tend(Duty("mint", LEASE_S - 1.0, run), runner)
+    assert (ran, runner.tallies["mint"].runs) == (1, 1)
+
+
 async def test_two_runners_never_run_the_same_duty_at_once(database: Database) -> None:
     inside, most = 0, 0
 
