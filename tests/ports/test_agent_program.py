@@ -1,6 +1,6 @@
 """The agent as its own program, from the one-time code to receipted intervals."""
 
-import asyncio
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.registry.model import CodeKind
 from tests.support.agent_bench import Bench, a_bench, end
 
 SPEED = 600.0
@@ -107,4 +108,46 @@ async def test_running_without_enrolment_or_with_open_keys_is_refused(
     status, text = await bench.agent("run")
     assert (status, "chmod 600" in text) == (1, True)
     assert "Traceback" not in text
-    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("restored", [False, True])
+async def test_a_new_pi_goes_on_where_the_dead_one_stopped(
+    bench: Bench, restored: bool
+) -> None:
+    status, text = await bench.agent("enrol", "--code", await bench.code())
+    assert status == 0, text
+    bench.accept_enrolment()
+    process = await bench.start("run")
+    await bench.until_accepted(4)
+    await end(process, signal.SIGKILL)
+    sheet = bench.folder / "sheet"
+    sheet.write_text((bench.data / "root.secret").read_text())
+    bench.data.rename(bench.folder / "the dead Pi")
+    before = bench.oracle.accepted
+    code = await bench.code(CodeKind.REPLACEMENT)
+    options = ["--secret-file", str(sheet)] if restored else []
+    status, text = await bench.agent("replace", "--code", code, *options)
+    assert status == 0, text
+    await bench.accept_new_key()
+    process = await bench.start("run")
+    await bench.until_accepted(before + 8)
+    assert await end(process, signal.SIGTERM) == 0
+    oracle = bench.oracle
+    assert oracle.reasons == []
+    assert all(len(payloads) == 1 for payloads in oracle.shown.values())
+    for key, chain in oracle.chains.items():
+        assert oracle.counted[key] == chain.head.value - chain.claim.initial_value
+
+
+@pytest.mark.slow
+async def test_twenty_meters_take_less_than_60_mb(tmp_path: Path) -> None:
+    async with a_bench(tmp_path, homes=20, speed=300.0) as bench:
+        status, text = await bench.agent("enrol", "--code", await bench.code())
+        assert status == 0, text
+        bench.accept_enrolment()
+        process = await bench.start("run")
+        await bench.until_accepted(80)
+        found = Path(f"/proc/{process.pid}/status").read_text()
+        (peak_kb,) = re.findall(r"VmHWM:\s+(\d+) kB", found)
+        await end(process, signal.SIGTERM)
+        assert int(peak_kb) < 60_000, f"{peak_kb} kB"

@@ -9,21 +9,23 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from meterseal_agent.outbox.model import Start
 from meterseal_aggregator.intake.batching import BatchLimits
 from meterseal_aggregator.registry.model import CodeKind
+from meterseal_aggregator.registry.store import claims
+from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.clock import VARIABLE, ClockRate
 from meterseal_proto.enrolment import EnrolmentAnswer, EnrolmentRequest, enrolment_hash
 from meterseal_proto.keys import PublicKey
 from meterseal_proto.seal import Head
 from meterseal_proto.units import MeterId
-from meterseal_agent.outbox.model import Start
 from meterseal_sim.serve import Line, close_all, lines_of, open_all
 from meterseal_sim.street import Home, Plan, build
 from tests.support.enrolling import OFFICE, Registry, a_registry
@@ -94,6 +96,23 @@ class Bench:
         self.oracle.public = public
         self.oracle.enrol(found)
 
+    async def heads(self, tx: Transaction, ids: Sequence[int]) -> Mapping[int, Head]:
+        """Tell the registry where the aggregator's chains stand."""
+        known = await claims(tx, {meter for meter, _ in self.oracle.chains})
+        return {
+            claim.register_id: self.oracle.chains[key].head
+            for key, claim in known.items()
+            if claim.register_id in ids and self.oracle.chains[key].head.seq
+        }
+
+    async def accept_new_key(self) -> None:
+        """Let the aggregator know every key of the registry."""
+        async with self.registry.db.reading() as tx:
+            known = await claims(tx, {meter for meter, _ in self.oracle.chains})
+        for key, claim in known.items():
+            self.oracle.chains[key].claim = claim
+        self.oracle.public = next(iter(known.values())).keys[-1].public
+
     def status(self) -> dict[str, Any]:  # Any: a JSON document
         """Return the running agent's status file, {} before the first."""
         try:
@@ -139,6 +158,7 @@ async def a_bench(folder: Path, *, homes: int, speed: float) -> AsyncIterator[Be
         bench.oracle.clock = bench.now
         raw_key = bench.oracle.key.public_key().public_bytes_raw()
         bench.desk.points_to(bench.rig._port, raw_key)
+        bench.desk.knows(bench.heads)
         bench.config.write_text(_config(bench, lines))
         yield bench
 

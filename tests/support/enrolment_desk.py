@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from meterseal_aggregator.registry.enrol import Moment, Office, enrol
 from meterseal_aggregator.registry.model import Refused
+from meterseal_aggregator.registry.rekey import HeadsOf
 from meterseal_proto.enrolment import EnrolmentRequest
 from tests.support.enrolling import OFFICE, Registry
 
@@ -27,8 +28,12 @@ class Desk:
     def points_to(self, port: int, receipt_key: bytes) -> None:
         """Say where the broker is, and whose receipts count."""
         self.office = replace(
-            OFFICE, broker=f"127.0.0.1:{port}", receipt_key=receipt_key
+            self.office, broker=f"127.0.0.1:{port}", receipt_key=receipt_key
         )
+
+    def knows(self, heads: HeadsOf) -> None:
+        """Say where the chains stand, for a replacement."""
+        self.office = replace(self.office, books=replace(OFFICE.books, heads=heads))
 
     async def answer(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -69,7 +74,7 @@ async def a_desk(registry: Registry, now: Callable[[], float]) -> AsyncIterator[
     """Open a desk on a free port."""
     desk = Desk(registry, now)
     server = await asyncio.start_server(desk.answer, "127.0.0.1", 0)
-    desk.url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+    desk.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield desk
     finally:

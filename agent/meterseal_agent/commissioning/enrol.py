@@ -104,19 +104,26 @@ def starts_of(
         number = ids[meter.serial]
         chains: list[Start] = []
         for row in meter.registers:
-            first = enrolment_hash(genesis.network, number, row, public)
+            link = enrolment_hash(genesis.network, number, row, public)
             known = heads.get((number, obis_text(row.register)))
-            head = _go_on(known) if known else Head(0, first, row.at, row.value)
+            head = _go_on(known, Head(0, link, row.at, row.value))
             chains.append(Start(number, row.register, row.step, meter.capacity_w, head))
         found[meter.serial] = tuple(chains)
     return found
 
 
-def _go_on(known: RegisterHead) -> Head:
-    digest = bytes.fromhex(known.hash)
-    if len(digest) != 32 or min(known.seq, known.end, known.value) < 0:
+def _go_on(known: RegisterHead | None, fresh: Head) -> Head:
+    """Return where the chain goes on: at the aggregator's head, else at its begin."""
+    if known is None:
+        return fresh
+    head = Head(known.seq, bytes.fromhex(known.hash), known.end, known.value)
+    if len(head.hash) != 32 or min(head.seq, head.end, head.value) < 0:
         raise ValueError(f"the head of {known.meter} {known.register} is no head")
-    return Head(known.seq, digest, known.end, known.value)
+    # A chain without a seal begins where we read it, and with our key: a replacement's
+    # head has a sequence number.
+    if head.seq == 0 and head != fresh:
+        raise ValueError(f"{known.meter} {known.register} does not begin as we asked")
+    return head
 
 
 def _meter_id(text: str) -> MeterId:
