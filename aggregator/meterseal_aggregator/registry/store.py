@@ -130,6 +130,22 @@ async def meter_point(tx: Transaction, meter_point_id: int) -> MeterPoint:
     return MeterPoint(*rows[0])
 
 
+async def meter_point_named(tx: Transaction, name: str) -> MeterPoint | None:
+    """Return the meter point of that name, if there is one."""
+    rows = await tx.rows("SELECT id, name FROM meter_points WHERE name = ?", (name,))
+    return MeterPoint(*rows[0]) if rows else None
+
+
+async def certified_w(tx: Transaction, meter_point_id: int) -> int | None:
+    """Return the capacity a meter point is certified for and still is, or None."""
+    rows = await tx.rows(
+        "SELECT capacity_w FROM certifications"
+        " WHERE meter_point_id = ? AND to_at IS NULL",
+        (meter_point_id,),
+    )
+    return rows[0][0] if rows else None
+
+
 async def tenancies(
     tx: Transaction, *, member_id: int | None = None, meter_point_id: int | None = None
 ) -> list[Tenancy]:

@@ -1,0 +1,74 @@
+"""Evaluate every invariant of ARCHITECTURE that applies: ask each room, believe none.
+
+One reading transaction, so all rooms speak of the same moment. This module must never
+write, and never leave a room out because it failed: what raises is a finding.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from meterseal_aggregator.app.house import House
+from meterseal_aggregator.credits import audit as credits_audit
+from meterseal_aggregator.intake import check as intake_check
+from meterseal_aggregator.ledger import check as ledger_check
+from meterseal_aggregator.stacks import store as anchors
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.storage.finding import Finding
+from meterseal_aggregator.translog import fsck
+from meterseal_aggregator.translog.store import Rotten
+from meterseal_aggregator.vee import audit as vee_audit
+
+Findings = Callable[[Transaction], Awaitable[list[Finding]]]
+
+LOG: Final = 6
+HEALED: Final = 10
+
+
+async def audit(house: House) -> list[Finding]:
+    """Return every room's findings, by the invariant's number."""
+    vkey, genesis = house.box.log.vkey, house.box.genesis
+
+    async def log(tx: Transaction) -> list[Finding]:
+        return [await _log(tx, vkey)]
+
+    async def seals(tx: Transaction) -> list[Finding]:
+        return await intake_check.findings(tx, genesis)
+
+    rooms: dict[int, list[Findings]] = {
+        1: [vee_audit.findings],
+        2: [credits_audit.findings],
+        4: [ledger_check.findings],
+        LOG: [log, seals],
+        HEALED: [_anchors],
+    }
+    found: list[Finding] = []
+    async with house.database.reading() as tx:
+        for number, asked in rooms.items():
+            for findings in asked:
+                found += await _ask(tx, number, findings)
+    return sorted(found, key=lambda finding: finding.invariant)
+
+
+async def _ask(tx: Transaction, number: int, findings: Findings) -> list[Finding]:
+    try:
+        return await findings(tx)
+    except Rotten as rotten:
+        return [Finding(number, ok=False, detail=str(rotten))]
+
+
+async def _log(tx: Transaction, vkey: str) -> Finding:
+    report = await fsck.check(tx, vkey)
+    if report.difference is not None:
+        return Finding(LOG, ok=False, detail=report.difference)
+    return Finding(
+        LOG,
+        ok=True,
+        detail=f"{report.entries} log entries and {report.checkpoints} checkpoints"
+        " re-derived",
+    )
+
+
+async def _anchors(tx: Transaction) -> list[Finding]:
+    waiting = await anchors.pending(tx)
+    detail = f"{waiting} anchors are intended and not yet published"
+    return [Finding(HEALED, ok=not waiting, detail=detail)]

@@ -1,0 +1,178 @@
+"""What an operator does by hand: enrol a home, make a token, set a parameter.
+
+Each deed is one transaction with its line in the operators' trail. This module must
+never print: it returns what there is to say, and secrets are returned exactly once.
+"""
+
+import getpass
+from dataclasses import dataclass
+from typing import Final
+
+from meterseal_aggregator.app.house import House
+from meterseal_aggregator.identity import store as identity
+from meterseal_aggregator.identity.model import MemberId, Role
+from meterseal_aggregator.parameters import store as parameters
+from meterseal_aggregator.parameters.model import Name, Value
+from meterseal_aggregator.registry import record
+from meterseal_aggregator.registry import store as registry
+from meterseal_aggregator.registry.enrol import CODE_VALID_S, new_code
+from meterseal_aggregator.registry.model import (
+    CodeGrant,
+    CodeKind,
+    Refused,
+    Tenancy,
+    Trouble,
+)
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_proto.topics import check_name
+
+DAY_S: Final = 86_400
+MAX_TOKEN_DAYS: Final = 3_650
+"""Ten years; a token that lives longer is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolWish:
+    """A home to prepare: who, where, which agent, how much power is plausible, certified.
+
+    `from_at` is when the tenancy and certification begin, in the network's Unix seconds;
+    None is the last midnight UTC.
+    """
+
+    member: str
+    point: str
+    agent: str
+    capacity_w: int
+    certified_w: int | None = None
+    from_at: int | None = None
+    valid_s: int = CODE_VALID_S
+    kind: CodeKind = CodeKind.ENROLMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What was made: the one-time `code` and the numbers of member and meter point."""
+
+    code: str
+    member_id: int
+    meter_point_id: int
+    agent: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenWish:
+    """A token to make: its role, for which member, what for, and for how many days."""
+
+    role: Role
+    member: str | None
+    label: str
+    days: int
+
+
+async def enrol(house: House, wish: EnrolWish) -> Enrolled:
+    """Make the member, the meter point, tenancy and certification where missing, and a code.
+
+    Raises Refused, or ValueError for a name that cannot stand in a topic.
+    """
+    check_name(wish.agent)
+    now, real = int(house.now()), int(house.real_now())
+    begin = now - now % DAY_S if wish.from_at is None else wish.from_at
+    code = new_code()
+    async with house.database.transaction() as tx:
+        member = await _member(tx, wish.member, real)
+        point = await _point(tx, wish.point, now)
+        await _settle(tx, wish, member, point, begin)
+        grant = CodeGrant(
+            0, wish.kind, wish.agent, point, wish.capacity_w, real + wish.valid_s
+        )
+        await record.keep_code(tx, code, grant, created_at=real)
+        what = f"agent {wish.agent} at meter point {point}"
+        await identity.note(tx, operator(), f"code-{wish.kind.value}", what, now=real)
+    return Enrolled(code, member, point, wish.agent, grant.expires_at)
+
+
+async def make_token(house: House, wish: TokenWish) -> str:
+    """Make a token and return it, once. Raises Refused when the member is not known."""
+    if not 1 <= wish.days <= MAX_TOKEN_DAYS:
+        raise Refused(Trouble.BAD_REQUEST, f"a token lives 1 to {MAX_TOKEN_DAYS} days")
+    if (wish.role is Role.MEMBER) != (wish.member is not None):
+        raise Refused(
+            Trouble.BAD_REQUEST, "name a --member for the role member, and only then"
+        )
+    real = int(house.real_now())
+    async with house.database.transaction() as tx:
+        member_id = None
+        if wish.member is not None:
+            known = await identity.member_named(tx, wish.member)
+            if known is None:
+                raise Refused(
+                    Trouble.NOT_FOUND, f"there is no member named {wish.member!r}"
+                )
+            member_id = known.id
+        new = identity.NewToken(
+            wish.role, wish.label, real, real + wish.days * DAY_S, member_id
+        )
+        token = await identity.make_token(tx, new)
+        await identity.note(tx, operator(), "token", f"role {wish.role}", now=real)
+    return token
+
+
+async def set_parameter(
+    house: House, name: Name, value: Value, from_at: int | None
+) -> int:
+    """Record a parameter's value from a second on (None: now); returns that second.
+
+    Raises ParameterRefused.
+    """
+    now, real = int(house.now()), int(house.real_now())
+    begin = now if from_at is None else from_at
+    async with house.database.transaction() as tx:
+        await parameters.record(
+            tx, parameters.Record(name, value, begin, now, operator())
+        )
+        what = f"{name.value} = {value} from {begin}"
+        await identity.note(tx, operator(), "parameter", what, now=real)
+    return begin
+
+
+def operator() -> str:
+    """Return who is at the command line, for the trail."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "cli"
+
+
+async def _member(tx: Transaction, name: str, real: int) -> MemberId:
+    known = await identity.member_named(tx, name)
+    return known.id if known else await identity.add_member(tx, name, now=real)
+
+
+async def _point(tx: Transaction, name: str, now: int) -> int:
+    known = await registry.meter_point_named(tx, name)
+    return known.id if known else await record.add_meter_point(tx, name, now=now)
+
+
+async def _settle(
+    tx: Transaction, wish: EnrolWish, member: MemberId, point: int, begin: int
+) -> None:
+    """Begin the tenancy and the certification where none is open yet."""
+    held = await registry.tenancies(tx, meter_point_id=point)
+    tenants = {tenancy.member_id for tenancy in held if tenancy.to_at is None}
+    if tenants - {member}:
+        raise Refused(
+            Trouble.OVERLAP,
+            f"meter point {wish.point!r} has another tenant; end that tenancy first",
+        )
+    if not tenants:
+        await record.begin_tenancy(tx, Tenancy(member, point, begin, None))
+    if wish.certified_w is not None:
+        certified = await registry.certified_w(tx, point)
+        if certified is None:
+            await record.certify(tx, point, wish.certified_w, from_at=begin)
+        elif certified != wish.certified_w:
+            raise Refused(
+                Trouble.OVERLAP,
+                f"{wish.point!r} is certified for {certified} W already",
+            )

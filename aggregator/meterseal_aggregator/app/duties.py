@@ -1,0 +1,66 @@
+"""The background duties: validate, mint, sequence, anchor; each a batch at a time.
+
+Rooms do the work; here each gets its period, the network's time and its keys. Every
+duty runs until it finds nothing to do, so a backlog drains at full speed.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from meterseal_aggregator.app.house import House
+from meterseal_aggregator.credits import mint
+from meterseal_aggregator.jobs import Duty, until_idle
+from meterseal_aggregator.stacks.file import FilePublisher
+from meterseal_aggregator.stacks.job import anchor_once
+from meterseal_aggregator.translog import sequencer
+from meterseal_aggregator.vee import job as vee
+
+
+def duties(house: House) -> list[Duty]:
+    """Return every duty of a running aggregator with its period."""
+    periods = house.config.jobs
+    return [
+        Duty("sequence", periods.sequence_s, _with(house, sequence)),
+        Duty("vee", periods.vee_s, _with(house, validate)),
+        Duty("mint", periods.mint_s, _with(house, credit)),
+        Duty("anchor", periods.anchor_s, _with(house, anchor)),
+    ]
+
+
+async def sequence(house: House) -> int:
+    """Give waiting log entries their index and sign; returns how many."""
+    total = 0
+    while True:
+        now = int(house.now())
+        done = await sequencer.run_once(house.database, house.box.log, now)
+        total += done.added
+        if not done.more:
+            return total
+
+
+async def validate(house: House) -> int:
+    """Assess what intake accepted; returns how many readings."""
+    return await until_idle(lambda: vee.run_once(house.database, int(house.now())))
+
+
+async def credit(house: House) -> int:
+    """Mint what is final; returns how many slots were decided."""
+    network = house.box.genesis.network
+    return await until_idle(
+        lambda: mint.run_once(house.database, network, int(house.now()))
+    )
+
+
+async def anchor(house: House) -> int:
+    """Publish the latest checkpoint; returns 1 when there was a new one."""
+    publisher = FilePublisher(house.config.anchors)
+    done = await anchor_once(house.database, publisher, int(house.now()))
+    return int(done is not None)
+
+
+def _with(
+    house: House, deed: Callable[[House], Awaitable[int]]
+) -> Callable[[], Awaitable[int]]:
+    async def run() -> int:
+        return await deed(house)
+
+    return run

@@ -1,0 +1,107 @@
+"""Open what every command needs: configuration, clock, database, keys.
+
+    async with open_house(config) as house:
+        async with house.database.reading() as tx: ...
+
+This module must never start a duty or listen on a port.
+"""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from meterseal_aggregator.app.strongbox import Strongbox, open_strongbox
+from meterseal_aggregator.config import Config, ConfigError
+from meterseal_aggregator.parameters import store as parameters
+from meterseal_aggregator.parameters.model import Name
+from meterseal_aggregator.storage.database import Database, Transaction
+from meterseal_aggregator.storage.migrate import migrate, migrations
+from meterseal_proto.clock import VARIABLE, ClockRate
+from meterseal_proto.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """An open aggregator: its database is up to date unless opened otherwise."""
+
+    config: Config
+    database: Database
+    box: Strongbox
+    rate: ClockRate
+
+    def now(self) -> float:
+        """Return the network's time in Unix seconds."""
+        return self.rate.at(time.time())
+
+    def real_now(self) -> float:
+        """Return real time in Unix seconds, for certificates, codes, tokens and leases."""
+        return time.time()
+
+
+@asynccontextmanager
+async def open_house(config: Config, *, upgrade: bool = False) -> AsyncIterator[House]:
+    """Open the aggregator in `config.data_dir`; `upgrade` runs pending migrations.
+
+    Raises Unavailable when a file cannot be used or migrations are pending, ConfigError
+    for a clock that cannot be read.
+    """
+    rate = _rate()
+    _make_folder(config)
+    box = open_strongbox(config, real_now=int(time.time()))
+    database = await Database.open(config.database)
+    house = House(config, database, box, rate)
+    try:
+        if upgrade:
+            await bring_up_to_date(house)
+        elif missing := await pending(database):
+            raise Unavailable(
+                f"the database lacks {', '.join(missing)}: run"
+                " meterseal-aggregator migrate"
+            )
+        yield house
+    finally:
+        await database.close()
+
+
+async def bring_up_to_date(house: House) -> list[str]:
+    """Run pending migrations; returns their names. A demo's readings are final at once."""
+    done = await migrate(house.database)
+    if house.config.demo:
+        async with house.database.transaction() as tx:
+            await _final_at_once(tx, int(house.now()))
+    return done
+
+
+async def pending(database: Database) -> list[str]:
+    """Return the names of the migrations the database lacks."""
+    async with database.reading() as tx:
+        known = await tx.rows("SELECT 1 FROM sqlite_master WHERE name = 'migrations'")
+        rows = await tx.rows("SELECT number FROM migrations") if known else []
+    done = {number for (number,) in rows}
+    return [m.name for m in migrations() if m.number not in done]
+
+
+async def _final_at_once(tx: Transaction, now: int) -> None:
+    name = Name.FINALITY_DELAY_S
+    rows = await tx.rows("SELECT 1 FROM parameters WHERE name = ?", (name.value,))
+    if not rows:
+        wish = parameters.Record(name, 0, 0, now, "demo")
+        await parameters.record(tx, wish)
+
+
+def _rate() -> ClockRate:
+    try:
+        return ClockRate.parse(os.environ.get(VARIABLE))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _make_folder(config: Config) -> None:
+    try:
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"cannot make {config.data_dir}: {error.strerror}; choose another data_dir"
+        ) from error

@@ -1,0 +1,62 @@
+"""Join the rooms: give the web what it may ask, as values and functions.
+
+Rooms that must not know each other meet here. This module must never hold a rule.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from meterseal_aggregator.app.house import House
+from meterseal_aggregator.intake.batch import Tally as IntakeTally
+from meterseal_aggregator.intake.port import Uplink
+from meterseal_aggregator.intake.store import heads
+from meterseal_aggregator.jobs import Tally
+from meterseal_aggregator.registry.enrol import Office
+from meterseal_aggregator.registry.rekey import Books
+from meterseal_aggregator.translog.store import append
+from meterseal_aggregator.web.site import Site, build
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """What a running aggregator shows: the `mqtt` address agents are told, and counts."""
+
+    mqtt: str
+    uplink: Uplink
+    intake: IntakeTally
+    duties: Mapping[str, Tally]
+
+
+def books(house: House) -> Books:
+    """Return what the registry needs of the log and of intake."""
+    return Books(house.box.genesis.network, append, heads)
+
+
+def web_app(house: House, parts: WebParts) -> FastAPI:
+    """Return the API over the open house."""
+    config, box = house.config, house.box
+    tls = config.mqtt.tls is not None
+    if config.mqtt.broker_url is not None:
+        tls = config.mqtt.broker_url.startswith("mqtts:")
+    office = Office(
+        authority=box.authority,
+        books=books(house),
+        genesis=box.genesis,
+        network_name=config.network,
+        receipt_key=box.receipt.public_key().public_bytes_raw(),
+        broker=parts.mqtt,
+        broker_tls=tls,
+    )
+    return build(
+        Site(
+            database=house.database,
+            office=office,
+            now=house.now,
+            real_now=house.real_now,
+            uplink=parts.uplink.counters,
+            intake=parts.intake,
+            duties=parts.duties,
+        )
+    )

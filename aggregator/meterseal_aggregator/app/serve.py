@@ -1,0 +1,197 @@
+"""Run the aggregator: endpoint or broker, intake, web and duties in one loop.
+
+Ports are taken before anything else starts. SIGTERM and SIGINT end everything at once:
+what was not acknowledged comes again, so nothing needs to be finished. A part that falls
+takes the others with it, and a supervisor starts anew.
+"""
+
+import asyncio
+import contextlib
+import random
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import structlog
+import uvicorn
+
+from meterseal_aggregator.app.duties import duties
+from meterseal_aggregator.app.house import House
+from meterseal_aggregator.app.rooms import WebParts, web_app
+from meterseal_aggregator.config import ConfigError, Tls
+from meterseal_aggregator.intake.batch import Intake, Notary
+from meterseal_aggregator.intake.broker import Broker, BrokerSettings
+from meterseal_aggregator.intake.endpoint import Endpoint, EndpointSettings
+from meterseal_aggregator.intake.port import Uplink
+from meterseal_aggregator.jobs import Runner, tend
+from meterseal_proto.errors import Unavailable
+
+GOODBYE_S: Final = 2
+"""How long a web request in hand may take to end when we stop."""
+CONCURRENCY: Final = 256
+"""Web requests at once: more than READERS can serve, few enough for memory."""
+BACKLOG: Final = 128
+_CHANCE: Final = random.SystemRandom()
+_log = structlog.get_logger(__name__)
+
+Say = Callable[[str], None]
+"""Tells the person at the terminal one line."""
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without signal handlers of its own: the composition root has them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+async def serve(house: House, say: Say) -> None:
+    """Serve until SIGTERM or SIGINT; raises Unavailable when a port is taken."""
+    stop = _stop_on_signals()
+    config = house.config
+    intake = Intake(
+        house.database, Notary(house.box.genesis, house.box.receipt), house.now
+    )
+    uplink, mqtt = _uplink(house)
+    runner = Runner(house.database, uuid4().hex, house.real_now, chance=_CHANCE.random)
+    with _listen(config.web.host, config.web.port) as web_socket:
+        parts = WebParts(mqtt, uplink, intake.tally, runner.tallies)
+        server = _Server(_uvicorn_config(house, parts))
+        tasks = {
+            asyncio.create_task(uplink.run(intake.deliver), name="uplink"),
+            asyncio.create_task(server.serve([web_socket]), name="web"),
+            *(
+                asyncio.create_task(tend(duty, runner), name=duty.name)
+                for duty in duties(house)
+            ),
+        }
+        host, port = web_socket.getsockname()[:2]
+        scheme = "https" if config.web.tls else "http"
+        say(f"ready: {scheme}://{host}:{port} mqtt {mqtt} network {config.network}")
+        try:
+            await _until(stop, tasks)
+        finally:
+            _log.info("aggregator_stopping")
+            server.should_exit = True
+            await _end(tasks)
+            intake.close()
+
+
+async def _until(stop: asyncio.Event, tasks: set[asyncio.Task[None]]) -> None:
+    """Wait for the signal; a task that ends before it is a failure and raises its own."""
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait(
+            {stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        stopping.cancel()
+    for task in done - {stopping}:
+        task.result()
+        raise Unavailable(f"{task.get_name()} ended by itself; see the log")
+
+
+async def _end(tasks: set[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        if task.get_name() != "web":
+            task.cancel()
+    _, late = await asyncio.wait(tasks, timeout=GOODBYE_S + 1)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise Unavailable(_taken("web", host, port, error)) from error
+
+
+def _uplink(house: House) -> tuple[Uplink, str]:
+    """Return the adapter the configuration asks for, and the address agents are told."""
+    mqtt = house.config.mqtt
+    if mqtt.broker_url is not None:
+        parts = urlsplit(mqtt.broker_url)
+        tls = parts.scheme == "mqtts"
+        port = parts.port or (8883 if tls else 1883)
+        broker = Broker(
+            BrokerSettings(
+                network=house.config.network,
+                host=parts.hostname or "127.0.0.1",
+                port=port,
+                client_id=mqtt.client_id,
+                tls=_client_tls(house) if tls else None,
+                username=mqtt.username,
+                password_file=mqtt.password_file,
+            )
+        )
+        return broker, mqtt.advertise or f"{parts.hostname}:{port}"
+    server_tls = _server_tls(mqtt.tls, house) if mqtt.tls else None
+    endpoint = Endpoint(
+        EndpointSettings(house.config.network, mqtt.host, mqtt.port, server_tls)
+    )
+    try:
+        endpoint.listen()
+    except OSError as error:
+        raise Unavailable(_taken("mqtt", mqtt.host, mqtt.port, error)) from error
+    return endpoint, mqtt.advertise or f"{mqtt.host}:{endpoint.port}"
+
+
+def _server_tls(tls: Tls, house: House) -> ssl.SSLContext:
+    """Return TLS that lets in only holders of a certificate our device CA signed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(tls.certificate, tls.key)
+        context.load_verify_locations(house.box.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"[mqtt.tls] cannot be used: {error}") from error
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _client_tls(house: House) -> ssl.SSLContext:
+    ca = house.config.mqtt.broker_ca
+    try:
+        return ssl.create_default_context(cafile=str(ca) if ca else None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"broker_ca {ca} cannot be used: {error}") from error
+
+
+def _uvicorn_config(house: House, parts: WebParts) -> uvicorn.Config:
+    web = house.config.web
+    return uvicorn.Config(
+        web_app(house, parts),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        limit_concurrency=CONCURRENCY,
+        timeout_graceful_shutdown=GOODBYE_S,
+        proxy_headers=web.behind_proxy,
+        ssl_certfile=str(web.tls.certificate) if web.tls else None,
+        ssl_keyfile=str(web.tls.key) if web.tls else None,
+    )
+
+
+def _taken(table: str, host: str, port: int, error: OSError) -> str:
+    return (
+        f"cannot listen on {host}:{port} ({error.strerror}): choose another port in"
+        f" [{table}]"
+    )

@@ -1,0 +1,90 @@
+"""Who is asking: the bearer token of a request, and whether its role may do this.
+
+A route that is not for everybody takes `Asking` and calls `allow` before it tells or
+does anything. This module must never tell why a token is no good.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from meterseal_aggregator.identity import store as identity
+from meterseal_aggregator.identity.model import Action, Caller, may
+from meterseal_aggregator.registry import store as registry
+from meterseal_aggregator.registry.model import Span
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.web.limits import Rate
+from meterseal_aggregator.web.problems import forbidden, too_many, unauthorized
+from meterseal_aggregator.web.shapes import Site
+
+_BEARER = HTTPBearer(auto_error=False, description="A token made by the operator")
+
+
+def site_of(request: Request) -> Site:
+    """Return what the composition root gave the app."""
+    site = request.app.state.site
+    assert isinstance(site, Site)
+    return site
+
+
+TheSite = Annotated[Site, Depends(site_of)]
+_Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A request by a known caller."""
+
+    caller: Caller
+    site: Site
+
+    def allow(self, action: Action, *, owns: bool = False) -> None:
+        """Go on if the caller may; raises the answer 403."""
+        if not may(self.caller.role, action, owns=owns):
+            raise forbidden()
+
+    def allow_member(self, action: Action, member_id: int) -> None:
+        """Go on if the caller may do this to a member; raises the answer 403."""
+        self.allow(action, owns=self.caller.member == member_id)
+
+    async def own_spans(self, tx: Transaction, meter: bytes) -> list[Span]:
+        """Return the caller's own times of a meter's registers; none for other roles."""
+        if self.caller.member is None:
+            return []
+        spans = await registry.spans(tx, self.caller.member)
+        return [span for span in spans if span.meter == meter]
+
+    async def spans(self, tx: Transaction, meter: bytes, action: Action) -> list[Span]:
+        """Return the registers of a meter and the times the caller may see of them.
+
+        Raises the answer 403, also to a member for a meter that does not exist.
+        """
+        own = await self.own_spans(tx, meter)
+        self.allow(action, owns=bool(own))
+        return own or await registry.all_spans(tx, meter)
+
+
+async def asking(site: TheSite, bearer: _Bearer) -> Access:
+    """Return who asks; raises the answer 401."""
+    if bearer is None:
+        raise unauthorized("send a token: Authorization: Bearer ...")
+    now = int(site.real_now())
+    async with site.database.reading() as tx:
+        caller = await identity.caller(tx, bearer.credentials, now=now)
+    if caller is None:
+        raise unauthorized("this token is not known, has expired or was revoked")
+    return Access(caller, site)
+
+
+Asking = Annotated[Access, Depends(asking)]
+
+
+def paced(rate: Rate, request: Request) -> None:
+    """Go on if this address asks not too often; raises the answer 429."""
+    host = request.client.host if request.client else "unknown"
+    wait_s = rate.wait_s(host, asyncio.get_running_loop().time())
+    if wait_s > 0:
+        raise too_many(wait_s)

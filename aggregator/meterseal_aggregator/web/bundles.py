@@ -1,0 +1,100 @@
+"""Evidence bundles: everything a stranger needs to check one seal, for whom it concerns.
+
+A bundle holds readings in the open, so only who may see all of them may take it. It is
+read from the tables and each part is checked as it is read; `meterseal-verify` then
+trusts none of it.
+"""
+
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from meterseal_aggregator.identity.model import Action
+from meterseal_aggregator.intake.store import StoredSeal, seal_by_hash
+from meterseal_aggregator.registry import store as registry
+from meterseal_aggregator.registry.model import Span
+from meterseal_aggregator.stacks import store as anchors
+from meterseal_aggregator.stacks.store import AnchorRow
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.translog import proofs
+from meterseal_aggregator.translog import store as log
+from meterseal_aggregator.web.auth import Access, Asking
+from meterseal_aggregator.web.problems import not_found, not_yet
+from meterseal_aggregator.web.shapes import HashHex
+from meterseal_proto.bundle import (
+    Anchor,
+    Bundle,
+    KeyEvidence,
+    Logged,
+    SealEvidence,
+)
+from meterseal_proto.enrolment import Genesis
+
+router = APIRouter(prefix="/v1/seals", tags=["evidence"])
+
+MEDIA_TYPE: Final = "application/json"
+
+
+@router.get("/{digest}/bundle", response_class=Response)
+async def take_bundle(digest: HashHex, access: Asking) -> Response:
+    """Give the evidence bundle of a seal by its header hash, for meterseal-verify."""
+    genesis = access.site.office.genesis
+    async with access.site.database.reading() as tx:
+        stored = await seal_by_hash(tx, bytes.fromhex(digest), genesis)
+        if stored is None:
+            access.allow(Action.TAKE_BUNDLE)
+            raise not_found("seal")
+        await _allow(tx, access, stored)
+        if stored.erased:
+            raise not_found("seal with its readings: they were erased")
+        bundle = await _gather(tx, stored, genesis)
+    name = f'attachment; filename="{digest[:16]}.bundle.json"'
+    return Response(
+        bundle.encode(), 200, {"Content-Disposition": name}, media_type=MEDIA_TYPE
+    )
+
+
+async def _allow(tx: Transaction, access: Access, stored: StoredSeal) -> None:
+    """Go on if the caller may see every reading of the seal."""
+    header = stored.seal.header
+    spans = await access.own_spans(tx, header.meter)
+    end = header.first + header.step * header.count
+    owns = any(
+        span.register_id == stored.register_id and _holds(span, header.first, end)
+        for span in spans
+    )
+    access.allow(Action.TAKE_BUNDLE, owns=owns)
+
+
+def _holds(span: Span, first: int, end: int) -> bool:
+    return span.from_at <= first and (span.to_at is None or end <= span.to_at)
+
+
+async def _gather(tx: Transaction, stored: StoredSeal, genesis: Genesis) -> Bundle:
+    """Gather a bundle under the anchored checkpoint where there is one."""
+    index = (await log.indices(tx, [stored.log_entry_id])).get(stored.log_entry_id)
+    if index is None:
+        raise not_yet("the seal waits for its place in the log; ask again in a minute")
+    row = await anchors.covering(tx, index)
+    head = await log.head_at(tx, row.size) if row is not None else None
+    seal = await proofs.include(tx, stored.log_entry_id, head)
+    key_id = await registry.key_event_id(tx, stored.register_id, stored.seal.header.seq)
+    key = await proofs.include(tx, key_id or 0, seal.head) if seal else None
+    if seal is None or key is None:
+        raise not_yet("no checkpoint covers the seal yet; ask again in a minute")
+    (entry,) = await log.entries(tx, key.index, 1)
+    return Bundle(
+        genesis,
+        KeyEvidence(entry.body, Logged(key.index, key.proof)),
+        SealEvidence(stored.seal, Logged(seal.index, seal.proof)),
+        seal.head.note,
+        None,
+        _anchor(row),
+    )
+
+
+def _anchor(row: AnchorRow | None) -> Anchor | None:
+    if row is None or row.reference is None:
+        return None
+    return Anchor(row.publisher, row.size, row.root, row.reference)

@@ -1,0 +1,162 @@
+"""Enrolment and rotation: for devices, by one-time code or by signatures, without a token.
+
+Both cost signatures to check, so an address is paced. This module must never tell more
+of a code than that it is no good.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import Field, field_validator
+from starlette.responses import Response
+
+from meterseal_aggregator.registry import enrol, rekey
+from meterseal_aggregator.registry.model import Refused, Trouble
+from meterseal_aggregator.registry.request import MAX_NAME, MAX_REGISTERS, MAX_VALUE
+from meterseal_aggregator.web.auth import TheSite, paced
+from meterseal_aggregator.web.shapes import Second, View, Watts, Wish
+from meterseal_proto.enrolment import (
+    MAX_METERS,
+    EnrolmentRequest,
+    MeterRequest,
+    RegisterStart,
+)
+from meterseal_proto.keys import PublicKey
+from meterseal_proto.units import MeterId, parse_obis
+
+router = APIRouter(prefix="/v1", tags=["devices"])
+
+Hex33 = Annotated[str, Field(pattern=r"^[0-9a-f]{66}$")]
+Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
+Short = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+
+
+class _Named(Wish):
+    """Something that names a register by its OBIS code, e.g. 1-0:2.8.0."""
+
+    obis: Annotated[str, Field(alias="register", min_length=1, max_length=24)]
+
+    @field_validator("obis")
+    @classmethod
+    def _is_obis(cls, text: str) -> str:
+        parse_obis(text)
+        return text
+
+
+class StartWish(_Named):
+    """A register as the installer read it: `value` at grid time `at`."""
+
+    step: int
+    value: Annotated[int, Field(ge=0, le=MAX_VALUE)]
+    at: Second
+
+
+class MeterWish(Wish):
+    """A meter to enrol."""
+
+    serial: Short
+    profile: Short
+    capacity_w: Watts
+    registers: Annotated[list[StartWish], Field(min_length=1, max_length=MAX_REGISTERS)]
+
+
+class EnrolmentWish(Wish):
+    """The one call of a new or replacing agent."""
+
+    code: Annotated[str, Field(min_length=1, max_length=enrol.MAX_CODE)]
+    csr_pem: Annotated[str, Field(min_length=1, max_length=8_192)]
+    algorithm: Short
+    seal_key: Hex33
+    possession: Hex64
+    meters: Annotated[list[MeterWish], Field(min_length=1, max_length=MAX_METERS)]
+
+    def request(self) -> EnrolmentRequest:
+        """Return the request as the registry knows it."""
+        return EnrolmentRequest(
+            code=self.code,
+            csr_pem=self.csr_pem,
+            algorithm=self.algorithm,
+            seal_key=self.seal_key,
+            possession=self.possession,
+            meters=tuple(_meter(meter) for meter in self.meters),
+        )
+
+
+class TurnWish(_Named):
+    """A register's first sequence number under the new key."""
+
+    meter: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    from_seq: Annotated[int, Field(ge=1, lt=1 << 62)]
+
+
+class RotationWish(Wish):
+    """A new seal key, signed by the old one and by itself."""
+
+    algorithm: Short
+    seal_key: Hex33
+    old_signature: Hex64
+    new_signature: Hex64
+    turns: Annotated[
+        list[TurnWish], Field(min_length=1, max_length=MAX_METERS * MAX_REGISTERS)
+    ]
+
+
+class RotationView(View):
+    """How many registers the new key speaks for."""
+
+    registers: int
+
+
+@router.post("/enrolments", status_code=201)
+async def enrol_agent(wish: EnrolmentWish, request: Request, site: TheSite) -> Response:
+    """Enrol an agent and its meters by a one-time code; the same call again is the same.
+
+    The answer is the EnrolmentAnswer of the protocol.
+    """
+    paced(site.publics, request)
+    moment = enrol.Moment(int(site.now()), int(site.real_now()))
+    async with site.database.transaction() as tx:
+        text = await enrol.enrol(tx, wish.request(), site.office, moment)
+    return Response(text, 201, media_type="application/json")
+
+
+@router.post("/rotations")
+async def rotate_key(
+    wish: RotationWish, request: Request, site: TheSite
+) -> RotationView:
+    """Let a new key speak for registers, by the signatures of the old and the new key."""
+    paced(site.publics, request)
+    rotation = rekey.Rotation(
+        tuple(
+            rekey.Turn(
+                MeterId(bytes.fromhex(turn.meter)),
+                parse_obis(turn.obis),
+                turn.from_seq,
+            )
+            for turn in wish.turns
+        ),
+        _public(wish),
+        bytes.fromhex(wish.old_signature),
+        bytes.fromhex(wish.new_signature),
+    )
+    async with site.database.transaction() as tx:
+        await rekey.rotate(tx, rotation, site.office.books, now=int(site.now()))
+    return RotationView(registers=len(wish.turns))
+
+
+def _public(wish: RotationWish) -> PublicKey:
+    try:
+        return PublicKey.parse(wish.algorithm, bytes.fromhex(wish.seal_key))
+    except ValueError:
+        raise Refused(
+            Trouble.BAD_KEY,
+            "seal_key must be a compressed point of the algorithm named",
+        ) from None
+
+
+def _meter(wish: MeterWish) -> MeterRequest:
+    starts = tuple(
+        RegisterStart(parse_obis(row.obis), row.step, row.value, row.at)
+        for row in wish.registers
+    )
+    return MeterRequest(wish.serial, wish.profile, wish.capacity_w, starts)

@@ -1,0 +1,121 @@
+"""How often and how much: a rate for routes without a token, a size and form for bodies.
+
+A body is read whole before a route sees it, up to its limit, and must be strict JSON:
+no name twice in an object, no NaN, no depth that would break the parser. This module
+must never keep more than a bounded number of callers in mind.
+"""
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from meterseal_aggregator.web.problems import Problem, bad_json, too_large
+
+MAX_BODY_BYTES: Final = 65_536
+"""Bodies of operators are a few lines."""
+MAX_ENROLMENT_BYTES: Final = 1_048_576
+"""247 meters of 16 registers take some 500 KiB."""
+MAX_BRACKETS: Final = 20_000
+"""Objects and lists in a body: the largest enrolment has 8,400."""
+CALLERS: Final = 4_096
+"""Addresses whose rate is remembered; the one asked for longest ago is forgotten first."""
+
+
+@dataclass(slots=True)
+class Rate:
+    """The generic cell rate algorithm (ITU-T I.371): `burst` at once, then one a period.
+
+    `wait_s(caller, now)` returns 0 and counts, or how long to wait and does not.
+    """
+
+    period_s: float
+    burst: int
+    _due: OrderedDict[str, float] = field(default_factory=OrderedDict)
+
+    def wait_s(self, caller: str, now: float) -> float:
+        """Ask for one request of `caller` at the monotonic second `now`."""
+        due = max(self._due.get(caller, now), now)
+        wait = due - now - self.period_s * (self.burst - 1)
+        if wait > 0:
+            return wait
+        self._due[caller] = due + self.period_s
+        self._due.move_to_end(caller)
+        while len(self._due) > CALLERS:
+            self._due.popitem(last=False)
+        return 0.0
+
+
+class StrictBodies:
+    """ASGI middleware: reads a body up to its limit, checks that it is strict JSON."""
+
+    def __init__(self, app: ASGIApp, *, limit_of: Callable[[str], int]) -> None:
+        self._app = app
+        self._limit_of = limit_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on a request whose body is whole and well-formed, else answer it here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await _read(receive, self._limit_of(scope["path"]))
+            if body:
+                check_json(body)
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+            return
+        given = [body]
+
+        async def replay() -> Message:
+            if given:
+                return {"type": "http.request", "body": given.pop(), "more_body": False}
+            return await receive()
+
+        await self._app(scope, replay, send)
+
+
+def check_json(body: bytes) -> None:
+    """Raise Problem unless `body` is one JSON text without doubled names or NaN."""
+    if body.count(b"{") + body.count(b"[") > MAX_BRACKETS:
+        raise bad_json(f"the body opens more than {MAX_BRACKETS} objects and lists")
+    try:
+        json.loads(body, object_pairs_hook=_no_twins, parse_constant=_no_constant)
+    except _Twin as twin:
+        raise bad_json(str(twin)) from None
+    except (ValueError, RecursionError):
+        raise bad_json("the body is not JSON") from None
+
+
+class _Twin(ValueError):
+    """An object that names a key twice; which value counts would be anybody's guess."""
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # Any: JSON
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _Twin("an object of the body has the same name twice")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise _Twin(f"the body holds {name}, which is no JSON number")
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return b""
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)

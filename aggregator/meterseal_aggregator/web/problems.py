@@ -1,0 +1,184 @@
+"""The one table from our errors to RFC 9457 problem documents and HTTP statuses.
+
+A problem says what to do in one sentence; its `type` is a name that programs may
+compare. This module must never put what was sent into an answer, nor a traceback.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from meterseal_aggregator.identity.model import NameTaken, NoSuchMember
+from meterseal_aggregator.registry.model import Refused, Trouble
+from meterseal_aggregator.translog.store import Rotten
+from meterseal_proto.errors import Unavailable
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 5
+"""When nobody is at fault: try again then."""
+MAX_FAULTS: Final = 20
+"""Faults of one request that are named; the rest only repeat them."""
+
+_TROUBLES: Final[dict[Trouble, HTTPStatus]] = {
+    Trouble.CODE_UNKNOWN: HTTPStatus.FORBIDDEN,
+    Trouble.CODE_EXPIRED: HTTPStatus.FORBIDDEN,
+    Trouble.CODE_USED: HTTPStatus.CONFLICT,
+    Trouble.BAD_REQUEST: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Trouble.BAD_CSR: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Trouble.BAD_KEY: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Trouble.BAD_POSSESSION: HTTPStatus.FORBIDDEN,
+    Trouble.ABOVE_CAPACITY: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Trouble.SERIAL_TAKEN: HTTPStatus.CONFLICT,
+    Trouble.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    Trouble.OVERLAP: HTTPStatus.CONFLICT,
+}
+
+_log = structlog.get_logger(__name__)
+
+
+class Problem(Exception):
+    """An answer that is no success: its status, its name, one sentence, and headers."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        name: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        faults: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.name = name
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.faults = list(faults)
+
+    def response(self) -> Response:
+        """Return the problem document (RFC 9457 3)."""
+        body: dict[str, object] = {
+            "type": f"urn:meterseal:problem:{self.name}",
+            "title": self.status.phrase,
+            "status": self.status.value,
+            "detail": self.detail,
+        }
+        if self.faults:
+            body["faults"] = self.faults
+        return JSONResponse(body, self.status.value, self.headers, MEDIA_TYPE)
+
+
+def unauthorized(detail: str) -> Problem:
+    """Return the answer to a request whose token is missing or no good (RFC 6750 3)."""
+    headers = {"WWW-Authenticate": 'Bearer realm="meterseal"'}
+    return Problem(HTTPStatus.UNAUTHORIZED, "no-valid-token", detail, headers)
+
+
+def forbidden() -> Problem:
+    """Return the answer to a caller who may not do or see this, whether it exists or not."""
+    return Problem(
+        HTTPStatus.FORBIDDEN, "not-yours", "your token does not allow this here"
+    )
+
+
+def not_found(what: str) -> Problem:
+    """Return the answer for something that does not exist."""
+    return Problem(HTTPStatus.NOT_FOUND, "not-found", f"there is no such {what}")
+
+
+def not_yet(detail: str) -> Problem:
+    """Return the answer for something that will be there shortly."""
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return Problem(HTTPStatus.CONFLICT, "not-yet", detail, headers)
+
+
+def too_many(wait_s: float) -> Problem:
+    """Return the answer to a caller who asks too often (RFC 6585 4)."""
+    wait = max(1, round(wait_s + 0.5))
+    return Problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-requests",
+        f"too many requests; try again in {wait} s",
+        {"Retry-After": str(wait)},
+    )
+
+
+def too_large(limit: int) -> Problem:
+    """Return the answer to a body beyond its limit in bytes."""
+    return Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", f"send at most {limit} bytes"
+    )
+
+
+def bad_json(detail: str) -> Problem:
+    """Return the answer to a body that is not strict JSON."""
+    return Problem(HTTPStatus.BAD_REQUEST, "bad-json", detail)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return the problem of any error; what we do not know is ours, and is logged."""
+    match error:
+        case Problem():
+            return error
+        case Refused():
+            return Problem(_TROUBLES[error.trouble], error.trouble.value, error.detail)
+        case NoSuchMember():
+            return Problem(HTTPStatus.NOT_FOUND, "not-found", str(error))
+        case NameTaken():
+            return Problem(HTTPStatus.CONFLICT, "name-taken", str(error))
+        case RequestValidationError():
+            return _invalid(error)
+        case HTTPException():
+            return _plain(error)
+        case _:
+            return _ours(error)
+
+
+def _invalid(error: RequestValidationError) -> Problem:
+    # Only where and what: "input" would repeat what was sent.
+    faults = tuple(
+        {"where": ".".join(map(str, fault["loc"])), "what": str(fault["msg"])}
+        for fault in error.errors()[:MAX_FAULTS]
+    )
+    first = f"{faults[0]['where']}: {faults[0]['what']}" if faults else "wrong shape"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return Problem(status, "bad-request", first, faults=faults)
+
+
+def _plain(error: HTTPException) -> Problem:
+    status = HTTPStatus(error.status_code)
+    name = status.phrase.lower().replace(" ", "-")
+    return Problem(status, name, str(error.detail), dict(error.headers or {}))
+
+
+def _ours(error: Exception) -> Problem:
+    """Answer what is nobody's fault, or ours."""
+    if isinstance(error, Unavailable):
+        detail, name = "not possible just now; try again", "unavailable"
+    elif isinstance(error, Rotten):
+        _log.error("row_rotten", error=str(error))
+        detail, name = "a stored row is damaged; the operator was told", "damaged"
+    else:
+        _log.error("request_failed", error=repr(error), exc_info=error)
+        detail, name = "an error of ours; the operator was told", "internal"
+        return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, name, detail)
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, name, detail, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app with its problem document."""
+
+    async def answer(_request: Request, error: Exception) -> Response:
+        return problem_of(error).response()
+
+    for kind in (
+        Problem, Refused, NoSuchMember, NameTaken, RequestValidationError,
+        HTTPException, Unavailable, Rotten, Exception,
+    ):  # fmt: skip
+        app.add_exception_handler(kind, answer)

@@ -1,0 +1,87 @@
+"""What goes over the wire: the site's parts, and the strict shapes of requests and pages.
+
+Every request shape is strict: no other type is taken for a number, no unknown key, no
+text without a limit. Ids are decimal integers, bytes are lower-case hex, times are UTC
+Unix seconds.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Final, Generic, TypeVar
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from meterseal_aggregator.intake.batch import Tally as IntakeTally
+from meterseal_aggregator.intake.port import Counters
+from meterseal_aggregator.jobs import Tally
+from meterseal_aggregator.registry.enrol import Office
+from meterseal_aggregator.storage.database import Database
+from meterseal_aggregator.web.limits import Rate
+
+MAX_PAGE: Final = 1_000
+"""Rows a page: about ten days of quarter hours, 200 KiB of JSON."""
+MAX_ID: Final = (1 << 63) - 1
+MAX_SECOND: Final = 1 << 40
+"""The year 36812: later seconds are slips."""
+ENROLMENTS_PER_S: Final = 2.0
+"""A lorry of agents enrols from one address; guessing 122 bits does not get anywhere."""
+ENROLMENT_BURST: Final = 60
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """All that the routes may use; made by the composition root.
+
+    `now` is the network's time, `real_now` real time, both in Unix seconds.
+    """
+
+    database: Database
+    office: Office
+    now: Callable[[], float]
+    real_now: Callable[[], float]
+    uplink: Counters
+    intake: IntakeTally
+    duties: Mapping[str, Tally]
+    publics: Rate = field(
+        default_factory=lambda: Rate(1 / ENROLMENTS_PER_S, ENROLMENT_BURST)
+    )
+    """The rate of what needs no token but costs a signature."""
+
+
+class Wish(BaseModel):
+    """A request's body."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class View(BaseModel):
+    """An answer's body."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Page(View, Generic[T]):
+    """A page of a list; `next` is the cursor to go on with, null at the end."""
+
+    items: list[T]
+    next: str | None
+
+
+Name = Annotated[
+    str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+Second = Annotated[int, Field(ge=0, le=MAX_SECOND)]
+Watts = Annotated[int, Field(gt=0, le=100_000_000)]
+ById = Annotated[int, Path(ge=1, le=MAX_ID)]
+MeterHex = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+HashHex = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+AfterId = Annotated[int, Query(ge=0, le=MAX_ID)]
+
+
+def cursor(found: list[T], limit: int, last: Callable[[T], object]) -> str | None:
+    """Return the cursor after a full page, None when the page was the last one."""
+    return str(last(found[-1])) if len(found) == limit else None

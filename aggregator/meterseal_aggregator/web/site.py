@@ -1,0 +1,129 @@
+"""The FastAPI app: routers, strict bodies, problem documents, one log line a request.
+
+`OPEN` names every route that needs no token; a test asks all others without one. This
+module must never read a configuration or a clock.
+"""
+
+from typing import Final
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from meterseal_aggregator.web import (
+    bundles,
+    enrolments,
+    health,
+    log,
+    members,
+    meters,
+    operators,
+    points,
+    problems,
+)
+from meterseal_aggregator.web.limits import (
+    MAX_BODY_BYTES,
+    MAX_ENROLMENT_BYTES,
+    StrictBodies,
+)
+from meterseal_aggregator.web.shapes import Site
+
+__all__ = ["OPEN", "Site", "build"]
+
+OPENAPI: Final = "/v1/openapi.json"
+OPEN: Final = frozenset(
+    {
+        "/healthz",
+        "/readyz",
+        OPENAPI,
+        "/v1/network",
+        "/v1/enrolments",
+        "/v1/rotations",
+        "/v1/log/checkpoint",
+        "/v1/log/tile/{path:path}",
+        "/v1/log/inclusion",
+        "/v1/log/consistency",
+        "/v1/anchors",
+    }
+)
+"""Routes for everybody: what proves, what tells that we live, what a signature opens."""
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    health.router,
+    enrolments.router,
+    members.router,
+    points.router,
+    meters.router,
+    bundles.router,
+    log.router,
+    operators.router,
+)
+
+_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_log = structlog.get_logger(__name__)
+
+
+def build(site: Site) -> FastAPI:
+    """Return the API over a site's rooms."""
+    app = FastAPI(
+        title="Meterseal aggregator",
+        version="1",
+        openapi_url=OPENAPI,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.site = site
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    app.add_middleware(StrictBodies, limit_of=_body_limit)
+    app.add_middleware(_Edge)
+    return app
+
+
+def _body_limit(path: str) -> int:
+    large = path in {"/v1/enrolments", "/v1/rotations"}
+    return MAX_ENROLMENT_BYTES if large else MAX_BODY_BYTES
+
+
+class _Edge:
+    """ASGI middleware: safe headers on every answer, and one log line for each request.
+
+    The line names the route, never the path: a path holds a meter's id.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = [500]
+
+        async def note(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                status[0] = message["status"]
+                headers = list(message.get("headers", ()))
+                names = {name for name, _ in headers}
+                headers += _HEADERS
+                if b"cache-control" not in names:
+                    headers.append((b"cache-control", b"no-store"))
+                message["headers"] = headers
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            route = scope.get("route")
+            _log.info(
+                "request_answered",
+                method=scope["method"],
+                route=getattr(route, "path", None),
+                status=status[0],
+            )
