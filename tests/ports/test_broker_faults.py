@@ -19,7 +19,7 @@ from meterseal_aggregator.intake.codec import MAX_PACKET_BYTES, PacketReader
 from meterseal_proto.topics import up_topic
 from tests.support.mosquitto import Mosquitto
 from tests.support.pahoagent import PahoAgent
-from tests.support.uplinkrig import Intake
+from tests.support.uplinkrig import Intake, connected
 
 GRANTED = [mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE]
 SUBACK = mqtt5.SubAckPacket(1, GRANTED).write()
@@ -227,15 +227,14 @@ async def test_a_killed_broker_is_dialled_again_and_the_agent_is_answered() -> N
             running(settings, intake) as broker,
             PahoAgent("agent-1", mosquitto.port) as agent,
         ):
+            await connected(broker)
             agent.publish(b"one")
             await agent.until(lambda: len(agent.downs) == 1)
             mosquitto.stop(signal.SIGKILL)
             await agent.until(lambda: len(agent.losses) >= 1)
             mosquitto.start()
             await agent.until(lambda: len(agent.subacks) >= 2)
-            async with asyncio.timeout(15):
-                while broker.counters.connected_total < 2:
-                    await asyncio.sleep(0.01)
+            await connected(broker, times=2)
             agent.publish(b"two")
             await agent.until(lambda: b"receipt:two" in agent.downs)
 

@@ -20,7 +20,7 @@ from tests.support.certificates import Authority
 from tests.support.mosquitto import SHIPPED, Mosquitto
 from tests.support.pahoagent import PahoAgent
 from tests.support.rawpeer import RawPeer
-from tests.support.uplinkrig import Intake
+from tests.support.uplinkrig import Intake, connected
 
 CONNACK = mqtt5.ConnAckReasonCode
 
@@ -147,6 +147,7 @@ async def test_the_shipped_broker_fences_agents_by_certificate(
             PahoAgent("agent-1", mosquitto.port, tls=own) as agent,
             PahoAgent("agent-2", mosquitto.port, tls=other) as second,
         ):
+            await connected(broker)
             mid = second.publish(b"forged", agent.up)
             await second.until(lambda: any(one[0] == mid for one in second.acks))
             agent.publish(b"one")

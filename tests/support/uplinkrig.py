@@ -107,9 +107,7 @@ class Rig:
         self.uplink = uplink
         self._task = asyncio.create_task(uplink.run(intake.deliver))
         if self.broker is not None:
-            async with asyncio.timeout(WAIT_S):
-                while not uplink.counters.connections:
-                    await asyncio.sleep(0.005)
+            await connected(uplink)
         return uplink
 
     async def stop(self) -> None:
@@ -130,3 +128,13 @@ class Rig:
     def agent(self, name: str) -> PahoAgent:
         """Return a client for this adapter, not yet connected."""
         return PahoAgent(name, self._port, network=NETWORK, version=self._version)
+
+
+async def connected(uplink: Uplink, *, times: int = 1) -> None:
+    """Wait until a broker has granted its subscription for the n-th time.
+
+    A message published before the first is lost in the broker, as nobody wants it.
+    """
+    async with asyncio.timeout(WAIT_S):
+        while uplink.counters.connected_total < times:
+            await asyncio.sleep(0.005)
