@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import mqtt5
@@ -154,26 +153,6 @@ async def test_the_shipped_broker_fences_agents_by_certificate(
             await agent.until(lambda: agent.downs == [b"receipt:one"])
             assert second.downs == []
     assert intake.committed == [("agent-1", b"one")]
-
-
-async def test_an_agents_certificate_is_no_aggregators(authority: Authority) -> None:
-    authority.server()
-    thief = authority.client("agent-9")
-    intake = Intake()
-    with Mosquitto(authority.directory) as mosquitto:
-        settings = BrokerSettings("street", port=mosquitto.port, tls=thief)
-        broker = Broker(replace(settings, client_id="thief"))
-        own = authority.client("agent-1")
-        async with (
-            running(broker, intake),
-            PahoAgent("agent-1", mosquitto.port, tls=own) as agent,
-        ):
-            # Mosquitto grants what the ACL then does not deliver.
-            await connected(broker)
-            agent.publish(b"one")
-            agent.publish(b"two")
-            await agent.until(lambda: len(agent.acks) == 2)
-    assert intake.begun == []
 
 
 def test_the_shipped_limits_are_the_protocols() -> None:
