@@ -239,6 +239,32 @@ async def test_a_killed_broker_is_dialled_again_and_the_agent_is_answered() -> N
             await agent.until(lambda: b"receipt:two" in agent.downs)
 
 
+async def test_an_agent_that_does_not_know_the_share_takes_nothing_away() -> None:
+    intake = Intake()
+    with Mosquitto() as mosquitto:
+        settings = BrokerSettings(
+            "street",
+            port=mosquitto.port,
+            username="meterseal.aggregator",
+            batch=BATCH,
+            share="kept-to-ourselves",
+        )
+        async with (
+            running(settings, intake) as broker,
+            PahoAgent("agent-9", mosquitto.port) as thief,
+            PahoAgent("agent-1", mosquitto.port) as agent,
+        ):
+            await connected(broker)
+            thief.subscribe("$share/aggregator/meterseal/1/street/+/up")
+            await thief.until(lambda: len(thief.subacks) == 2)
+            sent = [b"%d" % number for number in range(20)]
+            for payload in sent:
+                agent.publish(payload)
+            await agent.until(lambda: len(agent.downs) == len(sent))
+            assert thief.downs == []
+    assert [payload for _, payload in intake.committed] == sent
+
+
 async def test_the_password_is_read_from_its_file(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_bytes(b"not for the log\n")

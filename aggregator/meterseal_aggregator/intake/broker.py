@@ -29,10 +29,10 @@ from meterseal_aggregator.intake.port import (
     Reply,
     check_wire_is_safe,
 )
-from meterseal_proto.topics import down_topic, up_filter
+from meterseal_proto.topics import check_name, down_topic, up_filter
 
 SHARE: Final = "aggregator"
-"""The shared subscription's name: all aggregators of a network are one consumer."""
+"""The shared subscription's usual name: aggregators of a network are one consumer."""
 SESSION_EXPIRY_S: Final = 7 * 86_400
 """How long the broker keeps messages for an aggregator that is away."""
 KEEP_ALIVE_S: Final = 30
@@ -54,6 +54,9 @@ class BrokerSettings:
     """Which broker, and as whom; `client_id` names the session and must be lasting.
 
     Without `tls` the host must be loopback. `password_file` is read at each dialling.
+    `share` names the shared subscription, the same for all aggregators of a network.
+    Give it a secret value where the broker does not check who subscribes (Mosquitto's
+    acl_file does not): whoever joins under the same name takes messages away unread.
     """
 
     network: str
@@ -63,11 +66,13 @@ class BrokerSettings:
     tls: ssl.SSLContext | None = None
     username: str | None = None
     password_file: Path | None = None
+    share: str = field(default=SHARE, repr=False)
     batch: BatchLimits = field(default_factory=BatchLimits)
 
     def __post_init__(self) -> None:
         """Refuse settings that would send readings or a password in plain."""
         up_filter(self.network)
+        check_name(self.share)
         check_wire_is_safe(self.host, self.tls)
 
 
@@ -86,7 +91,7 @@ class Broker:
         self._wait_s = BACKOFF_S[0]
         self._caller = Caller(
             network=settings.network,
-            subscription=f"$share/{SHARE}/{up_filter(settings.network)}",
+            subscription=f"$share/{settings.share}/{up_filter(settings.network)}",
             counters=self._counters,
             topics={},
             ready=self._ready,
