@@ -107,9 +107,21 @@ class Household:
 
     def start(self, program: Program) -> Child:
         """Start a program, or start it again after its end."""
-        child = Child(program, self._logs / f"{program.name}.log")
+        child = Child(program, self.log(program.name))
         self._children[program.name] = child
         return child
+
+    def log(self, name: str) -> Path:
+        """Where the program called `name` writes what it says."""
+        return self._logs / f"{name}.log"
+
+    def child(self, name: str) -> Child:
+        """The program called `name`, running or ended."""
+        return self._children[name]
+
+    def stop(self, name: str) -> None:
+        """Ask the program called `name` to end, and wait for it."""
+        self._children[name].stop()
 
     def run(self, program: Program, timeout_s: float) -> None:
         """Run a program to its end; raises Failed when it takes longer or exits above 0."""

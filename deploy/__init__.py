@@ -1,0 +1,1 @@
+"""How the product is put in place: the demo, sample configurations, the broker's."""

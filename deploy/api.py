@@ -1,0 +1,53 @@
+"""The aggregator's API as a script sees it: JSON over HTTP on loopback, nothing more."""
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlencode
+
+TIMEOUT_S: Final = 20.0
+PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A base URL and a bearer token."""
+
+    url: str
+    token: str = field(repr=False)
+
+    def ready(self) -> bool:
+        """Tell whether the aggregator serves."""
+        try:
+            self.text("/readyz")
+        except (OSError, http.client.HTTPException):
+            return False
+        return True
+
+    def text(self, path: str, **query: object) -> str:
+        """Return what a GET answers; urllib's HTTPError when it is no 200."""
+        tail = f"?{urlencode(query)}" if query else ""
+        request = urllib.request.Request(  # noqa: S310 - the scheme is ours
+            f"{self.url}{path}{tail}", headers={"Authorization": f"Bearer {self.token}"}
+        )
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            return str(answer.read().decode())
+
+    def get(self, path: str, **query: object) -> Any:  # JSON has no type of its own
+        """Return the JSON a GET answers."""
+        return json.loads(self.text(path, **query))
+
+    def pages(self, path: str, **query: object) -> Iterator[dict[str, Any]]:  # as get
+        """Yield every item of a paged resource."""
+        after: str | None = None
+        while True:
+            more = {"after": after} if after else {}
+            page = self.get(path, limit=PAGE, **query, **more)
+            yield from page["items"]
+            after = page.get("next")
+            if not after:
+                return

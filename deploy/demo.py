@@ -1,0 +1,203 @@
+"""`make demo`: a street's day from register to credit, and a proof to check offline.
+
+Meters, agents and aggregator run as children of this process on loopback; a day passes in
+about a minute. Then one table says whether the equation holds - Wh by the meters' registers
+= Wh accepted = credits + imports + unmintable - one evidence bundle is verified offline, the audit
+runs, and the API stays up until Ctrl-C (ONCE=1 ends instead). It must never make up a
+number: each is read from the part that is responsible for it.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from deploy import outcome
+from deploy.broker import Broker, free_port, mosquitto
+from deploy.processes import Failed, Household, until
+from deploy.street import DAY_S, Plan, Street, aggregate, begin_day, set_up
+
+DEFAULT_API_PORT: Final = 8080
+DAY_WITHIN_S: Final = 600.0
+"""A day takes a minute at the usual speed; ten, and the machine is not up to it."""
+PROGRESS_S: Final = 5.0
+
+
+class Misuse(Exception):
+    """The demo was asked for something it cannot do; one sentence says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `make demo` was told, by variables."""
+
+    once: bool
+    replay: Path | None
+    row: int
+    broker: bool
+    homes: int
+    speed: float
+    seed: int
+    port: int
+    report: Path | None
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str]) -> "Options":
+        """Return the options; raises Misuse naming the variable that is wrong."""
+        replay = Path(variables["REPLAY"]) if variables.get("REPLAY") else None
+        if replay is not None and not replay.is_file():
+            raise Misuse(f"REPLAY={replay}: there is no such file")
+        if variables.get("BROKER", "") not in ("", "mosquitto"):
+            raise Misuse(f"BROKER={variables['BROKER']}: only mosquitto is known")
+        if variables.get("WITH"):
+            raise Misuse(f"WITH={variables['WITH']}: there is no such chapter yet")
+        return cls(
+            once=variables.get("ONCE", "") not in ("", "0"),
+            replay=replay,
+            row=int(_number(variables, "ROW", 0, 0)),
+            broker=variables.get("BROKER") == "mosquitto",
+            homes=int(_number(variables, "HOMES", 24, 1)),
+            speed=_number(variables, "SPEED", 1440, 2),
+            seed=int(_number(variables, "SEED", 1, 0)),
+            port=int(_number(variables, "PORT", DEFAULT_API_PORT, 1)),
+            report=Path(variables["REPORT"]) if variables.get("REPORT") else None,
+        )
+
+
+def _number(
+    variables: Mapping[str, str], name: str, default: float, least: float
+) -> float:
+    text = variables.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        raise Misuse(f"{name}={text}: write a number") from None
+    if value < least:
+        raise Misuse(f"{name}={text}: at least {least:g}")
+    return value
+
+
+def main() -> int:
+    """Run the demo; returns 0 when every check held."""
+    try:
+        options = Options.read(os.environ)
+        with tempfile.TemporaryDirectory(prefix="meterseal-demo-") as folder:
+            return _run(options, Path(folder))
+    except (Misuse, Failed) as trouble:
+        print(f"demo: {trouble}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(options: Options, folder: Path) -> int:
+    _need_port(options.port)
+    began = time.monotonic()
+    plan = Plan(
+        folder, homes=options.homes, seed=options.seed, speed=options.speed,
+        replay=options.replay, row=options.row,
+        api_port=options.port, mqtt_port=free_port(),
+        meter_port=free_port(),
+    )  # fmt: skip
+    with _broker(options) as broker, Household(folder / "logs") as household:
+        start = (int(time.time()) // DAY_S + 1) * DAY_S
+        street = Street(plan, household, broker, start)
+        _say(
+            f"Setting up {options.homes} homes: meters, keys, certificates, enrolment ..."
+        )
+        set_up(street, _say)
+        begin_day(street)
+        shown = options.replay.name if options.replay else "sun and households by seed"
+        _say(
+            f"A day of {len(street.meters)} homes ({shown}), {options.speed:g} times as fast as life"
+        )
+        _watch_the_day(street)
+        _say("The day is over and receipted; the books are closed ...")
+        result = _settle(street)
+        _say(outcome.table(result, seconds=time.monotonic() - began))
+        if options.report is not None:
+            options.report.write_text(result.to_json())
+        good = result.holds and outcome.verify_one(street, _say)
+        _say(aggregate(street, "audit").rstrip())
+        if not good:
+            _say("The equation does not hold: this is a bug, please report it")
+            return 1
+        if not options.once:
+            _stay(street)
+    return 0
+
+
+def _watch_the_day(street: Street) -> None:
+    """Print progress until the day is receipted; raises Failed when something dies."""
+    shown = time.monotonic()
+
+    def over() -> bool:
+        nonlocal shown
+        if time.monotonic() - shown > PROGRESS_S:
+            shown = time.monotonic()
+            _say(outcome.progress(street))
+        return outcome.day_is_receipted(street)
+
+    until(over, street.household, DAY_WITHIN_S, "the end of the street's day")
+
+
+def _settle(street: Street) -> outcome.Outcome:
+    """Wait until the background duties are through with the day; returns its sums."""
+    found = outcome.gather(street)
+    deadline = time.monotonic() + outcome.SETTLED_WITHIN_S
+    while not found.settled and time.monotonic() < deadline:
+        street.household.check()
+        time.sleep(0.5)
+        found = outcome.gather(street)
+    return found
+
+
+def _need_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise Misuse(
+                f"port {port} is taken; choose another: make demo PORT={port + 1}"
+            ) from None
+
+
+@contextlib.contextmanager
+def _broker(options: Options) -> Iterator[Broker | None]:
+    if not options.broker:
+        yield None
+        return
+    path = mosquitto()
+    if path is None:
+        raise Misuse("Mosquitto is not installed: sudo apt install -y mosquitto")
+    with Broker(path) as broker:
+        yield broker
+
+
+def _stay(street: Street) -> None:
+    token = street.plan.folder / "operator.token"
+    _say(
+        f"The API stays up at {street.api.url}/v1 (operator's token in {token}); Ctrl-C ends"
+    )
+    until(lambda: False, street.household, float("inf"), "Ctrl-C")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _interrupted(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupted)
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""What a rehearsed day came to, each number from whoever answers for it.
+
+Registers from the meters, sealed intervals from the agents, readings, credits and log from
+the aggregator's API. It must never add up what a program already added up for itself.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.processes import Failed, Program
+from deploy.street import Street, sim_main
+from meterseal_proto.units import EXPORT, IMPORT, Quality, obis_text
+
+SETTLED_WITHIN_S: Final = 60.0
+_METRIC: Final = re.compile(
+    r'^meterseal_(\w+)_total\{\w+="([\w-]+)"\} (\S+)$', re.MULTILINE
+)
+_SIZE_LINE: Final = 1  # of a checkpoint: origin, size, root
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A day's sums: intervals as counts, energy in Wh."""
+
+    homes: int
+    sealed: int
+    accepted: int
+    duplicates: int
+    refused: int
+    quarantined: int
+    register_import_wh: int
+    register_export_wh: int
+    import_wh: int
+    export_wh: int
+    credits_wh: int
+    unmintable_wh: int
+    log_size: int
+    checkpoint: str
+
+    @property
+    def register_wh(self) -> int:
+        """What the meters' registers moved, both directions."""
+        return self.register_import_wh + self.register_export_wh
+
+    @property
+    def accepted_wh(self) -> int:
+        """What the aggregator accepted, both directions."""
+        return self.import_wh + self.export_wh
+
+    @property
+    def holds(self) -> bool:
+        """Registers = accepted, each way, and accepted = credits + imports + unmintable."""
+        return (
+            self.register_import_wh == self.import_wh
+            and self.register_export_wh == self.export_wh
+            and self.settled
+            and self.accepted > 0
+        )
+
+    @property
+    def settled(self) -> bool:
+        """Whether every accepted export is either credited or never will be."""
+        return self.export_wh == self.credits_wh + self.unmintable_wh
+
+    def to_json(self) -> str:
+        """One JSON object with every number and whether the equation holds."""
+        return json.dumps(asdict(self) | {"holds": self.holds})
+
+
+def progress(street: Street) -> str:
+    """Return one line: the street's time, what was answered, what waits in outboxes."""
+    statuses = [status for home in street.homes if (status := street.status(home))]
+    seen = sum(status["sampling"]["records"] for status in statuses)
+    waiting = sum(row["records"] for status in statuses for row in status["registers"])
+    clock = datetime.fromtimestamp(street.now(), UTC)
+    return f"  {clock:%H:%M}  {seen:6d} intervals metered, {waiting:4d} waiting for a receipt"
+
+
+def day_is_receipted(street: Street) -> bool:
+    """Tell whether every register of every home is accounted for to the day's end."""
+    for home in street.homes:
+        status = street.status(home)
+        if status is None or not status["registers"]:
+            return False
+        if any(row["end"] < street.end for row in status["registers"]):
+            return False
+    return True
+
+
+def gather(street: Street) -> Outcome:
+    """Ask every part for its numbers; raises Failed when a part does not answer."""
+    api = street.api
+    sums = {obis_text(IMPORT): 0, obis_text(EXPORT): 0}
+    accepted = unmintable = 0
+    for meter in api.pages("/v1/meters"):
+        for register in sums:
+            for row in _readings(street, meter["meter"], register):
+                accepted += 1
+                sums[register] += row["delta"]
+                if (
+                    register == obis_text(EXPORT)
+                    and row["quality"] == Quality.QUESTIONABLE
+                ):
+                    unmintable += row["delta"]
+    fates = _fates(api.text("/metrics"))
+    shown = _registers(street)
+    checkpoint = api.text("/v1/log/checkpoint")
+    return Outcome(
+        homes=len(street.meters),
+        sealed=sum(
+            s["sampling"]["records"] for h in street.homes if (s := street.status(h))
+        ),
+        accepted=accepted,
+        duplicates=fates.get("duplicate", 0),
+        refused=fates.get("refused", 0),
+        quarantined=fates.get("quarantined", 0),
+        register_import_wh=shown["import_wh"],
+        register_export_wh=shown["export_wh"],
+        import_wh=sums[obis_text(IMPORT)],
+        export_wh=sums[obis_text(EXPORT)],
+        credits_wh=_credits(street),
+        unmintable_wh=unmintable,
+        log_size=int(checkpoint.splitlines()[_SIZE_LINE]),
+        checkpoint=checkpoint,
+    )
+
+
+def table(outcome: Outcome, *, seconds: float) -> str:
+    """Return the table a person reads at the end."""
+    rows = [
+        ("homes", f"{outcome.homes}"),
+        ("intervals sealed", f"{outcome.sealed:,}"),
+        ("  accepted", f"{outcome.accepted:,}"),
+        ("  duplicate", f"{outcome.duplicates:,}"),
+        ("  refused or quarantined", f"{outcome.refused + outcome.quarantined:,}"),
+        ("Wh by the meters' registers", f"{outcome.register_wh:,}"),
+        ("Wh accepted", f"{outcome.accepted_wh:,}"),
+        ("  = credits minted", f"{outcome.credits_wh:,}"),
+        ("  + imports", f"{outcome.import_wh:,}"),
+        ("  + export told late, never minted", f"{outcome.unmintable_wh:,}"),
+        ("the equation", "holds" if outcome.holds else "DOES NOT HOLD"),
+        ("log entries under the checkpoint", f"{outcome.log_size:,}"),
+        ("seconds, set-up of the street included", f"{seconds:.0f}"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"  {name:{width}}  {value:>15}" for name, value in rows]
+    root = outcome.checkpoint.splitlines()[:3]
+    return "\n".join(["", *lines, f"  checkpoint: {' / '.join(root)}", ""])
+
+
+def verify_one(street: Street, say: Callable[[str], None]) -> bool:
+    """Fetch one reading's evidence and check it with meterseal-verify; True when it passes."""
+    from meterseal_proto.verify import main
+
+    best = (-1, "", "")
+    for meter in street.api.pages("/v1/meters"):
+        for row in _readings(street, meter["meter"], obis_text(EXPORT)):
+            best = max(
+                best, (int(row["delta"]), str(row["seal"]), str(meter["serial"]))
+            )
+    delta_wh, seal, serial = best
+    bundle = street.plan.folder / "bundle.json"
+    bundle.write_text(street.api.text(f"/v1/seals/{seal}/bundle"))
+    say(
+        f"meterseal-verify: the interval of {chosen['delta']} Wh exported by meter {meter}"
+    )
+
+    def verify(_: object) -> int:
+        return main([str(bundle)])
+
+    try:
+        street.household.run(Program("verify", verify, ()), SETTLED_WITHIN_S)
+    except Failed as failed:
+        say(str(failed))
+        return False
+    say(
+        "    "
+        + street.household.log("verify").read_text().rstrip().replace("\n", "\n    ")
+    )
+    return True
+
+
+def _readings(
+    street: Street, meter: str, register: str
+) -> list[dict[str, Any]]:  # JSON rows
+    """A register's accepted intervals, from before its enrolment to the day's end."""
+    path = f"/v1/meters/{meter}/registers/{register}/readings"
+    rows: list[dict[str, Any]] = []
+    begin: int | None = street.enrolled_from
+    while begin is not None:
+        page = street.api.get(path, **{"from": begin, "limit": 500})
+        rows += page["items"]
+        begin = int(page["next"]) if page["next"] else None
+    return rows
+
+
+def _credits(street: Street) -> int:
+    total = 0
+    for member in street.api.pages("/v1/members"):
+        balances = street.api.get(f"/v1/members/{member['id']}/balances")["items"]
+        total += sum(
+            b["held"] for b in balances if b["account"].startswith("producer:")
+        )
+    return total
+
+
+def _fates(metrics: str) -> dict[str, int]:
+    found = _METRIC.findall(metrics)
+    return {label: int(float(value)) for name, label, value in found if name == "seals"}
+
+
+def _registers(street: Street) -> dict[str, int]:
+    """What the meters' registers moved from enrolment to the day's end."""
+    household = street.household
+    household.log("registers").unlink(missing_ok=True)
+    arguments = ("registers", "--map", str(street.map_file), "--at", str(street.end))
+    household.run(Program("registers", sim_main(), arguments), SETTLED_WITHIN_S)
+    shown = json.loads(Path(household.log("registers")).read_text())["registers"]
+    moved = {"import_wh": 0, "export_wh": 0}
+    for meter in street.meters:
+        for name in moved:
+            moved[name] += shown[meter["serial"]][name] - meter[f"initial_{name}"]
+    return moved
