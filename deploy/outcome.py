@@ -166,9 +166,7 @@ def verify_one(street: Street, say: Callable[[str], None]) -> bool:
     delta_wh, seal, serial = best
     bundle = street.plan.folder / "bundle.json"
     bundle.write_text(street.api.text(f"/v1/seals/{seal}/bundle"))
-    say(
-        f"meterseal-verify: the interval of {chosen['delta']} Wh exported by meter {meter}"
-    )
+    say(f"meterseal-verify: the interval of {delta_wh} Wh exported by meter {serial}")
 
     def verify(_: object) -> int:
         return main([str(bundle)])

@@ -1,8 +1,8 @@
 """A rehearsed street: meters, agents and the aggregator, set up in real time, run fast.
 
 Setting up (keys, certificates, one enrolment a home) happens at the real hour while the
-meters stand still; then everything is started again with METERSEAL_CLOCK, one hour before
-the street's day begins. The demo and the kill test both stand on this. It must never reach
+meters stand still; then everything is started again with METERSEAL_CLOCK, shortly
+before the street's day begins. The demo and the kill test both stand on this. It must never reach
 into a program: it starts them, reads their files and asks their API.
 """
 
@@ -131,7 +131,7 @@ def set_up(street: Street, say: Callable[[str], None]) -> None:
 
 
 def begin_day(street: Street) -> None:
-    """Start everything again in fast time, an hour before the day; agents begin to run."""
+    """Start everything again in fast time, LEAD_S before the day; agents begin to run."""
     street.household.stop("sim")
     street.household.stop("aggregator")
     now, speed = time.time(), street.plan.speed
