@@ -139,7 +139,7 @@ async def alone(work: Work, folder: Path) -> Row:
     """Give intake its batches directly."""
     stages = Stages()
     database, intake = await _open(work, folder, stages)
-    await intake.deliver([])
+    stages.spent.clear()
     began, cpu_s = time.perf_counter(), time.process_time()
     for at in range(0, len(work.messages), BATCH):
         await stages.watch(intake.deliver, work.messages[at : at + BATCH])

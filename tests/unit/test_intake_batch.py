@@ -247,6 +247,16 @@ async def test_a_seal_comes_back_as_it_was_sent_and_rot_is_named(
         assert (by_seq.seal, by_seq.digest) == (sent.seal, sent.digest)
 
 
+async def test_a_seal_is_found_by_its_hash_through_an_index(tmp_path: Path) -> None:
+    async with front_desk(tmp_path) as desk:
+        plan = await desk.rows(
+            "EXPLAIN QUERY PLAN SELECT id FROM seals s"
+            " WHERE substr(s.hash, 1, 4) = substr(?, 1, 4) AND s.hash = ?",
+            (bytes(32), bytes(32)),
+        )
+        assert "USING INDEX seals_by_hash" in str(plan)
+
+
 @pytest.mark.parametrize(
     ("table", "change"),
     [

@@ -110,9 +110,6 @@ def sort_out(judged: Iterable[Judged], spoiled: Iterable[Spoiled], now: int) -> 
     for one in judged:
         if one.verdict.fate is Fate.ACCEPTED:
             rows.accepted.append(one)
-            rows.entries.append(
-                _SEAL_ENTRY + one.offer.consensus + one.offer.seal.signature
-            )
             _move(rows, one)
         elif one.verdict.fate is Fate.QUARANTINED:
             _link(rows, one, now)
@@ -123,11 +120,17 @@ def sort_out(judged: Iterable[Judged], spoiled: Iterable[Spoiled], now: int) -> 
         digest, kept = sha256(payload).digest(), payload[:EVIDENCE_PAYLOAD]
         row = (None, agent, None, 0, reason, detail, kept, digest, now)
         rows.refused.append((agent, reason, row))
+    # Neighbours in a register's order are neighbours in every index; seqs stay in order.
+    rows.accepted.sort(key=_register_id)
+    rows.entries = [
+        _SEAL_ENTRY + one.offer.consensus + one.offer.seal.signature
+        for one in rows.accepted
+    ]
     return rows
 
 
 async def keep(tx: Transaction, rows: Rows, now: int, lap: Lap) -> None:
-    """Write the rows; at most twelve statements, however many messages there were."""
+    """Write the rows; at most eleven statements, however many messages there were."""
     if rows.accepted:
         entry_ids = await translog.append(tx, rows.entries)
         lap("log")
@@ -145,20 +148,17 @@ async def keep(tx: Transaction, rows: Rows, now: int, lap: Lap) -> None:
 async def _keep_seals(
     tx: Transaction, rows: Rows, entry_ids: Sequence[int], now: int
 ) -> None:
-    ((last,),) = await tx.rows("SELECT coalesce(max(id), 0) FROM seals")
     seals: list[_Row] = []
     readings: list[_Row] = []
     salts: list[_Row] = []
-    for seal_id, (one, entry) in enumerate(
-        zip(rows.accepted, entry_ids, strict=True), last + 1
-    ):
+    for one, seal_id in zip(rows.accepted, entry_ids, strict=True):
         offer, chain = one.offer, one.chain
         assert chain is not None
         register_id, seal = chain.claim.register_id, offer.seal
         h = seal.header
         seals.append(
             (seal_id, register_id, h.seq, offer.digest, h.first, h.step, h.count,
-             seal.signature, h.prev, h.root, now, entry)
+             seal.signature, h.prev, h.root, now, seal_id)
         )  # fmt: skip
         for r, salt in zip(seal.records, seal.salts, strict=True):
             readings.append(
@@ -169,6 +169,11 @@ async def _keep_seals(
     await tx.many(_SEALS, seals)
     await tx.many(_READINGS, readings)
     await tx.many(_SALTS, salts)
+
+
+def _register_id(one: Judged) -> int:
+    assert one.chain is not None
+    return one.chain.claim.register_id
 
 
 def _move(rows: Rows, one: Judged) -> None:

@@ -46,8 +46,8 @@ ORDER BY r.start, r.revision
 """
 _ARRIVED: Final = """
 WITH RECURSIVE slot (seal_id, register_id, start, step, until) AS (
-  SELECT id, register_id, first, step, first + step * count FROM seals
-    WHERE id > ? AND id <= ?
+  SELECT id, register_id, first, step, first + step * count
+    FROM (SELECT * FROM seals WHERE id > ? ORDER BY id LIMIT ?)
   UNION ALL
   SELECT seal_id, register_id, start + step, step, until FROM slot
     WHERE start + step < until)
@@ -188,14 +188,17 @@ async def arrived(
 
     Go on with the last one's `seal_id`; none means all were seen.
     """
-    rows = await tx.rows(_ARRIVED, (after_seal, after_seal + seals))
+    rows = await tx.rows(_ARRIVED, (after_seal, seals))
     return [Reading(*row) for row in rows]
 
 
 async def seal(
     tx: Transaction, register_id: int, seq: int, genesis: Genesis
 ) -> StoredSeal | None:
-    """Return an accepted seal by its place in the chain, verified, for a bundle."""
+    """Return an accepted seal by its place in the chain, verified, for a bundle.
+
+    A receipt names register, seq and hash: compare the hash with `digest`.
+    """
     where = "WHERE s.register_id = ? AND s.seq = ?"
     return await _one_seal(tx, where, (register_id, seq), genesis)
 
@@ -211,7 +214,8 @@ async def seal_by_hash(
     tx: Transaction, digest: bytes, genesis: Genesis
 ) -> StoredSeal | None:
     """Return an accepted seal by its header hash, verified."""
-    return await _one_seal(tx, "WHERE s.hash = ?", (digest,), genesis)
+    where = "WHERE substr(s.hash, 1, 4) = substr(?, 1, 4) AND s.hash = ?"
+    return await _one_seal(tx, where, (digest, digest), genesis)
 
 
 async def equivocated(tx: Transaction, register_id: int, slot: Interval) -> int | None:

@@ -24,10 +24,11 @@ BEGIN
   SELECT RAISE(ABORT, 'the head of a chain is never deleted');
 END;
 
--- A seal that was accepted. hash is the header hash; count records of step seconds from
--- first on. The rest of the header is the register's, and network, mode 0, bits 0, sum 0.
+-- A seal that was accepted. Its row has the number of its log entry, so one leaf each needs
+-- no index. hash is the header hash; count records of step seconds from first on. The rest
+-- of the header is the register's, and network, mode 0, bits 0, sum 0.
 CREATE TABLE seals (
-  id INTEGER PRIMARY KEY CHECK (id > 0),
+  id INTEGER PRIMARY KEY CHECK (id = log_entry_id),
   register_id INTEGER NOT NULL REFERENCES registers (id),
   seq INTEGER NOT NULL CHECK (seq > 0),
   hash BLOB NOT NULL CHECK (length(hash) = 32),
@@ -38,9 +39,13 @@ CREATE TABLE seals (
   prev BLOB NOT NULL CHECK (length(prev) = 32),
   root BLOB NOT NULL CHECK (length(root) = 32),
   received_at INTEGER NOT NULL,
-  log_entry_id INTEGER NOT NULL UNIQUE REFERENCES log_entries (id),
+  log_entry_id INTEGER NOT NULL REFERENCES log_entries (id),
   UNIQUE (seq, register_id)
 ) STRICT;
+
+-- Hashes are random, so each insert here falls on a page of its own; four bytes of them
+-- find a seal among billions and make a quarter of the pages that whole hashes would.
+CREATE INDEX seals_by_hash ON seals (substr(hash, 1, 4));
 
 CREATE TRIGGER seals_are_never_changed
 BEFORE UPDATE ON seals
