@@ -207,6 +207,43 @@ async def test_what_the_receipt_key_did_not_sign_is_not_believed(
         assert side.uplink.counters.answered == 0
 
 
+async def test_a_receipt_of_another_network_is_not_believed(
+    rig: tuple[Rig, Protocol], tmp_path: Path
+) -> None:
+    made, speaks = rig
+    oracle = Oracle(PUBLIC)
+    oracle.enrol([ONE])
+    oracle.receipts_of = bytes(32)
+    await made.start(oracle)  # type: ignore[arg-type]  # deliver is all it uses
+    side = Side(tmp_path, [ONE], oracle, address(made, speaks))
+    put(side.box, records(ONE, [1]))
+    async with running(side):
+        await until(lambda: side.uplink.counters.forged > 0)
+        assert await side.waiting() == 1
+
+
+async def test_after_a_reconnection_nothing_waits_for_its_timeout(
+    tmp_path: Path,
+) -> None:
+    oracle = Oracle(PUBLIC)
+    oracle.enrol([ONE])
+    deaf = Deaf(oracle)
+    limits = BatchLimits()
+    async with Rig(None, MQTTProtocolVersion.MQTTv5, limits) as made:
+        await made.start(deaf)  # type: ignore[arg-type]  # deliver is all it uses
+        side = Side(tmp_path, [ONE], oracle, address(made))
+        put(side.box, records(ONE, [1]))
+        async with running(side):
+            await until(lambda: len(deaf.got) == 1)
+            deaf.hears = True
+            await made.stop()
+            await until(lambda: not side.uplink.counters.connected)
+            await made.start(deaf)  # type: ignore[arg-type]  # deliver is all it uses
+            await until(lambda: side.uplink.counters.connected)
+            async with asyncio.timeout(RESEND_S / 2):
+                await side.until_empty()
+
+
 async def test_the_uplink_outlives_its_broker(tmp_path: Path) -> None:
     oracle = Oracle(PUBLIC)
     oracle.enrol([ONE])

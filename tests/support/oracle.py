@@ -69,6 +69,8 @@ class Oracle:
     now: int = BEGAN + 30 * 86_400
     clock: Callable[[], float] | None = None
     genesis: Genesis = GENESIS
+    receipts_of: bytes | None = None
+    """The network its receipts name, when that is to be another one."""
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     chains: dict[tuple[bytes, int], Chain] = field(default_factory=dict)
     shown: dict[tuple[bytes, int, int], set[bytes]] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class Oracle:
         """Return the answers as a signed receipt."""
         found = list(answers)
         receipt = Receipt(
-            self.genesis.network,
+            self.receipts_of or self.genesis.network,
             self.now + 60,
             tuple(a for a in found if isinstance(a, Answer)),
             tuple(a for a in found if isinstance(a, Refusal)),
