@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,9 @@ from meterseal_proto.errors import Reason, Unavailable
 from meterseal_proto.intervals import Interval
 from meterseal_proto.keys import Algorithm
 from meterseal_proto.receipt import MAX_ANSWERS
-from tests.support.devices import BEGAN_AT, GENESIS, device
+from tests.support.devices import BEGAN_AT, GENESIS, device, enrol, rotate
 from tests.support.frontdesk import RECEIPT_KEY, front_desk
-from tests.support.misdeeds import HISTORY, MISDEEDS
+from tests.support.misdeeds import HISTORY, MISDEEDS, OTHER_KEY
 
 MOST_STATEMENTS = 14
 
@@ -93,6 +94,32 @@ async def test_statements_do_not_grow_with_the_batch(tmp_path: Path) -> None:
     small = await _statements(tmp_path / "small", 1)
     assert await _statements(tmp_path / "large", 60) == small
     assert small <= MOST_STATEMENTS
+
+
+async def test_a_change_in_the_registry_holds_from_the_next_batch_on(
+    tmp_path: Path,
+) -> None:
+    one, later = device(1), device(2)
+    async with front_desk(tmp_path, [one]) as desk:
+        await desk.take(one.tell(1).by("pi-1"))
+        new = later.tell(1)
+        assert await desk.answers(new.by("pi-1")) == {new.digest: "unknown-meter"}
+        async with desk.database.transaction() as tx:
+            await enrol(tx, [later])
+            await rotate(tx, one, OTHER_KEY.public, last_seq=1)
+        old = one.seal(one.records([2]))
+        by_new_key = replace(one, key=OTHER_KEY).tell(2)
+        assert await desk.answers(new.by("pi-1"), old.by("pi-1")) == {
+            new.digest: "durable",
+            old.digest: "key-revoked",
+        }
+        answers = await desk.answers(by_new_key.by("pi-1"))
+        assert answers == {by_new_key.digest: "durable"}
+        async with desk.database.transaction() as tx:
+            await tx.rows("UPDATE meters SET agent = 'pi-2' WHERE id = 1")
+        again = await desk.answers(by_new_key.by("pi-1"), by_new_key.by("pi-2"))
+        assert again == {by_new_key.digest: "durable"}
+        assert desk.intake.tally.reasons[Reason.UNKNOWN_METER] == 2
 
 
 async def test_every_bad_input_is_answered_kept_as_evidence_and_never_counted(

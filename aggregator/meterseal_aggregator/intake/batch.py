@@ -24,10 +24,10 @@ from sqlalchemy.exc import OperationalError
 from meterseal_aggregator.intake import judge, keep, store
 from meterseal_aggregator.intake.accept import Chain, Fate, Offer
 from meterseal_aggregator.intake.answer import receipts
+from meterseal_aggregator.intake.claims import Claims
 from meterseal_aggregator.intake.judge import Judged, Pending, RegisterKey, Spoiled
 from meterseal_aggregator.intake.keep import Lap
 from meterseal_aggregator.intake.port import Incoming, Reply
-from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.errors import Reason, Unavailable
@@ -85,6 +85,7 @@ class Intake:
         self._now = now
         self._lap = lap
         self._threads = ThreadPoolExecutor(VERIFY_THREADS, "intake")
+        self._claims = Claims()
         self.tally = Tally()
 
     async def deliver(self, messages: Sequence[Incoming]) -> list[Reply]:
@@ -134,16 +135,15 @@ class Intake:
     async def _chains(
         self, tx: Transaction, offers: Sequence[Offer]
     ) -> dict[RegisterKey, Chain]:
-        """Return the registers of the offers that are enrolled: at most three statements."""
+        """Return the registers of the offers that are enrolled: at most four statements."""
         if not offers:
             return {}
         named = {(o.seal.header.meter, o.seal.header.register) for o in offers}
-        claims = await registry.claims(tx, [meter for meter, _ in named])
-        wanted = [claims[name] for name in named if name in claims]
-        heads = await store.heads(tx, [claim.register_id for claim in wanted])
-        chains: dict[RegisterKey, Chain] = {
-            (claim.meter, claim.register): Chain.of(claim, heads.get(claim.register_id))
-            for claim in wanted
+        claims = await self._claims.of(tx, named)
+        heads = await store.heads(tx, [c.register_id for c in claims.values()])
+        chains = {
+            name: Chain.of(claim, heads.get(claim.register_id))
+            for name, claim in claims.items()
         }
         await _learn_links(tx, offers, chains)
         return chains

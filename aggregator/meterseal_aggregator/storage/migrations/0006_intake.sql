@@ -194,3 +194,48 @@ BEFORE DELETE ON equivocations
 BEGIN
   SELECT RAISE(ABORT, 'an equivocation is never deleted');
 END;
+
+-- Counts the changes of all that claims are made of, so that intake knows in one look
+-- whether what it remembers of the registry still holds.
+CREATE TABLE claims_version (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  version INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO claims_version (id, version) VALUES (1, 0);
+
+CREATE TRIGGER claims_see_new_meters
+AFTER INSERT ON meters
+BEGIN
+  UPDATE claims_version SET version = version + 1;
+END;
+
+CREATE TRIGGER claims_see_changed_meters
+AFTER UPDATE ON meters
+BEGIN
+  UPDATE claims_version SET version = version + 1;
+END;
+
+CREATE TRIGGER claims_see_new_registers
+AFTER INSERT ON registers
+BEGIN
+  UPDATE claims_version SET version = version + 1;
+END;
+
+CREATE TRIGGER claims_see_changed_registers
+AFTER UPDATE ON registers
+BEGIN
+  UPDATE claims_version SET version = version + 1;
+END;
+
+CREATE TRIGGER claims_see_new_key_spans
+AFTER INSERT ON key_spans
+BEGIN
+  UPDATE claims_version SET version = version + 1;
+END;
+
+CREATE TRIGGER claims_see_changed_key_spans
+AFTER UPDATE ON key_spans
+BEGIN
+  UPDATE claims_version SET version = version + 1;
+END;
