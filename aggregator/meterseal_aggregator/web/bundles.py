@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from meterseal_aggregator.identity.model import Action
-from meterseal_aggregator.intake.store import StoredSeal, seal_by_hash
+from meterseal_aggregator.intake.store import StoredSeal, seal, seal_row
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry.model import Span
 from meterseal_aggregator.stacks import store as anchors
@@ -21,7 +21,7 @@ from meterseal_aggregator.translog import proofs
 from meterseal_aggregator.translog import store as log
 from meterseal_aggregator.web.auth import Access, Asking
 from meterseal_aggregator.web.problems import not_found, not_yet
-from meterseal_aggregator.web.shapes import HashHex
+from meterseal_aggregator.web.shapes import ById, MeterHex, Obis, parse_register
 from meterseal_proto.bundle import (
     Anchor,
     Bundle,
@@ -31,25 +31,48 @@ from meterseal_proto.bundle import (
 )
 from meterseal_proto.enrolment import Genesis
 
-router = APIRouter(prefix="/v1/seals", tags=["evidence"])
+router = APIRouter(prefix="/v1", tags=["evidence"])
 
 MEDIA_TYPE: Final = "application/json"
 
 
-@router.get("/{digest}/bundle", response_class=Response)
-async def take_bundle(digest: HashHex, access: Asking) -> Response:
-    """Give the evidence bundle of a seal by its header hash, for meterseal-verify."""
-    genesis = access.site.office.genesis
+@router.get("/seals/{seal_id}/bundle", response_class=Response)
+async def take_bundle(seal_id: ById, access: Asking) -> Response:
+    """Give the evidence bundle of a seal by its number, for meterseal-verify."""
     async with access.site.database.reading() as tx:
-        stored = await seal_by_hash(tx, bytes.fromhex(digest), genesis)
-        if stored is None:
-            access.allow(Action.TAKE_BUNDLE)
-            raise not_found("seal")
-        await _allow(tx, access, stored)
-        if stored.erased:
-            raise not_found("seal with its readings: they were erased")
-        bundle = await _gather(tx, stored, genesis)
-    name = f'attachment; filename="{digest[:16]}.bundle.json"'
+        stored = await seal_row(tx, seal_id, access.site.office.genesis)
+        return await _answer(tx, access, stored)
+
+
+@router.get(
+    "/meters/{meter}/registers/{register}/seals/{seq}/bundle", response_class=Response
+)
+async def take_bundle_by_place(
+    meter: MeterHex, register: Obis, seq: ById, access: Asking
+) -> Response:
+    """Give the evidence bundle of a seal by its place in the register's chain.
+
+    A receipt names it so; compare the header hash with the receipt's.
+    """
+    async with access.site.database.reading() as tx:
+        code = parse_register(register)
+        spans = await access.spans(tx, bytes.fromhex(meter), Action.TAKE_BUNDLE)
+        row = next((span.register_id for span in spans if span.register == code), 0)
+        stored = await seal(tx, row, seq, access.site.office.genesis)
+        return await _answer(tx, access, stored)
+
+
+async def _answer(
+    tx: Transaction, access: Access, stored: StoredSeal | None
+) -> Response:
+    if stored is None:
+        access.allow(Action.TAKE_BUNDLE)
+        raise not_found("seal")
+    await _allow(tx, access, stored)
+    if stored.erased:
+        raise not_found("seal with its readings: they were erased")
+    bundle = await _gather(tx, stored, access.site.office.genesis)
+    name = f'attachment; filename="{stored.digest.hex()[:16]}.bundle.json"'
     return Response(
         bundle.encode(), 200, {"Content-Disposition": name}, media_type=MEDIA_TYPE
     )
@@ -78,17 +101,17 @@ async def _gather(tx: Transaction, stored: StoredSeal, genesis: Genesis) -> Bund
         raise not_yet("the seal waits for its place in the log; ask again in a minute")
     row = await anchors.covering(tx, index)
     head = await log.head_at(tx, row.size) if row is not None else None
-    seal = await proofs.include(tx, stored.log_entry_id, head)
+    place = await proofs.include(tx, stored.log_entry_id, head)
     key_id = await registry.key_event_id(tx, stored.register_id, stored.seal.header.seq)
-    key = await proofs.include(tx, key_id or 0, seal.head) if seal else None
-    if seal is None or key is None:
+    key = await proofs.include(tx, key_id or 0, place.head) if place else None
+    if place is None or key is None:
         raise not_yet("no checkpoint covers the seal yet; ask again in a minute")
     (entry,) = await log.entries(tx, key.index, 1)
     return Bundle(
         genesis,
         KeyEvidence(entry.body, Logged(key.index, key.proof)),
-        SealEvidence(stored.seal, Logged(seal.index, seal.proof)),
-        seal.head.note,
+        SealEvidence(stored.seal, Logged(place.index, place.proof)),
+        place.head.note,
         None,
         _anchor(row),
     )

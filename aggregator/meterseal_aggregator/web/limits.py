@@ -83,7 +83,8 @@ def check_json(body: bytes) -> None:
     if body.count(b"{") + body.count(b"[") > MAX_BRACKETS:
         raise bad_json(f"the body opens more than {MAX_BRACKETS} objects and lists")
     try:
-        json.loads(body, object_pairs_hook=_no_twins, parse_constant=_no_constant)
+        text = body.decode("utf-8")  # RFC 8259 8.1: UTF-8, and no byte order mark
+        json.loads(text, object_pairs_hook=_no_twins, parse_constant=_no_constant)
     except _Twin as twin:
         raise bad_json(str(twin)) from None
     except (ValueError, RecursionError):

@@ -6,7 +6,7 @@ A member never sees a reading from before he moved in or after he left (SETTLED 
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 
 from meterseal_aggregator.identity import store as identity
@@ -23,21 +23,20 @@ from meterseal_aggregator.web.shapes import (
     MAX_SECOND,
     Limit,
     MeterHex,
+    Obis,
     Page,
     View,
     cursor,
+    parse_register,
 )
 from meterseal_proto.intervals import Interval
-from meterseal_proto.units import MeterId, obis_text, parse_obis
+from meterseal_proto.units import MeterId, obis_text
 
 router = APIRouter(prefix="/v1/meters", tags=["meters"])
 
 OLDEST_S = 400 * 86_400
 """Without a from, a list begins at most this long ago: as far as corrections reach."""
 
-Obis = Annotated[
-    str, Path(pattern=r"^\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(\*\d{1,3})?$")
-]
 From = Annotated[int | None, Query(alias="from", ge=0, le=MAX_SECOND)]
 To = Annotated[int | None, Query(ge=0, le=MAX_SECOND)]
 
@@ -72,7 +71,7 @@ class ReadingView(View):
     """One accepted interval: `delta` Wh (or litres) from `start` for `length` seconds.
 
     `value` is the register at its end, `quality` the device's code (ESPI), `seal` the
-    header hash by which a bundle is asked for.
+    number by which its seal's bundle is asked for, `seal_hash` its header hash.
     """
 
     start: int
@@ -81,7 +80,8 @@ class ReadingView(View):
     delta: int
     value: int
     quality: int
-    seal: str
+    seal: int
+    seal_hash: str
 
 
 class RevokedView(View):
@@ -147,13 +147,13 @@ async def list_readings(
 
     Go on with from = `next`; a page may hold fewer readings than its time has slots.
     """
-    code = _code(register)
+    code = parse_register(register)
     now = int(access.site.now())
     async with access.site.database.reading() as tx:
         spans = await access.spans(tx, bytes.fromhex(meter), Action.SEE_READINGS)
-        mine = [span for span in spans if obis_text(span.register) == code]
+        mine = [span for span in spans if span.register == code]
         steps = await registry.registers(tx, bytes.fromhex(meter))
-        step = next((r.step for r in steps if obis_text(r.register) == code), None)
+        step = next((r.step for r in steps if r.register == code), None)
         if not mine or step is None:
             raise not_found("register")
         first = max(begin or 0, mine[0].from_at, now - OLDEST_S if begin is None else 0)
@@ -194,7 +194,7 @@ async def remove(meter: MeterHex, wish: EndWish, access: Asking) -> MeterView:
 
 
 async def _seal_hashes(tx: Transaction, seal_ids: Sequence[int]) -> dict[int, bytes]:
-    """Return the header hashes of seals, by which their bundles are asked for."""
+    """Return the header hashes of seals, which receipts name."""
     marks = ", ".join("?" * len(seal_ids))
     rows = await tx.rows(
         f"SELECT id, hash FROM seals WHERE id IN ({marks})",  # noqa: S608 - question marks only
@@ -216,13 +216,6 @@ def _within(row: Reading, spans: Sequence[Span], end: int) -> bool:
         span.from_at <= row.start and (span.to_at is None or until <= span.to_at)
         for span in spans
     )
-
-
-def _code(text: str) -> str:
-    try:
-        return obis_text(parse_obis(text))
-    except ValueError:
-        raise not_found("register") from None
 
 
 def _meter(meter: Meter) -> MeterView:
@@ -251,7 +244,8 @@ def _reading(row: Reading, digest: bytes) -> ReadingView:
         delta=row.delta,
         value=row.value,
         quality=row.quality,
-        seal=digest.hex(),
+        seal=row.seal_id,
+        seal_hash=digest.hex(),
     )
 
 

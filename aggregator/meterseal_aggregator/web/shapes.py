@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Final, Generic, TypeVar
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.port import Counters
@@ -18,6 +18,8 @@ from meterseal_aggregator.jobs import Tally
 from meterseal_aggregator.registry.enrol import Office
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.web.limits import Rate
+from meterseal_aggregator.web.problems import not_found
+from meterseal_proto.units import RegisterId, parse_obis
 
 MAX_PAGE: Final = 1_000
 """Rows a page: about ten days of quarter hours, 200 KiB of JSON."""
@@ -75,9 +77,11 @@ Name = Annotated[
 ]
 Second = Annotated[int, Field(ge=0, le=MAX_SECOND)]
 Watts = Annotated[int, Field(gt=0, le=100_000_000)]
-ById = Annotated[int, Path(ge=1, le=MAX_ID)]
+ById = Annotated[int, BeforeValidator(_digits), Path(ge=1, le=MAX_ID)]
 MeterHex = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
-HashHex = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Obis = Annotated[
+    str, Path(pattern=r"^\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(\*\d{1,3})?$")
+]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 AfterId = Annotated[int, Query(ge=0, le=MAX_ID)]
 
@@ -85,3 +89,11 @@ AfterId = Annotated[int, Query(ge=0, le=MAX_ID)]
 def cursor(found: list[T], limit: int, last: Callable[[T], object]) -> str | None:
     """Return the cursor after a full page, None when the page was the last one."""
     return str(last(found[-1])) if len(found) == limit else None
+
+
+def parse_register(text: str) -> RegisterId:
+    """Return the register an OBIS code in a path names; raises the answer 404."""
+    try:
+        return parse_obis(text)
+    except ValueError:
+        raise not_found("register") from None

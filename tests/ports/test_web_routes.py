@@ -1,0 +1,279 @@
+"""The API: everybody sees what is his and nothing else; the journey's routes answer."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from meterseal_aggregator.web.site import OPEN
+from meterseal_proto.claims import Expectation, Verdict
+from meterseal_proto.verify import examine
+from tests.support.enrolling import GENESIS, SLOT, a_key, a_meter, a_request
+from tests.support.webhouse import (
+    EXPORT,
+    MOVED,
+    WebHouse,
+    a_lived_in_house,
+    pretty,
+)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[WebHouse]:
+    async with a_lived_in_house(tmp_path) as opened:
+        yield opened
+
+
+def _routes(routes: list[BaseRoute]) -> list[tuple[str, str]]:
+    """Return every method and path of the app, also of nested routers."""
+    found = []
+    for route in routes:
+        inner = getattr(route, "routes", None)
+        if inner:
+            found += _routes(list(inner))
+        path = getattr(route, "path", None)
+        for method in getattr(route, "methods", None) or ():
+            assert isinstance(path, str)
+            found.append((method, path))
+    return sorted(set(found))
+
+
+def _openapi_routes(house: WebHouse) -> list[tuple[str, str]]:
+    paths = house.app.openapi()["paths"]
+    return [(m.upper(), path) for path, item in paths.items() for m in item]
+
+
+def _filled(house: WebHouse, path: str) -> str:
+    """Fill a path with Ada's things."""
+    values = {
+        "{member_id}": str(house.members["ada"]),
+        "{point_id}": str(house.registry.point),
+        "{token_id}": "1",
+        "{meter}": house.meter,
+        "{register}": EXPORT,
+        "{seal_id}": str(house.seals[0]),
+        "{seq}": "1",
+        "{path:path}": "0/000.p/1",
+        "{path}": "0/000.p/1",
+    }
+    for name, value in values.items():
+        path = path.replace(name, value)
+    assert "{" not in path, path
+    return path
+
+
+async def test_every_route_but_the_open_ones_wants_a_token(house: WebHouse) -> None:
+    census = _routes(house.app.routes) or []
+    census += [r for r in _openapi_routes(house) if r not in census]
+    asked = 0
+    for method, path in census:
+        plain = path.replace("{path}", "{path:path}")
+        if plain in OPEN:
+            continue
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "x"}):
+            answer = await house.ask(method, _filled(house, path), headers=headers)
+            assert answer.status_code in {401, 405}, (method, path, pretty(answer))
+            asked += answer.status_code == 401
+    assert asked >= 3 * 20
+
+
+async def test_the_open_list_names_only_routes_that_exist(house: WebHouse) -> None:
+    paths = {
+        path.replace("{path}", "{path:path}") for _, path in _openapi_routes(house)
+    }
+    assert paths | {"/v1/openapi.json"} >= OPEN
+
+
+READABLE = {
+    "operator": "*",
+    "auditor": {"/v1/meters", "/v1/meters/{meter}", "/v1/acts"},
+    "metrics": {"/metrics"},
+    "ada": {
+        "/v1/members/{member_id}",
+        "/v1/members/{member_id}/balances",
+        "/v1/meter-points",
+        "/v1/meter-points/{point_id}",
+        "/v1/meters",
+        "/v1/meters/{meter}",
+        "/v1/meters/{meter}/registers/{register}/readings",
+        "/v1/seals/{seal_id}/bundle",
+        "/v1/meters/{meter}/registers/{register}/seals/{seq}/bundle",
+    },
+    "bo": {"/v1/meter-points", "/v1/meters"},
+    "cleo": {
+        "/v1/meter-points",
+        "/v1/meter-points/{point_id}",
+        "/v1/meters",
+        "/v1/meters/{meter}",
+        "/v1/meters/{meter}/registers/{register}/readings",
+    },
+}
+"""What each may read of Ada's things; lists show only what is the caller's own."""
+
+
+@pytest.mark.parametrize("who", READABLE)
+async def test_a_role_reads_its_own_and_nothing_else(house: WebHouse, who: str) -> None:
+    allowed = READABLE[who]
+    for method, path in _openapi_routes(house):
+        if path.replace("{path}", "{path:path}") in OPEN:
+            continue
+        if who == "operator" and method != "GET":
+            continue
+        body: dict[str, object] | None = {} if method == "POST" else None
+        answer = await house.ask(method, _filled(house, path), who, json=body)
+        if method == "GET" and (allowed == "*" or path in allowed):
+            assert answer.status_code == 200, (path, pretty(answer))
+        elif method == "GET":
+            assert answer.status_code == 403, (path, pretty(answer))
+        else:
+            assert answer.status_code in {403, 422}, (method, path, pretty(answer))
+
+
+async def test_nobody_but_the_operator_changes_anything(house: WebHouse) -> None:
+    bodies: dict[str, object] = {
+        "/v1/members": {"name": "Eve"},
+        "/v1/meter-points": {"name": "Home 9"},
+        "/v1/meter-points/{point_id}/tenancies": {"member": 1, "from_at": 1},
+        "/v1/meter-points/{point_id}/tenancies/end": {"at": MOVED + 900},
+        "/v1/meter-points/{point_id}/certifications": {"capacity_w": 1, "from_at": 1},
+        "/v1/meter-points/{point_id}/certifications/end": {"at": MOVED + 900},
+        "/v1/meter-points/{point_id}/codes": {"agent": "eve", "capacity_w": 1},
+        "/v1/meters/{meter}/revocation": {},
+        "/v1/meters/{meter}/removal": {"at": MOVED + 900},
+        "/v1/tokens": {"role": "operator", "label": "mine"},
+    }
+    posts = {path for method, path in _openapi_routes(house) if method == "POST"}
+    assert posts - OPEN == bodies.keys()
+    for path, body in bodies.items():
+        for who in ("ada", "bo", "cleo", "auditor", "metrics"):
+            answer = await house.post(_filled(house, path), who, body)
+            assert answer.status_code == 403, (who, path, pretty(answer))
+    for who in ("ada", "auditor", "metrics"):
+        gone = await house.ask("DELETE", "/v1/tokens/1", who)
+        assert gone.status_code == 403
+
+
+async def test_tenants_see_their_own_time_only(house: WebHouse) -> None:
+    path = f"/v1/meters/{house.meter}/registers/{EXPORT}/readings?from=0&limit=1000"
+    pages = {who: await _all(house, who) for who in ("ada", "cleo", "operator")}
+    assert [row["start"] for row in pages["ada"]] == [SLOT + n * 900 for n in range(4)]
+    assert [row["start"] for row in pages["cleo"]] == [
+        MOVED + n * 900 for n in range(4)
+    ]
+    assert pages["operator"] == pages["ada"] + pages["cleo"]
+    assert (await house.ask("GET", path, "bo")).status_code == 403
+
+
+async def _all(house: WebHouse, who: str) -> list[dict[str, object]]:
+    """Read page by page, three slots a page."""
+    path = f"/v1/meters/{house.meter}/registers/{EXPORT}/readings"
+    rows, after = [], "0"
+    for _ in range(20):
+        page = await house.get(f"{path}?from={after}&limit=3", who)
+        rows += page["items"]
+        if page["next"] is None:
+            return rows
+        after = page["next"]
+    raise AssertionError("the pages do not end")
+
+
+async def test_a_seal_of_another_tenants_time_gives_no_bundle(house: WebHouse) -> None:
+    for number, who, status in (
+        (0, "ada", 200), (0, "cleo", 403), (7, "cleo", 200), (7, "ada", 403),
+        (0, "bo", 403), (0, "auditor", 403), (0, "operator", 200),
+    ):  # fmt: skip
+        place = f"/v1/meters/{house.meter}/registers/{EXPORT}/seals/{number + 1}"
+        for path in (f"/v1/seals/{house.seals[number]}", place):
+            answer = await house.ask("GET", f"{path}/bundle", who)
+            assert answer.status_code == status, (number, who, path)
+
+
+async def test_a_bundle_from_the_api_verifies_offline(house: WebHouse) -> None:
+    answer = await house.ask("GET", f"/v1/seals/{house.seals[3]}/bundle", "ada")
+    claims = examine(answer.content, Expectation(GENESIS.network.hex()))
+    assert {c.name for c in claims if c.verdict is not Verdict.PASS} == {
+        "receipt",
+        "anchor",
+    }
+    assert not any(c.verdict is Verdict.FAIL for c in claims)
+
+
+async def test_each_tenant_is_credited_his_own_export(house: WebHouse) -> None:
+    for who in ("ada", "cleo"):
+        found = await house.get(f"/v1/members/{house.members[who]}/balances", who)
+        assert [(row["account"], row["held"]) for row in found["items"]] == [
+            (f"producer:{house.members[who]}", 400)
+        ]
+
+
+async def test_the_log_is_public_and_proves_itself(house: WebHouse) -> None:
+    note = await house.ask("GET", "/v1/log/checkpoint")
+    assert note.text.startswith("street.example/log\n10\n")
+    tile = await house.ask("GET", "/v1/log/tile/0/000.p/10")
+    assert (tile.status_code, len(tile.content)) == (200, 320)
+    assert "immutable" in tile.headers["cache-control"]
+    entries = await house.ask("GET", "/v1/log/tile/entries/000.p/10")
+    assert entries.status_code == 200
+    inclusion = await house.get("/v1/log/inclusion?index=3")
+    assert (inclusion["size"], len(inclusion["proof"])) == (10, 4)
+    consistency = await house.get("/v1/log/consistency?first=4&second=10")
+    assert consistency["second_root"] == inclusion["root"]
+    (anchor,) = (await house.get("/v1/anchors"))["items"]
+    assert (anchor["size"], anchor["proves"]) == (10, False)
+    network = await house.get("/v1/network")
+    assert network["network"] == GENESIS.network.hex()
+
+
+async def test_an_operator_runs_a_home_through_the_api(house: WebHouse) -> None:
+    member = (await house.post("/v1/members", "operator", {"name": "Eve"})).json()
+    point = (await house.post("/v1/meter-points", "operator", {"name": "H 9"})).json()
+    base = f"/v1/meter-points/{point['id']}"
+    moved = {"member": member["id"], "from_at": SLOT}
+    assert (await house.post(f"{base}/tenancies", "operator", moved)).status_code == 201
+    again = await house.post(f"{base}/tenancies", "operator", moved)
+    assert again.status_code == 409
+    wish = {"agent": "eve-1", "capacity_w": 10_000}
+    code = (await house.post(f"{base}/codes", "operator", wish)).json()["code"]
+    request = a_request(code, a_meter("E-1"), key=a_key("eve"))
+    enrolled = await house.post("/v1/enrolments", None, request.to_json())
+    assert enrolled.status_code == 201, pretty(enrolled)
+    meter = enrolled.json()["meters"][0]["meter"]
+    shown = await house.get(f"/v1/meters/{meter}", "operator")
+    assert [row["register"] for row in shown["registers"]] == ["1-0:1.8.0", "1-0:2.8.0"]
+    revoked = await house.post(f"/v1/meters/{meter}/revocation", "operator", {})
+    assert revoked.json() == {"last_seq": {"1-0:1.8.0": 0, "1-0:2.8.0": 0}}
+    acts = (await house.get("/v1/acts", "auditor"))["items"]
+    assert [act["act"] for act in acts] == [
+        "member", "meter-point", "move-in", "code-enrolment", "revoke",
+    ]  # fmt: skip
+    assert acts[0]["actor"] == house.tokens["operator"][:10]
+
+
+async def test_a_revoked_token_opens_nothing(house: WebHouse) -> None:
+    wish = {"role": "member", "label": "phone", "member": house.members["ada"]}
+    made = (await house.post("/v1/tokens", "operator", wish)).json()
+    house.tokens["phone"] = made["token"]
+    assert (await house.ask("GET", "/v1/meters", "phone")).status_code == 200
+    page = await house.get("/v1/tokens", "operator")
+    assert made["token"] not in json.dumps(page)
+    last = page["items"][-1]["id"]
+    gone = await house.ask("DELETE", f"/v1/tokens/{last}", "operator")
+    assert gone.status_code == 204
+    assert (await house.ask("GET", "/v1/meters", "phone")).status_code == 401
+
+
+async def test_metrics_count_and_name_nobody(house: WebHouse) -> None:
+    page = (await house.ask("GET", "/metrics", "metrics")).text
+    assert "meterseal_log_entries 10.0" in page
+    assert 'meterseal_seals_total{fate="accepted"}' in page
+    assert house.meter not in page
+
+
+async def test_every_route_is_in_the_openapi(house: WebHouse) -> None:
+    document = (await house.ask("GET", "/v1/openapi.json")).json()
+    routes = [r for r in house.app.routes if isinstance(r, APIRoute)]
+    assert all(route.path.replace(":path", "") in document["paths"] for route in routes)
+    assert len(document["paths"]) >= 25

@@ -1,0 +1,202 @@
+"""The whole API over a real database: three members, a sealed meter, a token for each role."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+
+from meterseal_aggregator.credits import mint
+from meterseal_aggregator.identity import store as identity
+from meterseal_aggregator.identity.model import MemberId, Role
+from meterseal_aggregator.intake.batch import Intake, Notary
+from meterseal_aggregator.intake.port import Counters, Incoming
+from meterseal_aggregator.parameters import store as parameters
+from meterseal_aggregator.parameters.model import Name
+from meterseal_aggregator.registry import record
+from meterseal_aggregator.registry.model import Tenancy
+from meterseal_aggregator.stacks.file import FilePublisher
+from meterseal_aggregator.stacks.job import anchor_once
+from meterseal_aggregator.storage.database import Database
+from meterseal_aggregator.translog import sequencer
+from meterseal_aggregator.vee import job as vee
+from meterseal_aggregator.web.site import Site, build
+from meterseal_proto.enrolment import EnrolmentAnswer
+from meterseal_proto.keys import SealKey
+from meterseal_proto.message import encode_seal
+from meterseal_proto.seal import (
+    Header,
+    OpenRecord,
+    Seal,
+    record_root,
+    record_salt,
+)
+from meterseal_proto.units import MeterId, parse_obis
+from tests.support.enrolling import (
+    GENESIS,
+    LOG_KEY,
+    OFFICE,
+    SLOT,
+    Registry,
+    a_key,
+    a_registry,
+    a_request,
+)
+
+LATER = SLOT + 10 * 900 + 60
+"""The network's time in these tests: ten slots after enrolment."""
+MOVED = SLOT + 4 * 900
+"""When Ada moved out of Home 1 and Cleo in."""
+EXPORT = "1-0:2.8.0"
+
+
+@dataclass
+class WebHouse:
+    """The app, its database, and who may ask: `tokens` by name."""
+
+    registry: Registry
+    app: FastAPI
+    folder: Path
+    meter: str = ""
+    members: dict[str, int] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    seals: list[int] = field(default_factory=list)
+
+    @property
+    def db(self) -> Database:
+        """The database."""
+        return self.registry.db
+
+    async def ask(
+        self, method: str, path: str, who: str | None = None, **rest: Any
+    ) -> httpx2.Response:
+        """Ask as `who`; nobody without. An error of the app is raised, never swallowed."""
+        headers = dict(rest.pop("headers", {}))
+        if who is not None:
+            headers["Authorization"] = f"Bearer {self.tokens[who]}"
+        transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://127.0.0.1"
+        ) as client:
+            return await client.request(method, path, headers=headers, **rest)
+
+    async def get(self, path: str, who: str | None = None) -> Any:
+        """Ask for JSON that must be there."""
+        answer = await self.ask("GET", path, who)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def post(self, path: str, who: str | None, body: object) -> httpx2.Response:
+        """Send JSON."""
+        return await self.ask("POST", path, who, json=body)
+
+
+@asynccontextmanager
+async def a_house(folder: Path) -> AsyncIterator[WebHouse]:
+    """Open the API over a database with members Ada, Bo and Cleo and no meter yet."""
+    async with a_registry(folder) as registry:
+        intake = Intake(registry.db, Notary(GENESIS, LOG_KEY), lambda: LATER)
+        site = Site(
+            database=registry.db,
+            office=OFFICE,
+            now=lambda: LATER,
+            real_now=lambda: LATER,
+            uplink=Counters(),
+            intake=intake.tally,
+            duties={},
+        )
+        house = WebHouse(registry, build(site), folder)
+        await _people(house)
+        try:
+            yield house
+        finally:
+            intake.close()
+
+
+@asynccontextmanager
+async def a_lived_in_house(folder: Path) -> AsyncIterator[WebHouse]:
+    """Open the API over a house whose meter sealed eight slots; Ada left after four."""
+    async with a_house(folder) as house:
+        async with house.db.transaction() as tx:
+            await record.certify(tx, house.registry.point, 9_000, from_at=SLOT)
+            await parameters.record(
+                tx, parameters.Record(Name.FINALITY_DELAY_S, 0, 0, LATER, "test")
+            )
+        request = a_request(await house.registry.code(expires_at=LATER + 60))
+        answer = await house.post("/v1/enrolments", None, request.to_json())
+        assert answer.status_code == 201, answer.text
+        await _seal(house, EnrolmentAnswer.from_json(answer.content))
+        async with house.db.transaction() as tx:
+            await record.end_tenancy(tx, house.registry.point, at=MOVED)
+            cleo = Tenancy(house.members["cleo"], house.registry.point, MOVED, None)
+            await record.begin_tenancy(tx, cleo)
+        await _work(house)
+        yield house
+
+
+async def _people(house: WebHouse) -> None:
+    async with house.db.transaction() as tx:
+        ada = MemberId(house.registry.member)
+        bo = await identity.add_member(tx, "Bo", now=LATER)
+        cleo = await identity.add_member(tx, "Cleo", now=LATER)
+        house.members = {"ada": ada, "bo": bo, "cleo": cleo}
+        point = await record.add_meter_point(tx, "Home 2", now=LATER)
+        await record.begin_tenancy(tx, Tenancy(bo, point, SLOT, None))
+        for role in (Role.OPERATOR, Role.AUDITOR, Role.METRICS):
+            new = identity.NewToken(role, "test", LATER, LATER + 60)
+            house.tokens[role.value] = await identity.make_token(tx, new)
+        for name, member in house.members.items():
+            token = identity.NewToken(
+                Role.MEMBER, "test", LATER, LATER + 60, MemberId(member)
+            )
+            house.tokens[name] = await identity.make_token(tx, token)
+
+
+async def _seal(house: WebHouse, answer: EnrolmentAnswer) -> None:
+    """Seal eight export slots of 100 Wh each, as the enrolled agent does."""
+    house.meter = answer.meters[0].meter
+    start = next(head for head in answer.heads if head.register == EXPORT)
+    intake = Intake(house.db, Notary(GENESIS, LOG_KEY), lambda: LATER)
+    prev, value = bytes.fromhex(start.hash), start.value
+    messages = []
+    for n in range(8):
+        value += 100
+        seal = _one(a_key(), house.meter, (n, prev, value))
+        prev = seal.header.digest(GENESIS.chain_id)
+        messages.append(Incoming("home-1", encode_seal(seal), None))
+    await intake.deliver(messages)
+    intake.close()
+    assert not intake.tally.reasons, intake.tally
+    async with house.db.reading() as tx:
+        rows = await tx.rows("SELECT id FROM seals ORDER BY id")
+    house.seals = [row[0] for row in rows]
+
+
+def _one(key: SealKey, meter: str, at: tuple[int, bytes, int]) -> Seal:
+    n, prev, value = at
+    raw, register = MeterId(bytes.fromhex(meter)), parse_obis(EXPORT)
+    records = (OpenRecord(SLOT + n * 900, 100, value, 14),)
+    salts = (record_salt(bytes(32), register, records[0].start, 900, 0),)
+    header = Header(
+        GENESIS.network, raw, register, records[0].start, 900, 1, n + 1, prev,
+        record_root(records, salts),
+    )  # fmt: skip
+    return Seal(header, key.sign(header.digest(GENESIS.chain_id)), records, salts)
+
+
+async def _work(house: WebHouse) -> None:
+    """Let every duty do what there is to do."""
+    key = sequencer.LogKey("street.example/log", LOG_KEY)
+    await sequencer.run_once(house.db, key, LATER)
+    await vee.run_once(house.db, LATER)
+    await mint.run_once(house.db, GENESIS.network, LATER)
+    await anchor_once(house.db, FilePublisher(house.folder / "anchors"), LATER)
+
+
+def pretty(answer: httpx2.Response) -> str:
+    """Return what went wrong, for assertions."""
+    return json.dumps({"status": answer.status_code, "body": answer.text[:400]})
