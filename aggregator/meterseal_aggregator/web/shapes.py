@@ -72,6 +72,13 @@ class Page(View, Generic[T]):
     next: str | None
 
 
+def _digits(text: object) -> object:
+    """Let only the one spelling of a number in a path be read as one."""
+    if isinstance(text, str) and not (text.isascii() and text.isdigit()):
+        raise ValueError("write a whole number")
+    return text
+
+
 Name = Annotated[
     str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
