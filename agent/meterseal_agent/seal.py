@@ -134,10 +134,18 @@ class Sealer:
         First those waiting for an answer, then newly cut ones. Raises Unavailable when
         the disk fails; whatever was reserved is signed at the next call.
         """
-        waiting = [s for s in self._signed() if s.key not in busy][:room]
+        waiting = self._whole(busy)[:room]
         if len(waiting) < room and self._cut(room - len(waiting)):
-            waiting = [s for s in self._signed() if s.key not in busy][:room]
+            waiting = self._whole(busy)[:room]
         return waiting
+
+    def _whole(self, busy: frozenset[tuple[int, int]]) -> list[Stored]:
+        """Return the signed seals that are not busy and still as they were reserved."""
+        return [
+            seal
+            for seal in self._signed()
+            if seal.key not in busy and self._read(seal) is not None
+        ]
 
     def _signed(self) -> list[Stored]:
         """Return every unanswered seal, signing those that are reserved only."""
@@ -197,9 +205,16 @@ class Sealer:
         )
 
     def _sign(self, stored: Stored) -> bytes | None:
-        """Return the payload with its signature: a stored header, so always the same.
+        """Return the payload with its signature: a stored header, so always the same."""
+        seal = self._read(stored)
+        if seal is None:
+            return None
+        return encode_seal(replace(seal, signature=self._key.sign(stored.hash)))
 
-        None when the disk changed it: that register waits, the others go on.
+    def _read(self, stored: Stored) -> Seal | None:
+        """Return the stored seal; None when the disk changed it.
+
+        That register then waits for a person, the others go on.
         """
         try:
             seal = decode_seal(stored.payload, self._network)
@@ -208,7 +223,7 @@ class Sealer:
         if seal is None or seal.header.digest(self._chain_id) != stored.hash:
             self.damaged.add(stored.key)
             return None
-        return encode_seal(replace(seal, signature=self._key.sign(stored.hash)))
+        return seal
 
     def _salt_key(self, meter: bytes) -> bytes:
         if meter not in self._salt_keys:

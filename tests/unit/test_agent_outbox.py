@@ -260,6 +260,32 @@ def test_a_reserved_seal_that_the_disk_changed_is_not_signed(
     assert cutter.damaged == {(1, 1)}
 
 
+def test_a_signed_seal_that_the_disk_changed_stops_its_register_only(
+    tmp_path: Path, box: Outbox
+) -> None:
+    found = [ONE, start(PUBLIC, register=EXPORT)]
+    box.close()
+    box = opened(tmp_path, found)
+    for one in found:
+        put(box, records(one, [1, 2]))
+    cutter = sealer(box)
+    assert len(cutter.due(room=2, busy=NOT_BUSY)) == 2
+    answer = answer_to_chain(box, 1)
+    connection = box._file.connection()
+    connection.execute("DROP TRIGGER a_signed_seal_keeps_its_bytes")
+    connection.execute("UPDATE seals SET payload = x'00' WHERE chain = 1")
+    (whole,) = cutter.due(room=2, busy=NOT_BUSY)
+    assert (whole.chain, cutter.damaged) == (2, {(1, 1)})
+    applied = box.apply(receipt(answer, answer_to_chain(box, 2)), now=NOW)
+    assert (applied.answered, applied.kept) == (((2, 1),), 1)
+
+
+def answer_to_chain(box: Outbox, number: int) -> Answer:
+    (seal,) = [s for s in box.unanswered() if s.chain == number]
+    register = ONE.register if number == 1 else EXPORT
+    return Answer(ONE.meter, register, seal.seq, seal.hash)
+
+
 def test_a_full_outbox_keeps_what_it_has_says_so_and_still_drains(
     tmp_path: Path,
 ) -> None:

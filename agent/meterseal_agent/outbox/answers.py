@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meterseal_agent.outbox.model import CHAIN_COLUMNS, Applied, Chain, read_chain
-from meterseal_proto.errors import Reason
+from meterseal_proto.errors import Reason, Rejected
 from meterseal_proto.message import decode_seal
 from meterseal_proto.receipt import Answer, Receipt, Refusal
 
@@ -73,10 +73,11 @@ def _apply_one(
         tally.unknown += 1
     elif held.answered_at is not None:
         tally.again += 1
-    elif reason is not None and not reason.final:
+    elif (reason is not None and not reason.final) or not _close(
+        tx, chain, held, network, reason, now
+    ):
         tally.kept += 1
     else:
-        _close(tx, chain, held, network, reason, now)
         tally.answered.append((chain.id, held.seq))
         tally.refused += [] if reason is None else [reason]
 
@@ -107,9 +108,15 @@ def _close(
     network: bytes,
     reason: Reason | None,
     now: int,
-) -> None:
-    """Mark the seal answered and move the chain's head as the protocol says."""
-    header = decode_seal(held.payload, network).header
+) -> bool:
+    """Mark the seal answered and move the chain's head as the protocol says.
+
+    False, and nothing happened, when the disk changed the seal: the sealer tells.
+    """
+    try:
+        header = decode_seal(held.payload, network).header
+    except Rejected:
+        return False
     head = chain.head.after(header, held.hash, held.value, reason)
     moved = head.end != chain.head.end
     tx.execute(
@@ -122,3 +129,4 @@ def _close(
         (*(head.seq, head.hash, head.end, head.value),
          *(0 if moved else header.end, chain.id)),
     )  # fmt: skip
+    return True
