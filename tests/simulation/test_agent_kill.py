@@ -127,7 +127,7 @@ class Rig:
 def test_sixty_kills_lose_no_record_and_never_sign_a_number_twice(
     tmp_path: Path,
 ) -> None:
-    chance = random.Random(20_261_121)  # noqa: S311 - a seed to repeat it by
+    chance = random.Random(20_261_121)
     rig = Rig(tmp_path, chance)
     for _ in range(CYCLES):
         rig.cycle(chance.uniform(0.01, LONGEST_LIFE_S))
