@@ -19,7 +19,6 @@ from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy.exc import OperationalError
 
 from meterseal_aggregator.intake import judge, keep, store
 from meterseal_aggregator.intake.accept import Chain, Fate, Offer
@@ -100,7 +99,7 @@ class Intake:
         self._lap("decode")
         try:
             judged = await self._commit(offers, spoiled, now)
-        except (OperationalError, sqlite3.OperationalError) as error:
+        except sqlite3.OperationalError as error:
             raise Unavailable(f"the database did not take a batch: {error}") from error
         self._lap("commit")
         self.tally.add(judged, spoiled)

@@ -1,4 +1,4 @@
-"""The engine and its transactions: one writer, many readers, nothing lost on power cuts.
+"""The database and its transactions: one writer, many readers, nothing lost on power cuts.
 
 SQLite runs with WAL and synchronous=FULL, asserted at every start: the DELETE default
 and NORMAL both lose committed rows on a power cut. One connection writes, under a lock,
@@ -9,16 +9,12 @@ rule about what is written.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import aiosqlite
-from sqlalchemy import Executable, event
-from sqlalchemy.engine import Row
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from meterseal_proto.errors import Unavailable
 
@@ -30,58 +26,54 @@ WAL_CHECKPOINT_PAGES: Final = 4_000
 """16 MiB of log between checkpoints: few enough to restart fast, enough to batch fsyncs."""
 SQLITE_MAX_VARIABLES: Final = 30_000
 """Parameters one statement may bind; SQLite's own limit is 32,766."""
+STATEMENTS_KEPT: Final = 512
+"""Prepared statements a connection keeps: more than all rooms have together."""
 
-_PRAGMAS: Final = (
+_READER: Final = (f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}",)
+_WRITER: Final = (
+    *_READER,
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     f"PRAGMA wal_autocheckpoint={WAL_CHECKPOINT_PAGES}",
-    f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}",
 )
 
+# What SQLite gives back has no static type; each store function names its columns.
+Row = tuple[Any, ...]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Transaction:
     """An open transaction. `statements` counts what ran, so tests can hold a room to it."""
 
-    connection: AsyncConnection
-    driver: aiosqlite.Connection
-    counter: list[int]
-
-    async def execute(
-        self,
-        statement: Executable,
-        params: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-    ) -> Sequence[Row[Any]]:
-        """Run a SQLAlchemy Core statement; returns its rows, or none for a write."""
-        self.counter[0] += 1
-        result = await self.connection.execute(statement, params)
-        return result.all() if result.returns_rows else ()
+    connection: aiosqlite.Connection
+    statements: int = field(default=0)
 
     async def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run one statement of `?` parameters over many rows, on the raw driver: the hot path."""
+        """Run one statement of `?` parameters over many rows: the hot path of a batch."""
         if rows:
-            self.counter[0] += 1
-            await self.driver.executemany(sql, rows)
+            self.statements += 1
+            await self.connection.executemany(sql, rows)
 
-    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return all rows of a raw select with `?` parameters."""
-        self.counter[0] += 1
-        return [tuple(row) for row in await self.driver.execute_fetchall(sql, params)]
-
-    @property
-    def statements(self) -> int:
-        """How many statements ran in this transaction."""
-        return self.counter[0]
+    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """Run a statement with `?` parameters; returns its rows, or none for a write."""
+        self.statements += 1
+        found = await self.connection.execute_fetchall(sql, params)
+        return list(found)  # type: ignore[arg-type] # tuples: no row factory is set
 
 
 class Database:
     """The aggregator's database; make it with `Database.open`, end it with `close`."""
 
-    def __init__(self, writer: AsyncEngine, readers: AsyncEngine) -> None:
+    def __init__(
+        self, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection]
+    ) -> None:
         self._writer = writer
-        self._readers = readers
         self._lock = asyncio.Lock()
+        self._all = [writer, *readers]
+        self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        for reader in readers:
+            self._readers.put_nowait(reader)
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -90,65 +82,104 @@ class Database:
         Raises Unavailable when the file cannot be opened or will not keep its promises.
         """
         if not url.startswith("sqlite:///"):
-            raise Unavailable(f"{url}: write sqlite:///PATH; no other database is supported yet")
+            raise Unavailable(
+                f"{url}: write sqlite:///PATH; no other database is supported yet"
+            )
         path = url.removeprefix("sqlite:///")
-        writer = _engine(f"sqlite+aiosqlite:///{path}", 1, "BEGIN IMMEDIATE")
-        readers = _engine(f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true", READERS, "BEGIN")
-        database = cls(writer, readers)
+        opened: list[aiosqlite.Connection] = []
         try:
-            async with database.transaction() as tx:
-                await _assert_durable(tx)
-        except (OperationalError, sqlite3.OperationalError) as error:
-            await database.close()
-            raise Unavailable(f"cannot open {path}: {error.__cause__ or error}") from error
-        return database
+            opened.append(await _connect(f"file:{_quoted(path)}", _WRITER))
+            await _assert_durable(opened[0])
+            for _ in range(READERS):
+                opened.append(await _connect(f"file:{_quoted(path)}?mode=ro", _READER))
+        except (sqlite3.Error, Unavailable) as error:
+            for connection in opened:
+                await connection.close()
+            raise Unavailable(f"cannot open {path}: {error}") from error
+        return cls(opened[0], opened[1:])
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Open the one writing transaction: committed at the end, rolled back on an exception."""
-        async with self._lock, self._writer.begin() as connection:
-            yield await _transaction(connection)
+        """Open the one writing transaction: committed at the end, rolled back on an exception.
+
+        Raises Unavailable when another process keeps the file locked.
+        """
+        async with self._lock, _begun(self._writer, "BEGIN IMMEDIATE") as tx:
+            yield tx
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """Open a transaction that sees one moment and cannot write."""
-        async with self._readers.begin() as connection:
-            yield await _transaction(connection)
+        connection = await self._readers.get()
+        try:
+            async with _begun(connection, "BEGIN") as tx:
+                yield tx
+        finally:
+            self._readers.put_nowait(connection)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._readers.dispose()
-        await self._writer.dispose()
+        for connection in self._all:
+            await connection.close()
 
 
-async def _transaction(connection: AsyncConnection) -> Transaction:
-    raw = await connection.get_raw_connection()
-    driver = raw.driver_connection
-    assert isinstance(driver, aiosqlite.Connection)
-    return Transaction(connection, driver, [0])
+@asynccontextmanager
+async def _begun(
+    connection: aiosqlite.Connection, begin: str
+) -> AsyncIterator[Transaction]:
+    """Run a transaction on a connection; nobody else uses it meanwhile.
+
+    A cancelled task still rolls back: the connection goes to the next one clean.
+    """
+    try:
+        await connection.execute(begin)
+    except sqlite3.OperationalError as error:
+        raise Unavailable(f"the database is busy: {error}") from error
+    except asyncio.CancelledError:
+        await asyncio.shield(_roll_back(connection))
+        raise
+    try:
+        yield Transaction(connection)
+    except BaseException:
+        await asyncio.shield(_roll_back(connection))
+        raise
+    await asyncio.shield(_commit(connection))
 
 
-def _engine(url: str, size: int, begin: str) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=size, max_overflow=0)
-
-    # The driver would begin transactions by itself, late and deferred; we do it.
-    @event.listens_for(engine.sync_engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:  # SQLAlchemy's adapter types
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in _PRAGMAS if begin == "BEGIN IMMEDIATE" else _PRAGMAS[-1:]:
-            cursor.execute(pragma)
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Any) -> None:  # SQLAlchemy's adapter type
-        connection.exec_driver_sql(begin)
-
-    return engine
+async def _commit(connection: aiosqlite.Connection) -> None:
+    try:
+        await connection.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        await _roll_back(connection)
+        raise Unavailable(f"the database did not commit: {error}") from error
 
 
-async def _assert_durable(tx: Transaction) -> None:
-    ((mode,),) = await tx.rows("PRAGMA journal_mode")
-    ((level,),) = await tx.rows("PRAGMA synchronous")
+async def _roll_back(connection: aiosqlite.Connection) -> None:
+    # A cancelled statement may still run in the driver's thread; this comes after it,
+    # so only SQLite itself can tell whether there is anything to roll back.
+    with suppress(sqlite3.OperationalError):
+        await connection.execute("ROLLBACK")
+
+
+async def _connect(uri: str, pragmas: Sequence[str]) -> aiosqlite.Connection:
+    # isolation_level None: the driver would begin transactions by itself, late and deferred.
+    connection = await aiosqlite.connect(
+        uri, uri=True, isolation_level=None, cached_statements=STATEMENTS_KEPT
+    )
+    for pragma in pragmas:
+        await connection.execute(pragma)
+    return connection
+
+
+def _quoted(path: str) -> str:
+    """Escape what a `file:` URI would read as its own punctuation."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+async def _assert_durable(connection: aiosqlite.Connection) -> None:
+    ((mode,),) = await connection.execute_fetchall("PRAGMA journal_mode")
+    ((level,),) = await connection.execute_fetchall("PRAGMA synchronous")
     if mode != "wal" or level != 2:
-        raise Unavailable(f"SQLite keeps journal_mode={mode}, synchronous={level}; WAL and FULL needed")
+        raise Unavailable(
+            f"journal_mode={mode}, synchronous={level}; WAL and FULL needed"
+        )
