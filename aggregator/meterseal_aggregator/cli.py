@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
         config = load(path)
         _log_to_stderr(config.log_level)
         return asyncio.run(_open_and_do(config, options))
-    except (*theirs, Unavailable, Rotten, ValueError) as error:
+    except (*theirs, Unavailable, Rotten) as error:
         return _fail(str(error))
 
 
@@ -123,8 +123,12 @@ async def _parameter(house: "House", options: argparse.Namespace) -> int:
     from meterseal_aggregator.parameters.model import PARAMETERS, Name
 
     name = Name(options.name)
-    number = isinstance(PARAMETERS[name].default, int)
-    value = int(options.value) if number else options.value
+    value: int | str = options.value
+    if isinstance(PARAMETERS[name].default, int):
+        try:
+            value = int(options.value)
+        except ValueError:
+            return _fail(f"{name.value} is a whole number, not {options.value!r}")
     begin = await set_parameter(house, name, value, options.from_at)
     print(f"{name.value} is {value} from {begin} on")
     return 0

@@ -73,9 +73,12 @@ class TokenWish:
 async def enrol(house: House, wish: EnrolWish) -> Enrolled:
     """Make the member, the meter point, tenancy and certification where missing, and a code.
 
-    Raises Refused, or ValueError for a name that cannot stand in a topic.
+    Raises Refused, also for an agent's name that cannot stand in a topic.
     """
-    check_name(wish.agent)
+    try:
+        check_name(wish.agent)
+    except ValueError as error:
+        raise Refused(Trouble.BAD_REQUEST, str(error)) from None
     now, real = int(house.now()), int(house.real_now())
     begin = now - now % DAY_S if wish.from_at is None else wish.from_at
     code = new_code()

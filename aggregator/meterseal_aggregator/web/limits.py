@@ -5,6 +5,7 @@ no name twice in an object, no NaN, no depth that would break the parser. This m
 must never keep more than a bounded number of callers in mind.
 """
 
+import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from meterseal_aggregator.web.problems import Problem, bad_json, too_large
+from meterseal_aggregator.web.problems import Problem, bad_json, too_large, too_slow
 
 MAX_BODY_BYTES: Final = 65_536
 """Bodies of operators are a few lines."""
@@ -21,6 +22,8 @@ MAX_ENROLMENT_BYTES: Final = 1_048_576
 """247 meters of 16 registers take some 500 KiB."""
 MAX_BRACKETS: Final = 20_000
 """Objects and lists in a body: the largest enrolment has 8,400."""
+BODY_WITHIN_S: Final = 15.0
+"""A Pi behind a poor modem sends 500 KiB in this time; a slower one only holds a place."""
 CALLERS: Final = 4_096
 """Addresses whose rate is remembered; the one asked for longest ago is forgotten first."""
 
@@ -62,9 +65,13 @@ class StrictBodies:
             await self._app(scope, receive, send)
             return
         try:
-            body = await _read(receive, self._limit_of(scope["path"]))
+            async with asyncio.timeout(BODY_WITHIN_S):
+                body = await _read(receive, self._limit_of(scope["path"]))
             if body:
                 check_json(body)
+        except TimeoutError:
+            await too_slow().response()(scope, receive, send)
+            return
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return

@@ -115,6 +115,13 @@ def too_large(limit: int) -> Problem:
     )
 
 
+def too_slow() -> Problem:
+    """Return the answer to a body that did not arrive in time."""
+    return Problem(
+        HTTPStatus.REQUEST_TIMEOUT, "too-slow", "the body did not arrive in time"
+    )
+
+
 def bad_json(detail: str) -> Problem:
     """Return the answer to a body that is not strict JSON."""
     return Problem(HTTPStatus.BAD_REQUEST, "bad-json", detail)
