@@ -118,6 +118,14 @@ async def _token(house: "House", options: argparse.Namespace) -> int:
     return 0
 
 
+async def _certificate(house: "House", options: argparse.Namespace) -> int:
+    from meterseal_aggregator.app.deeds import issue_certificate
+
+    await issue_certificate(house, options.name, options.out, server=options.server)
+    print(f"{options.out} holds a key and its certificate of the device CA")
+    return 0
+
+
 async def _parameter(house: "House", options: argparse.Namespace) -> int:
     from meterseal_aggregator.app.deeds import set_parameter
     from meterseal_aggregator.parameters.model import PARAMETERS, Name
@@ -197,6 +205,7 @@ def _parser() -> argparse.ArgumentParser:
         ("migrate", _migrate, "bring the database up to date"),
         ("enrol", _enrol, "prepare a home and print its agent's one-time code"),
         ("token", _token, "make a bearer token for the API and print it"),
+        ("certificate", _certificate, "issue a certificate for a broker or ourselves"),
         ("parameter", _parameter, "set an effective-dated parameter of the network"),
         ("audit", _audit, "evaluate every invariant; exits 1 when one fails"),
         ("mint", _mint, "validate and mint what is final, now"),
@@ -256,6 +265,14 @@ def _token_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true", help="one JSON object")
 
 
+def _certificate_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "name", help="DNS name or address of a server, else a client's name"
+    )
+    sub.add_argument("--server", action="store_true", help="for a broker's TLS")
+    sub.add_argument("--out", type=Path, required=True, help="PEM file to write")
+
+
 def _parameter_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("name", choices=("finality_delay_s", "zone"))
     sub.add_argument("value")
@@ -272,6 +289,7 @@ _OPTIONS: Final = {
     "serve": _serve_options,
     "enrol": _enrol_options,
     "token": _token_options,
+    "certificate": _certificate_options,
     "parameter": _parameter_options,
     "audit": _json_option,
 }

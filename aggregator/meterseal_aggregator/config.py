@@ -66,16 +66,19 @@ class Web(_Table):
 class Mqtt(_Table):
     """The embedded endpoint's address, or with `broker_url` how to speak to the broker.
 
-    `broker_url` is mqtt://HOST:PORT on loopback, else mqtts://HOST:PORT. `advertise` is
-    the HOST:PORT agents are told where it differs.
+    With `tls` the endpoint has a certificate of the device CA, which agents trust, for
+    the host of `advertise`: the HOST:PORT agents are told. `broker_url` is
+    mqtt://HOST:PORT on loopback, else mqtts://HOST:PORT; `broker_ca` is the device CA
+    unless told otherwise.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=1883, ge=0, le=65_535)
-    tls: Tls | None = None
-    advertise: str | None = Field(default=None, pattern=r"^[^\s]+:\d{1,5}$")
+    tls: bool = False
+    advertise: str | None = Field(default=None, pattern=r"^[^\s:]+:\d{1,5}$")
     broker_url: str | None = Field(default=None, pattern=r"^mqtts?://[^/\s@]+$")
     broker_ca: Path | None = None
+    broker_tls: Tls | None = None
     client_id: str = "aggregator"
     username: str | None = None
     password_file: Path | None = None
@@ -89,10 +92,11 @@ class Mqtt(_Table):
                     f"broker_url {self.broker_url} is plain MQTT to another machine:"
                     " write mqtts://"
                 )
-        elif self.tls is None and not is_loopback(self.host):
+        elif not (self.tls or is_loopback(self.host)):
+            raise ValueError(f"host {self.host} is not this machine: say tls = true")
+        elif self.tls and self.advertise is None:
             raise ValueError(
-                f"host {self.host} is not this machine: give [mqtt.tls]; agents then"
-                " come with the certificates of their enrolment"
+                "tls needs advertise = HOST:PORT, the name agents will know it by"
             )
         return self
 

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sqlite3
+import ssl
 import stat
 import subprocess
 import sys
@@ -13,7 +14,20 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import mqtt5
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from meterseal_proto.enrolment import EnrolmentAnswer, RegisterStart
+from meterseal_proto.units import IMPORT
+from tests.support.enrolling import a_meter, a_request
 
 START_WITHIN_S = 20.0
 
@@ -212,3 +226,67 @@ def test_commands_work_beside_a_running_aggregator(
     with urllib.request.urlopen(request) as answer:  # noqa: S310
         assert [row["name"] for row in json.load(answer)["items"]] == ["Ada"]
     assert _run(config, "audit").returncode == 0
+
+
+def test_agents_come_over_tls_with_the_certificate_of_their_enrolment(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = _config(tmp_path, demo=True)
+    text = config.read_text().replace("[mqtt]\nport = 0", f"[mqtt]\nport = {port}")
+    config.write_text(f'{text}tls = true\nadvertise = "127.0.0.1:{port}"\n')
+    process, url = _serve(config)
+    try:
+        code = json.loads(
+            _run(
+                config, "enrol", "--member", "Ada", "--agent", "home-1", "--json"
+            ).stdout
+        )["code"]
+        key = ec.generate_private_key(ec.SECP256R1())
+        at = int(time.time()) // 900 * 900
+        meter = a_meter(registers=(RegisterStart(IMPORT, 900, 0, at),))
+        wish = a_request(code, meter, csr_pem=_csr(key)).to_json()
+        request = urllib.request.Request(  # noqa: S310
+            f"{url}/v1/enrolments",
+            json.dumps(wish).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as reply:  # noqa: S310
+            answer = EnrolmentAnswer.from_json(reply.read())
+        assert (answer.broker, answer.broker_tls) == (f"127.0.0.1:{port}", True)
+        ca, mine = tmp_path / "ca.pem", tmp_path / "mine.pem"
+        ca.write_text(answer.ca_pem)
+        mine.write_bytes(_pem(key) + answer.certificate_pem.encode())
+        assert _connack(port, ca, mine)
+        assert not _connack(port, ca, None)
+    finally:
+        process.kill()
+        process.communicate(timeout=START_WITHIN_S)
+
+
+def _csr(key: ec.EllipticCurvePrivateKey) -> str:
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _connack(port: int, ca: Path, mine: Path | None) -> bool:
+    """Whether a CONNECT over TLS is answered with a CONNACK of success."""
+    context = ssl.create_default_context(cafile=str(ca))
+    if mine is not None:
+        context.load_cert_chain(mine)
+    connect = mqtt5.ConnectPacket("home-1", clean_start=True)
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as wire,
+        ):
+            wire.sendall(connect.write())
+            got = wire.recv(64)
+    except (ssl.SSLError, OSError):
+        return False
+    return len(got) > 3 and (got[0], got[3]) == (0x20, 0)

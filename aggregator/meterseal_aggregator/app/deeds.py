@@ -6,9 +6,11 @@ never print: it returns what there is to say, and secrets are returned exactly o
 
 import getpass
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from meterseal_aggregator.app.house import House
+from meterseal_aggregator.app.strongbox import keep
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import MemberId, Role
 from meterseal_aggregator.parameters import store as parameters
@@ -24,6 +26,7 @@ from meterseal_aggregator.registry.model import (
     Trouble,
 )
 from meterseal_aggregator.storage.database import Transaction
+from meterseal_proto.errors import Unavailable
 from meterseal_proto.topics import check_name
 
 DAY_S: Final = 86_400
@@ -137,6 +140,27 @@ async def set_parameter(
         what = f"{name.value} = {value} from {begin}"
         await identity.note(tx, operator(), "parameter", what, now=real)
     return begin
+
+
+async def issue_certificate(
+    house: House, name: str, path: Path, *, server: bool
+) -> None:
+    """Write a key and a certificate of the device CA to a new file, mode 0600.
+
+    For a broker that agents connect to (`server`), or for ourselves at that broker.
+    Raises Refused, and Unavailable when the file is there or cannot be written.
+    """
+    real = int(house.real_now())
+    pem = house.box.authority.issue(name, server=server, real_now=real)
+    try:
+        if path.exists():
+            raise Unavailable(f"{path} exists; nothing was written")
+        keep(path, pem)
+    except OSError as error:
+        raise Unavailable(f"cannot write {path}: {error.strerror}") from error
+    async with house.database.transaction() as tx:
+        what = f"{'server' if server else 'client'} {name}"
+        await identity.note(tx, operator(), "certificate", what, now=real)
 
 
 def operator() -> str:

@@ -37,7 +37,7 @@ def books(house: House) -> Books:
 def web_app(house: House, parts: WebParts) -> FastAPI:
     """Return the API over the open house."""
     config, box = house.config, house.box
-    tls = config.mqtt.tls is not None
+    tls = config.mqtt.tls
     if config.mqtt.broker_url is not None:
         tls = config.mqtt.broker_url.startswith("mqtts:")
     office = Office(

@@ -11,6 +11,7 @@ import random
 import signal
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,7 +23,8 @@ import uvicorn
 from meterseal_aggregator.app.duties import duties
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.rooms import WebParts, web_app
-from meterseal_aggregator.config import ConfigError, Tls
+from meterseal_aggregator.app.strongbox import keep
+from meterseal_aggregator.config import ConfigError
 from meterseal_aggregator.intake.batch import Intake, Notary
 from meterseal_aggregator.intake.broker import Broker, BrokerSettings
 from meterseal_aggregator.intake.endpoint import Endpoint, EndpointSettings
@@ -142,7 +144,7 @@ def _uplink(house: House) -> tuple[Uplink, str]:
             )
         )
         return broker, mqtt.advertise or f"{parts.hostname}:{port}"
-    server_tls = _server_tls(mqtt.tls, house) if mqtt.tls else None
+    server_tls = _server_tls(house) if mqtt.tls else None
     endpoint = Endpoint(
         EndpointSettings(house.config.network, mqtt.host, mqtt.port, server_tls)
     )
@@ -153,25 +155,32 @@ def _uplink(house: House) -> tuple[Uplink, str]:
     return endpoint, mqtt.advertise or f"{mqtt.host}:{endpoint.port}"
 
 
-def _server_tls(tls: Tls, house: House) -> ssl.SSLContext:
-    """Return TLS that lets in only holders of a certificate our device CA signed."""
+def _server_tls(house: House) -> ssl.SSLContext:
+    """Return TLS that lets in only holders of a certificate our device CA signed.
+
+    Our own certificate is of that CA too, new at every start: agents trust no other.
+    """
+    name = (house.config.mqtt.advertise or "").rpartition(":")[0]
+    path = house.box.ca_file.with_name("mqtt-server.pem")
+    keep(path, house.box.authority.issue(name, server=True, real_now=int(time.time())))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(tls.certificate, tls.key)
-        context.load_verify_locations(house.box.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"[mqtt.tls] cannot be used: {error}") from error
+    context.load_cert_chain(path)
+    context.load_verify_locations(house.box.ca_file)
     context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
 def _client_tls(house: House) -> ssl.SSLContext:
-    ca = house.config.mqtt.broker_ca
+    mqtt = house.config.mqtt
+    ca = mqtt.broker_ca or house.box.ca_file
     try:
-        return ssl.create_default_context(cafile=str(ca) if ca else None)
+        context = ssl.create_default_context(cafile=str(ca))
+        if mqtt.broker_tls is not None:
+            context.load_cert_chain(mqtt.broker_tls.certificate, mqtt.broker_tls.key)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"broker_ca {ca} cannot be used: {error}") from error
+        raise ConfigError(f"[mqtt] broker TLS files cannot be used: {error}") from error
+    return context
 
 
 def _uvicorn_config(house: House, parts: WebParts) -> uvicorn.Config:

@@ -80,7 +80,7 @@ def _genesis(path: Path, config: Config, vkey: str) -> Genesis:
         "id": wished.network.hex(),
     }
     text = json.dumps(fields, indent=1).encode()
-    kept = json.loads(_kept(path) or _keep(path, text))
+    kept = json.loads(_kept(path) or keep(path, text))
     for name, value in fields.items():
         if kept.get(name) != value:
             raise Unavailable(
@@ -91,7 +91,7 @@ def _genesis(path: Path, config: Config, vkey: str) -> Genesis:
 
 
 def _ed25519(path: Path) -> Ed25519PrivateKey:
-    pem = _kept(path) or _keep(path, _pem(Ed25519PrivateKey.generate()))
+    pem = _kept(path) or keep(path, _pem(Ed25519PrivateKey.generate()))
     key = load_pem_private_key(pem, None)
     if not isinstance(key, Ed25519PrivateKey):
         raise TypeError(f"{path} holds no Ed25519 key")
@@ -104,14 +104,14 @@ def _authority(folder: Path, network: str, real_now: int) -> DeviceAuthority:
     pem = _kept(path)
     if pem is None:
         made = DeviceAuthority.make(network, real_now=real_now)
-        pem = _keep(path, _pem(made.key) + made.pem.encode())
+        pem = keep(path, _pem(made.key) + made.pem.encode())
     key = load_pem_private_key(pem, None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError(f"{path} holds no elliptic key")
     authority = DeviceAuthority(key, x509.load_pem_x509_certificate(pem))
     public = folder / "device-ca.pem"
     if _kept(public) != authority.pem.encode():
-        _keep(public, authority.pem.encode())
+        keep(public, authority.pem.encode())
     return authority
 
 
@@ -131,7 +131,7 @@ def _kept(path: Path) -> bytes | None:
         return file.read(MAX_FILE_BYTES)
 
 
-def _keep(path: Path, content: bytes) -> bytes:
+def keep(path: Path, content: bytes) -> bytes:
     """Write a file so that it is there whole, durably, or not at all."""
     draft = path.with_suffix(".new")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

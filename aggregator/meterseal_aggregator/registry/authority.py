@@ -8,6 +8,7 @@ are real Unix seconds: TLS peers compare them with their own clocks.
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Final, Self
 
 from cryptography import x509
@@ -17,7 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.types import (
     CertificatePublicKeyTypes,
 )
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from meterseal_aggregator.registry.model import Refused, Trouble
@@ -66,23 +71,46 @@ class DeviceAuthority:
         Raises Refused (BAD_CSR) for anything but a self-signed P-256, P-384 or Ed25519
         request.
         """
-        csr = _open(csr_pem)
-        client = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        public = _open(csr_pem).public_key()
+        certificate = self._leaf(agent, public, real_now, server=False)
+        return certificate.sign(self.key, SHA256()).public_bytes(Encoding.PEM).decode()
+
+    def issue(self, name: str, *, server: bool, real_now: int) -> bytes:
+        """Make a key and its certificate, one PEM: for our endpoint, a broker, or ourselves.
+
+        A server's `name` is the DNS name or address agents are told. Raises Refused.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = self._leaf(name, key.public_key(), real_now, server=server)
+        if server:
+            builder = builder.add_extension(_alternative(name), critical=False)
+        certificate = builder.sign(self.key, SHA256())
+        secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return secret + certificate.public_bytes(Encoding.PEM)
+
+    def _leaf(
+        self,
+        name: str,
+        public: CertificatePublicKeyTypes,
+        real_now: int,
+        *,
+        server: bool,
+    ) -> x509.CertificateBuilder:
+        usage = ExtendedKeyUsageOID
+        purpose = usage.SERVER_AUTH if server else usage.CLIENT_AUTH
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(
             self.key.public_key()
         )
-        certificate = (
-            _certificate(_name(agent), csr.public_key(), real_now, AGENT_VALID_DAYS)
+        return (
+            _certificate(_name(name), public, real_now, AGENT_VALID_DAYS)
             .issuer_name(self.certificate.subject)
             .add_extension(
                 x509.BasicConstraints(ca=False, path_length=None), critical=True
             )
             .add_extension(_usage(ca=False), critical=True)
-            .add_extension(client, critical=False)
+            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
             .add_extension(issuer, critical=False)
-            .sign(self.key, SHA256())
         )
-        return certificate.public_bytes(Encoding.PEM).decode()
 
 
 def _open(csr_pem: str) -> x509.CertificateSigningRequest:
@@ -121,6 +149,19 @@ def _certificate(
         .not_valid_before(begin)
         .not_valid_after(begin + timedelta(days=days))
     )
+
+
+def _alternative(name: str) -> x509.SubjectAlternativeName:
+    try:
+        return x509.SubjectAlternativeName([x509.IPAddress(ip_address(name))])
+    except ValueError:
+        pass
+    try:
+        return x509.SubjectAlternativeName([x509.DNSName(name)])
+    except ValueError:
+        raise Refused(
+            Trouble.BAD_REQUEST, f"{name!r} is no DNS name in ASCII and no address"
+        ) from None
 
 
 def _name(common: str) -> x509.Name:
