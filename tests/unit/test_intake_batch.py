@@ -19,7 +19,7 @@ from meterseal_proto.keys import Algorithm
 from meterseal_proto.receipt import MAX_ANSWERS
 from tests.support.devices import BEGAN_AT, GENESIS, device, enrol, rotate
 from tests.support.frontdesk import RECEIPT_KEY, front_desk
-from tests.support.misdeeds import HISTORY, MISDEEDS, OTHER_KEY
+from tests.support.misdeeds import HISTORY, MISDEEDS, OTHER_KEY, high_s
 
 MOST_STATEMENTS = 14
 
@@ -86,6 +86,29 @@ async def _statements(folder: Path, size: int) -> int:
         intake.close()
         await database.close()
     return counted
+
+
+async def test_a_batch_in_any_order_is_judged_in_the_order_of_the_chain(
+    tmp_path: Path,
+) -> None:
+    one = device()
+    async with front_desk(tmp_path, [one]) as desk:
+        sent = [one.tell(n) for n in range(6)]
+        answers = await desk.answers(*(s.by("pi-1") for s in reversed(sent)))
+        assert answers == {sent[-1].digest: "durable"}
+        assert await desk.count("seals") == 6
+
+
+async def test_a_forged_twin_in_the_batch_does_not_spoil_the_answer(
+    tmp_path: Path,
+) -> None:
+    one = device()
+    async with front_desk(tmp_path, [one]) as desk:
+        sent = one.tell(5)
+        forged = Incoming("pi-1", high_s(sent), None)
+        (receipt,) = (await desk.take(forged, sent.by("pi-1"), forged))["pi-1"]
+        assert [a.hash for a in receipt.durable] == [sent.digest]
+        assert receipt.refused == ()
 
 
 async def test_statements_do_not_grow_with_the_batch(tmp_path: Path) -> None:

@@ -27,18 +27,13 @@ class _Answers:
     """What one agent is told."""
 
     durable: dict[RegisterKey, Answer] = field(default_factory=dict)
-    accepted: set[bytes] = field(default_factory=set)
     refused: dict[bytes, Refusal] = field(default_factory=dict)
 
 
 def receipts(
     judged: Iterable[Judged], network: bytes, now: int, key: Ed25519PrivateKey
 ) -> list[Reply]:
-    """Return the replies to a committed batch, at most MAX_ANSWERS answers each.
-
-    A seal that was accepted is never refused in the same breath, even where a forged
-    twin of it came along.
-    """
+    """Return the replies to a committed batch, at most MAX_ANSWERS answers each."""
     by_agent: dict[str, _Answers] = {}
     for one in judged:
         _note(by_agent.setdefault(one.offer.agent, _Answers()), one)
@@ -57,7 +52,6 @@ def _note(answers: _Answers, one: Judged) -> None:
             header.meter, header.register, header.seq, digest, reason
         )
         return
-    answers.accepted.add(digest)
     place = (header.meter, header.register)
     last = answers.durable.get(place)
     if last is None or last.seq < header.seq:
@@ -66,11 +60,7 @@ def _note(answers: _Answers, one: Judged) -> None:
 
 def _split(answers: _Answers, network: bytes, log_by: int) -> Iterator[Receipt]:
     durable = tuple(answers.durable.values())
-    refused = tuple(
-        refusal
-        for digest, refusal in answers.refused.items()
-        if digest not in answers.accepted
-    )
+    refused = tuple(answers.refused.values())
     count = len(durable)
     for at in range(0, count + len(refused), MAX_ANSWERS):
         until = at + MAX_ANSWERS
