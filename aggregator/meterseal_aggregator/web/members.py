@@ -1,4 +1,7 @@
-"""Members and their balances: a member sees himself, the operator all."""
+"""Members and their balances: a member sees himself, the operator all.
+
+It must never show one member's account to another.
+"""
 
 from typing import Final
 

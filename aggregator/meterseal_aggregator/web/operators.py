@@ -1,4 +1,7 @@
-"""Tokens and the trail of what operators did."""
+"""Tokens and the trail of what operators did.
+
+A token is shown when it is made and must never be shown again.
+"""
 
 from typing import Annotated
 

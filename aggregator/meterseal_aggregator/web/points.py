@@ -1,6 +1,7 @@
 """Meter points: who lives there, who is certified there, codes for agents (operator).
 
-A member sees the meter points he holds or held, without who came before or after.
+A member sees the meter points he holds or held; it must never tell him who came before
+or after.
 """
 
 from typing import Annotated, Literal
