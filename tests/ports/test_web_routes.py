@@ -182,6 +182,19 @@ async def _all(house: WebHouse, who: str) -> list[dict[str, object]]:
     raise AssertionError("the pages do not end")
 
 
+async def test_a_meter_removed_before_i_came_is_not_mine(house: WebHouse) -> None:
+    gone = {"at": SLOT + 900}
+    path = f"/v1/meters/{house.meter}"
+    removed = await house.post(f"{path}/removal", "operator", gone)
+    assert removed.json()["to_at"] == SLOT + 900
+    listed = {
+        who: [row["meter"] for row in (await house.get("/v1/meters", who))["items"]]
+        for who in ("ada", "cleo")
+    }
+    assert listed == {"ada": [house.meter], "cleo": []}
+    assert (await house.ask("GET", path, "cleo")).status_code == 403
+
+
 async def test_a_seal_of_another_tenants_time_gives_no_bundle(house: WebHouse) -> None:
     for number, who, status in (
         (0, "ada", 200), (0, "cleo", 403), (7, "cleo", 200), (7, "ada", 403),
