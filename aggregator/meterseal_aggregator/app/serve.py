@@ -129,21 +129,9 @@ def _uplink(house: House) -> tuple[Uplink, str]:
     """Return the adapter the configuration asks for, and the address agents are told."""
     mqtt = house.config.mqtt
     if mqtt.broker_url is not None:
-        parts = urlsplit(mqtt.broker_url)
-        tls = parts.scheme == "mqtts"
-        port = parts.port or (8883 if tls else 1883)
-        broker = Broker(
-            BrokerSettings(
-                network=house.config.network,
-                host=parts.hostname or "127.0.0.1",
-                port=port,
-                client_id=mqtt.client_id,
-                tls=_client_tls(house) if tls else None,
-                username=mqtt.username,
-                password_file=mqtt.password_file,
-            )
-        )
-        return broker, mqtt.advertise or f"{parts.hostname}:{port}"
+        settings = broker_settings(house, mqtt.broker_url)
+        told = f"{settings.host}:{settings.port}"
+        return Broker(settings), mqtt.advertise or told
     server_tls = _server_tls(house) if mqtt.tls else None
     endpoint = Endpoint(
         EndpointSettings(house.config.network, mqtt.host, mqtt.port, server_tls)
@@ -153,6 +141,27 @@ def _uplink(house: House) -> tuple[Uplink, str]:
     except OSError as error:
         raise Unavailable(_taken("mqtt", mqtt.host, mqtt.port, error)) from error
     return endpoint, mqtt.advertise or f"{mqtt.host}:{endpoint.port}"
+
+
+def broker_settings(house: House, url: str) -> BrokerSettings:
+    """Return how to speak to the broker at `url`, mqtt[s]://HOST[:PORT].
+
+    The shared subscription has a secret name: whoever joins it takes messages away.
+    Raises ConfigError when a file for TLS cannot be used.
+    """
+    mqtt = house.config.mqtt
+    parts = urlsplit(url)
+    tls = parts.scheme == "mqtts"
+    return BrokerSettings(
+        network=house.config.network,
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or (8883 if tls else 1883),
+        client_id=mqtt.client_id,
+        tls=_client_tls(house) if tls else None,
+        username=mqtt.username,
+        password_file=mqtt.password_file,
+        share=house.box.broker_share,
+    )
 
 
 def _server_tls(house: House) -> ssl.SSLContext:

@@ -28,6 +28,7 @@ from meterseal_aggregator.registry.authority import DeviceAuthority
 from meterseal_aggregator.translog.sequencer import LogKey
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.errors import Unavailable
+from meterseal_proto.keys import derive
 
 MAX_FILE_BYTES: Final = 16_384
 """A PEM file of ours has less than 2 KiB."""
@@ -44,6 +45,16 @@ class Strongbox:
     authority: DeviceAuthority
     ca_file: Path
     """The device CA's certificate, for the endpoint's TLS."""
+
+    @property
+    def broker_share(self) -> str:
+        """The name under which this network's aggregators read from a broker, a secret.
+
+        Derived from the receipt key, so all workers with these keys have the same and a
+        restart keeps it: 64 hex digits, fit for a topic.
+        """
+        secret = self.receipt.private_bytes_raw()
+        return derive(secret, "broker-share", self.genesis.network).hex()
 
 
 def open_strongbox(config: Config, *, real_now: int) -> Strongbox:
