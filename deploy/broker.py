@@ -17,6 +17,7 @@ from typing import Final, Self
 
 SHIPPED: Final = Path(__file__).parent / "mosquitto"
 START_S: Final = 10.0
+MAX_PORT: Final = 65_535
 _LISTENER: Final = "listener "
 _CERTIFICATES: Final = {
     "cafile": "ca.pem",
@@ -35,6 +36,24 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+def free_ports(count: int) -> int:
+    """Return the first of `count` consecutive ports that were free a moment ago."""
+    while True:
+        first = free_port()
+        if first + count <= MAX_PORT and all(
+            map(_is_free, range(first, first + count))
+        ):
+            return first
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 class Broker:

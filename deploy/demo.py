@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from deploy import outcome
-from deploy.broker import Broker, free_port, mosquitto
+from deploy.broker import Broker, free_port, free_ports, mosquitto
 from deploy.processes import Failed, Household, until
 from deploy.street import DAY_S, Plan, Street, aggregate, begin_day, set_up
 
 DEFAULT_API_PORT: Final = 8080
-DAY_WITHIN_S: Final = 600.0
-"""A day takes a minute at the usual speed; ten, and the machine is not up to it."""
+PATIENCE_S: Final = 60.0
+"""How long after the day's end the last receipt may take before something is wrong."""
 PROGRESS_S: Final = 5.0
 
 
@@ -104,7 +104,7 @@ def _run(options: Options, folder: Path) -> int:
         folder, homes=options.homes, seed=options.seed, speed=options.speed,
         replay=options.replay, row=options.row,
         api_port=options.port, mqtt_port=free_port(),
-        meter_port=free_port(),
+        meter_port=free_ports(options.homes),
     )  # fmt: skip
     with _broker(options) as broker, Household(folder / "logs") as household:
         start = (int(time.time()) // DAY_S + 1) * DAY_S
@@ -119,7 +119,10 @@ def _run(options: Options, folder: Path) -> int:
             f"A day of {len(street.meters)} homes ({shown}), {options.speed:g} times as fast as life"
         )
         _watch_the_day(street)
-        _say("The day is over and receipted; the books are closed ...")
+        _say(
+            "The day is over and receipted; the meters go silent, the books are closed ..."
+        )
+        _silence(street)
         result = _settle(street)
         _say(outcome.table(result, seconds=time.monotonic() - began))
         if options.report is not None:
@@ -135,7 +138,7 @@ def _run(options: Options, folder: Path) -> int:
 
 
 def _watch_the_day(street: Street) -> None:
-    """Print progress until the day is receipted; raises Failed when something dies."""
+    """Print progress until the day is receipted; raises Failed when something is wrong."""
     shown = time.monotonic()
 
     def over() -> bool:
@@ -145,7 +148,26 @@ def _watch_the_day(street: Street) -> None:
             _say(outcome.progress(street))
         return outcome.day_is_receipted(street)
 
-    until(over, street.household, DAY_WITHIN_S, "the end of the street's day")
+    left_s = (street.end - street.now()) / street.plan.speed
+    try:
+        until(
+            over, street.household, left_s + PATIENCE_S, "the end of the street's day"
+        )
+    except Failed as failed:
+        raise Failed(f"{failed}\n{outcome.laggards(street)}") from None
+
+
+def _silence(street: Street) -> None:
+    """Stop the meters, so that what was sealed and what was accepted are one number."""
+    street.household.stop("sim")
+    moment = street.now()
+    within = PATIENCE_S
+    until(
+        lambda: outcome.drained(street, moment),
+        street.household,
+        within,
+        "the last receipt",
+    )
 
 
 def _settle(street: Street) -> outcome.Outcome:

@@ -92,6 +92,29 @@ def day_is_receipted(street: Street) -> bool:
     return True
 
 
+def drained(street: Street, moment: int) -> bool:
+    """Tell whether every agent said after `moment` that nothing waits for a receipt."""
+    for home in street.homes:
+        status = street.status(home)
+        if status is None or status["at"] <= moment:
+            return False
+        if any(row["records"] or row["seals"] for row in status["registers"]):
+            return False
+    return True
+
+
+def laggards(street: Street) -> str:
+    """Name the homes whose day is not receipted, with what their agents complain of."""
+    lines = []
+    for home in street.homes:
+        status = street.status(home)
+        rows = status["registers"] if status else []
+        if not rows or any(row["end"] < street.end for row in rows):
+            said = "; ".join(status["alarms"]) if status else "no status yet"
+            lines.append(f"  home {home}: {said or 'behind'}")
+    return "\n".join(lines)
+
+
 def gather(street: Street) -> Outcome:
     """Ask every part for its numbers; raises Failed when a part does not answer."""
     api = street.api

@@ -29,7 +29,10 @@ OPERATOR: Final = "operator"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to rehearse. `replay` is a file of real homes; `speed` network seconds a second."""
+    """What to rehearse. `replay` is a file of real homes; `speed` network seconds a second.
+
+    The meters answer on consecutive ports from `meter_port`, one a home.
+    """
 
     folder: Path
     homes: int = 24
@@ -151,7 +154,7 @@ def start_meters(street: Street) -> None:
     plan = street.plan
     arguments = ["street", "--homes", str(plan.homes), "--seed", str(plan.seed)]
     arguments += ["--start", str(street.start), "--map", str(street.map_file)]
-    arguments += ["--gateway", "--port", str(plan.meter_port)]
+    arguments += ["--port", str(plan.meter_port)]
     if plan.replay is not None:
         arguments += ["--replay", str(plan.replay), "--row", str(plan.row)]
     _start(street, "sim", sim_main(), arguments)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.broker import Broker, free_port
+from deploy.broker import Broker, free_port, free_ports
 from deploy.outcome import Outcome, day_is_receipted, gather
 from deploy.processes import Household, until
 from deploy.street import (
@@ -52,7 +52,7 @@ def running_street(
         speed=speed,
         api_port=free_port(),
         mqtt_port=free_port(),
-        meter_port=free_port(),
+        meter_port=free_ports(homes),
     )
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(Broker(mosquitto)) if mosquitto else None

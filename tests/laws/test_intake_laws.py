@@ -107,7 +107,7 @@ async def _until_answered(
 
 async def _state(lives: list[Life], noise: list[bytes], seed: int) -> bytes:
     """Return the state that all messages leave, in an order that `seed` chooses."""
-    chance = Random(seed)  # noqa: S311 - a shuffle that can be repeated
+    chance = Random(seed)
     real = [sent for life in lives for sent in life.sent]
     births = [device(int.from_bytes(life.device.meter)) for life in lives]
     bad = [Incoming(AGENT, payload, None) for payload in noise]

@@ -74,7 +74,7 @@ def test_no_mutated_payload_is_accepted_and_no_exception_escapes() -> None:
     judged, spoiled = _judge(devices, [s.by("pi-1") for s in sent])
     assert {j.verdict.fate for j in judged} == {Fate.ACCEPTED}
     assert not spoiled
-    originals, chance = [s.payload for s in sent], Random(SEED)  # noqa: S311 - repeatable
+    originals, chance = [s.payload for s in sent], Random(SEED)
     fates: Counter[Fate] = Counter()
     for _ in range(MUTATIONS // ROUND):
         judged, spoiled = _judge(devices, _mutants(originals, ROUND, chance))
@@ -87,7 +87,7 @@ def test_no_mutated_payload_is_accepted_and_no_exception_escapes() -> None:
 async def test_a_batch_of_mutated_payloads_leaves_evidence_only(tmp_path: Path) -> None:
     devices = _devices()
     originals = [s.payload for s in _seals(devices)]
-    mutants = _mutants(originals, ROUND, Random(SEED))  # noqa: S311 - repeatable
+    mutants = _mutants(originals, ROUND, Random(SEED))
     async with front_desk(tmp_path, devices) as desk:
         await desk.take(*mutants)
         for table in ("readings", "seals", "salts", "heads", "log_entries"):
@@ -105,7 +105,7 @@ def _outcome(payload: bytes) -> Seal | str:
 
 
 def test_the_short_way_of_reading_a_seal_takes_nothing_the_long_way_would_not() -> None:
-    chance = Random(SEED)  # noqa: S311 - repeatable
+    chance = Random(SEED)
     originals = [s.payload for s in _seals(_devices())]
     payloads = [m.payload for m in _mutants(originals, ROUND, chance)] + originals
     short = [_outcome(payload) for payload in payloads]

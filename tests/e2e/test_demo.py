@@ -1,0 +1,114 @@
+"""The demo is the product's promise: it runs, its equation holds to the Wh, and it says so."""
+
+import csv
+import gzip
+import json
+import os
+import socket
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from deploy.broker import free_port
+from deploy.demo import Misuse, Options
+from tests.support.data import shared_data
+
+ROOT = Path(__file__).parents[2]
+HOMES_FILE = "citylearn_17homes_hourly_load_pv_kWh.csv.gz"
+WITHIN_S = 240
+"""The promise is two minutes on a free machine; the suite may share it."""
+
+
+def demo(report: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "ONCE": "1",
+        "PORT": str(free_port()),
+        "REPORT": str(report),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.demo"],
+        cwd=ROOT,
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+
+
+def day_of_the_file(path: Path) -> tuple[int, int]:
+    """Import and export in Wh of the file's first day: hourly net, floored a home.
+
+    Interpolating an hour to quarters does not change the sign of its net, so the sums
+    of the quarters are those of the hours.
+    """
+    with gzip.open(path, "rt") as file:
+        rows = [row for _, row in zip(range(24), csv.DictReader(file), strict=False)]
+    imported = exported = 0
+    for home in range(1, 18):
+        nets = [
+            Fraction(row[f"b{home}_load"]) - Fraction(row[f"b{home}_pv"])
+            for row in rows
+        ]
+        imported += int(sum(net for net in nets if net > 0) * 1000)
+        exported += int(-sum(net for net in nets if net < 0) * 1000)
+    return imported, exported
+
+
+def test_a_day_of_real_homes_is_the_file_to_the_wh(tmp_path: Path) -> None:
+    path = shared_data("homes", HOMES_FILE)
+    report = tmp_path / "report.json"
+    done = demo(report, REPLAY=str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(report.read_text())
+    imported, exported = day_of_the_file(path)
+    assert found["homes"] == 17
+    assert (found["import_wh"], found["export_wh"]) == (imported, exported)
+    assert found["credits_wh"] + found["unmintable_wh"] == exported
+    assert found["holds"]
+    assert found["accepted"] == found["sealed"]
+    assert "PASS      signature" in done.stdout
+    assert "the equation" in done.stdout
+    assert "FAIL" not in done.stdout
+
+
+def test_a_street_through_mosquitto_holds_as_well(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = demo(report, BROKER="mosquitto", HOMES="3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(report.read_text())
+    assert found["holds"]
+    assert found["homes"] == 3
+    assert found["export_wh"] > 0
+
+
+def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = demo(tmp_path / "report.json", PORT=str(port))
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == f"demo: port {port} is taken; choose another: make demo PORT={port + 1}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"REPLAY": "no/such/file"}, "there is no such file"),
+        ({"BROKER": "emqx"}, "only mosquitto"),
+        ({"WITH": "private"}, "no such chapter"),
+        ({"HOMES": "0"}, "at least 1"),
+        ({"SPEED": "fast"}, "write a number"),
+        ({"SPEED": "1"}, "at least 2"),
+    ],
+)
+def test_a_wrong_wish_names_its_variable(variables: dict[str, str], says: str) -> None:
+    with pytest.raises(Misuse, match=says) as caught:
+        Options.read(variables)
+    assert next(iter(variables)) in str(caught.value)
