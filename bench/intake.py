@@ -37,8 +37,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.mqtt_load import Feed, Outcome, load
 from meterseal_aggregator.intake.batch import Intake, Notary
-from meterseal_aggregator.intake.broker import Broker, BrokerSettings
-from meterseal_aggregator.intake.endpoint import Endpoint, EndpointSettings
+from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
+from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
 from meterseal_aggregator.intake.port import Incoming, Reply
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate

@@ -22,7 +22,7 @@ from typing import Final
 
 import mqtt5
 
-from meterseal_aggregator.intake.codec import PacketReader
+from meterseal_aggregator.intake.mqtt.codec import PacketReader
 from meterseal_proto.topics import down_topic, up_topic
 
 READ_LIMIT: Final = 1 << 20

@@ -21,9 +21,9 @@ from typing import Final
 import structlog
 
 from bench.mqtt_load import encode
-from meterseal_aggregator.intake.broker import Broker, BrokerSettings
-from meterseal_aggregator.intake.codec import MAX_PACKET_BYTES, PacketReader
-from meterseal_aggregator.intake.endpoint import Endpoint, EndpointSettings
+from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
+from meterseal_aggregator.intake.mqtt.codec import MAX_PACKET_BYTES, PacketReader
+from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
 from meterseal_aggregator.intake.port import Incoming, Reply
 from meterseal_proto.topics import up_topic
 from tests.support.mosquitto import Mosquitto

@@ -25,7 +25,7 @@ from meterseal_agent.uplink.deliver import (
     Uplink,
     backoff,
 )
-from meterseal_aggregator.intake.batching import BatchLimits
+from meterseal_aggregator.intake.mqtt.batching import BatchLimits
 from meterseal_aggregator.intake.port import Incoming, Reply
 from meterseal_proto.receipt import Receipt
 from tests.support.boxes import PUBLIC, opened, put, records, sealer

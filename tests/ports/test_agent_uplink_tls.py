@@ -9,8 +9,8 @@ import pytest
 
 from meterseal_agent.uplink.address import Address, Tls
 from meterseal_agent.uplink.link import Link
-from meterseal_aggregator.intake.broker import Broker, BrokerSettings
-from meterseal_aggregator.intake.endpoint import Endpoint, EndpointSettings
+from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
+from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
 from meterseal_aggregator.intake.port import Incoming, Reply
 from meterseal_proto.errors import Unavailable
 from tests.support.certificates import Authority

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import mqtt5
 
-from meterseal_aggregator.intake.batching import BatchLimits
-from meterseal_aggregator.intake.broker import Broker, BrokerSettings
-from meterseal_aggregator.intake.codec import MAX_PACKET_BYTES, PacketReader
+from meterseal_aggregator.intake.mqtt.batching import BatchLimits
+from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
+from meterseal_aggregator.intake.mqtt.codec import MAX_PACKET_BYTES, PacketReader
 from meterseal_proto.topics import up_topic
 from tests.support.mosquitto import Mosquitto
 from tests.support.pahoagent import PahoAgent

@@ -9,11 +9,11 @@ from dataclasses import replace
 import mqtt5
 import pytest
 
-from meterseal_aggregator.intake import etiquette
-from meterseal_aggregator.intake.admission import DoorLimits
-from meterseal_aggregator.intake.codec import MAX_PACKET_BYTES
-from meterseal_aggregator.intake.endpoint import Endpoint, EndpointSettings
-from meterseal_aggregator.intake.stream import WRITE_BYTES
+from meterseal_aggregator.intake.mqtt import etiquette
+from meterseal_aggregator.intake.mqtt.admission import DoorLimits
+from meterseal_aggregator.intake.mqtt.codec import MAX_PACKET_BYTES
+from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
+from meterseal_aggregator.intake.mqtt.stream import WRITE_BYTES
 from meterseal_proto.topics import down_topic, up_topic
 from tests.support.panics import silent_panics
 from tests.support.rawpeer import RawPeer

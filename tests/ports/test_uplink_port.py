@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 
-from meterseal_aggregator.intake.batching import BatchLimits
+from meterseal_aggregator.intake.mqtt.batching import BatchLimits
 from meterseal_proto.topics import MAX_MESSAGE_BYTES, down_topic, up_topic
 from tests.support.mosquitto import Mosquitto
 from tests.support.uplinkrig import NETWORK, Intake, Rig

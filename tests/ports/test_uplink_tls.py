@@ -9,10 +9,10 @@ from pathlib import Path
 import mqtt5
 import pytest
 
-from meterseal_aggregator.intake.admission import DoorLimits
-from meterseal_aggregator.intake.broker import Broker, BrokerSettings
-from meterseal_aggregator.intake.codec import MAX_PACKET_BYTES
-from meterseal_aggregator.intake.endpoint import Endpoint, EndpointSettings
+from meterseal_aggregator.intake.mqtt.admission import DoorLimits
+from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
+from meterseal_aggregator.intake.mqtt.codec import MAX_PACKET_BYTES
+from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
 from meterseal_aggregator.intake.port import Uplink
 from meterseal_proto.topics import MAX_MESSAGE_BYTES
 from tests.support.certificates import Authority

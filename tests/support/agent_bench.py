@@ -17,7 +17,7 @@ from typing import Any
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from meterseal_agent.outbox.model import Start
-from meterseal_aggregator.intake.batching import BatchLimits
+from meterseal_aggregator.intake.mqtt.batching import BatchLimits
 from meterseal_aggregator.registry.model import CodeKind
 from meterseal_aggregator.registry.store import claims
 from meterseal_aggregator.storage.database import Transaction

@@ -6,7 +6,7 @@ from typing import Final, Self
 
 import mqtt5
 
-from meterseal_aggregator.intake.codec import PacketReader
+from meterseal_aggregator.intake.mqtt.codec import PacketReader
 
 WAIT_S: Final = 10.0
 

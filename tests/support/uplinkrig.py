@@ -8,9 +8,9 @@ from typing import Final, Self
 
 from paho.mqtt.enums import MQTTProtocolVersion
 
-from meterseal_aggregator.intake.batching import BatchLimits
-from meterseal_aggregator.intake.broker import Broker, BrokerSettings
-from meterseal_aggregator.intake.endpoint import Endpoint, EndpointSettings
+from meterseal_aggregator.intake.mqtt.batching import BatchLimits
+from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
+from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
 from meterseal_aggregator.intake.port import Incoming, Reply, Uplink
 from meterseal_proto.errors import Unavailable
 from tests.support.mosquitto import Mosquitto

@@ -1,6 +1,6 @@
 """The door: arrivals are paced, strangers are few, and everybody who leaves is let go."""
 
-from meterseal_aggregator.intake.admission import Door, DoorLimits
+from meterseal_aggregator.intake.mqtt.admission import Door, DoorLimits
 
 LIMITS = DoorLimits(
     connections=5, unnamed=3, unnamed_from_one=2, rate_per_s=10.0, burst=4.0

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from meterseal_aggregator.intake.batching import Batching, BatchLimits
+from meterseal_aggregator.intake.mqtt.batching import Batching, BatchLimits
 from meterseal_aggregator.intake.port import Counters, Incoming, Reply
 from tests.support.uplinkrig import Intake
 

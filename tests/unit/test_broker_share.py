@@ -5,7 +5,7 @@ from pathlib import Path
 from meterseal_aggregator.app.house import open_house
 from meterseal_aggregator.app.serve import broker_settings
 from meterseal_aggregator.config import Config, Mqtt
-from meterseal_aggregator.intake.broker import SHARE
+from meterseal_aggregator.intake.mqtt.broker import SHARE
 from meterseal_proto.topics import check_name
 
 URL = "mqtt://127.0.0.1:1883"

@@ -5,7 +5,7 @@ import random
 import mqtt5
 import pytest
 
-from meterseal_aggregator.intake.codec import (
+from meterseal_aggregator.intake.mqtt.codec import (
     MAX_PACKET_BYTES,
     BrokenPacket,
     OldProtocol,

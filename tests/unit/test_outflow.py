@@ -1,7 +1,7 @@
 """Publishing with a window: never more than the peer takes, never without bound."""
 
-from meterseal_aggregator.intake.codec import MAX_PACKET_BYTES, read_packets
-from meterseal_aggregator.intake.outflow import Outflow
+from meterseal_aggregator.intake.mqtt.codec import MAX_PACKET_BYTES, read_packets
+from meterseal_aggregator.intake.mqtt.outflow import Outflow
 from meterseal_aggregator.intake.port import Counters
 from meterseal_proto.topics import MAX_MESSAGE_BYTES
 

@@ -26,8 +26,8 @@ from meterseal_aggregator.app.rooms import WebParts, web_app
 from meterseal_aggregator.app.strongbox import keep
 from meterseal_aggregator.config import ConfigError
 from meterseal_aggregator.intake.batch import Intake, Notary
-from meterseal_aggregator.intake.broker import Broker, BrokerSettings
-from meterseal_aggregator.intake.endpoint import Endpoint, EndpointSettings
+from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
+from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
 from meterseal_aggregator.intake.port import Uplink
 from meterseal_aggregator.jobs import Runner, tend
 from meterseal_proto.errors import Unavailable
