@@ -59,7 +59,9 @@ async def migrate(database: Database) -> list[str]:
         known = {migration.number: migration for migration in migrations()}
         for number, (name, digest) in done.items():
             if number not in known or known[number].sha256 != digest:
-                raise Unavailable(f"migration {name} in the database is not the one shipped here")
+                raise Unavailable(
+                    f"migration {name} in the database is not the one shipped here"
+                )
         pending = [m for number, m in known.items() if number not in done]
         for migration in pending:
             await _run(tx, migration)
