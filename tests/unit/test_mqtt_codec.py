@@ -14,8 +14,8 @@ from meterseal_aggregator.intake.mqtt.codec import (
     read_packets,
 )
 from tests.support.panics import silent_panics
+from tests.support.seed import SEED
 
-SEED = 20261121
 MUTATIONS = 200_000
 REASON = mqtt5.DisconnectReasonCode
 
