@@ -24,10 +24,10 @@ from tests.support.devices import GENESIS, Device, Sent, claim_of, device
 from tests.support.frontdesk import front_desk
 from tests.support.misdeeds import NOW
 from tests.support.mutation import mutate
+from tests.support.seed import SEED
 
 MUTATIONS = int(os.environ.get("METERSEAL_MUTATIONS", "200000"))
 ROUND = 4_000
-SEED = 20_26
 
 
 def _devices() -> list[Device]:
