@@ -19,7 +19,7 @@ from meterseal_aggregator.ledger.model import (
 )
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.intervals import Interval
-from meterseal_proto.units import EXPORT, MeterId
+from meterseal_proto.units import EXPORT
 from tests.support.books import (
     LATER,
     NETWORK,
@@ -140,7 +140,7 @@ async def test_a_mint_the_ledger_knows_already_stops_everything(
     database: Database,
 ) -> None:
     home = await settle_in(database, 1)
-    known = mint_id(NETWORK, MeterId(home.meter), EXPORT, BEGIN)
+    known = mint_id(NETWORK, home.member_id, EXPORT, BEGIN)
     forged = Transfer(
         id=transfer_id(known, 0, Leg.MINT),
         amount=1_000,
@@ -170,7 +170,10 @@ async def test_the_database_refuses_to_change_a_credit_or_to_mint_a_slot_twice(
     async with database.transaction() as tx:
         await retire(tx, wish, now=LATER)
     raw = sqlite3.connect(tmp_path / "aggregator.sqlite")
-    rest = "start, length, member_id, value_wh, posted_wh, decided_at FROM credits"
+    rest = (
+        "meter_point_id, start, length, member_id, value_wh, posted_wh, decided_at"
+        " FROM credits"
+    )
     same_id = f"INSERT INTO credits SELECT 9, mint_id, revision, 2, {rest}"
     same_slot = (
         f"INSERT INTO credits SELECT 9, zeroblob(32), revision, register_id, {rest}"

@@ -16,7 +16,7 @@ from meterseal_aggregator.parameters.model import NEXT_MORNING, Name
 from meterseal_aggregator.parameters.store import Record, record
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.vee.job import run_once as assess_once
-from meterseal_proto.units import EXPORT, IMPORT, MeterId
+from meterseal_proto.units import EXPORT, IMPORT
 from tests.support.books import LATER, NETWORK, held, mint, open_books, refusals, well
 from tests.support.street import BEGIN, STEP, settle_in
 
@@ -29,9 +29,8 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 def test_a_mint_id_is_these_bytes_hashed() -> None:
     # By hand: sha256sum of the label and the parts, big-endian.
-    meter = MeterId(bytes(range(16)))
-    assert mint_id(NETWORK, meter, EXPORT, 1_800_000_000).hex() == (
-        "d2d591091f96bbe0df7a7e33fe8e186bddcf510606bc23788f753494c6fde573"
+    assert mint_id(NETWORK, 7, EXPORT, 1_800_000_000).hex() == (
+        "982599e8d3ee2eeb89e7cb24cbbb0f1abd2ac8c7a2d9b7952495db53abd3c9d4"
     )
 
 

@@ -11,6 +11,7 @@ from cryptography.x509.oid import NameOID
 
 from meterseal_aggregator.registry.enrol import new_code
 from meterseal_aggregator.registry.model import Refused, Trouble
+from meterseal_aggregator.registry.record import add_meter_point
 from meterseal_aggregator.registry.store import claims
 from meterseal_aggregator.translog import store as translog
 from meterseal_proto.enrolment import (
@@ -107,12 +108,15 @@ async def test_a_refused_call_leaves_nothing_and_the_code_good(tmp_path: Path) -
     async with a_registry(tmp_path) as registry:
         first = a_request(await registry.code(), a_meter("A"))
         await registry.enrol(first)
-        code = await registry.code()
+        async with registry.db.transaction() as tx:
+            point = await add_meter_point(tx, "Home 2", now=NOW)
+        code = await registry.code(meter_point_id=point)
         with pytest.raises(Refused) as refused:
             await registry.enrol(a_request(code, a_meter("NEW"), a_meter("A")))
         assert refused.value.trouble is Trouble.SERIAL_TAKEN
         async with registry.db.reading() as tx:
             assert len(await tx.rows("SELECT 1 FROM meters")) == 1
+            assert len(await tx.rows("SELECT 1 FROM meter_points")) == 2
         assert await registry.enrol(a_request(code, a_meter("NEW")))
 
 

@@ -33,14 +33,17 @@ from tests.support.enrolling import (
     SLOT,
     Registry,
     a_key,
+    a_meter,
     a_registry,
     a_request,
 )
 
 
-async def _enrolled(registry: Registry) -> MeterId:
+async def _enrolled(registry: Registry, at: int = SLOT) -> MeterId:
+    starts = tuple(replace(start, at=at) for start in a_meter().registers)
+    meter = a_meter(registers=starts)
     answer = EnrolmentAnswer.from_json(
-        await registry.enrol(a_request(await registry.code()))
+        await registry.enrol(a_request(await registry.code(), meter))
     )
     return MeterId(bytes.fromhex(answer.meters[0].meter))
 
@@ -231,5 +234,5 @@ async def test_a_removed_meter_may_be_enrolled_again(tmp_path: Path) -> None:
         meter = await _enrolled(registry)
         async with registry.db.transaction() as tx:
             await remove_meter(tx, meter, at=SLOT + 900)
-        again = await _enrolled(registry)
+        again = await _enrolled(registry, SLOT + 900)
         assert again != meter

@@ -1,7 +1,7 @@
 """Invariants 2 and 3 of ARCHITECTURE: every slot minted once and in full, nothing lost.
 
-Reads `readings` (intake), `registers`, `meters` (registry), the ledger's accounts and
-the credits' own tables. This module must never write.
+Reads `readings` (intake), `registers`, `meters`, `installations` (registry), the ledger's
+accounts and the credits' own tables. This module must never write.
 """
 
 from collections import defaultdict
@@ -40,6 +40,24 @@ GROUP BY c.register_id, c.start
 HAVING sum(c.posted_wh) <> (SELECT l.value_wh FROM credits l
   WHERE l.register_id = c.register_id AND l.start = c.start
   ORDER BY l.revision DESC LIMIT 1)
+"""
+# Credits of a meter point where their meter never stood when the slot began.
+_ASTRAY: Final = """
+SELECT c.register_id FROM credits c JOIN registers g ON g.id = c.register_id
+WHERE NOT EXISTS (SELECT 1 FROM installations i WHERE i.meter_id = g.meter_id
+  AND i.meter_point_id = c.meter_point_id AND i.from_at <= c.start)
+LIMIT 1
+"""
+# Time of a meter point and register that two meters were credited with, 3600 s at most.
+_SHARED: Final = """
+SELECT c.meter_point_id FROM credits c
+JOIN registers g ON g.id = c.register_id
+JOIN installations o ON o.meter_point_id = c.meter_point_id AND o.meter_id <> g.meter_id
+JOIN registers h ON h.meter_id = o.meter_id AND h.register = g.register
+JOIN credits k ON k.register_id = h.id AND k.meter_point_id = c.meter_point_id
+WHERE k.start < c.start + c.length AND k.start > c.start - 3600
+  AND k.start + k.length > c.start
+LIMIT 1
 """
 _POSTED: Final = """
 SELECT m.meter, sum(CASE WHEN c.posted_wh > 0 THEN c.posted_wh ELSE 0 END)
@@ -91,6 +109,14 @@ async def _slots(tx: Transaction) -> Finding:
     uneven = await tx.rows(_SLOTS)
     if uneven:
         detail = f"register {uneven[0][0]}: a slot's postings are not its last value"
+        return Finding(MINTED, ok=False, detail=detail)
+    shared = await tx.rows(_SHARED)
+    if shared:
+        detail = f"meter point {shared[0][0]}: two meters were credited with one time"
+        return Finding(MINTED, ok=False, detail=detail)
+    astray = await tx.rows(_ASTRAY)
+    if astray:
+        detail = f"register {astray[0][0]}: credited where its meter did not stand"
         return Finding(MINTED, ok=False, detail=detail)
     ((count,),) = await tx.rows("SELECT count(*) FROM credits")
     detail = f"{count} credits and the refusals are every final exported Wh, each once"

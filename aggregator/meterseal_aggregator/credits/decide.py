@@ -25,13 +25,13 @@ def refuse(slot: Slot) -> Cause | None:
         return Cause.QUESTIONABLE
     if slot.told_twice:
         return Cause.EQUIVOCATED
-    if slot.member_id is None:
+    if slot.meter_point_id is None or slot.member_id is None:
         return Cause.VACANT
     if slot.certified_w is None:
         return Cause.UNCERTIFIED
     if not within_capacity(slot.delta, slot.length, slot.certified_w):
         return Cause.ABOVE_CAPACITY
-    return None
+    return Cause.TAKEN if slot.taken else None
 
 
 def contiguous(slots: Sequence[Slot], breaks: dict[int, dict[int, int]]) -> list[Slot]:

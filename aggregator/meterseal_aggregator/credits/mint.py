@@ -86,9 +86,11 @@ async def _decide(
             cause = Cause.SUPERSEDED
         if cause is None:
             member = slot.member_id if before is None else before.member_id
+            point = slot.meter_point_id
             assert member is not None
+            assert point is not None
             posted = slot.delta - (before.value_wh if before else 0)
-            mint = mint_id(network, slot.meter, slot.register, slot.start)
+            mint = mint_id(network, point, slot.register, slot.start)
             row = CreditRow(mint, slot, member, posted)
             known[(slot.register_id, slot.start)] = row.after
             rows.append(row)

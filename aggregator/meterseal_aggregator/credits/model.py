@@ -14,7 +14,7 @@ from typing import Final
 from meterseal_aggregator.ledger.model import TransferId
 from meterseal_proto.units import MeterId, RegisterId
 
-_MINT: Final = struct.Struct(">32s16sQQ")
+_MINT: Final = struct.Struct(">32sQQQ")
 _LEG: Final = struct.Struct(">32sHB")
 
 
@@ -33,6 +33,8 @@ class Cause(StrEnum):
     """The meter point was not certified during all of it."""
     ABOVE_CAPACITY = "above_capacity"
     """More than the certified capacity x 1.1 gives."""
+    TAKEN = "taken"
+    """Another meter of the meter point was credited with some of this time."""
     SUPERSEDED = "superseded"
     """A later revision of the slot is credited already."""
 
@@ -50,9 +52,10 @@ class Leg(IntEnum):
 class Slot:
     """One revision of one register's interval, and all that decides about its credit.
 
-    `delta` Wh from `start` for `length` s; `quality` is VEE's; `member_id` held the meter
-    point, `certified_w` was certified (None: nobody, nothing); `told_twice` tells of an
-    equivocation over this time; `mark` is the register's minted-through.
+    `delta` Wh from `start` for `length` s; `quality` is VEE's; the meter stood at
+    `meter_point_id` all the time, `member_id` held that, `certified_w` was certified
+    (None: nowhere, nobody, nothing); `told_twice` tells of an equivocation over this time,
+    `taken` of a credit to another meter there; `mark` is the register's minted-through.
     """
 
     register_id: int
@@ -64,9 +67,11 @@ class Slot:
     delta: int
     step: int
     quality: int
+    meter_point_id: int | None
     member_id: int | None
     certified_w: int | None
     told_twice: bool
+    taken: bool
     mark: int
 
     @property
@@ -85,16 +90,16 @@ class Credited:
 
 
 def mint_id(
-    network: bytes, meter: MeterId, register: RegisterId, slot_start: int
+    network: bytes, meter_point_id: int, register: RegisterId, slot_start: int
 ) -> bytes:
     """Return the id of a slot's credit: 32 bytes, the same everywhere and for ever.
 
-    SHA-256("meterseal-mint" || network (32) || meter (16) || register u64 || slot start
-    u64), big-endian; every part has a fixed width, so no two slots share bytes.
+    SHA-256("meterseal-mint" || network (32) || meter point u64 || register u64 || slot
+    start u64), big-endian; every part has a fixed width, so no two slots share bytes. It
+    names the meter point, so that a meter's successor cannot mint the slot again.
     """
     assert len(network) == 32
-    assert len(meter) == 16
-    packed = _MINT.pack(network, meter, register, slot_start)
+    packed = _MINT.pack(network, meter_point_id, register, slot_start)
     return hashlib.sha256(b"meterseal-mint" + packed).digest()
 
 

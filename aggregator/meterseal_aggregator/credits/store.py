@@ -15,8 +15,12 @@ from meterseal_proto.units import EXPORT
 
 # Everything that decides about a slot, for an assessment a of register g. Spans are
 # half-open and do not overlap, and must hold the whole interval, so each gives one row.
+# No credit is longer than 3600 s, the longest step.
 _SLOT: Final = """
 SELECT g.id, m.meter, g.register, r.start, r.length, r.revision, r.delta, g.step, a.quality,
+  (SELECT i.meter_point_id FROM installations i
+   WHERE i.meter_id = m.id AND i.from_at <= r.start
+     AND (i.to_at IS NULL OR i.to_at >= r.start + r.length)),
   (SELECT t.member_id FROM installations i
      JOIN tenancies t ON t.meter_point_id = i.meter_point_id
    WHERE i.meter_id = m.id AND i.from_at <= r.start AND t.from_at <= r.start
@@ -29,6 +33,12 @@ SELECT g.id, m.meter, g.register, r.start, r.length, r.revision, r.delta, g.step
      AND (c.to_at IS NULL OR c.to_at >= r.start + r.length)),
   EXISTS (SELECT 1 FROM equivocations e WHERE e.register_id = g.id
     AND e.from_at < r.start + r.length AND e.to_at > r.start),
+  EXISTS (SELECT 1 FROM installations i
+     JOIN installations o ON o.meter_point_id = i.meter_point_id AND o.meter_id <> m.id
+     JOIN registers h ON h.meter_id = o.meter_id AND h.register = g.register
+     JOIN credits c ON c.register_id = h.id AND c.meter_point_id = i.meter_point_id
+   WHERE i.meter_id = m.id AND c.start < r.start + r.length
+     AND c.start > r.start - 3600 AND c.start + c.length > r.start),
   coalesce(w.minted_through, g.initial_at)
 """
 # CROSS JOIN keeps SQLite to this order: one look-up a register, then its next slots.
@@ -62,9 +72,9 @@ SELECT register_id, start, value_wh, revision, member_id FROM credits
 WHERE register_id IN ({registers}) AND start IN ({starts}) ORDER BY revision
 """
 _WRITE_CREDIT: Final = """
-INSERT INTO credits (mint_id, revision, register_id, start, length, member_id, value_wh,
-  posted_wh, decided_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO credits (mint_id, revision, register_id, meter_point_id, start, length,
+  member_id, value_wh, posted_wh, decided_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _WRITE_REFUSAL: Final = """
 INSERT INTO credit_refusals (register_id, start, revision, wh, cause, decided_at)
@@ -104,7 +114,7 @@ async def final_slots(
 async def revised_slots(tx: Transaction, *, limit: int) -> list[Slot]:
     """Return assessed revisions of slots that were decided before, oldest first."""
     return [
-        Slot(*row)
+        _slot(row)
         for row in await tx.rows(_REVISED.format(slot=_SLOT), (EXPORT, limit))
     ]
 
@@ -145,6 +155,7 @@ async def write_credits(
                 row.mint_id,
                 row.slot.revision,
                 row.slot.register_id,
+                row.slot.meter_point_id,
                 row.slot.start,
                 row.slot.length,
                 row.member_id,
@@ -178,7 +189,7 @@ async def move_marks(tx: Transaction, slots: Sequence[Slot]) -> None:
 
 def _slot(row: tuple[Any, ...]) -> Slot:  # a row of the driver's own types
     # SQL says 0 or 1 where the slot says False or True.
-    return Slot(*(*row[:11], bool(row[11]), row[12]))
+    return Slot(*(*row[:12], bool(row[12]), bool(row[13]), row[14]))
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -11,7 +11,7 @@ for a key whose possession was not shown.
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -122,14 +122,7 @@ async def _enrol(
         (MeterId(secrets.token_bytes(METER_ID_BYTES)), meter)
         for meter in checked.request.meters
     ]
-    installed = [
-        record.NewMeter(
-            meter, wish.serial, wish.profile, grant.agent, grant.meter_point_id,
-            min(start.at for start in wish.registers),
-        )
-        for meter, wish in given
-    ]  # fmt: skip
-    await record.install(tx, installed, now=moment.now)
+    await _install(tx, given, grant, now=moment.now)
     opened = [
         record.NewRegister(
             meter, start.register, start.step, wish.capacity_w, start.value, start.at,
@@ -149,6 +142,28 @@ async def _enrol(
     return [EnrolledMeter(wish.serial, meter.hex()) for meter, wish in given], heads
 
 
+async def _install(
+    tx: Transaction,
+    given: Sequence[tuple[MeterId, MeterRequest]],
+    grant: CodeGrant,
+    *,
+    now: int,
+) -> None:
+    """Install the first meter at the code's meter point, each further one beside it."""
+    installed: list[record.NewMeter] = []
+    for meter, wish in given:
+        point, at = grant.meter_point_id, min(start.at for start in wish.registers)
+        if installed:
+            point = await record.add_point_beside(
+                tx, point, wish.serial, at=at, now=now
+            )
+        new = record.NewMeter(
+            meter, wish.serial, wish.profile, grant.agent, point, at
+        )  # fmt: skip
+        installed.append(new)
+    await record.install(tx, installed, now=now)
+
+
 async def _replace(
     tx: Transaction, checked: Checked, grant: CodeGrant, office: Office, moment: Moment
 ) -> _Enrolled:
@@ -157,7 +172,8 @@ async def _replace(
     if not served or served.keys() != wishes.keys():
         raise Refused(
             Trouble.NOT_FOUND,
-            f"name exactly the meters agent {grant.agent!r} serves at this meter point",
+            f"name exactly the meters agent {grant.agent!r} serves, one of them at this"
+            " meter point",
         )
     known = await claims(tx, served.values())
     held = [

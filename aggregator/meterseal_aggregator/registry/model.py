@@ -42,7 +42,7 @@ class CodeKind(StrEnum):
     ENROLMENT = "enrolment"
     """New meters at a meter point."""
     REPLACEMENT = "replacement"
-    """A new key for an agent's meters at a meter point: the old agent is dead."""
+    """A new key for all meters of an agent: the old one, at this meter point, is dead."""
 
 
 @dataclass(frozen=True, slots=True)

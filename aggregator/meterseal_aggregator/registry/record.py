@@ -18,7 +18,8 @@ from meterseal_aggregator.registry.model import (
     Tenancy,
     Trouble,
 )
-from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.registry.store import meter_point, meter_point_named
+from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_proto.seal import Head
 from meterseal_proto.units import MeterId, RegisterId
 
@@ -74,6 +75,34 @@ async def add_meter_point(tx: Transaction, name: str, *, now: int) -> int:
     sql = "INSERT INTO meter_points (name, created_at) VALUES (?, ?) RETURNING id"
     detail = f"there is a meter point named {name!r} already; choose another name"
     return await _insert(tx, sql, (name, now), detail)
+
+
+async def add_point_beside(
+    tx: Transaction, meter_point_id: int, serial: str, *, at: int, now: int
+) -> int:
+    """Return the meter point of a further meter in the same home, for `at` and after.
+
+    It has the point's name with the serial number behind it, and the tenants and
+    certifications the point has from `at` on. One of that name is taken again where its
+    tenants are the same; else Refused (OVERLAP).
+    """
+    beside = await meter_point(tx, meter_point_id)
+    name = f"{beside.name} / {serial}"
+    known = await meter_point_named(tx, name)
+    if known is not None:
+        if await _tenants(tx, known.id, at) != await _tenants(tx, beside.id, at):
+            detail = f"meter point {name!r} has other tenants; give a code for it"
+            raise Refused(Trouble.OVERLAP, detail)
+        return known.id
+    added = await add_meter_point(tx, name, now=now)
+    for table, column in (("tenancies", "member_id"), ("certifications", "capacity_w")):
+        await tx.many(
+            f"INSERT INTO {table} (meter_point_id, {column}, from_at, to_at)"  # noqa: S608 - our own words
+            f" SELECT ?, {column}, from_at, to_at FROM {table}"
+            " WHERE meter_point_id = ? AND (to_at IS NULL OR to_at > ?)",
+            [(added, beside.id, at)],
+        )
+    return added
 
 
 async def begin_tenancy(tx: Transaction, tenancy: Tenancy) -> int:
@@ -159,7 +188,10 @@ async def keep_answer(
 
 
 async def install(tx: Transaction, meters: Sequence[NewMeter], *, now: int) -> None:
-    """Add meters and their installations; raises Refused (SERIAL_TAKEN) naming one."""
+    """Add meters and their installations, at most one at a meter point at a time.
+
+    Raises Refused, naming the meter: SERIAL_TAKEN, or OVERLAP where another one is.
+    """
     for new in meters:
         sql = (
             "INSERT INTO meters (meter, serial, profile, agent, enrolled_at)"
@@ -168,11 +200,15 @@ async def install(tx: Transaction, meters: Sequence[NewMeter], *, now: int) -> N
         row = (new.meter, new.serial, new.profile, new.agent, now)
         detail = f"meter {new.serial!r} ({new.profile}) is in service already"
         meter_id = await _insert(tx, sql, row, detail, Trouble.SERIAL_TAKEN)
-        await tx.many(
+        sql = (
             "INSERT INTO installations (meter_id, meter_point_id, from_at)"
-            " VALUES (?, ?, ?)",
-            [(meter_id, new.meter_point_id, new.at)],
+            " VALUES (?, ?, ?) RETURNING id"
         )
+        detail = (
+            f"another meter is at the meter point when {new.serial!r} comes; take it out"
+            " of service first, or give a code for a meter point of its own"
+        )
+        await _insert(tx, sql, (meter_id, new.meter_point_id, new.at), detail)
 
 
 async def open_registers(tx: Transaction, registers: Sequence[NewRegister]) -> None:
@@ -228,6 +264,15 @@ async def remove_meter(tx: Transaction, meter: bytes, *, at: int) -> None:
         raise Refused(Trouble.BAD_REQUEST, "the meter was installed after that second")
     await tx.many("UPDATE installations SET to_at = ? WHERE id = ?", [(at, rows[0][0])])
     await tx.many("UPDATE meters SET removed_at = ? WHERE meter = ?", [(at, meter)])
+
+
+async def _tenants(tx: Transaction, meter_point_id: int, at: int) -> list[Row]:
+    """Return who holds a meter point from `at` on, and until when, in order."""
+    return await tx.rows(
+        "SELECT member_id, max(from_at, ?), to_at FROM tenancies"
+        " WHERE meter_point_id = ? AND (to_at IS NULL OR to_at > ?) ORDER BY 2",
+        (at, meter_point_id, at),
+    )
 
 
 async def _end(

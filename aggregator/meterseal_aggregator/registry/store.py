@@ -196,11 +196,16 @@ async def registers(tx: Transaction, meter: bytes) -> list[MeterRegister]:
 async def agent_meters(
     tx: Transaction, agent: str, meter_point_id: int
 ) -> dict[str, MeterId]:
-    """Return the meters an agent serves now at a meter point, by serial number."""
+    """Return all meters an agent serves now, by serial number.
+
+    None where it serves none at `meter_point_id`: it is no agent of that home.
+    """
     rows = await tx.rows(
         "SELECT m.serial, m.meter FROM meters m"
-        " JOIN installations i ON i.meter_id = m.id AND i.to_at IS NULL"
-        " WHERE m.agent = ? AND i.meter_point_id = ? AND m.removed_at IS NULL",
+        " WHERE m.agent = ? AND m.removed_at IS NULL AND EXISTS ("
+        "SELECT 1 FROM meters n JOIN installations i ON i.meter_id = n.id"
+        " WHERE n.agent = m.agent AND i.meter_point_id = ? AND i.to_at IS NULL)"
+        " ORDER BY m.id",
         (agent, meter_point_id),
     )
     return {serial: MeterId(meter) for serial, meter in rows}

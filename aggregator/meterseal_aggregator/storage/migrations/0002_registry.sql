@@ -2,9 +2,10 @@
 -- Spans are half-open; to_at or to_seq NULL means still open and is closed once. Times
 -- are the network's Unix seconds, except those of codes and certificates, which are real.
 
+-- A name is 120 characters, with a meter's serial number behind it up to 187.
 CREATE TABLE meter_points (
   id INTEGER PRIMARY KEY CHECK (id > 0),
-  name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 120),
+  name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 187),
   created_at INTEGER NOT NULL
 ) STRICT;
 
@@ -130,6 +131,17 @@ WHEN EXISTS (
   AND NEW.from_at < coalesce(to_at, 9223372036854775807))
 BEGIN
   SELECT RAISE(ABORT, 'overlap: the meter is installed elsewhere in that time');
+END;
+
+-- What is minted is named by the meter point: two meters there would mint a slot twice.
+CREATE TRIGGER installations_are_one_at_a_point
+BEFORE INSERT ON installations
+WHEN EXISTS (
+  SELECT 1 FROM installations WHERE meter_point_id = NEW.meter_point_id
+  AND from_at < coalesce(NEW.to_at, 9223372036854775807)
+  AND NEW.from_at < coalesce(to_at, 9223372036854775807))
+BEGIN
+  SELECT RAISE(ABORT, 'overlap: the meter point has another meter in that time');
 END;
 
 CREATE TRIGGER installations_only_end

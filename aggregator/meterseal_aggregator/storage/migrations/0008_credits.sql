@@ -6,6 +6,7 @@ CREATE TABLE credits (
   mint_id BLOB NOT NULL CHECK (length(mint_id) = 32),
   revision INTEGER NOT NULL CHECK (revision BETWEEN 0 AND 65535),
   register_id INTEGER NOT NULL REFERENCES registers (id),
+  meter_point_id INTEGER NOT NULL REFERENCES meter_points (id),
   start INTEGER NOT NULL,
   length INTEGER NOT NULL CHECK (length > 0),
   member_id INTEGER NOT NULL REFERENCES members (id),
@@ -16,6 +17,16 @@ CREATE TABLE credits (
   UNIQUE (register_id, start, revision),
   CHECK (revision > 0 OR (posted_wh = value_wh AND posted_wh > 0))
 ) STRICT;
+
+-- The id is of the meter point: a slot is one meter's there, in every revision.
+CREATE TRIGGER credits_of_a_slot_are_one_meters
+BEFORE INSERT ON credits
+WHEN EXISTS (
+  SELECT 1 FROM credits
+  WHERE mint_id = NEW.mint_id AND register_id <> NEW.register_id)
+BEGIN
+  SELECT RAISE(ABORT, 'another meter of this meter point has minted this slot');
+END;
 
 CREATE TRIGGER credits_are_never_changed
 BEFORE UPDATE ON credits
