@@ -28,6 +28,17 @@ BEGIN
   SELECT RAISE(ABORT, 'another meter of this meter point has minted this slot');
 END;
 
+-- Order of commit decides, no clock: an equivocation committed before forbids the credit,
+-- one that comes after leaves it to a dispute. So there is nothing to audit by times.
+CREATE TRIGGER credits_are_not_of_time_told_twice
+BEFORE INSERT ON credits
+WHEN EXISTS (
+  SELECT 1 FROM equivocations WHERE register_id = NEW.register_id
+  AND from_at < NEW.start + NEW.length AND to_at > NEW.start)
+BEGIN
+  SELECT RAISE(ABORT, 'the device told this time twice before it was final');
+END;
+
 CREATE TRIGGER credits_are_never_changed
 BEFORE UPDATE ON credits
 BEGIN
