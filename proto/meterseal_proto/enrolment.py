@@ -1,23 +1,26 @@
-"""Enrolment: the network's genesis, a register's first link, and the one call's two shapes.
+"""Enrolment and rotation: the network's genesis, a register's first link, the calls' shapes.
 
 The network id is the hash of the genesis document, so every header names the log key
 it will be logged under. `POST /v1/enrolments` takes an EnrolmentRequest and answers an
-EnrolmentAnswer; both are plain JSON. Nothing here holds a private key.
+EnrolmentAnswer; `POST /v1/rotations` takes a Rotation, which the old and the new key
+sign. All are plain JSON. Nothing here holds a private key.
 """
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 from meterseal_proto.encoding import Value, encode
-from meterseal_proto.keys import PublicKey
+from meterseal_proto.keys import PublicKey, SealKey
 from meterseal_proto.units import MeterId, RegisterId, obis_text, parse_obis
 
 MAX_METERS: Final = 247
 """Meters an agent serves: the unit addresses of one RS-485 bus."""
 _LINK: Final = b"meterseal/enrolment/v1\x00"
 _POSSESSION: Final = b"meterseal/enrolment-possession/v1\x00"
+_ROTATION: Final = b"meterseal/rotation/v1\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,57 @@ def enrolment_hash(
 def possession_digest(code: str, csr_pem: str) -> bytes:
     """Return the digest a device signs with its seal key to show that it holds it."""
     return hashlib.sha256(_POSSESSION + encode([code, csr_pem])).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A register's first sequence number under a new key."""
+
+    meter: MeterId
+    register: RegisterId
+    from_seq: int
+
+
+def rotation_digest(network: bytes, turns: Sequence[Turn], public: PublicKey) -> bytes:
+    """Return the 32-byte digest that the old key and the new key, `public`, both sign."""
+    rows: list[Value] = [[t.meter, t.register, t.from_seq] for t in turns]
+    body = encode([network, rows, str(public.algorithm), public.raw])
+    return hashlib.sha256(_ROTATION + body).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A wish for a new key, signed by the old key and by the new one (64 bytes each)."""
+
+    turns: tuple[Turn, ...]
+    public: PublicKey
+    old_signature: bytes
+    new_signature: bytes
+
+    @classmethod
+    def sign(
+        cls, network: bytes, turns: Sequence[Turn], old: SealKey, new: SealKey
+    ) -> Self:
+        """Return the wish with both signatures; the same turns give the same bytes."""
+        digest = rotation_digest(network, turns, new.public)
+        return cls(tuple(turns), new.public, old.sign(digest), new.sign(digest))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON body; registers are named by OBIS code, bytes are hex."""
+        return {
+            "algorithm": str(self.public.algorithm),
+            "seal_key": self.public.raw.hex(),
+            "old_signature": self.old_signature.hex(),
+            "new_signature": self.new_signature.hex(),
+            "turns": [
+                {
+                    "meter": turn.meter.hex(),
+                    "register": obis_text(turn.register),
+                    "from_seq": turn.from_seq,
+                }
+                for turn in self.turns
+            ],
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,12 +138,36 @@ def receipt(durable, refused):
     }
 
 
+def seal_secret(epoch):
+    """Derive the seal key of a key epoch."""
+    wide = int.from_bytes(derived("seal/secp256k1", big(epoch, 4), 48), "big")
+    return big(wide % (N - 1) + 1, 32)
+
+
+def public_of(secret):
+    """Compress the public point of a secret."""
+    x, y = multiply(G, int.from_bytes(secret, "big"))
+    return big(2 + y % 2, 1) + big(x, 32)
+
+
+def rotation(turns):
+    """Build a rotation to the next key epoch, signed by both keys."""
+    public = public_of(seal_secret(1))
+    body = cbor2.dumps([NETWORK, turns, "secp256k1", public], canonical=True)
+    digest = sha(b"meterseal/rotation/v1\x00" + body)
+    return {
+        "turns": [[meter.hex(), register, seq] for meter, register, seq in turns],
+        "public": public.hex(),
+        "digest": digest.hex(),
+        "old_signature": signed(digest, seal_secret(0)).hex(),
+        "new_signature": signed(digest, seal_secret(1)).hex(),
+    }
+
+
 def vectors():
     """Collect the cases."""
-    wide = int.from_bytes(derived("seal/secp256k1", big(0, 4), 48), "big")
-    secret = big(wide % (N - 1) + 1, 32)
-    x, y = multiply(G, int.from_bytes(secret, "big"))
-    public = big(2 + y % 2, 1) + big(x, 32)
+    secret = seal_secret(0)
+    public = public_of(secret)
     start = 1790000100
     chain_id, log_key = CHAIN_ID, "street+00000000+AQ=="
     genesis = {
@@ -197,6 +221,7 @@ def vectors():
             **genesis,
             "network": sha(cbor2.dumps(genesis, canonical=True)).hex(),
         },
+        "rotation": rotation([[METER, EXPORT, 10], [METER, EXPORT - 256, 3]]),
         "seals": [one, five, long],
         "receipts": [
             receipt([(METER, EXPORT, 2, bytes.fromhex(five["digest"]))], []),

@@ -8,7 +8,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from meterseal_proto import sip018
 from meterseal_proto.curve import backends
-from meterseal_proto.enrolment import Genesis, RegisterStart, enrolment_hash
+from meterseal_proto.enrolment import (
+    Genesis,
+    RegisterStart,
+    Rotation,
+    Turn,
+    enrolment_hash,
+    rotation_digest,
+)
 from meterseal_proto.entry import (
     KeyEvent,
     key_event_entry,
@@ -47,6 +54,22 @@ def test_the_first_link_and_the_network_id_are_those_of_the_script() -> None:
     assert (
         enrolment_hash(NETWORK, METER, START, PUBLIC).hex() == VECTORS["enrolment_hash"]
     )
+
+
+def test_a_rotation_is_signed_by_both_keys_as_the_script_signs_it() -> None:
+    case = VECTORS["rotation"]
+    root = RootSecret(bytes.fromhex(VECTORS["root_secret"]))
+    old, new = root.seal_key(), root.seal_key(epoch=1)
+    turns = [
+        Turn(MeterId(bytes.fromhex(meter)), RegisterId(register), seq)
+        for meter, register, seq in case["turns"]
+    ]
+    assert new.public.raw.hex() == case["public"]
+    digest = rotation_digest(NETWORK, turns, new.public)
+    assert digest.hex() == case["digest"]
+    made = Rotation.sign(NETWORK, turns, old, new)
+    assert made.old_signature.hex() == case["old_signature"]
+    assert made.new_signature.hex() == case["new_signature"]
 
 
 def test_a_key_event_has_one_entry() -> None:

@@ -19,10 +19,9 @@ from meterseal_aggregator.registry.record import (
     end_tenancy,
     remove_meter,
 )
-from meterseal_aggregator.registry.rekey import Rotation, Turn, rotation_digest
 from meterseal_aggregator.registry.store import claims, spans
 from meterseal_aggregator.translog import store as translog
-from meterseal_proto.enrolment import EnrolmentAnswer
+from meterseal_proto.enrolment import EnrolmentAnswer, Rotation, Turn
 from meterseal_proto.entry import KeyEvent, open_key_event_entry
 from meterseal_proto.keys import SealKey
 from meterseal_proto.units import EXPORT, MeterId
@@ -75,9 +74,8 @@ async def _events(registry: Registry) -> list[KeyEvent]:
 
 
 def _rotation(meter: MeterId, from_seq: int, old: SealKey, new: SealKey) -> Rotation:
-    wish = Rotation((Turn(meter, EXPORT, from_seq),), new.public, b"", b"")
-    digest = rotation_digest(GENESIS.network, wish)
-    return replace(wish, old_signature=old.sign(digest), new_signature=new.sign(digest))
+    turns = (Turn(meter, EXPORT, from_seq),)
+    return Rotation.sign(GENESIS.network, turns, old, new)
 
 
 async def _rotate(registry: Registry, rotation: Rotation) -> None:
@@ -101,6 +99,27 @@ async def test_a_rotation_signed_by_both_keys_begins_at_its_turn(
         event = (await _events(registry))[-1]
         assert (event.from_seq, event.public) == (8, new.public.raw)
         assert (event.previous, event.initial_value) == (bytes([5]) * 32, 7_000)
+
+
+async def test_a_rotation_sent_again_changes_nothing(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        meter = await _enrolled(registry)
+        await _seal_up_to(registry, meter, 5)
+        rotation = _rotation(meter, 8, a_key(), a_key("next"))
+        await _rotate(registry, rotation)
+        keys, events = await _keys(registry, meter), await _events(registry)
+        await _rotate(registry, rotation)
+        assert (await _keys(registry, meter), await _events(registry)) == (keys, events)
+
+        # Nobody else may learn by asking, nor begin the key elsewhere.
+        with pytest.raises(Refused):
+            await _rotate(registry, replace(rotation, old_signature=bytes(64)))
+        with pytest.raises(Refused):
+            await _rotate(registry, _rotation(meter, 9, a_key(), a_key("next")))
+        # Once a third key is in force, the old wish is no good any more.
+        await _rotate(registry, _rotation(meter, 12, a_key("next"), a_key("third")))
+        with pytest.raises(Refused):
+            await _rotate(registry, rotation)
 
 
 async def test_a_rotation_never_reaches_into_the_past(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ and points at it, so no key can ever speak about the past. Each change is an ent
 the public log. This module must never end a key before a seal it already gave.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -14,7 +13,7 @@ from meterseal_aggregator.registry import record
 from meterseal_aggregator.registry.model import Claim, Refused, Trouble
 from meterseal_aggregator.registry.store import claims
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_proto.encoding import Value, encode
+from meterseal_proto.enrolment import Rotation, Turn, rotation_digest
 from meterseal_proto.entry import KeyEvent, key_event_entry
 from meterseal_proto.keys import PUBLIC_BYTES, PublicKey
 from meterseal_proto.seal import Head
@@ -24,7 +23,6 @@ NOBODY: Final = bytes(PUBLIC_BYTES)
 """The public key of a revocation's log entry: no curve has this point, nobody can sign."""
 FIRST_SEQ: Final = 1
 """The first seal's prev is made of the enrolled key, so no later key may give that seal."""
-_ROTATION: Final = b"meterseal/rotation/v1\x00"
 
 Append = Callable[[Transaction, Sequence[bytes]], Awaitable[list[int]]]
 """Appends entries to the public log within the transaction; returns their ids in order."""
@@ -51,43 +49,17 @@ class Begun:
     head: Head
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A register's first sequence number under the new key."""
-
-    meter: MeterId
-    register: RegisterId
-    from_seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """A wish for a new key, signed by the old key and by the new one (64 bytes each)."""
-
-    turns: tuple[Turn, ...]
-    public: PublicKey
-    old_signature: bytes
-    new_signature: bytes
-
-
-def rotation_digest(network: bytes, rotation: Rotation) -> bytes:
-    """Return the 32-byte digest that the old and the new key sign."""
-    turns: list[Value] = [[t.meter, t.register, t.from_seq] for t in rotation.turns]
-    key = rotation.public
-    return hashlib.sha256(
-        _ROTATION + encode([network, turns, str(key.algorithm), key.raw])
-    ).digest()
-
-
 async def rotate(
     tx: Transaction, rotation: Rotation, books: Books, *, now: int
 ) -> None:
     """Let the new key speak from the turns on; raises Refused.
 
     Each turn must lie after everything accepted, and all registers must have one open
-    key, the old one.
+    key, the old one. The same rotation again changes nothing: its answer was lost.
     """
     held = await _claims_of(tx, rotation.turns)
+    if _is_done(rotation, held, books.network):
+        return
     heads = await _heads(tx, held, books)
     _check_rotation(rotation, held, heads, books.network)
     after = {
@@ -189,6 +161,25 @@ async def _claims_of(tx: Transaction, turns: Sequence[Turn]) -> list[Claim]:
     return held
 
 
+def _is_done(rotation: Rotation, held: Sequence[Claim], network: bytes) -> bool:
+    """Tell whether this very rotation was carried out, and its key is still in force."""
+    began = [claim.keys[-1] for claim in held]
+    if [(key.public, key.from_seq, key.to_seq) for key in began] != [
+        (rotation.public, turn.from_seq, None) for turn in rotation.turns
+    ]:
+        return False
+    before = {claim.keys[-2].public for claim in held if len(claim.keys) > 1}
+    return len(before) == 1 and _is_signed(rotation, before.pop(), network)
+
+
+def _is_signed(rotation: Rotation, old: PublicKey, network: bytes) -> bool:
+    new = rotation.public
+    digest = rotation_digest(network, rotation.turns, new)
+    return old.verify(digest, rotation.old_signature) and new.verify(
+        digest, rotation.new_signature
+    )
+
+
 def _check_rotation(
     rotation: Rotation,
     held: Sequence[Claim],
@@ -203,11 +194,7 @@ def _check_rotation(
         )
     if old == rotation.public:
         raise Refused(Trouble.BAD_KEY, "the new key is the old one")
-    digest = rotation_digest(network, rotation)
-    if not (
-        old.verify(digest, rotation.old_signature)
-        and rotation.public.verify(digest, rotation.new_signature)
-    ):
+    if not _is_signed(rotation, old, network):
         raise Refused(
             Trouble.BAD_POSSESSION,
             "the old and the new key must both sign the rotation",

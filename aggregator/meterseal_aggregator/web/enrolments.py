@@ -20,6 +20,8 @@ from meterseal_proto.enrolment import (
     EnrolmentRequest,
     MeterRequest,
     RegisterStart,
+    Rotation,
+    Turn,
 )
 from meterseal_proto.keys import PublicKey
 from meterseal_proto.units import MeterId, parse_obis
@@ -126,9 +128,9 @@ async def rotate_key(
 ) -> RotationView:
     """Let a new key speak for registers, by the signatures of the old and the new key."""
     paced(site.publics, request)
-    rotation = rekey.Rotation(
+    rotation = Rotation(
         tuple(
-            rekey.Turn(
+            Turn(
                 MeterId(bytes.fromhex(turn.meter)),
                 parse_obis(turn.obis),
                 turn.from_seq,
