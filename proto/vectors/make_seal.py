@@ -164,6 +164,12 @@ def rotation(turns):
     }
 
 
+def key_event(public, start):
+    """Build the log entry of an enrolled key."""
+    event = [NETWORK, METER, EXPORT, "secp256k1", public, 1, 900, 1200, start]
+    return b"\x07\x01" + cbor2.dumps([*event, bytes(32)], canonical=True)
+
+
 def vectors():
     """Collect the cases."""
     secret = seal_secret(0)
@@ -194,18 +200,6 @@ def vectors():
     hole = [[90, 1612 + 70 + 90, 10, 0]]
     head = bytes.fromhex(five["digest"])
     long = seal(hole, first=start + 6 * 900, step=2700, seq=9, prev=head, secret=secret)
-    event = [
-        NETWORK,
-        METER,
-        EXPORT,
-        "secp256k1",
-        public,
-        1,
-        900,
-        1200,
-        start,
-        bytes(32),
-    ]
     return {
         "source": "SIP-005, SIP-018, RFC 8949 4.2.1, RFC 9162 2.1.1, RFC 6979, RFC 5869",
         "root_secret": ROOT_SECRET.hex(),
@@ -216,7 +210,7 @@ def vectors():
         "secret": secret.hex(),
         "public": public.hex(),
         "enrolment_hash": first_prev.hex(),
-        "key_event_entry": (b"\x07\x01" + cbor2.dumps(event, canonical=True)).hex(),
+        "key_event_entry": key_event(public, start).hex(),
         "genesis": {
             **genesis,
             "network": sha(cbor2.dumps(genesis, canonical=True)).hex(),
