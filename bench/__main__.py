@@ -2,13 +2,8 @@
 
 import importlib
 import sys
-from pathlib import Path
 
-ROOMS = sorted(
-    path.stem
-    for path in Path(__file__).parent.glob("*.py")
-    if "ROOM = True" in path.read_text()
-)
+ROOMS = ("intake",)
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 `METERSEAL_AGENT_BROKER__HOST=...` overrides `host` of table `[broker]`. Unknown keys,
 wrong types and impossible values refuse to start, each with one sentence that says
-where and what to do. Only the composition root reads this. No secret is ever in it.
+where and what to do. Only the composition root reads this. It must never hold a secret.
 """
 
 import tomllib

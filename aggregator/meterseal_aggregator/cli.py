@@ -1,7 +1,7 @@
 """The command line: meterseal-aggregator serve, migrate, enrol, token, audit and more.
 
 For the operator and for systemd. It prints whole sentences and exits 0, or 1 with one
-sentence that says what to do. The only secrets it prints are the code or token it was
+sentence that says what to do. It must never print a secret but the code or token it was
 asked to make. Programs are imported inside their command.
 """
 

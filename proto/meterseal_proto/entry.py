@@ -1,4 +1,4 @@
-"""Entries of the public log: type u8 || version u8 || body; no usage is ever in one.
+"""Entries of the public log: type u8 || version u8 || body; usage must never be in one.
 
 A seal's entry is its header in consensus bytes with its signature, so a contract can
 rebuild the leaf. A key event binds a register to the key that speaks for it.

@@ -139,7 +139,6 @@ async def test_a_new_pi_goes_on_where_the_dead_one_stopped(
         assert oracle.counted[key] == chain.head.value - chain.claim.initial_value
 
 
-@pytest.mark.slow
 async def test_twenty_meters_take_less_than_60_mb(tmp_path: Path) -> None:
     async with a_bench(tmp_path, homes=20, speed=300.0) as bench:
         status, text = await bench.agent("enrol", "--code", await bench.code())

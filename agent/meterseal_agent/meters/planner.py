@@ -1,7 +1,7 @@
 """Points to the fewest block reads a meter will answer.
 
-Pure. A gap between points is bridged only where the profile says its addresses
-answer: on most meters an unmapped address turns the whole block into an exception.
+Pure. A plan must never read what the profile does not know to answer: a gap between points is bridged only where the profile says its addresses
+answer, for on most meters an unmapped address turns the whole block into an exception.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """The credits' tables, and the questions they ask of registry, intake and VEE.
 
 Reads `registers`, `meters`, `installations`, `tenancies`, `certifications` (registry),
-`readings`, `register_steps`, `equivocations` (intake) and `vee_assessments` (vee); writes
-only its own. A batch of any size costs the same number of statements.
+`readings`, `register_steps`, `equivocations` (intake) and `vee_assessments` (vee); it must
+never write any but its own. A batch of any size costs the same number of statements.
 """
 
 from collections.abc import Iterable, Sequence

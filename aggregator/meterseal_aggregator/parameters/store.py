@@ -1,6 +1,6 @@
 """The parameters' table: append a value with its second, ask what held at a second.
 
-History is not rewritten: a value may only begin after those already recorded and, but
+History must never be rewritten: a value may only begin after those already recorded and, but
 for the first of its name, not before the moment it is recorded.
 """
 

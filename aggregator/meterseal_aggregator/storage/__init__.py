@@ -1,4 +1,4 @@
-"""The database: one engine, one writer, forward migrations; where SQL dialects differ, here.
+"""The database: one durable writer, read-only readers, forward migrations.
 
 No other room may open a connection of its own.
 """

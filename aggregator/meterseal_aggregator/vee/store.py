@@ -1,7 +1,7 @@
 """VEE's tables, and the few questions it asks of intake's and the registry's.
 
 Reads arrivals through `intake.store`, and the tables `register_steps` (intake) and
-`registers` (registry); writes only `vee_*`. Whoever opened the transaction commits it. A batch of any size costs the
+`registers` (registry); it must never write any but `vee_*`. Whoever opened the transaction commits it. A batch of any size costs the
 same number of statements.
 """
 

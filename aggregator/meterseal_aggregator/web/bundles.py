@@ -1,6 +1,6 @@
 """Evidence bundles: everything a stranger needs to check one seal, for whom it concerns.
 
-A bundle holds readings in the open, so only who may see all of them may take it. It is
+A bundle holds readings in the open and must never go to anyone who may not see all of them. It is
 read from the tables and each part is checked as it is read; `meterseal-verify` then
 trusts none of it.
 """

@@ -1,7 +1,7 @@
 """What goes over the wire: the site's parts, and the strict shapes of requests and pages.
 
-Every request shape is strict: no other type is taken for a number, no unknown key, no
-text without a limit. Ids are decimal integers, bytes are lower-case hex, times are UTC
+Every request shape is strict: it must never take another type for a number, an unknown
+key, or a text without a limit. Ids are decimal integers, bytes are lower-case hex, times are UTC
 Unix seconds.
 """
 

@@ -1,7 +1,8 @@
 """What our endpoint lets an agent do, as pure rules over packets.
 
 An agent may connect, publish QoS 1 to its own `up`, subscribe to its own `down`, ping
-and leave. These rules decide and touch no socket; everything not named is refused.
+and leave. These rules decide and must never touch a socket;
+everything not named is refused.
 """
 
 from collections.abc import Sequence
