@@ -21,7 +21,7 @@ from typing import Final, NoReturn
 
 from deploy import outcome
 from deploy.broker import Broker, free_port, free_ports, mosquitto
-from deploy.processes import Failed, Household, until
+from deploy.processes import Failed, Processes, until
 from deploy.street import DAY_S, Plan, Street, aggregate, begin_day, set_up
 
 DEFAULT_API_PORT: Final = 8080
@@ -106,9 +106,9 @@ def _run(options: Options, folder: Path) -> int:
         api_port=options.port, mqtt_port=free_port(),
         meter_port=free_ports(options.homes),
     )  # fmt: skip
-    with _broker(options) as broker, Household(folder / "logs") as household:
+    with _broker(options) as broker, Processes(folder / "logs") as processes:
         start = (int(time.time()) // DAY_S + 1) * DAY_S
-        street = Street(plan, household, broker, start)
+        street = Street(plan, processes, broker, start)
         _say(
             f"Setting up {options.homes} homes: meters, keys, certificates, enrolment ..."
         )
@@ -151,7 +151,7 @@ def _watch_the_day(street: Street) -> None:
     left_s = (street.end - street.now()) / street.plan.speed
     try:
         until(
-            over, street.household, left_s + PATIENCE_S, "the end of the street's day"
+            over, street.processes, left_s + PATIENCE_S, "the end of the street's day"
         )
     except Failed as failed:
         raise Failed(f"{failed}\n{outcome.laggards(street)}") from None
@@ -159,12 +159,12 @@ def _watch_the_day(street: Street) -> None:
 
 def _silence(street: Street) -> None:
     """Stop the meters, so that what was sealed and what was accepted are one number."""
-    street.household.stop("sim")
+    street.processes.stop("sim")
     moment = street.now()
     within = PATIENCE_S
     until(
         lambda: outcome.drained(street, moment),
-        street.household,
+        street.processes,
         within,
         "the last receipt",
     )
@@ -175,7 +175,7 @@ def _settle(street: Street) -> outcome.Outcome:
     found = outcome.gather(street)
     deadline = time.monotonic() + outcome.SETTLED_WITHIN_S
     while not found.settled and time.monotonic() < deadline:
-        street.household.check()
+        street.processes.check()
         time.sleep(0.5)
         found = outcome.gather(street)
     return found
@@ -209,7 +209,7 @@ def _stay(street: Street) -> None:
     _say(
         f"The API stays up at {street.api.url}/v1 (operator's token in {token}); Ctrl-C ends"
     )
-    until(lambda: False, street.household, float("inf"), "Ctrl-C")
+    until(lambda: False, street.processes, float("inf"), "Ctrl-C")
 
 
 def _say(text: str) -> None:

@@ -195,13 +195,13 @@ def verify_one(street: Street, say: Callable[[str], None]) -> bool:
         return main([str(bundle)])
 
     try:
-        street.household.run(Program("verify", verify, ()), SETTLED_WITHIN_S)
+        street.processes.run(Program("verify", verify, ()), SETTLED_WITHIN_S)
     except Failed as failed:
         say(str(failed))
         return False
     say(
         "    "
-        + street.household.log("verify").read_text().rstrip().replace("\n", "\n    ")
+        + street.processes.log("verify").read_text().rstrip().replace("\n", "\n    ")
     )
     return True
 
@@ -237,11 +237,11 @@ def _fates(metrics: str) -> dict[str, int]:
 
 def _registers(street: Street) -> dict[str, int]:
     """What the meters' registers moved from enrolment to the day's end."""
-    household = street.household
-    household.log("registers").unlink(missing_ok=True)
+    processes = street.processes
+    processes.log("registers").unlink(missing_ok=True)
     arguments = ("registers", "--map", str(street.map_file), "--at", str(street.end))
-    household.run(Program("registers", sim_main(), arguments), SETTLED_WITHIN_S)
-    shown = json.loads(Path(household.log("registers")).read_text())["registers"]
+    processes.run(Program("registers", sim_main(), arguments), SETTLED_WITHIN_S)
+    shown = json.loads(Path(processes.log("registers")).read_text())["registers"]
     moved = {"import_wh": 0, "export_wh": 0}
     for meter in street.meters:
         for name in moved:

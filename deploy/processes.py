@@ -87,7 +87,7 @@ class Child:
             os.kill(self.pid, number)
 
 
-class Household:
+class Processes:
     """The children of one demo or test, all ended when the block is left."""
 
     def __init__(self, logs: Path) -> None:
@@ -95,7 +95,7 @@ class Household:
         self._logs = logs
         self._children: dict[str, Child] = {}
 
-    def __enter__(self) -> "Household":
+    def __enter__(self) -> "Processes":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -143,12 +143,12 @@ class Household:
 
 
 def until(
-    done: Callable[[], bool], household: Household, timeout_s: float, what: str
+    done: Callable[[], bool], processes: Processes, timeout_s: float, what: str
 ) -> None:
     """Wait until `done()`; raises Failed when a program dies or the time is over."""
     deadline = time.monotonic() + timeout_s
     while not done():
-        household.check()
+        processes.check()
         if time.monotonic() > deadline:
             raise Failed(f"{what} did not happen within {timeout_s:.0f} s")
         time.sleep(_POLL_S * 5)

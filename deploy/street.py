@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from deploy.api import Api
 from deploy.broker import Broker
-from deploy.processes import Child, Failed, Household, Main, Program, environment, until
+from deploy.processes import Child, Failed, Main, Processes, Program, environment, until
 from meterseal_proto.clock import VARIABLE, ClockRate
 
 DAY_S: Final = 86_400
@@ -55,7 +55,7 @@ class Street:
     """
 
     plan: Plan
-    household: Household
+    processes: Processes
     broker: Broker | None
     start: int
     enrolled_from: int = field(default_factory=lambda: int(time.time()) - LEAD_S)
@@ -112,7 +112,7 @@ def set_up(street: Street, say: Callable[[str], None]) -> None:
     _write_aggregator_config(street)
     start_meters(street)
     street.meters = json.loads(street.map_file.read_text())["meters"]
-    household = street.household
+    processes = street.processes
     _operator_token(street)
     start_aggregator(street)
     codes = [_code(street, home) for home in street.homes]
@@ -122,21 +122,21 @@ def set_up(street: Street, say: Callable[[str], None]) -> None:
         _write_agent_config(street, home)
         arguments = ("enrol", "--code", code, "--config", _agent_config(street, home))
         waiting.append(
-            household.start(Program(f"enrol-{home:02d}", agent_main(), arguments))
+            processes.start(Program(f"enrol-{home:02d}", agent_main(), arguments))
         )
         while sum(child.running() for child in waiting) >= ENROL_TOGETHER:
             time.sleep(0.01)
     until(
-        lambda: not any(child.running() for child in waiting), household, READY_WITHIN_S,
+        lambda: not any(child.running() for child in waiting), processes, READY_WITHIN_S,
         "the enrolment of every home",
     )  # fmt: skip
-    household.check()
+    processes.check()
 
 
 def begin_day(street: Street) -> None:
     """Start everything again in fast time, LEAD_S before the day; agents begin to run."""
-    street.household.stop("sim")
-    street.household.stop("aggregator")
+    street.processes.stop("sim")
+    street.processes.stop("aggregator")
     now, speed = time.time(), street.plan.speed
     # The one epoch at which both clocks agree, so that it is LEAD_S before the day now.
     street.rate = ClockRate(
@@ -159,7 +159,7 @@ def start_meters(street: Street) -> None:
         arguments += ["--replay", str(plan.replay), "--row", str(plan.row)]
     _start(street, "sim", sim_main(), arguments)
     until(
-        street.map_file.exists, street.household, READY_WITHIN_S, "the street of meters"
+        street.map_file.exists, street.processes, READY_WITHIN_S, "the street of meters"
     )
 
 
@@ -169,7 +169,7 @@ def start_aggregator(street: Street, *, wait: bool = True) -> None:
     _start(street, "aggregator", aggregator_main(), ["serve", "--config", config])
     if wait:
         ready = street.api.ready
-        until(ready, street.household, READY_WITHIN_S, "the aggregator's start")
+        until(ready, street.processes, READY_WITHIN_S, "the aggregator's start")
 
 
 def start_agent(street: Street, home: int) -> None:
@@ -190,12 +190,12 @@ def aggregate(street: Street, *arguments: str, timeout_s: float = 60) -> str:
     """
     name = arguments[0]
     config = str(street.plan.folder / "aggregator.toml")
-    log = street.household.log(name)
+    log = street.processes.log(name)
     log.unlink(missing_ok=True)
     program = Program(
         name, aggregator_main(), (*arguments, "--config", config), _clock(street)
     )
-    street.household.run(program, timeout_s)
+    street.processes.run(program, timeout_s)
     return log.read_text()
 
 
@@ -221,7 +221,7 @@ def sim_main() -> Main:
 
 
 def _start(street: Street, name: str, main: Main, arguments: list[str]) -> None:
-    street.household.start(Program(name, main, tuple(arguments), _clock(street)))
+    street.processes.start(Program(name, main, tuple(arguments), _clock(street)))
 
 
 def _clock(street: Street) -> tuple[tuple[str, str], ...]:

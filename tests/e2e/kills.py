@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deploy.broker import Broker, free_port, free_ports
 from deploy.outcome import Outcome, day_is_receipted, gather
-from deploy.processes import Household, until
+from deploy.processes import Processes, until
 from deploy.street import (
     DAY_S,
     Plan,
@@ -56,9 +56,9 @@ def running_street(
     )
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(Broker(mosquitto)) if mosquitto else None
-        household = stack.enter_context(Household(folder / "logs"))
+        processes = stack.enter_context(Processes(folder / "logs"))
         start = (int(time.time()) // DAY_S + 1) * DAY_S
-        street = Street(plan, household, broker, start)
+        street = Street(plan, processes, broker, start)
         set_up(street, lambda _: None)
         begin_day(street)
         yield street
@@ -74,7 +74,7 @@ def kill_at_random(street: Street, damage: Damage, cycles: int) -> None:
         victim = chance.choice(victims)
         began = time.monotonic()
         if victim == "aggregator":
-            street.household.child("aggregator").kill()
+            street.processes.child("aggregator").kill()
             start_aggregator(street)
         elif victim == "broker":
             assert street.broker is not None
@@ -82,11 +82,11 @@ def kill_at_random(street: Street, damage: Damage, cycles: int) -> None:
             street.broker.start()
         else:
             home = chance.choice(street.homes)
-            street.household.child(agent_name(home)).kill()
+            street.processes.child(agent_name(home)).kill()
             start_agent(street, home)
         damage.restart_s.append(time.monotonic() - began)
         damage.kills[victim] = damage.kills.get(victim, 0) + 1
-        street.household.check()
+        street.processes.check()
 
 
 def heal(street: Street) -> Outcome:
@@ -94,7 +94,7 @@ def heal(street: Street) -> Outcome:
     rest_s = (street.end - street.now()) / street.plan.speed
     until(
         lambda: day_is_receipted(street),
-        street.household,
+        street.processes,
         rest_s + HEAL_WITHIN_S,
         "healing",
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.processes import Failed, Household, Program, until
+from deploy.processes import Failed, Processes, Program, until
 
 
 def sleeper(_: Sequence[str]) -> int:
@@ -45,15 +45,15 @@ def alive(pid: int) -> bool:
 
 def test_a_program_that_fails_is_reported_with_what_it_said(tmp_path: Path) -> None:
     with (
-        Household(tmp_path) as household,
+        Processes(tmp_path) as processes,
         pytest.raises(Failed, match=r"(?s)exited with 3.*fail x"),
     ):
-        household.run(Program("failing", failing, ("x",)), 5)
+        processes.run(Program("failing", failing, ("x",)), 5)
 
 
 def test_a_program_gets_its_environment(tmp_path: Path) -> None:
-    with Household(tmp_path) as household:
-        household.run(
+    with Processes(tmp_path) as processes:
+        processes.run(
             Program("env", environment_of, (), (("METERSEAL_TRIED", "yes"),)), 5
         )
     assert (tmp_path / "env.log").read_text() == "yes\n"
@@ -61,9 +61,9 @@ def test_a_program_gets_its_environment(tmp_path: Path) -> None:
 
 
 def test_children_end_with_the_block(tmp_path: Path) -> None:
-    with Household(tmp_path) as household:
-        child = household.start(Program("obedient", obedient, ()))
-        until(lambda: "ready" in child.log.read_text(), household, 5, "start")
+    with Processes(tmp_path) as processes:
+        child = processes.start(Program("obedient", obedient, ()))
+        until(lambda: "ready" in child.log.read_text(), processes, 5, "start")
         assert alive(child.pid)
     assert child.status == 0
     assert not alive(child.pid)
@@ -71,23 +71,23 @@ def test_children_end_with_the_block(tmp_path: Path) -> None:
 
 def test_a_killed_program_starts_again(tmp_path: Path) -> None:
     program = Program("sleeper", sleeper, ())
-    with Household(tmp_path) as household:
-        first = household.start(program)
+    with Processes(tmp_path) as processes:
+        first = processes.start(program)
         first.kill()
         assert first.status == -signal.SIGKILL
-        household.check()
-        second = household.start(program)
+        processes.check()
+        second = processes.start(program)
         assert second.running()
         assert second.pid != first.pid
 
 
 def test_waiting_ends_when_a_program_dies(tmp_path: Path) -> None:
-    with Household(tmp_path) as household:
-        household.start(Program("failing", failing, ()))
+    with Processes(tmp_path) as processes:
+        processes.start(Program("failing", failing, ()))
         with pytest.raises(Failed, match="failing exited with 3"):
-            until(lambda: False, household, 5, "never")
+            until(lambda: False, processes, 5, "never")
 
 
 def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    with Household(tmp_path) as household, pytest.raises(Failed, match="took too long"):
-        household.run(Program("sleeper", sleeper, ()), 0.2)
+    with Processes(tmp_path) as processes, pytest.raises(Failed, match="took too long"):
+        processes.run(Program("sleeper", sleeper, ()), 0.2)
