@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from deploy.broker import Broker, free_port, mosquitto
+from deploy.broker import SHIPPED, Broker, free_port, mosquitto
 from tests.support.data import absent
 
-__all__ = ["Mosquitto", "free_port", "mosquitto_path"]
+__all__ = ["SHIPPED", "Mosquitto", "free_port", "mosquitto_path"]
 
 
 def mosquitto_path() -> str:
