@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 from meterseal_agent.meters.table import BadTable, Table, as_table
 from meterseal_agent.uplink.address import Protocol
 from meterseal_proto.intervals import STEPS
 from meterseal_proto.keys import Algorithm
+from meterseal_proto.loopback import is_loopback
 from meterseal_proto.units import EXPORT, IMPORT, RegisterId, obis_text, parse_obis
 
 _T = TypeVar("_T", Algorithm, Protocol)
@@ -161,16 +163,31 @@ def _folder(table: Table, key: str, default: str) -> Path:
 
 
 def _url(table: Table) -> str:
-    url = table.text("aggregator_url")
-    if not url.startswith(("https://", "http://")):
-        raise BadTable(f"{table.where}: aggregator_url must begin with https://")
-    loopback = ("http://127.0.0.1", "http://localhost", "http://[::1]")
-    if url.startswith("http://") and not url.startswith(loopback):
+    url = table.text("aggregator_url").rstrip("/")
+    try:
+        scheme, host = _place(url)
+    except ValueError:
+        raise BadTable(
+            f"{table.where}: aggregator_url must be https://HOST or https://HOST:PORT"
+        ) from None
+    if scheme == "http" and not is_loopback(host):
         raise BadTable(
             f"{table.where}: aggregator_url must be https:// off this machine: "
             "enrolment carries a one-time code"
         )
-    return url.rstrip("/")
+    return url
+
+
+def _place(url: str) -> tuple[str, str]:
+    """Return scheme and host of a URL that holds no more than host, port and path."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    tail = "" if parts.port is None else f":{parts.port}"
+    plain = parts.netloc.lower() in {f"{host}{tail}", f"[{host}]{tail}"}
+    extra = parts.query or parts.fragment or not url.isprintable() or " " in url
+    if not host or not plain or extra or parts.scheme not in {"http", "https"}:
+        raise ValueError("not the URL of a server")
+    return parts.scheme, host
 
 
 def _level(table: Table) -> str:
@@ -200,6 +217,11 @@ def _broker(table: Table) -> BrokerConfig:
         protocol=_choice(table, "protocol", Protocol, Protocol.V5),
     )
     table.done()
+    if broker.tls is False and broker.host and not is_loopback(broker.host):
+        raise BadTable(
+            f"{table.where}: host {broker.host} is not this machine:"
+            " take tls = false out, readings cross a network with TLS only"
+        )
     return broker
 
 

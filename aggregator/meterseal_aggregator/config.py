@@ -20,7 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from meterseal_aggregator.intake.port import is_loopback
+from meterseal_proto.loopback import is_loopback
 
 PREFIX: Final = "METERSEAL_AGGREGATOR_"
 DEFAULT_DATA: Final = "/var/lib/meterseal-aggregator"

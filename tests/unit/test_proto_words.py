@@ -5,6 +5,7 @@ import pytest
 from meterseal_proto.clock import ClockRate
 from meterseal_proto.errors import Reason
 from meterseal_proto.intervals import STEPS, Interval, on_grid, slot_start
+from meterseal_proto.loopback import is_loopback
 from meterseal_proto.seal import Head, Header
 from meterseal_proto.topics import down_topic, parse_topic, up_filter, up_topic
 from meterseal_proto.units import EXPORT, IMPORT, WATER, MeterId, obis_text, parse_obis
@@ -87,6 +88,19 @@ def test_names_that_a_broker_would_read_differently_are_refused(name: str) -> No
 )
 def test_other_topics_are_not_ours(topic: str) -> None:
     assert parse_topic(topic) is None
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_this_machine_is_known_by_its_loopback_names(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "localhost.example", "127.0.0.1.example", "::", "10.0.0.1", "[::1]"],
+)
+def test_every_other_name_is_another_machine(host: str) -> None:
+    assert not is_loopback(host)
 
 
 def test_reasons_say_what_becomes_of_the_seal() -> None:

@@ -74,18 +74,24 @@ class Papers:
 
 
 def address(broker: BrokerConfig, answer: EnrolmentAnswer, store: Keystore) -> Address:
-    """Return where to dial: the enrolment's answer, where the configuration is silent."""
+    """Return where to dial: the enrolment's answer, where the configuration is silent.
+
+    ConfigError when that is another machine and without TLS.
+    """
     host, _, port = answer.broker.rpartition(":")
     if not host or not port.isdecimal():
         host, port = answer.broker, str(DEFAULT_PORT)
     paths = store.paths
     tls = answer.broker_tls if broker.tls is None else broker.tls
-    return Address(
-        host=broker.host or host.strip("[]"),
-        port=broker.port or int(port),
-        tls=Tls(paths.certificate, paths.tls_key, paths.ca) if tls else None,
-        protocol=broker.protocol,
-    )
+    try:
+        return Address(
+            host=broker.host or host.strip("[]"),
+            port=broker.port or int(port),
+            tls=Tls(paths.certificate, paths.tls_key, paths.ca) if tls else None,
+            protocol=broker.protocol,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _check(config: Config, found: Mapping[str, tuple[Start, ...]]) -> None:

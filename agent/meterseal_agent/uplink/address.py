@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from meterseal_proto.loopback import is_loopback
+
 
 class Protocol(StrEnum):
     """The MQTT version spoken."""
@@ -26,9 +28,16 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The broker to dial, and how; `tls` None is for loopback and tests only."""
+    """The broker to dial, and how; without `tls` only this machine: ValueError else."""
 
     host: str
     port: int
     tls: Tls | None = None
     protocol: Protocol = Protocol.V5
+
+    def __post_init__(self) -> None:
+        if self.tls is None and not is_loopback(self.host):
+            raise ValueError(
+                f"the broker {self.host} is not this machine and needs TLS: take tls ="
+                " false out of [broker], or ask the aggregator's operator to turn TLS on"
+            )

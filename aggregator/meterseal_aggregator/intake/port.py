@@ -4,11 +4,12 @@ Adapters (`endpoint`, `broker`) implement Uplink; intake gives a `Deliver`. Noth
 here touches a socket, and nothing behind the port may know which adapter it has.
 """
 
-import ipaddress
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from meterseal_proto.loopback import is_loopback
 
 
 class Incoming(NamedTuple):
@@ -105,13 +106,3 @@ def check_wire_is_safe(host: str, tls: ssl.SSLContext | None) -> None:
         raise ValueError(
             f"MQTT to or on {host} needs TLS; plain is for 127.0.0.1, ::1 and localhost"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine itself; names other than localhost are not."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
