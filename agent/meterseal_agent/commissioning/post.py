@@ -1,6 +1,7 @@
 """One HTTPS call to the aggregator, with the standard library.
 
-Off this machine it must never speak plain HTTP; config.py sees to that.
+Off this machine it must never speak plain HTTP: config.py checks the URL, and here no
+proxy is asked to carry plain text and no redirect is followed.
 """
 
 import json
@@ -25,18 +26,22 @@ class Refused(Exception):
 def poster(url: str, ca: Path | None) -> Callable[[str, bytes], bytes]:
     """Return a function that POSTs JSON to a path below `url`.
 
-    It raises Refused for an answer of 4xx, Unavailable when there is none or 5xx.
+    It raises Refused for an answer of 3xx or 4xx, Unavailable when there is none or 5xx.
     """
     context = ssl.create_default_context(cafile=str(ca) if ca else None)
+    plain = url.startswith("http:")
+    opener = urllib.request.build_opener(
+        urllib.request.HTTPSHandler(context=context),
+        urllib.request.ProxyHandler({} if plain else None),
+        _NoRedirect,
+    )
 
     def post(path: str, body: bytes) -> bytes:
         request = urllib.request.Request(  # noqa: S310 - config.py checks the scheme
             url + path, body, {"Content-Type": "application/json"}, method="POST"
         )
         try:
-            with urllib.request.urlopen(  # noqa: S310
-                request, timeout=TIMEOUT_S, context=context
-            ) as answer:
+            with opener.open(request, timeout=TIMEOUT_S) as answer:
                 raw: bytes = answer.read(MAX_ANSWER_BYTES + 1)
         except urllib.error.HTTPError as error:
             with error:
@@ -51,6 +56,14 @@ def poster(url: str, ca: Path | None) -> Callable[[str, bytes], bytes]:
         return raw
 
     return post
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Goes nowhere else: the answer names the authorities an agent trusts from then on."""
+
+    def redirect_request(self, *_args: object) -> None:
+        """Follow nothing; the caller sees the 3xx."""
+        return
 
 
 def _problem(body: bytes) -> str:
