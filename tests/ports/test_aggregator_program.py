@@ -260,6 +260,17 @@ def test_agents_come_over_tls_with_the_certificate_of_their_enrolment(
         mine.write_bytes(_pem(key) + answer.certificate_pem.encode())
         assert _connack(port, ca, mine)
         assert not _connack(port, ca, None)
+
+        token = _run(config, "token", "--role", "operator").stdout.strip()
+        revocation = urllib.request.Request(  # noqa: S310
+            f"{url}/v1/meters/{answer.meters[0].meter}/revocation",
+            b"",
+            {"Authorization": f"Bearer {token}"},
+        )
+        urllib.request.urlopen(revocation).close()  # noqa: S310
+        until = time.monotonic() + START_WITHIN_S
+        while _connack(port, ca, mine):
+            assert time.monotonic() < until, "a revoked agent still comes in"
     finally:
         process.kill()
         process.communicate(timeout=START_WITHIN_S)

@@ -11,7 +11,6 @@ import random
 import signal
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,9 +20,9 @@ import structlog
 import uvicorn
 
 from meterseal_aggregator.app.duties import duties
+from meterseal_aggregator.app.gate import Gate
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.rooms import WebParts, web_app
-from meterseal_aggregator.app.strongbox import keep
 from meterseal_aggregator.config import ConfigError
 from meterseal_aggregator.intake.batch import Intake, Notary
 from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
@@ -60,7 +59,10 @@ async def serve(house: House, say: Say) -> None:
     intake = Intake(
         house.database, Notary(house.box.genesis, house.box.receipt), house.now
     )
-    uplink, mqtt = _uplink(house)
+    gate = Gate(house) if config.mqtt.broker_url is None and config.mqtt.tls else None
+    if gate is not None:
+        await gate.refresh()
+    uplink, mqtt = _uplink(house, gate)
     runner = Runner(house.database, uuid4().hex, house.real_now, chance=_CHANCE.random)
     with _listen(config.web.host, config.web.port) as web_socket:
         parts = WebParts(mqtt, uplink, intake.tally, runner.tallies)
@@ -68,6 +70,7 @@ async def serve(house: House, say: Say) -> None:
         tasks = {
             asyncio.create_task(uplink.run(intake.deliver), name="uplink"),
             asyncio.create_task(server.serve([web_socket]), name="web"),
+            *([asyncio.create_task(gate.run(), name="gate")] if gate else []),
             *(
                 asyncio.create_task(tend(duty, runner), name=duty.name)
                 for duty in duties(house)
@@ -125,14 +128,14 @@ def _listen(host: str, port: int) -> socket.socket:
         raise Unavailable(_taken("web", host, port, error)) from error
 
 
-def _uplink(house: House) -> tuple[Uplink, str]:
+def _uplink(house: House, gate: Gate | None) -> tuple[Uplink, str]:
     """Return the adapter the configuration asks for, and the address agents are told."""
     mqtt = house.config.mqtt
     if mqtt.broker_url is not None:
         settings = broker_settings(house, mqtt.broker_url)
         told = f"{settings.host}:{settings.port}"
         return Broker(settings), mqtt.advertise or told
-    server_tls = _server_tls(house) if mqtt.tls else None
+    server_tls = gate.context if gate else None
     endpoint = Endpoint(
         EndpointSettings(house.config.network, mqtt.host, mqtt.port, server_tls)
     )
@@ -162,22 +165,6 @@ def broker_settings(house: House, url: str) -> BrokerSettings:
         password_file=mqtt.password_file,
         share=house.box.broker_share,
     )
-
-
-def _server_tls(house: House) -> ssl.SSLContext:
-    """Return TLS that lets in only holders of a certificate our device CA signed.
-
-    Our own certificate is of that CA too, new at every start: agents trust no other.
-    """
-    name = (house.config.mqtt.advertise or "").rpartition(":")[0]
-    path = house.box.ca_file.with_name("mqtt-server.pem")
-    keep(path, house.box.authority.issue(name, server=True, real_now=int(time.time())))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(path)
-    context.load_verify_locations(house.box.ca_file)
-    context.verify_mode = ssl.CERT_REQUIRED
-    return context
 
 
 def _client_tls(house: House) -> ssl.SSLContext:

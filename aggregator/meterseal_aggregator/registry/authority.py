@@ -6,6 +6,7 @@ This module must never take a serial number, an extension or a name from a CSR. 
 are real Unix seconds: TLS peers compare them with their own clocks.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -87,6 +88,27 @@ class DeviceAuthority:
         certificate = builder.sign(self.key, SHA256())
         secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return secret + certificate.public_bytes(Encoding.PEM)
+
+    def revocation_list(self, serials: Iterable[int], number: int) -> bytes:
+        """Return list `number` (RFC 5280 5), PEM, of our certificates that are no good.
+
+        It is for our own endpoint, which makes the next one when something changes.
+        OpenSSL takes the list with the latest second: so each has its own, all of them
+        from the CA's beginning to its end, and no clock set back shuts everybody out.
+        """
+        begin = self.certificate.not_valid_before_utc + timedelta(seconds=number)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(begin)
+            .next_update(self.certificate.not_valid_after_utc)
+            .add_extension(x509.CRLNumber(number), critical=False)
+        )
+        for serial in serials:
+            entry = x509.RevokedCertificateBuilder().serial_number(serial)
+            entry = entry.revocation_date(begin)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self.key, SHA256()).public_bytes(Encoding.PEM)
 
     def _leaf(
         self,

@@ -269,6 +269,8 @@ CREATE TABLE enrolments (
   enrolled_at INTEGER NOT NULL
 ) STRICT;
 
+CREATE INDEX enrolments_by_agent ON enrolments (agent);
+
 CREATE TRIGGER enrolments_are_never_changed
 BEFORE UPDATE ON enrolments
 BEGIN
