@@ -2,7 +2,8 @@
 
 For the installer at the wall and for systemd. It prints what happened in whole
 sentences and exits 0, or 1 with one sentence that says what to do. It must never print
-a secret. Programs are imported inside their command.
+a secret but the recovery sheet, once, to a terminal. Programs are imported inside their
+command.
 """
 
 import argparse
@@ -42,18 +43,20 @@ def _fail(why: str) -> int:
 
 
 def _enrol(config: Config, options: argparse.Namespace) -> int:
+    from meterseal_agent.commissioning.sheet import Handover
     from meterseal_agent.run import commands
 
-    return commands.enrol(config, options.code, options.patience, say=print)
-
-
-def _replace(config: Config, options: argparse.Namespace) -> int:
-    from meterseal_agent.run import commands
-
-    restore = Path(options.secret_file) if options.secret_file else None
-    return commands.replace(
-        config, options.code, options.patience, restore=restore, say=print
+    wish = commands.Wish(
+        code=options.code,
+        patience_s=options.patience,
+        handover=Handover(_path(options.sheet), terminal=sys.stdout.isatty()),
+        restore=_path(getattr(options, "secret_file", None)),
     )
+    return commands.enrol(config, wish, say=print)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def _check(config: Config, _options: argparse.Namespace) -> int:
@@ -82,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, text in (
         ("enrol", _enrol, "enrol this agent and its meters with a one-time code"),
-        ("replace", _replace, "take over the meters of an agent that died"),
+        ("replace", _enrol, "take over the meters of an agent that died"),
         ("check", _check, "try configuration, keys, meters and broker; change nothing"),
         ("run", _run, "run until stopped"),
         ("show", _show, "print status, outbox depth, heads and alarms"),
@@ -100,9 +103,14 @@ def _parser() -> argparse.ArgumentParser:
                 default=PATIENCE_S,
                 help="seconds to wait for the meters (%(default)s)",
             )
+            sub.add_argument(
+                "--sheet",
+                metavar="FILE",
+                help="write the recovery sheet to a new file, not to the terminal",
+            )
         if name == "replace":
             sub.add_argument(
-                "--secret-file", help="the recovery sheet's 64 hex digits, in a file"
+                "--secret-file", help="the recovery sheet, or its 64 digits, in a file"
             )
         if name == "show":
             sub.add_argument("--json", action="store_true", help="the whole document")

@@ -67,6 +67,11 @@ class Paths:
         return self.folder / "root.secret"
 
     @property
+    def sheet_shown(self) -> Path:
+        """Empty; its presence means that the member has the recovery sheet."""
+        return self.folder / "sheet.shown"
+
+    @property
     def epoch(self) -> Path:
         """The key epoch."""
         return self.folder / "key.epoch"

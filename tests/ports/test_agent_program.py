@@ -30,6 +30,9 @@ async def test_from_a_code_to_receipts_through_a_kill(bench: Bench) -> None:
     status, text = await bench.agent("enrol", "--code", code)
     assert status == 0, text
     assert "enrolled as a1 in network street" in text
+    assert "the recovery sheet was not shown, because this is no terminal" in text
+    secret = (bench.data / "root.secret").read_text().strip()
+    assert secret not in "".join(text.split())
     bench.accept_enrolment()
     status, text = await bench.agent("check")
     assert status == 0, text
@@ -114,14 +117,14 @@ async def test_running_without_enrolment_or_with_open_keys_is_refused(
 async def test_a_new_pi_goes_on_where_the_dead_one_stopped(
     bench: Bench, restored: bool
 ) -> None:
-    status, text = await bench.agent("enrol", "--code", await bench.code())
+    sheet = bench.folder / "sheet"
+    enrol = ("enrol", "--code", await bench.code(), "--sheet", str(sheet))
+    status, text = await bench.agent(*enrol)
     assert status == 0, text
     bench.accept_enrolment()
     process = await bench.start("run")
     await bench.until_accepted(4)
     await end(process, signal.SIGKILL)
-    sheet = bench.folder / "sheet"
-    sheet.write_text((bench.data / "root.secret").read_text())
     bench.data.rename(bench.folder / "the dead Pi")
     before = bench.oracle.accepted
     code = await bench.code(CodeKind.REPLACEMENT)

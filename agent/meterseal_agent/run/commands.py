@@ -7,41 +7,49 @@ never act when asked to check.
 import asyncio
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from meterseal_agent.commissioning.enrol import kept_request, make_request, send
 from meterseal_agent.commissioning.post import Refused, poster
+from meterseal_agent.commissioning.sheet import (
+    Handover,
+    check_free,
+    forget,
+    hand_over,
+    parse_sheet,
+)
 from meterseal_agent.commissioning.subject import Subject, first_readings
 from meterseal_agent.config import Config, ConfigError
 from meterseal_agent.keystore import KeyEpoch, Keystore, KeystoreError, read_small
 from meterseal_agent.run import meters, times
-from meterseal_proto.enrolment import EnrolmentRequest, MeterRequest
+from meterseal_proto.enrolment import EnrolmentAnswer, EnrolmentRequest, MeterRequest
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.units import obis_text
 
 Say = Callable[[str], None]
-RESTORED_EPOCH = 1
+RESTORED_EPOCH: Final = 1
 """A restored root secret seals with its next key: the dead Pi may yet be found."""
 
 
-def enrol(config: Config, code: str, patience_s: int, *, say: Say) -> int:
-    """Enrol this agent; see `_enrolled`."""
-    epoch = KeyEpoch(config.algorithm, 0)
-    return _told(say, lambda: _enrol(config, code, patience_s, (epoch, None), say))
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the installer asked for.
+
+    The one-time code, how long to wait for the meters (s), how the recovery sheet may
+    leave, and the file of an old one to restore the root secret from.
+    """
+
+    code: str
+    patience_s: int
+    handover: Handover
+    restore: Path | None = None
 
 
-def replace(
-    config: Config, code: str, patience_s: int, *, restore: Path | None, say: Say
-) -> int:
-    """Enrol in place of an agent that died, with its root secret if it was kept."""
-
-    def act() -> int:
-        secret = _secret(restore) if restore else None
-        number = RESTORED_EPOCH if restore else 0
-        epoch = KeyEpoch(config.algorithm, number)
-        return _enrol(config, code, patience_s, (epoch, secret), say)
-
-    return _told(say, act)
+def enrol(config: Config, wish: Wish, *, say: Say) -> int:
+    """Enrol this agent, in place of one that died when the code says so."""
+    return _told(say, lambda: _enrol(config, wish, say))
 
 
 def check(config: Config, *, say: Say) -> int:
@@ -87,36 +95,39 @@ def _clocks(config: Config) -> times.Times:
 def _secret(path: Path) -> bytes:
     text = read_small(path)
     try:
-        return bytes.fromhex((text or b"").decode("ascii").strip())
-    except ValueError:
-        raise KeystoreError(f"{path} must hold the sheet's 64 hex digits") from None
-
-
-def _enrol(
-    config: Config,
-    code: str,
-    patience_s: int,
-    key: tuple[KeyEpoch, bytes | None],
-    say: Say,
-) -> int:
-    store = Keystore(config.data_dir)
-    if store.answer() is not None:
-        name = store.answer()
-        say(f"already enrolled as {name.agent if name else ''}; nothing was changed")
-        return 0
-    epoch, secret = key
-    try:
-        store.make(epoch, secret)
+        return parse_sheet((text or b"").decode("ascii"))
+    except UnicodeDecodeError:
+        raise KeystoreError(f"{path} is no recovery sheet") from None
     except ValueError as error:
-        raise KeystoreError(f"the recovery sheet's secret: {error}") from None
-    request = kept_request(store, code)
-    if request is None:
-        found = asyncio.run(_readings(config, patience_s, say))
-        request = make_request(store, code, found)
-    _describe(request, say)
-    answer = send(store, request, poster(config.aggregator_url, config.aggregator_ca))
-    say(f"enrolled as {answer.agent} in network {answer.network_name}")
+        raise KeystoreError(f"{path}: {error}") from None
+
+
+def _enrol(config: Config, wish: Wish, say: Say) -> int:
+    store = Keystore(config.data_dir)
+    answer = store.answer()
+    if answer is not None:
+        say(f"already enrolled as {answer.agent}; nothing was changed")
+    else:
+        answer = _ask(store, config, wish, say)
+        say(f"enrolled as {answer.agent} in network {answer.network_name}")
+    hand_over(store, answer, wish.handover, say)
     return 0
+
+
+def _ask(store: Keystore, config: Config, wish: Wish, say: Say) -> EnrolmentAnswer:
+    check_free(wish.handover)
+    if wish.restore is None:
+        store.make(KeyEpoch(config.algorithm, 0))
+    else:
+        epoch = KeyEpoch(config.algorithm, RESTORED_EPOCH)
+        store.make(epoch, _secret(wish.restore))
+        forget(store)
+    request = kept_request(store, wish.code)
+    if request is None:
+        found = asyncio.run(_readings(config, wish.patience_s, say))
+        request = make_request(store, wish.code, found)
+    _describe(request, say)
+    return send(store, request, poster(config.aggregator_url, config.aggregator_ca))
 
 
 async def _readings(
