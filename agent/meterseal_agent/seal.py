@@ -30,7 +30,7 @@ from meterseal_proto.seal import (
     record_root,
     record_salt,
 )
-from meterseal_proto.units import Quality
+from meterseal_proto.units import Quality, plausible_wh
 
 NOT_SIGNED: Final = bytes(64)
 """Stands for the signature in a stored draft."""
@@ -102,11 +102,8 @@ def _is_reset(value: int, record: Record) -> bool:
 
 
 def _alone(chain: Chain, record: Record) -> bool:
-    """Tell whether a record gets a seal of its own: long, or sure to be doubted.
-
-    The aggregator's bound is capacity x 1.1 x time + 1 Wh.
-    """
-    bound = chain.capacity_w * record.length * 11 // 36_000 + 1
+    """Tell whether a record gets a seal of its own: long, or sure to be doubted."""
+    bound = plausible_wh(chain.capacity_w, record.length)
     return record.length != chain.step or record.delta > bound
 
 

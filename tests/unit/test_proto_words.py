@@ -8,7 +8,15 @@ from meterseal_proto.intervals import STEPS, Interval, on_grid, slot_start
 from meterseal_proto.loopback import is_loopback
 from meterseal_proto.seal import Head, Header
 from meterseal_proto.topics import down_topic, parse_topic, up_filter, up_topic
-from meterseal_proto.units import EXPORT, IMPORT, WATER, MeterId, obis_text, parse_obis
+from meterseal_proto.units import (
+    EXPORT,
+    IMPORT,
+    WATER,
+    MeterId,
+    obis_text,
+    parse_obis,
+    plausible_wh,
+)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +109,35 @@ def test_this_machine_is_known_by_its_loopback_names(host: str) -> None:
 )
 def test_every_other_name_is_another_machine(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("capacity_w", "length_s", "most"),
+    [
+        (10_000, 900, 2751),
+        (10_000, 3600, 11_001),
+        (1, 300, 1),
+        (4000, 900, 1101),
+        (4001, 900, 1101),
+        (10**9, 400 * 86_400, 10_560_000_000_001),
+    ],
+)
+def test_a_register_grows_by_its_capacity_and_a_tenth_and_one_at_most(
+    capacity_w: int, length_s: int, most: int
+) -> None:
+    assert plausible_wh(capacity_w, length_s) == most
+    # Intake's own words: delta > capacity x 1.1 x length / 3600 + 1 is doubted.
+    for delta in (most, most + 1):
+        doubted = 36_000 * (delta - 1) > capacity_w * 11 * length_s
+        assert doubted == (delta > most)
+
+
+def test_a_reason_keeps_its_number_and_a_freed_number_stays_free() -> None:
+    numbers = {reason.text: int(reason) for reason in Reason}
+    assert sorted(numbers.values()) == [1, 2, *range(4, 17)]
+    assert (numbers["unknown-meter"], numbers["capacity"]) == (4, 16)
+    with pytest.raises(ValueError, match="3"):
+        Reason(3)
 
 
 def test_reasons_say_what_becomes_of_the_seal() -> None:
