@@ -1,8 +1,8 @@
 """Two kinds of trouble: Rejected (they did wrong) and Unavailable (nobody did).
 
-`Reason` is the closed list of what an aggregator may answer; order is precedence,
-cheapest check first, and the numbers are on the wire, so they are never reused.
-This module must never hold a reason that no check can give.
+`Reason` is the closed list of what an aggregator may answer. The numbers are names on
+the wire, so none is ever given twice; in which order the checks run, `intake/accept.py`
+of the aggregator says. This module must never hold a reason that no check can give.
 """
 
 from enum import IntEnum
@@ -14,7 +14,7 @@ class Reason(IntEnum):
 
     TOO_LARGE = 1
     MALFORMED = 2
-    WRONG_NETWORK = 3
+    # 3 stays free: it once named a seal of another network, whose meter nobody knows.
     UNKNOWN_METER = 4
     KEY_NOT_YET_VALID = 5
     KEY_REVOKED = 6
