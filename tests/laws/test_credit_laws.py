@@ -22,7 +22,7 @@ from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.ledger import check, store
 from meterseal_aggregator.ledger.model import WH, AccountCode, TransferId
 from meterseal_aggregator.parameters.model import Name
-from meterseal_aggregator.parameters.store import Record, record
+from meterseal_aggregator.parameters.store import Change, record
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.vee.job import run_once as assess_once
@@ -125,7 +125,7 @@ async def _live(deeds: Sequence[Deed], folder: str) -> None:
     database = await Database.open(f"sqlite:///{Path(folder) / 'aggregator.sqlite'}")
     await migrate(database)
     async with database.transaction() as tx:
-        await record(tx, Record(Name.FINALITY_DELAY_S, DELAY_S, 0, 0, "test"))
+        await record(tx, Change(Name.FINALITY_DELAY_S, DELAY_S, 0, 0, "test"))
     homes = [await settle_in(database, 1), await settle_in(database, 2)]
     world = World(database, homes)
     for number, deed in enumerate(deeds):

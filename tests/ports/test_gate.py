@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives.serialization import (
 from meterseal_aggregator.app.gate import Gate
 from meterseal_aggregator.app.house import House, open_house
 from meterseal_aggregator.config import Config, Mqtt
-from meterseal_aggregator.registry import record, rekey
+from meterseal_aggregator.registry import rekey, write
 from meterseal_aggregator.registry.enrol import Moment, enrol, new_code
 from meterseal_aggregator.registry.model import CodeGrant, CodeKind
 from meterseal_proto.enrolment import EnrolmentAnswer
 from meterseal_proto.units import MeterId
-from tests.support.enrolling import NOW, OFFICE, a_key, a_meter, a_request
+from tests.support.enrolling import NOW, TERMS, a_key, a_meter, a_request
 
 
 @dataclass
@@ -46,16 +46,16 @@ class Door:
         tls = ec.generate_private_key(ec.SECP256R1())
         csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
         pem = csr.sign(tls, SHA256()).public_bytes(Encoding.PEM).decode()
-        office = replace(OFFICE, authority=self.house.box.authority)
+        terms = replace(TERMS, authority=self.house.box.authority)
         async with self.house.database.transaction() as tx:
             held = await tx.rows("SELECT id FROM meter_points WHERE name = ?", (name,))
             point = held[0][0] if held else None
-            point = point or await record.add_meter_point(tx, name, now=NOW)
+            point = point or await write.add_meter_point(tx, name, now=NOW)
             grant = CodeGrant(0, kind, name, point, 10_000, real + 3600)
-            await record.keep_code(tx, code, grant, created_at=real)
+            await write.keep_code(tx, code, grant, created_at=real)
             wish = a_request(code, a_meter(name), key=a_key(key), csr_pem=pem)
             answer = EnrolmentAnswer.from_json(
-                await enrol(tx, wish, office, Moment(NOW, real))
+                await enrol(tx, wish, terms, Moment(NOW, real))
             )
         secret = tls.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         mine = self.folder / f"{key}.pem"
@@ -65,7 +65,7 @@ class Door:
     async def revoke(self, meter: MeterId) -> None:
         """Revoke a meter's keys, as the operator does."""
         async with self.house.database.transaction() as tx:
-            await rekey.revoke(tx, meter, OFFICE.books)
+            await rekey.revoke(tx, meter, TERMS.chain)
 
     async def lets_in(
         self, mine: Path | None, best: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3

@@ -28,7 +28,7 @@ from meterseal_proto.seal import Head
 from meterseal_proto.units import MeterId
 from meterseal_sim.serve import Line, close_all, lines_of, open_all
 from meterseal_sim.street import Home, Plan, build
-from tests.support.enrolling import OFFICE, Registry, a_registry
+from tests.support.enrolling import TERMS, Registry, a_registry
 from tests.support.enrolment_desk import Desk, a_desk
 from tests.support.oracle import Oracle
 from tests.support.uplinkrig import Rig
@@ -88,7 +88,7 @@ class Bench:
         for meter in request.meters:
             for row in meter.registers:
                 number = ids[meter.serial]
-                link = enrolment_hash(OFFICE.genesis.network, number, row, public)
+                link = enrolment_hash(TERMS.genesis.network, number, row, public)
                 head = Head(0, link, row.at, row.value)
                 found.append(
                     Start(number, row.register, row.step, meter.capacity_w, head)
@@ -150,7 +150,7 @@ async def a_bench(folder: Path, *, homes: int, speed: float) -> AsyncIterator[Be
         bench.registry = await stack.enter_async_context(a_registry(folder))
         bench.desk = await stack.enter_async_context(a_desk(bench.registry, bench.now))
         bench.oracle = Oracle(PublicKey.parse("secp256k1", _ANY_POINT))
-        bench.oracle.genesis = OFFICE.genesis
+        bench.oracle.genesis = TERMS.genesis
         bench.rig = await stack.enter_async_context(
             Rig(None, MQTTProtocolVersion.MQTTv5, BatchLimits())
         )

@@ -11,7 +11,7 @@ from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.ledger import check, store
 from meterseal_aggregator.ledger.model import WH, AccountCode
 from meterseal_aggregator.parameters.model import Name
-from meterseal_aggregator.parameters.store import Record, record
+from meterseal_aggregator.parameters.store import Change, record
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.finding import Finding
 from meterseal_aggregator.storage.migrate import migrate
@@ -29,7 +29,7 @@ async def open_books(path: Path) -> AsyncIterator[Database]:
     database = await Database.open(f"sqlite:///{path}")
     await migrate(database)
     async with database.transaction() as tx:
-        await record(tx, Record(Name.FINALITY_DELAY_S, 0, 0, 0, "test"))
+        await record(tx, Change(Name.FINALITY_DELAY_S, 0, 0, 0, "test"))
     yield database
     await database.close()
 

@@ -14,11 +14,11 @@ from cryptography.x509.oid import NameOID
 
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.intake.store import heads
-from meterseal_aggregator.registry import record
+from meterseal_aggregator.registry import write
 from meterseal_aggregator.registry.authority import DeviceAuthority
-from meterseal_aggregator.registry.enrol import Moment, Office, enrol, new_code
+from meterseal_aggregator.registry.enrol import Moment, NetworkTerms, enrol, new_code
 from meterseal_aggregator.registry.model import CodeGrant, CodeKind, Tenancy
-from meterseal_aggregator.registry.rekey import Books
+from meterseal_aggregator.registry.rekey import ChainAccess
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.translog.store import append
@@ -43,9 +43,9 @@ GENESIS = Genesis(
 )
 
 
-OFFICE = Office(
+TERMS = NetworkTerms(
     authority=DeviceAuthority.make("street", real_now=NOW),
-    books=Books(GENESIS.network, append, heads),
+    chain=ChainAccess(GENESIS.network, append, heads),
     genesis=GENESIS,
     network_name="street",
     receipt_key=bytes(32),
@@ -68,13 +68,13 @@ class Registry:
         text = new_code()
         async with self.db.transaction() as tx:
             changed = replace(grant, **change)  # type: ignore[arg-type]
-            await record.keep_code(tx, text, changed, created_at=NOW)
+            await write.keep_code(tx, text, changed, created_at=NOW)
         return text
 
     async def enrol(self, request: EnrolmentRequest, now: int = NOW) -> str:
         """Send a request; the answer's JSON text."""
         async with self.db.transaction() as tx:
-            return await enrol(tx, request, OFFICE, Moment(now, now))
+            return await enrol(tx, request, TERMS, Moment(now, now))
 
 
 @asynccontextmanager
@@ -84,8 +84,8 @@ async def a_registry(folder: Path) -> AsyncIterator[Registry]:
     await migrate(db)
     async with db.transaction() as tx:
         member = await identity.add_member(tx, "Ada", now=NOW)
-        point = await record.add_meter_point(tx, "Home 1", now=NOW)
-        await record.begin_tenancy(tx, Tenancy(member, point, SLOT - 86_400, None))
+        point = await write.add_meter_point(tx, "Home 1", now=NOW)
+        await write.begin_tenancy(tx, Tenancy(member, point, SLOT - 86_400, None))
     try:
         yield Registry(db, member, point)
     finally:

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from meterseal_aggregator.registry.enrol import Moment, Office, enrol
+from meterseal_aggregator.registry.enrol import Moment, NetworkTerms, enrol
 from meterseal_aggregator.registry.model import Refused
 from meterseal_aggregator.registry.rekey import HeadsOf
 from meterseal_proto.enrolment import EnrolmentRequest
-from tests.support.enrolling import OFFICE, Registry
+from tests.support.enrolling import TERMS, Registry
 
 
 class Desk:
@@ -20,20 +20,20 @@ class Desk:
     def __init__(self, registry: Registry, now: Callable[[], float]) -> None:
         self.registry = registry
         self.now = now
-        self.office: Office = OFFICE
+        self.terms: NetworkTerms = TERMS
         self.down = False
         self.bodies: list[bytes] = []
         self.url = ""
 
     def points_to(self, port: int, receipt_key: bytes) -> None:
         """Say where the broker is, and whose receipts count."""
-        self.office = replace(
-            self.office, broker=f"127.0.0.1:{port}", receipt_key=receipt_key
+        self.terms = replace(
+            self.terms, broker=f"127.0.0.1:{port}", receipt_key=receipt_key
         )
 
     def knows(self, heads: HeadsOf) -> None:
         """Say where the chains stand, for a replacement."""
-        self.office = replace(self.office, books=replace(OFFICE.books, heads=heads))
+        self.terms = replace(self.terms, chain=replace(TERMS.chain, heads=heads))
 
     async def answer(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -62,7 +62,7 @@ class Desk:
         moment = Moment(int(self.now()), int(time.time()))
         try:
             async with self.registry.db.transaction() as tx:
-                text = await enrol(tx, request, self.office, moment)
+                text = await enrol(tx, request, self.terms, moment)
         except Refused as no:
             problem = {"title": no.trouble.value, "detail": no.detail}
             return "409 Conflict", json.dumps(problem).encode()

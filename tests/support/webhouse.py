@@ -17,7 +17,7 @@ from meterseal_aggregator.intake.batch import Intake, Notary
 from meterseal_aggregator.intake.port import Counters, Incoming
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name
-from meterseal_aggregator.registry import record
+from meterseal_aggregator.registry import write
 from meterseal_aggregator.registry.model import Tenancy
 from meterseal_aggregator.stacks.file import FilePublisher
 from meterseal_aggregator.stacks.job import anchor_once
@@ -39,8 +39,8 @@ from meterseal_proto.units import MeterId, parse_obis
 from tests.support.enrolling import (
     GENESIS,
     LOG_KEY,
-    OFFICE,
     SLOT,
+    TERMS,
     Registry,
     a_key,
     a_registry,
@@ -102,7 +102,7 @@ async def a_house(folder: Path) -> AsyncIterator[WebHouse]:
         intake = Intake(registry.db, Notary(GENESIS, LOG_KEY), lambda: LATER)
         site = Site(
             database=registry.db,
-            office=OFFICE,
+            terms=TERMS,
             now=lambda: LATER,
             real_now=lambda: LATER,
             uplink=Counters(),
@@ -122,18 +122,18 @@ async def a_lived_in_house(folder: Path) -> AsyncIterator[WebHouse]:
     """Open the API over a house whose meter sealed eight slots; Ada left after four."""
     async with a_house(folder) as house:
         async with house.db.transaction() as tx:
-            await record.certify(tx, house.registry.point, 9_000, from_at=SLOT)
+            await write.certify(tx, house.registry.point, 9_000, from_at=SLOT)
             await parameters.record(
-                tx, parameters.Record(Name.FINALITY_DELAY_S, 0, 0, LATER, "test")
+                tx, parameters.Change(Name.FINALITY_DELAY_S, 0, 0, LATER, "test")
             )
         request = a_request(await house.registry.code(expires_at=LATER + 60))
         answer = await house.post("/v1/enrolments", None, request.to_json())
         assert answer.status_code == 201, answer.text
         await _seal(house, EnrolmentAnswer.from_json(answer.content))
         async with house.db.transaction() as tx:
-            await record.end_tenancy(tx, house.registry.point, at=MOVED)
+            await write.end_tenancy(tx, house.registry.point, at=MOVED)
             cleo = Tenancy(house.members["cleo"], house.registry.point, MOVED, None)
-            await record.begin_tenancy(tx, cleo)
+            await write.begin_tenancy(tx, cleo)
         await _work(house)
         yield house
 
@@ -144,8 +144,8 @@ async def _people(house: WebHouse) -> None:
         bo = await identity.add_member(tx, "Bo", now=LATER)
         cleo = await identity.add_member(tx, "Cleo", now=LATER)
         house.members = {"ada": ada, "bo": bo, "cleo": cleo}
-        point = await record.add_meter_point(tx, "Home 2", now=LATER)
-        await record.begin_tenancy(tx, Tenancy(bo, point, SLOT, None))
+        point = await write.add_meter_point(tx, "Home 2", now=LATER)
+        await write.begin_tenancy(tx, Tenancy(bo, point, SLOT, None))
         for role in (Role.OPERATOR, Role.AUDITOR, Role.METRICS):
             new = identity.NewToken(role, "test", LATER, LATER + 60)
             house.tokens[role.value] = await identity.make_token(tx, new)

@@ -13,7 +13,7 @@ from meterseal_aggregator.credits.mint import producer, run_batch
 from meterseal_aggregator.credits.model import Leg, mint_id, transfer_id
 from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.parameters.model import NEXT_MORNING, Name
-from meterseal_aggregator.parameters.store import Record, record
+from meterseal_aggregator.parameters.store import Change, record
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.vee.job import run_once as assess_once
 from meterseal_proto.units import EXPORT, IMPORT
@@ -95,7 +95,7 @@ async def test_a_slot_waits_for_its_end_and_the_finality_delay(
 ) -> None:
     home = await settle_in(database, 1)
     async with database.transaction() as tx:
-        await record(tx, Record(Name.FINALITY_DELAY_S, 3_600, 10, 1, "test"))
+        await record(tx, Change(Name.FINALITY_DELAY_S, 3_600, 10, 1, "test"))
         await home.tell(tx, 100, 200)
     assert await mint(database, BEGIN + STEP + 3_599) == 0
     assert await mint(database, BEGIN + STEP + 3_600) == 1

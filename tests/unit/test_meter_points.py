@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.registry import record
 from meterseal_aggregator.registry import store as registry_store
+from meterseal_aggregator.registry import write
 from meterseal_aggregator.registry.model import CodeKind, Meter, Refused, Trouble
 from meterseal_proto.enrolment import EnrolmentAnswer, RegisterStart
 from meterseal_proto.units import EXPORT, MeterId
@@ -40,7 +40,7 @@ async def _where(registry: Registry, meter: MeterId) -> Meter:
 
 async def _remove(registry: Registry, meter: MeterId, at: int) -> None:
     async with registry.db.transaction() as tx:
-        await record.remove_meter(tx, meter, at=at)
+        await write.remove_meter(tx, meter, at=at)
 
 
 async def test_two_meters_in_one_enrolment_have_points_of_their_own(
@@ -48,7 +48,7 @@ async def test_two_meters_in_one_enrolment_have_points_of_their_own(
 ) -> None:
     async with a_registry(tmp_path) as registry:
         async with registry.db.transaction() as tx:
-            await record.certify(tx, registry.point, 8_000, from_at=SLOT - 900)
+            await write.certify(tx, registry.point, 8_000, from_at=SLOT - 900)
         first, second = await _enrol(registry, "A", "B")
         here, beside = await _where(registry, first), await _where(registry, second)
         async with registry.db.reading() as tx:
@@ -128,6 +128,6 @@ async def test_a_meter_that_comes_back_has_its_point_again_if_the_tenant_is_the_
         for meter in (first, second):
             await _remove(registry, meter, LATER + 900)
         async with registry.db.transaction() as tx:
-            await record.end_tenancy(tx, point, at=NOW + 900)
+            await write.end_tenancy(tx, point, at=NOW + 900)
         with pytest.raises(Refused, match="other tenants"):
             await _enrol(registry, "A", "B", at=LATER + 900)

@@ -8,8 +8,8 @@ import pytest
 
 from meterseal_aggregator.parameters.model import NEXT_MORNING, Name, Value
 from meterseal_aggregator.parameters.store import (
+    Change,
     ParameterRefused,
-    Record,
     history,
     number_at,
     record,
@@ -28,8 +28,8 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     await opened.close()
 
 
-def _delay(value: Value, from_at: int, recorded_at: int) -> Record:
-    return Record(Name.FINALITY_DELAY_S, value, from_at, recorded_at, "operator:1")
+def _delay(value: Value, from_at: int, recorded_at: int) -> Change:
+    return Change(Name.FINALITY_DELAY_S, value, from_at, recorded_at, "operator:1")
 
 
 async def test_a_value_holds_from_its_second_until_the_next(database: Database) -> None:
@@ -70,8 +70,8 @@ async def test_a_value_of_another_type_or_out_of_range_is_refused(
 async def test_a_zone_that_is_none_is_refused(database: Database, zone: str) -> None:
     async with database.transaction() as tx:
         with pytest.raises(ParameterRefused, match="zone"):
-            await record(tx, Record(Name.ZONE, zone, 0, 0, "operator:1"))
-        await record(tx, Record(Name.ZONE, "Africa/Nairobi", 0, 0, "operator:1"))
+            await record(tx, Change(Name.ZONE, zone, 0, 0, "operator:1"))
+        await record(tx, Change(Name.ZONE, "Africa/Nairobi", 0, 0, "operator:1"))
         assert await text_at(tx, Name.ZONE, 5) == "Africa/Nairobi"
 
 

@@ -11,8 +11,8 @@ from cryptography.x509.oid import NameOID
 
 from meterseal_aggregator.registry.enrol import new_code
 from meterseal_aggregator.registry.model import Refused, Trouble
-from meterseal_aggregator.registry.record import add_meter_point
 from meterseal_aggregator.registry.store import claims
+from meterseal_aggregator.registry.write import add_meter_point
 from meterseal_aggregator.translog import store as translog
 from meterseal_proto.enrolment import (
     EnrolmentAnswer,
@@ -25,8 +25,8 @@ from meterseal_proto.units import EXPORT, IMPORT, MeterId
 from tests.support.enrolling import (
     GENESIS,
     NOW,
-    OFFICE,
     SLOT,
+    TERMS,
     a_csr,
     a_key,
     a_meter,
@@ -71,7 +71,7 @@ async def test_the_certificate_has_our_name_and_our_signature(tmp_path: Path) ->
     certificate = x509.load_pem_x509_certificate(answer.certificate_pem.encode())
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     assert [name.value for name in names] == ["home-1"]
-    certificate.verify_directly_issued_by(OFFICE.authority.certificate)
+    certificate.verify_directly_issued_by(TERMS.authority.certificate)
     basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
     assert not basic.value.ca
 

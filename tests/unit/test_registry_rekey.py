@@ -14,12 +14,12 @@ from meterseal_aggregator.registry.model import (
     Tenancy,
     Trouble,
 )
-from meterseal_aggregator.registry.record import (
+from meterseal_aggregator.registry.store import claims, spans
+from meterseal_aggregator.registry.write import (
     begin_tenancy,
     end_tenancy,
     remove_meter,
 )
-from meterseal_aggregator.registry.store import claims, spans
 from meterseal_aggregator.translog import store as translog
 from meterseal_proto.enrolment import EnrolmentAnswer, Rotation, Turn
 from meterseal_proto.entry import KeyEvent, open_key_event_entry
@@ -28,8 +28,8 @@ from meterseal_proto.units import EXPORT, MeterId
 from tests.support.enrolling import (
     GENESIS,
     NOW,
-    OFFICE,
     SLOT,
+    TERMS,
     Registry,
     a_key,
     a_meter,
@@ -80,7 +80,7 @@ def _rotation(meter: MeterId, from_seq: int, old: SealKey, new: SealKey) -> Rota
 
 async def _rotate(registry: Registry, rotation: Rotation) -> None:
     async with registry.db.transaction() as tx:
-        await rekey.rotate(tx, rotation, OFFICE.books, now=NOW)
+        await rekey.rotate(tx, rotation, TERMS.chain, now=NOW)
 
 
 async def test_a_rotation_signed_by_both_keys_begins_at_its_turn(
@@ -151,7 +151,7 @@ async def test_a_revoked_key_ends_after_what_was_accepted(tmp_path: Path) -> Non
         meter = await _enrolled(registry)
         await _seal_up_to(registry, meter, 5)
         async with registry.db.transaction() as tx:
-            ended = await rekey.revoke(tx, meter, OFFICE.books)
+            ended = await rekey.revoke(tx, meter, TERMS.chain)
 
         assert set(ended.values()) == {5}
         assert await _keys(registry, meter) == [(a_key().public.raw, 1, 5)]
@@ -159,7 +159,7 @@ async def test_a_revoked_key_ends_after_what_was_accepted(tmp_path: Path) -> Non
         assert (event.from_seq, event.public) == (6, rekey.NOBODY)
         with pytest.raises(Refused):
             async with registry.db.transaction() as tx:
-                await rekey.revoke(tx, meter, OFFICE.books)
+                await rekey.revoke(tx, meter, TERMS.chain)
         with pytest.raises(Refused):
             await _rotate(registry, _rotation(meter, 8, a_key(), a_key("next")))
 
@@ -173,7 +173,7 @@ async def test_a_replacement_goes_on_where_the_chain_stands(
         await _seal_up_to(registry, meter, 5)
         if revoked:
             async with registry.db.transaction() as tx:
-                await rekey.revoke(tx, meter, OFFICE.books)
+                await rekey.revoke(tx, meter, TERMS.chain)
         code = await registry.code(CodeKind.REPLACEMENT)
         request = a_request(code, key=a_key("new Pi"))
         text = await registry.enrol(request)

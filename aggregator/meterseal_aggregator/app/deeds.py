@@ -15,8 +15,8 @@ from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import MemberId, Role
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name, Value
-from meterseal_aggregator.registry import record
 from meterseal_aggregator.registry import store as registry
+from meterseal_aggregator.registry import write
 from meterseal_aggregator.registry.enrol import CODE_VALID_S, new_code
 from meterseal_aggregator.registry.model import (
     CodeGrant,
@@ -92,7 +92,7 @@ async def enrol(house: House, wish: EnrolWish) -> Enrolled:
         grant = CodeGrant(
             0, wish.kind, wish.agent, point, wish.capacity_w, real + wish.valid_s
         )
-        await record.keep_code(tx, code, grant, created_at=real)
+        await write.keep_code(tx, code, grant, created_at=real)
         what = f"agent {wish.agent} at meter point {point}"
         await identity.note(tx, operator(), f"code-{wish.kind.value}", what, now=real)
     return Enrolled(code, member, point, wish.agent, grant.expires_at)
@@ -135,7 +135,7 @@ async def set_parameter(
     begin = now if from_at is None else from_at
     async with house.database.transaction() as tx:
         await parameters.record(
-            tx, parameters.Record(name, value, begin, now, operator())
+            tx, parameters.Change(name, value, begin, now, operator())
         )
         what = f"{name.value} = {value} from {begin}"
         await identity.note(tx, operator(), "parameter", what, now=real)
@@ -178,7 +178,7 @@ async def _member(tx: Transaction, name: str, real: int) -> MemberId:
 
 async def _point(tx: Transaction, name: str, now: int) -> int:
     known = await registry.meter_point_named(tx, name)
-    return known.id if known else await record.add_meter_point(tx, name, now=now)
+    return known.id if known else await write.add_meter_point(tx, name, now=now)
 
 
 async def _settle(
@@ -193,11 +193,11 @@ async def _settle(
             f"meter point {wish.point!r} has another tenant; end that tenancy first",
         )
     if not tenants:
-        await record.begin_tenancy(tx, Tenancy(member, point, begin, None))
+        await write.begin_tenancy(tx, Tenancy(member, point, begin, None))
     if wish.certified_w is not None:
         certified = await registry.certified_w(tx, point)
         if certified is None:
-            await record.certify(tx, point, wish.certified_w, from_at=begin)
+            await write.certify(tx, point, wish.certified_w, from_at=begin)
         elif certified != wish.certified_w:
             raise Refused(
                 Trouble.OVERLAP,

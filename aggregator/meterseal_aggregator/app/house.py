@@ -87,7 +87,7 @@ async def _final_at_once(tx: Transaction, now: int) -> None:
     name = Name.FINALITY_DELAY_S
     rows = await tx.rows("SELECT 1 FROM parameters WHERE name = ?", (name.value,))
     if not rows:
-        wish = parameters.Record(name, 0, 0, now, "demo")
+        wish = parameters.Change(name, 0, 0, now, "demo")
         await parameters.record(tx, wish)
 
 

@@ -13,8 +13,8 @@ from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.port import Uplink
 from meterseal_aggregator.intake.store import heads
 from meterseal_aggregator.jobs import Tally
-from meterseal_aggregator.registry.enrol import Office
-from meterseal_aggregator.registry.rekey import Books
+from meterseal_aggregator.registry.enrol import NetworkTerms
+from meterseal_aggregator.registry.rekey import ChainAccess
 from meterseal_aggregator.translog.store import append
 from meterseal_aggregator.web.site import Site, build
 
@@ -29,9 +29,9 @@ class WebParts:
     duties: Mapping[str, Tally]
 
 
-def books(house: House) -> Books:
+def chain_access(house: House) -> ChainAccess:
     """Return what the registry needs of the log and of intake."""
-    return Books(house.box.genesis.network, append, heads)
+    return ChainAccess(house.box.genesis.network, append, heads)
 
 
 def web_app(house: House, parts: WebParts) -> FastAPI:
@@ -40,9 +40,9 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
     tls = config.mqtt.tls
     if config.mqtt.broker_url is not None:
         tls = config.mqtt.broker_url.startswith("mqtts:")
-    office = Office(
+    terms = NetworkTerms(
         authority=box.authority,
-        books=books(house),
+        chain=chain_access(house),
         genesis=box.genesis,
         network_name=config.network,
         receipt_key=box.receipt.public_key().public_bytes_raw(),
@@ -52,7 +52,7 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
     return build(
         Site(
             database=house.database,
-            office=office,
+            terms=terms,
             now=house.now,
             real_now=house.real_now,
             uplink=parts.uplink.counters,

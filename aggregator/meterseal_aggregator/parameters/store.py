@@ -16,7 +16,7 @@ class ParameterRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Change:
     """One recorded value: it holds from the Unix second `from_at` until the next one."""
 
     name: Name
@@ -26,7 +26,7 @@ class Record:
     recorded_by: str
 
 
-async def record(tx: Transaction, wish: Record) -> None:
+async def record(tx: Transaction, wish: Change) -> None:
     """Append a value. Raises ParameterRefused when type, range or time do not allow it."""
     wrong = problem(wish.name, wish.value) or _unknown_zone(wish)
     if wrong:
@@ -59,7 +59,7 @@ async def record(tx: Transaction, wish: Record) -> None:
     )
 
 
-def _unknown_zone(wish: Record) -> str:
+def _unknown_zone(wish: Change) -> str:
     """Say that this machine's time zone database lacks the zone, or nothing."""
     if wish.name is not Name.ZONE or wish.value == "UTC":
         return ""
@@ -100,7 +100,7 @@ async def text_at(tx: Transaction, name: Name, at: int) -> str:
     return value
 
 
-async def history(tx: Transaction, name: Name) -> list[Record]:
+async def history(tx: Transaction, name: Name) -> list[Change]:
     """Return every recorded value of a parameter, oldest first."""
     rows = await tx.rows(
         "SELECT number, text, from_at, recorded_at, recorded_by FROM parameters"
@@ -108,6 +108,6 @@ async def history(tx: Transaction, name: Name) -> list[Record]:
         (name.value,),
     )
     return [
-        Record(name, text if number is None else number, from_at, recorded_at, by)
+        Change(name, text if number is None else number, from_at, recorded_at, by)
         for number, text, from_at, recorded_at, by in rows
     ]

@@ -1,8 +1,8 @@
 """The one call of enrolment: a code, a CSR and a seal key become meters that may seal.
 
     code = new_code()
-    await record.keep_code(tx, code, grant, created_at=real_now)
-    answer = await enrol(tx, request, office, moment)      # JSON text
+    await write.keep_code(tx, code, grant, created_at=real_now)
+    answer = await enrol(tx, request, terms, moment)      # JSON text
 
 All of a call happens in the caller's transaction or not at all; the same call again
 gets the same answer. This module must never give a code back, nor sign a certificate
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from meterseal_aggregator.registry import record, rekey
+from meterseal_aggregator.registry import rekey, write
 from meterseal_aggregator.registry.authority import DeviceAuthority
 from meterseal_aggregator.registry.model import (
     Claim,
@@ -59,14 +59,14 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class NetworkTerms:
     """What every answer tells, and who signs it; the same for every call.
 
     `receipt_key` is 32 bytes; `broker` is host:port of the MQTT endpoint.
     """
 
     authority: DeviceAuthority
-    books: rekey.Books
+    chain: rekey.ChainAccess
     genesis: Genesis
     network_name: str
     receipt_key: bytes
@@ -83,17 +83,17 @@ def new_code() -> str:
 
 
 async def enrol(
-    tx: Transaction, request: EnrolmentRequest, office: Office, moment: Moment
+    tx: Transaction, request: EnrolmentRequest, terms: NetworkTerms, moment: Moment
 ) -> str:
     """Carry out an enrolment or replacement; returns the answer's JSON text.
 
     Raises Refused: CODE_UNKNOWN, CODE_USED (another request used it), CODE_EXPIRED, or
     what `request.check` finds.
     """
-    grant = await record.code(tx, request.code[: MAX_CODE + 1])
+    grant = await write.code(tx, request.code[: MAX_CODE + 1])
     if grant is None:
         raise Refused(Trouble.CODE_UNKNOWN, "this code is not known; ask for a new one")
-    used = await record.answered(tx, grant.code_id)
+    used = await write.answered(tx, grant.code_id)
     if used is not None:
         if used[0] != identity(request):
             raise Refused(
@@ -104,19 +104,23 @@ async def enrol(
     if grant.expires_at <= moment.real:
         raise Refused(Trouble.CODE_EXPIRED, "this code has expired; ask for a new one")
     checked = check(request, grant, now=moment.now)
-    certificate = office.authority.sign(
+    certificate = terms.authority.sign(
         request.csr_pem, grant.agent, real_now=moment.real
     )
     carry_out = _replace if grant.kind is CodeKind.REPLACEMENT else _enrol
-    enrolled = await carry_out(tx, checked, grant, office, moment)
-    answer = _answer(office, grant.agent, certificate, enrolled)
+    enrolled = await carry_out(tx, checked, grant, terms, moment)
+    answer = _answer(terms, grant.agent, certificate, enrolled)
     text = json.dumps(answer.to_json())
-    await record.keep_answer(tx, grant, checked.digest, text, now=moment.now)
+    await write.keep_answer(tx, grant, checked.digest, text, now=moment.now)
     return text
 
 
 async def _enrol(
-    tx: Transaction, checked: Checked, grant: CodeGrant, office: Office, moment: Moment
+    tx: Transaction,
+    checked: Checked,
+    grant: CodeGrant,
+    terms: NetworkTerms,
+    moment: Moment,
 ) -> _Enrolled:
     given = [
         (MeterId(secrets.token_bytes(METER_ID_BYTES)), meter)
@@ -124,19 +128,19 @@ async def _enrol(
     ]
     await _install(tx, given, grant, now=moment.now)
     opened = [
-        record.NewRegister(
+        write.NewRegister(
             meter, start.register, start.step, wish.capacity_w, start.value, start.at,
-            enrolment_hash(office.books.network, meter, start, checked.public),
+            enrolment_hash(terms.chain.network, meter, start, checked.public),
         )
         for meter, wish in given
         for start in wish.registers
     ]  # fmt: skip
-    await record.open_registers(tx, opened)
+    await write.open_registers(tx, opened)
     begun = [
         rekey.Begun(r.meter, r.register, r.step, Head(0, bytes(32), r.at, r.value))
         for r in opened
     ]
-    await rekey.begin(tx, begun, checked.public, office.books, now=moment.now)
+    await rekey.begin(tx, begun, checked.public, terms.chain, now=moment.now)
     # Told although new: a request sent again with registers read anew starts right.
     heads = [_head(r.meter, r.register, Head(0, r.link, r.at, r.value)) for r in opened]
     return [EnrolledMeter(wish.serial, meter.hex()) for meter, wish in given], heads
@@ -150,22 +154,24 @@ async def _install(
     now: int,
 ) -> None:
     """Install the first meter at the code's meter point, each further one beside it."""
-    installed: list[record.NewMeter] = []
+    installed: list[write.NewMeter] = []
     for meter, wish in given:
         point, at = grant.meter_point_id, min(start.at for start in wish.registers)
         if installed:
-            point = await record.add_point_beside(
-                tx, point, wish.serial, at=at, now=now
-            )
-        new = record.NewMeter(
+            point = await write.add_point_beside(tx, point, wish.serial, at=at, now=now)
+        new = write.NewMeter(
             meter, wish.serial, wish.profile, grant.agent, point, at
         )  # fmt: skip
         installed.append(new)
-    await record.install(tx, installed, now=now)
+    await write.install(tx, installed, now=now)
 
 
 async def _replace(
-    tx: Transaction, checked: Checked, grant: CodeGrant, office: Office, moment: Moment
+    tx: Transaction,
+    checked: Checked,
+    grant: CodeGrant,
+    terms: NetworkTerms,
+    moment: Moment,
 ) -> _Enrolled:
     served = await agent_meters(tx, grant.agent, grant.meter_point_id)
     wishes = {meter.serial: meter for meter in checked.request.meters}
@@ -182,7 +188,7 @@ async def _replace(
         for claim in _held(known.values(), meter, wishes[serial])
     ]
     begun = await rekey.replace_key(
-        tx, held, checked.public, office.books, now=moment.now
+        tx, held, checked.public, terms.chain, now=moment.now
     )
     heads = [_head(one.meter, one.register, one.head) for one in begun]
     return [EnrolledMeter(serial, m.hex()) for serial, m in served.items()], heads
@@ -211,22 +217,22 @@ def _head(meter: MeterId, register: RegisterId, head: Head) -> RegisterHead:
 
 
 def _answer(
-    office: Office, agent: str, certificate: str, enrolled: _Enrolled
+    terms: NetworkTerms, agent: str, certificate: str, enrolled: _Enrolled
 ) -> EnrolmentAnswer:
     meters, heads = enrolled
     return EnrolmentAnswer(
         agent=agent,
-        network_name=office.network_name,
+        network_name=terms.network_name,
         certificate_pem=certificate,
-        ca_pem=office.authority.pem,
-        genesis=office.genesis.document().hex(),
-        chain_id=office.genesis.chain_id,
-        registry=office.genesis.registry,
-        log_key=office.genesis.log_key,
-        receipt_key=office.receipt_key.hex(),
+        ca_pem=terms.authority.pem,
+        genesis=terms.genesis.document().hex(),
+        chain_id=terms.genesis.chain_id,
+        registry=terms.genesis.registry,
+        log_key=terms.genesis.log_key,
+        receipt_key=terms.receipt_key.hex(),
         trustee_keys=(),
-        broker=office.broker,
-        broker_tls=office.broker_tls,
+        broker=terms.broker,
+        broker_tls=terms.broker_tls,
         meters=tuple(meters),
         heads=tuple(heads),
     )

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from meterseal_aggregator.registry import record
+from meterseal_aggregator.registry import write
 from meterseal_aggregator.registry.model import Claim, Refused, Trouble
 from meterseal_aggregator.registry.store import claims
 from meterseal_aggregator.storage.database import Transaction
@@ -31,7 +31,7 @@ HeadsOf = Callable[[Transaction, Sequence[int]], Awaitable[Mapping[int, Head]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class ChainAccess:
     """What the registry needs of rooms it may not know: the log, and intake's heads."""
 
     network: bytes
@@ -50,7 +50,7 @@ class Begun:
 
 
 async def rotate(
-    tx: Transaction, rotation: Rotation, books: Books, *, now: int
+    tx: Transaction, rotation: Rotation, chain: ChainAccess, *, now: int
 ) -> None:
     """Let the new key speak from the turns on; raises Refused.
 
@@ -58,28 +58,33 @@ async def rotate(
     key, the old one. The same rotation again changes nothing: its answer was lost.
     """
     held = await _claims_of(tx, rotation.turns)
-    if _is_done(rotation, held, books.network):
+    if _is_done(rotation, held, chain.network):
         return
-    heads = await _heads(tx, held, books)
-    _check_rotation(rotation, held, heads, books.network)
+    heads = await _heads(tx, held, chain)
+    _check_rotation(rotation, held, heads, chain.network)
     after = {
         claim.register_id: replace(heads[claim.register_id], seq=turn.from_seq - 1)
         for claim, turn in zip(held, rotation.turns, strict=True)
     }
-    await record.end_spans(tx, after, "rotation")
+    await write.end_spans(tx, after, "rotation")
     begun = [_begun(claim, after[claim.register_id]) for claim in held]
-    await begin(tx, begun, rotation.public, books, now=now)
+    await begin(tx, begun, rotation.public, chain, now=now)
 
 
 async def replace_key(
-    tx: Transaction, held: Sequence[Claim], public: PublicKey, books: Books, *, now: int
+    tx: Transaction,
+    held: Sequence[Claim],
+    public: PublicKey,
+    chain: ChainAccess,
+    *,
+    now: int,
 ) -> list[Begun]:
     """Let a new key go on where the chains stand: the old agent is dead.
 
     Returns what the new agent continues from, in the order of `held`.
     """
-    heads = await _heads(tx, held, books)
-    await record.end_spans(tx, heads, "replacement")
+    heads = await _heads(tx, held, chain)
+    await write.end_spans(tx, heads, "replacement")
     fresh = await claims(tx, {claim.meter for claim in held})
     begun = []
     for claim in held:
@@ -87,12 +92,12 @@ async def replace_key(
         ended = [key.to_seq or 0 for key in fresh[claim.meter, claim.register].keys]
         seq = max(head.seq, FIRST_SEQ, *ended)
         begun.append(_begun(claim, replace(head, seq=seq)))
-    await begin(tx, begun, public, books, now=now)
+    await begin(tx, begun, public, chain, now=now)
     return begun
 
 
 async def revoke(
-    tx: Transaction, meter: MeterId, books: Books
+    tx: Transaction, meter: MeterId, chain: ChainAccess
 ) -> dict[RegisterId, int]:
     """End every open key of a meter after its last accepted seal, and say so in the log.
 
@@ -102,16 +107,16 @@ async def revoke(
     held = [c for c in known.values() if c.keys[-1].to_seq is None]
     if not held:
         raise Refused(Trouble.NOT_FOUND, "the meter is unknown or has no key in force")
-    heads = await _heads(tx, held, books)
-    await record.end_spans(tx, heads, "revocation")
+    heads = await _heads(tx, held, chain)
+    await write.end_spans(tx, heads, "revocation")
     last: dict[RegisterId, int] = {}
     events = []
     for claim in held:
         head, key = heads[claim.register_id], claim.keys[-1]
         last[claim.register] = max(head.seq, key.from_seq - 1)
         begun = _begun(claim, replace(head, seq=last[claim.register]))
-        events.append(_event(begun, replace(key.public, raw=NOBODY), books.network))
-    await books.append(tx, events)
+        events.append(_event(begun, replace(key.public, raw=NOBODY), chain.network))
+    await chain.append(tx, events)
     return last
 
 
@@ -119,28 +124,28 @@ async def begin(
     tx: Transaction,
     begun: Sequence[Begun],
     public: PublicKey,
-    books: Books,
+    chain: ChainAccess,
     *,
     now: int,
 ) -> None:
     """Let `public` speak from each head's seq + 1 on, with one log entry a register."""
-    events = [_event(one, public, books.network) for one in begun]
-    entry_ids = await books.append(tx, events)
+    events = [_event(one, public, chain.network) for one in begun]
+    entry_ids = await chain.append(tx, events)
     spans = [
-        record.NewSpan(
+        write.NewSpan(
             one.meter, one.register, str(public.algorithm), public.raw,
             one.head.seq + 1, entry_id, now,
         )
         for one, entry_id in zip(begun, entry_ids, strict=True)
     ]  # fmt: skip
-    await record.begin_spans(tx, spans)
+    await write.begin_spans(tx, spans)
 
 
 async def _heads(
-    tx: Transaction, held: Sequence[Claim], books: Books
+    tx: Transaction, held: Sequence[Claim], chain: ChainAccess
 ) -> dict[int, Head]:
     """Return where each chain stands; before its first seal, at its enrolment."""
-    known = await books.heads(tx, [claim.register_id for claim in held])
+    known = await chain.heads(tx, [claim.register_id for claim in held])
     return {
         claim.register_id: known.get(claim.register_id)
         or Head(0, claim.enrolment_hash, claim.initial_at, claim.initial_value)

@@ -1,7 +1,7 @@
 """The registry's questions: claims of a batch, what a member may see, points and meters.
 
 Every function takes the transaction first; whoever opened it commits it. This module
-must never write (`registry.record` does) and never ask more than one statement for a
+must never write (`registry.write` does) and never ask more than one statement for a
 batch of any size that fits one statement.
 """
 

@@ -40,7 +40,7 @@ MEDIA_TYPE: Final = "application/json"
 async def take_bundle(seal_id: ById, access: Asking) -> Response:
     """Give the evidence bundle of a seal by its number, for meterseal-verify."""
     async with access.site.database.reading() as tx:
-        stored = await seal_row(tx, seal_id, access.site.office.genesis)
+        stored = await seal_row(tx, seal_id, access.site.terms.genesis)
         return await _answer(tx, access, stored)
 
 
@@ -58,7 +58,7 @@ async def take_bundle_by_place(
         code = parse_register(register)
         spans = await access.spans(tx, bytes.fromhex(meter), Action.TAKE_BUNDLE)
         row = next((span.register_id for span in spans if span.register == code), 0)
-        stored = await seal(tx, row, seq, access.site.office.genesis)
+        stored = await seal(tx, row, seq, access.site.terms.genesis)
         return await _answer(tx, access, stored)
 
 
@@ -71,7 +71,7 @@ async def _answer(
     await _allow(tx, access, stored)
     if stored.erased:
         raise not_found("seal with its readings: they were erased")
-    bundle = await _gather(tx, stored, access.site.office.genesis)
+    bundle = await _gather(tx, stored, access.site.terms.genesis)
     name = f'attachment; filename="{stored.digest.hex()[:16]}.bundle.json"'
     return Response(
         bundle.encode(), 200, {"Content-Disposition": name}, media_type=MEDIA_TYPE

@@ -118,7 +118,7 @@ async def enrol_agent(wish: EnrolmentWish, request: Request, site: TheSite) -> R
     paced(site.publics, request)
     moment = enrol.Moment(int(site.now()), int(site.real_now()))
     async with site.database.transaction() as tx:
-        text = await enrol.enrol(tx, wish.request(), site.office, moment)
+        text = await enrol.enrol(tx, wish.request(), site.terms, moment)
     return Response(text, 201, media_type="application/json")
 
 
@@ -142,7 +142,7 @@ async def rotate_key(
         bytes.fromhex(wish.new_signature),
     )
     async with site.database.transaction() as tx:
-        await rekey.rotate(tx, rotation, site.office.books, now=int(site.now()))
+        await rekey.rotate(tx, rotation, site.terms.chain, now=int(site.now()))
     return RotationView(registers=len(wish.turns))
 
 

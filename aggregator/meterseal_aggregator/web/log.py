@@ -71,15 +71,15 @@ class AnchorView(View):
 @router.get("/network")
 async def show_network(site: TheSite) -> NetworkView:
     """Show the network's genesis document and keys."""
-    office, genesis = site.office, site.office.genesis
+    terms, genesis = site.terms, site.terms.genesis
     return NetworkView(
         network=genesis.network.hex(),
-        name=office.network_name,
+        name=terms.network_name,
         genesis=genesis.document().hex(),
         chain_id=genesis.chain_id,
         registry=genesis.registry,
         log_key=genesis.log_key,
-        receipt_key=office.receipt_key.hex(),
+        receipt_key=terms.receipt_key.hex(),
     )
 
 

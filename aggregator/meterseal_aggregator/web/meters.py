@@ -12,7 +12,7 @@ from pydantic import Field
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.intake.store import Reading, readings
-from meterseal_aggregator.registry import record, rekey
+from meterseal_aggregator.registry import rekey, write
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry.model import Meter, MeterRegister, Span
 from meterseal_aggregator.storage.database import Transaction
@@ -173,7 +173,7 @@ async def revoke(meter: MeterHex, access: Asking) -> RevokedView:
     now = int(access.site.real_now())
     async with access.site.database.transaction() as tx:
         raw = MeterId(bytes.fromhex(meter))
-        ended = await rekey.revoke(tx, raw, access.site.office.books)
+        ended = await rekey.revoke(tx, raw, access.site.terms.chain)
         await identity.note(
             tx, access.caller.prefix, "revoke", f"meter {meter}", now=now
         )
@@ -186,7 +186,7 @@ async def remove(meter: MeterHex, wish: EndWish, access: Asking) -> MeterView:
     access.allow(Action.MANAGE)
     raw, now = bytes.fromhex(meter), int(access.site.real_now())
     async with access.site.database.transaction() as tx:
-        await record.remove_meter(tx, raw, at=wish.at)
+        await write.remove_meter(tx, raw, at=wish.at)
         what = f"meter {meter} at {wish.at}"
         await identity.note(tx, access.caller.prefix, "remove", what, now=now)
         places = await registry.installations(tx, raw)

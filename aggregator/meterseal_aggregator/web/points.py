@@ -11,8 +11,8 @@ from pydantic import Field
 
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
-from meterseal_aggregator.registry import record
 from meterseal_aggregator.registry import store as registry
+from meterseal_aggregator.registry import write
 from meterseal_aggregator.registry.enrol import CODE_VALID_S, new_code
 from meterseal_aggregator.registry.model import (
     CodeGrant,
@@ -115,7 +115,7 @@ async def add_point(wish: PointWish, access: Asking) -> PointView:
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
         now = int(access.site.now())
-        point = await record.add_meter_point(tx, wish.name, now=now)
+        point = await write.add_meter_point(tx, wish.name, now=now)
         await _note(tx, access, "meter-point", f"meter point {point}")
     return PointView(id=point, name=wish.name)
 
@@ -155,7 +155,7 @@ async def move_in(point_id: ById, wish: TenancyWish, access: Asking) -> Done:
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
         tenancy = Tenancy(wish.member, point_id, wish.from_at, None)
-        made = await record.begin_tenancy(tx, tenancy)
+        made = await write.begin_tenancy(tx, tenancy)
         what = f"member {wish.member} at meter point {point_id} from {wish.from_at}"
         await _note(tx, access, "move-in", what)
     return Done(id=made)
@@ -166,7 +166,7 @@ async def move_out(point_id: ById, wish: EndWish, access: Asking) -> Done:
     """End the tenancy of a meter point; answers the member's number."""
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
-        member = await record.end_tenancy(tx, point_id, at=wish.at)
+        member = await write.end_tenancy(tx, point_id, at=wish.at)
         what = f"member {member} from meter point {point_id} at {wish.at}"
         await _note(tx, access, "move-out", what)
     return Done(id=member)
@@ -177,7 +177,7 @@ async def certify(point_id: ById, wish: CertificationWish, access: Asking) -> Do
     """Certify a producer: from then on its final exports mint, up to this capacity."""
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
-        made = await record.certify(tx, point_id, wish.capacity_w, from_at=wish.from_at)
+        made = await write.certify(tx, point_id, wish.capacity_w, from_at=wish.from_at)
         what = f"{wish.capacity_w} W at meter point {point_id} from {wish.from_at}"
         await _note(tx, access, "certify", what)
     return Done(id=made)
@@ -188,7 +188,7 @@ async def end_certification(point_id: ById, wish: EndWish, access: Asking) -> Do
     """End a certification; answers the capacity it was for."""
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
-        capacity_w = await record.end_certification(tx, point_id, at=wish.at)
+        capacity_w = await write.end_certification(tx, point_id, at=wish.at)
         what = f"meter point {point_id} at {wish.at}"
         await _note(tx, access, "end-certification", what)
     return Done(id=capacity_w)
@@ -204,7 +204,7 @@ async def make_code(point_id: ById, wish: CodeWish, access: Asking) -> CodeView:
         0, kind, wish.agent, point_id, wish.capacity_w, real + wish.valid_s
     )
     async with access.site.database.transaction() as tx:
-        await record.keep_code(tx, code, grant, created_at=real)
+        await write.keep_code(tx, code, grant, created_at=real)
         what = f"agent {wish.agent} at meter point {point_id}"
         await _note(tx, access, f"code-{wish.kind}", what)
     return CodeView(code=code, agent=wish.agent, expires_at=grant.expires_at)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.port import Counters
 from meterseal_aggregator.jobs import Tally
-from meterseal_aggregator.registry.enrol import Office
+from meterseal_aggregator.registry.enrol import NetworkTerms
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.web.limits import Rate
 from meterseal_aggregator.web.problems import not_found
@@ -41,7 +41,7 @@ class Site:
     """
 
     database: Database
-    office: Office
+    terms: NetworkTerms
     now: Callable[[], float]
     real_now: Callable[[], float]
     uplink: Counters
