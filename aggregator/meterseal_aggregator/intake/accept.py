@@ -12,6 +12,8 @@ already answered, whether a key speaks for the seq, the time window, the seq. `a
 decides the rest and moves the head, so it must see every offer that `before` let pass,
 in the same order. Between the two a batch checks all its signatures at once.
 
+- Only what a verified signature stands behind is refused for good (`Reason.final`): a
+  seal that is too old is judged before its signature, and told so after it.
 - A seal is known by its header hash alone, so a twin with other signature bytes (high s)
   is a duplicate, answered as the first one was, even when its window or key has passed.
 - Another header at a sequence number of the chain, or a second telling of time already
@@ -33,7 +35,7 @@ from typing import Final, NamedTuple, Self
 from meterseal_aggregator.registry.model import Claim, KeyValidity
 from meterseal_proto.errors import Reason
 from meterseal_proto.seal import Head, Header, OpenRecord, Seal
-from meterseal_proto.units import Quality
+from meterseal_proto.units import Quality, plausible_wh
 
 PAST_S: Final = 130 * 86_400
 """A reading may be this old: the 90 days an outbox holds, and time to repair the Pi."""
@@ -41,8 +43,6 @@ FUTURE_S: Final = 300
 """How far a device's clock may run ahead: one shortest interval."""
 LONG_PAST_S: Final = 400 * 86_400
 """A hole-closing record may begin as early as edits reach back: it never mints."""
-CAPACITY_TENTHS: Final = 11
-"""Plausible power in tenths of the capacity: inverters and meters overshoot by less."""
 
 _DEVICE_QUALITIES: Final = frozenset({Quality.RAW, Quality.QUESTIONABLE})
 
@@ -79,6 +79,8 @@ class Offer:
     digest: bytes
     key: KeyValidity | None = None
     """The key whose signature is to be checked; set by `before`."""
+    late: str = ""
+    """Why it is too old, if it is; set by `before`, told once the signature is right."""
 
 
 class Link(NamedTuple):
@@ -124,11 +126,11 @@ class Chain:
         offer.key = speaking(self.claim, header.seq)
         if offer.key is None:
             return _refused(*_keyless(self.claim, header.seq))
-        if not in_window(header, self.claim.step, now):
-            return _refused(
-                Reason.TIME_WINDOW, f"{header.first} to {header.end}, seen at {now}"
-            )
-        if link is not None:
+        if header.end > now + FUTURE_S:
+            return _refused(Reason.TOO_EARLY, f"it ends at {header.end}, seen at {now}")
+        if too_old(header, self.claim.step, now):
+            offer.late = f"{header.first} to {header.end}, seen at {now}"
+        if link is not None or offer.late:
             return None
         if header.seq <= self.head.seq:
             return self._replayed(header)
@@ -141,14 +143,17 @@ class Chain:
         """Return the verdict and move the head; `fault` says what is wrong with the signature."""
         header = offer.seal.header
         link = self.known.get(header.seq)
-        if link is not None:
-            return self._at_known(link, offer, fault)
-        if header.seq <= self.head.seq:
-            return self._replayed(header)
-        if header.prev != self.head.hash:
-            return self._out_of_order(header)
+        if link is not None and link.digest == offer.digest:
+            return _again(link)
+        misplaced = None if link or offer.late else self._misplaced(header)
+        if misplaced is not None:
+            return misplaced
         if fault is not None:
             return _refused(fault, f"seq {header.seq}")
+        if offer.late:
+            return _refused(Reason.TIME_WINDOW, offer.late)
+        if link is not None:
+            return _refused(Reason.EQUIVOCATION, f"seq {header.seq} was signed twice")
         verdict = self._weigh(offer.seal)
         if verdict.fate is Fate.REFUSED:
             return verdict
@@ -162,14 +167,10 @@ class Chain:
         self.known[header.seq] = link
         return verdict
 
-    def _at_known(self, link: Link, offer: Offer, fault: Reason | None) -> Verdict:
-        if link.digest == offer.digest:
-            return _again(link)
-        if fault is not None:
-            return _refused(fault, f"seq {offer.seal.header.seq}")
-        return _refused(
-            Reason.EQUIVOCATION, f"seq {offer.seal.header.seq} was signed twice"
-        )
+    def _misplaced(self, header: Header) -> Verdict | None:
+        if header.seq <= self.head.seq:
+            return self._replayed(header)
+        return self._out_of_order(header) if header.prev != self.head.hash else None
 
     def _weigh(self, seal: Seal) -> Verdict:
         """Return what a rightly signed seal that is next in the chain is worth."""
@@ -220,18 +221,16 @@ def fault_of(claim: Claim, seq: int, digest: bytes, signature: bytes) -> Reason:
     return Reason.BAD_SIGNATURE
 
 
-def in_window(header: Header, step: int, now: int) -> bool:
-    """Tell whether the whole time told lies within [now - 130 d, now + 5 min].
+def too_old(header: Header, step: int, now: int) -> bool:
+    """Tell whether time is told that lies before now - 130 d.
 
     One record longer than the register's `step` closes a hole and may begin earlier.
     """
-    first, end = header.first, header.end
-    if end > now + FUTURE_S:
+    if header.first >= now - PAST_S:
         return False
-    if first >= now - PAST_S:
-        return True
     closes_hole = header.count == 1 and header.step > step
-    return closes_hole and first >= now - LONG_PAST_S and end >= now - PAST_S
+    told_long_ago = header.first < now - LONG_PAST_S or header.end < now - PAST_S
+    return told_long_ago or not closes_hole
 
 
 def on_register_grid(header: Header, step: int) -> bool:
@@ -259,8 +258,7 @@ def doubt(seal: Seal, value: int, claim: Claim) -> Verdict | None:
             )
         value = record.value
     most = max([record.delta for record in seal.records])
-    # delta > capacity * 1.1 * length / 3600 + 1, in integers.
-    if 36_000 * (most - 1) > claim.capacity_w * CAPACITY_TENTHS * length:
+    if most > plausible_wh(claim.capacity_w, length):
         return _quarantined(
             Reason.CAPACITY, f"{most} in {length} s, capacity {claim.capacity_w} W"
         )
