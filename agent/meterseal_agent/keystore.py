@@ -121,7 +121,7 @@ class Keys:
 
 
 class Keystore:
-    """One data directory's keys and papers.
+    """One data directory's keys, and what enrolment gave it.
 
     store = Keystore(Path("/var/lib/meterseal-agent"))
     store.make(KeyEpoch())          # once, at enrolment

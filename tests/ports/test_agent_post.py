@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from meterseal_agent.commissioning.post import Refused, poster
+from meterseal_agent.commissioning.post import EnrolmentRefused, poster
 
 
 class Server:
@@ -53,6 +53,6 @@ async def test_a_redirect_is_refused_and_not_followed() -> None:
         serving(f"302 Found\r\nLocation: {other.url}/") as desk,
     ):
         post = poster(desk.url, None)
-        with pytest.raises(Refused, match="302"):
+        with pytest.raises(EnrolmentRefused, match="302"):
             await asyncio.to_thread(post, "/v1/enrolments", b"{}")
     assert (len(desk.asked), other.asked) == (1, [])

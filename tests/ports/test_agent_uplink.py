@@ -14,7 +14,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from meterseal_agent.outbox.model import Applied, Start, Stored
 from meterseal_agent.outbox.store import Outbox
-from meterseal_agent.run.desk import Desk
+from meterseal_agent.run.outbox_thread import OutboxThread
 from meterseal_agent.seal import Sealer
 from meterseal_agent.uplink.address import Address, Protocol
 from meterseal_agent.uplink.deliver import (
@@ -47,22 +47,22 @@ class Side:
     ) -> None:
         self.box: Outbox = opened(folder, found)
         self.sealer: Sealer = sealer(self.box)
-        self.desk = Desk()
+        self.thread = OutboxThread()
         self.changed = asyncio.Event()
         peer = Peer(address, NETWORK_NAME, AGENT, NETWORK, oracle.key.public_key())
         self.uplink = Uplink(peer, self._due, self._apply)
 
     async def _due(self, room: int, busy: frozenset[tuple[int, int]]) -> list[Stored]:
-        return await self.desk.do(self.sealer.due, room=room, busy=busy)
+        return await self.thread.do(self.sealer.due, room=room, busy=busy)
 
     async def _apply(self, receipt: Receipt) -> Applied:
-        applied = await self.desk.do(self.box.apply, receipt, now=NOW)
+        applied = await self.thread.do(self.box.apply, receipt, now=NOW)
         self.changed.set()
         return applied
 
     async def waiting(self) -> int:
         """Return how many records and seals still wait."""
-        depths = await self.desk.do(self.box.depths)
+        depths = await self.thread.do(self.box.depths)
         return sum(depth.records + depth.seals for depth in depths)
 
     async def until_empty(self) -> None:
@@ -73,7 +73,7 @@ class Side:
                 await self.changed.wait()
 
     def close(self) -> None:
-        self.desk.close()
+        self.thread.close()
         self.box.close()
 
 
@@ -158,7 +158,7 @@ async def test_one_interval_is_one_seal_as_soon_as_it_is_there(
     side = Side(tmp_path, [ONE], oracle, address(made, speaks))
     async with running(side):
         for record in records(ONE, [7, 8, 9]):
-            await side.desk.do(put, side.box, [record])
+            await side.thread.do(put, side.box, [record])
             side.uplink.wake()
             await side.until_empty()
         assert [seq for _, _, seq in oracle.shown] == [1, 2, 3]
@@ -254,11 +254,11 @@ async def test_the_uplink_outlives_its_broker(tmp_path: Path) -> None:
             side = Side(tmp_path, [ONE], oracle, address(made))
             found = records(ONE, [1] * 4)
             async with running(side):
-                await side.desk.do(put, side.box, found[:1])
+                await side.thread.do(put, side.box, found[:1])
                 await side.until_empty()
                 broker.stop()
                 await until(lambda: not side.uplink.counters.connected)
-                await side.desk.do(put, side.box, found[1:])
+                await side.thread.do(put, side.box, found[1:])
                 broker.start()
                 await side.until_empty()
                 assert oracle.accepted == 4

@@ -7,7 +7,7 @@ import pytest
 
 from meterseal_agent.config import BrokerConfig, Config, ConfigError, load, parse
 from meterseal_agent.keystore import Keystore
-from meterseal_agent.run.papers import address
+from meterseal_agent.run.enrolment import address
 from meterseal_agent.uplink.address import Protocol
 from meterseal_proto.enrolment import EnrolmentAnswer
 from meterseal_proto.keys import Algorithm

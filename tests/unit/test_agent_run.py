@@ -15,7 +15,7 @@ from meterseal_agent.meters.registers import Sample
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.run import health
 from meterseal_agent.run.agent import Duties
-from meterseal_agent.run.desk import Desk
+from meterseal_agent.run.outbox_thread import OutboxThread
 from meterseal_agent.run.sampling import Sampling, Senses
 from meterseal_agent.run.show import show
 from meterseal_agent.sampler import Clock, Rules, State
@@ -28,11 +28,11 @@ KEY = (ONE.meter, ONE.register)
 
 
 class Floor:
-    """An outbox, a desk, and sampling over them; time is what the test says."""
+    """An outbox, its thread, and sampling over them; time is what the test says."""
 
     def __init__(self, folder: Path) -> None:
         self.box: Outbox = opened(folder, [ONE])
-        self.desk = Desk()
+        self.thread = OutboxThread()
         self.at = BEGAN
         self.synchronised = True
         self.woken = 0
@@ -40,7 +40,7 @@ class Floor:
         self.sampling = Sampling(
             {KEY: rules},
             {KEY: State.begin(BEGAN, VALUE)},
-            (self.box, self.desk),
+            (self.box, self.thread),
             Senses(lambda: self.at, lambda: self.at, lambda: self.synchronised, 5),
             self.wake,
         )
@@ -63,7 +63,7 @@ class Floor:
 async def floor(tmp_path: Path) -> AsyncIterator[Floor]:
     made = Floor(tmp_path)
     yield made
-    made.desk.close()
+    made.thread.close()
     made.box.close()
 
 

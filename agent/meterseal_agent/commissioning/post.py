@@ -19,14 +19,14 @@ MAX_ANSWER_BYTES: Final = 1 << 20
 """An answer for 247 meters takes 40 KiB."""
 
 
-class Refused(Exception):
+class EnrolmentRefused(Exception):
     """The aggregator refused the request; the text is its own."""
 
 
 def poster(url: str, ca: Path | None) -> Callable[[str, bytes], bytes]:
     """Return a function that POSTs JSON to a path below `url`.
 
-    It raises Refused for an answer of 3xx or 4xx, Unavailable when there is none or 5xx.
+    It raises EnrolmentRefused for an answer of 3xx or 4xx, Unavailable for 5xx or none.
     """
     context = ssl.create_default_context(cafile=str(ca) if ca else None)
     plain = url.startswith("http:")
@@ -48,11 +48,13 @@ def poster(url: str, ca: Path | None) -> Callable[[str, bytes], bytes]:
                 why = _problem(error.read(MAX_ANSWER_BYTES)) or error.reason
             if error.code >= 500:
                 raise Unavailable(f"the aggregator failed: {why}") from error
-            raise Refused(f"{why} (HTTP {error.code})") from error
+            raise EnrolmentRefused(f"{why} (HTTP {error.code})") from error
         except OSError as error:
             raise Unavailable(f"{url} does not answer: {error}") from error
         if len(raw) > MAX_ANSWER_BYTES:
-            raise Refused(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+            raise EnrolmentRefused(
+                f"the answer is larger than {MAX_ANSWER_BYTES} bytes"
+            )
         return raw
 
     return post

@@ -31,18 +31,7 @@ MAX_READ: Final = 125
 MAX_ADDRESS: Final = 0xFFFF
 MAX_POINTS: Final = 200
 """More than any shipped map; a longer one would not be read within a poll."""
-PARITIES: Final = ("N", "E", "O")
 ABSENT: Final = "absent"
-
-
-@dataclass(frozen=True, slots=True)
-class Serial:
-    """Serial settings a meter leaves the factory with."""
-
-    baud: int
-    parity: str
-    stop_bits: int
-    unit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +70,6 @@ class Profile:
     max_power_w: int
     coding: Coding
     limits: Limits
-    serial: Serial
     probe: Probe
     points: tuple[Point, ...]
     dump: Dump
@@ -135,7 +123,6 @@ def parse(name: str, text: str) -> Profile:
         max_power_w=table.integer("max_power_w", low=1, high=10**9),
         coding=_coding(table),
         limits=_limits(table),
-        serial=_serial(table.table("serial")),
         probe=_probe(table.table("probe")),
         points=points,
         dump=_dump(table.table("dump")),
@@ -222,19 +209,6 @@ def _limits(table: Table) -> Limits:
                 )
     limit = table.integer("read_limit", low=1, high=MAX_READ)
     return Limits(limit, table.flag("pairs"), tuple(readable))
-
-
-def _serial(table: Table) -> Serial:
-    serial = Serial(
-        baud=table.integer("baud", low=300, high=115_200),
-        parity=table.text("parity"),
-        stop_bits=table.integer("stop_bits", low=1, high=2),
-        unit=table.integer("unit", low=1, high=247),
-    )
-    if serial.parity not in PARITIES:
-        raise ValueError(f"{table.where}: parity must be N, E or O")
-    table.done()
-    return serial
 
 
 def _probe(table: Table) -> Probe:

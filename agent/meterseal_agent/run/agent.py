@@ -16,8 +16,8 @@ from meterseal_agent.meters.bus import Bus
 from meterseal_agent.outbox.model import Applied, Stored
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.run import health, meters
-from meterseal_agent.run.desk import Desk
-from meterseal_agent.run.papers import Papers
+from meterseal_agent.run.enrolment import Enrolment
+from meterseal_agent.run.outbox_thread import OutboxThread
 from meterseal_agent.run.sampling import Sampling, Senses
 from meterseal_agent.run.times import Times
 from meterseal_agent.sampler import JUMP_LIMIT_S, State
@@ -64,32 +64,32 @@ class Duties:
 class Agent:
     """A running agent; made and run inside one asyncio loop.
 
-    agent = Agent(config, papers, times)     # ConfigError, Unavailable
+    agent = Agent(config, enrolment, times)     # ConfigError, Unavailable
     await agent.run(stop)                    # until the event is set
     """
 
-    def __init__(self, config: Config, papers: Papers, times: Times) -> None:
+    def __init__(self, config: Config, enrolment: Enrolment, times: Times) -> None:
         self._folder = config.data_dir
         self._times = times
-        self._serials = {meter: serial for serial, meter in papers.meter_ids.items()}
+        self._serials = {meter: serial for serial, meter in enrolment.meter_ids.items()}
         self._wired = meters.wire(config.meters, times)
         self._outbox = Outbox(
             config.data_dir / OUTBOX,
-            registers=len(papers.chains),
-            network=papers.network,
+            registers=len(enrolment.chains),
+            network=enrolment.network,
         )
-        self._outbox.enrol(papers.chains)
-        self._desk = Desk()
+        self._outbox.enrol(enrolment.chains)
+        self._thread = OutboxThread()
         self._sealer = Sealer(
             self._outbox,
-            papers.keys,
-            network=papers.network,
-            chain_id=papers.answer.chain_id,
+            enrolment.keys,
+            network=enrolment.network,
+            chain_id=enrolment.answer.chain_id,
         )
-        self._uplink = Uplink(papers.peer, self._due, self._apply)
-        self._sampling = self._make_sampling(papers)
+        self._uplink = Uplink(enrolment.peer, self._due, self._apply)
+        self._sampling = self._make_sampling(enrolment)
         self._bus = Bus(
-            meters.stations(self._wired, papers.meter_ids, times), times.clocks
+            meters.stations(self._wired, enrolment.meter_ids, times), times.clocks
         )
         self._duties = Duties()
         self._last_receipt: int | None = None
@@ -116,20 +116,20 @@ class Agent:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._close()
 
-    def _make_sampling(self, papers: Papers) -> Sampling:
+    def _make_sampling(self, enrolment: Enrolment) -> Sampling:
         times = self._times
         rules = {
             key: rule
             for wired in self._wired
             for key, rule in meters.rules(
-                wired, papers.starts[wired.config.serial], times
+                wired, enrolment.starts[wired.config.serial], times
             ).items()
         }
         states = self._states()
         return Sampling(
             rules,
             {key: states[key] for key in rules},
-            (self._outbox, self._desk),
+            (self._outbox, self._thread),
             Senses(
                 times.now, times.steady, times.synchronised, JUMP_LIMIT_S * times.slack
             ),
@@ -150,11 +150,11 @@ class Agent:
         await self._bus.run(self._sampling.take)
 
     async def _due(self, room: int, busy: frozenset[tuple[int, int]]) -> list[Stored]:
-        return await self._desk.do(self._sealer.due, room=room, busy=busy)
+        return await self._thread.do(self._sealer.due, room=room, busy=busy)
 
     async def _apply(self, receipt: Receipt) -> Applied:
         now = int(self._times.now())
-        applied = await self._desk.do(self._outbox.apply, receipt, now=now)
+        applied = await self._thread.do(self._outbox.apply, receipt, now=now)
         if applied.answered:
             self._last_receipt = now
         return applied
@@ -162,12 +162,12 @@ class Agent:
     async def _prune(self) -> None:
         while True:
             now = int(self._times.now())
-            while await self._desk.do(self._outbox.prune, now=now):
+            while await self._thread.do(self._outbox.prune, now=now):
                 await asyncio.sleep(0)
             await asyncio.sleep(PRUNE_S)
 
     async def _tell(self) -> None:
-        """Write the status file and the signs of life; both pass through the desk."""
+        """Write the status file and the signs of life; both pass through the thread."""
         health.notify("READY=1")
         while True:
             health.write(self._folder, await self._status())
@@ -176,7 +176,7 @@ class Agent:
 
     async def _status(self) -> dict[str, Any]:  # Any: a JSON document
         now = int(self._times.now())
-        depths = await self._desk.do(self._outbox.depths)
+        depths = await self._thread.do(self._outbox.depths)
         sampling = self._sampling.counters
         document: dict[str, Any] = {
             "at": now,
@@ -200,5 +200,5 @@ class Agent:
     def _close(self) -> None:
         for line in {wired.line.name: wired.line for wired in self._wired}.values():
             line.close()
-        self._desk.close()
+        self._thread.close()
         self._outbox.close()

@@ -12,7 +12,7 @@ from typing import Final
 from meterseal_agent.config import Config, ConfigError
 from meterseal_agent.keystore import Keystore, KeystoreError
 from meterseal_agent.run import meters
-from meterseal_agent.run.papers import Papers
+from meterseal_agent.run.enrolment import Enrolment
 from meterseal_agent.run.times import Times
 from meterseal_agent.uplink.address import Tls
 from meterseal_proto.errors import Unavailable
@@ -82,18 +82,18 @@ async def _meter(wired: meters.Wired, times: Times, say: Say) -> bool:
 
 
 async def _broker(config: Config) -> str:
-    papers = Papers.load(config)
-    where = f"{papers.address.host}:{papers.address.port}"
-    context = _context(papers.address.tls)
+    enrolment = Enrolment.load(config)
+    where = f"{enrolment.address.host}:{enrolment.address.port}"
+    context = _context(enrolment.address.tls)
     try:
         async with asyncio.timeout(BROKER_S):
             _, writer = await asyncio.open_connection(
-                papers.address.host, papers.address.port, ssl=context
+                enrolment.address.host, enrolment.address.port, ssl=context
             )
     except (OSError, TimeoutError) as error:
         raise Unavailable(f"{where}: {str(error) or 'no answer'}") from error
     writer.close()
-    return f"{where} answers{' over TLS' if context else ''} as agent {papers.answer.agent}"
+    return f"{where} answers{' over TLS' if context else ''} as agent {enrolment.answer.agent}"
 
 
 def _context(tls: Tls | None) -> ssl.SSLContext | None:

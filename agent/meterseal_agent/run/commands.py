@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from meterseal_agent.commissioning.enrol import kept_request, make_request, send
-from meterseal_agent.commissioning.post import Refused, poster
+from meterseal_agent.commissioning.post import EnrolmentRefused, poster
 from meterseal_agent.commissioning.sheet import (
     Handover,
     check_free,
@@ -62,14 +62,14 @@ def check(config: Config, *, say: Say) -> int:
 def run(config: Config, *, say: Say) -> int:
     """Run until SIGTERM or SIGINT."""
     from meterseal_agent.run.agent import Agent
-    from meterseal_agent.run.papers import Papers
+    from meterseal_agent.run.enrolment import Enrolment
 
     async def serve() -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for which in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(which, stop.set)
-        await Agent(config, Papers.load(config), _clocks(config)).run(stop)
+        await Agent(config, Enrolment.load(config), _clocks(config)).run(stop)
         return 0
 
     return _told(say, lambda: asyncio.run(serve()))
@@ -80,7 +80,7 @@ def _told(say: Say, act: Callable[[], int]) -> int:
         return act()
     except (ConfigError, KeystoreError, Unavailable) as error:
         say(f"{error}")
-    except Refused as error:
+    except EnrolmentRefused as error:
         say(f"the aggregator refused: {error}")
     return 1
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from meterseal_agent.meters.registers import Sample
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.record import Record
-from meterseal_agent.run.desk import Desk
+from meterseal_agent.run.outbox_thread import OutboxThread
 from meterseal_agent.sampler import Clock, ClockWatch, Rules, State, observe
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.units import MeterId, RegisterId
@@ -56,7 +56,7 @@ class Sampling:
         self,
         rules: Mapping[tuple[MeterId, RegisterId], Rules],
         states: Mapping[tuple[MeterId, RegisterId], State],
-        store: tuple[Outbox, Desk],
+        store: tuple[Outbox, OutboxThread],
         senses: Senses,
         wake: Callable[[], None],
     ) -> None:
@@ -64,7 +64,7 @@ class Sampling:
         for (meter, _), rule in rules.items():
             self._rules.setdefault(meter, []).append(rule)
         self._states = dict(states)
-        self._outbox, self._desk = store
+        self._outbox, self._thread = store
         self._senses = senses
         self._wake = wake
         self._watch: ClockWatch | None = None
@@ -88,7 +88,7 @@ class Sampling:
     async def _keep(self, kept: list[tuple[Record, State]]) -> None:
         rows = [(record, state.to_json()) for record, state in kept]
         try:
-            room = await self._desk.do(self._outbox.add, rows)
+            room = await self._thread.do(self._outbox.add, rows)
         except Unavailable as trouble:
             self.counters.disk_failures += 1
             _log.error("record_not_kept trouble=%r", str(trouble))

@@ -1,4 +1,4 @@
-"""An enrolled agent's papers: keys, answer and chains, checked against the configuration.
+"""What enrolment left on disk: keys, answer and chains, checked against the configuration.
 
 It must never start an agent whose configuration names a meter it was not enrolled for.
 """
@@ -23,8 +23,8 @@ DEFAULT_PORT: Final = 8883
 
 
 @dataclass(frozen=True, slots=True)
-class Papers:
-    """What enrolment left on disk; `starts` are the chains by the meter's serial."""
+class Enrolment:
+    """An enrolled agent's keys, answer and chains; `starts` are by the meter's serial."""
 
     keys: Keys
     answer: EnrolmentAnswer

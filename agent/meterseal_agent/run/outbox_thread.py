@@ -1,7 +1,7 @@
-"""The desk: the one thread in which the outbox is used.
+"""The one thread in which the outbox is used.
 
 The asyncio loop hands work over and waits, so a slow card delays a receipt, never a
-reading of a meter. Nothing else may touch the outbox while the desk is open.
+reading of a meter. Nothing else may touch the outbox while it is open.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class Desk:
+class OutboxThread:
     """Runs calls one after another in a thread of its own."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Desk:
     async def do(
         self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:
-        """Run `call` at the desk and return what it returns."""
+        """Run `call` in the thread and return what it returns."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, partial(call, *args, **kwargs))
 
