@@ -6,12 +6,11 @@ takes the others with it, and a supervisor starts anew.
 """
 
 import asyncio
-import contextlib
 import random
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -19,12 +18,15 @@ from uuid import uuid4
 import structlog
 import uvicorn
 
+from meterseal_aggregator.app.descriptors import raise_limit, share
 from meterseal_aggregator.app.duties import duties
 from meterseal_aggregator.app.gate import Gate
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.rooms import WebParts, web_app
+from meterseal_aggregator.app.webserver import WebBounds, WebServer
 from meterseal_aggregator.config import ConfigError
 from meterseal_aggregator.intake.batch import Intake, Notary
+from meterseal_aggregator.intake.mqtt.admission import DoorLimits
 from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
 from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
 from meterseal_aggregator.intake.port import Uplink
@@ -33,23 +35,12 @@ from meterseal_proto.errors import Unavailable
 
 GOODBYE_S: Final = 2
 """How long a web request in hand may take to end when we stop."""
-CONCURRENCY: Final = 256
-"""Web requests at once: more than READERS can serve, few enough for memory."""
 BACKLOG: Final = 128
 _CHANCE: Final = random.SystemRandom()
 _log = structlog.get_logger(__name__)
 
 Say = Callable[[str], None]
 """Tells the person at the terminal one line."""
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn without signal handlers of its own: the composition root has them."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
 
 
 async def serve(house: House, say: Say) -> None:
@@ -62,14 +53,17 @@ async def serve(house: House, say: Say) -> None:
     gate = Gate(house) if config.mqtt.broker_url is None and config.mqtt.tls else None
     if gate is not None:
         await gate.refresh()
-    uplink, mqtt = _uplink(house, gate)
+    shares = share(raise_limit())
+    uplink, mqtt = _uplink(house, gate, DoorLimits(connections=shares.agents))
     runner = Runner(house.database, uuid4().hex, house.real_now, chance=_CHANCE.random)
     with _listen(config.web.host, config.web.port) as web_socket:
         parts = WebParts(mqtt, uplink, intake.tally, runner.tallies)
-        server = _Server(_uvicorn_config(house, parts))
+        bounds = web_bounds(shares.web, behind_proxy=config.web.behind_proxy)
+        server = WebServer(_uvicorn_config(house, parts), bounds)
         tasks = {
             asyncio.create_task(uplink.run(intake.deliver), name="uplink"),
-            asyncio.create_task(server.serve([web_socket]), name="web"),
+            asyncio.create_task(server.serve([]), name="web"),
+            asyncio.create_task(server.accept(web_socket), name="web-door"),
             *([asyncio.create_task(gate.run(), name="gate")] if gate else []),
             *(
                 asyncio.create_task(tend(duty, runner), name=duty.name)
@@ -128,7 +122,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise Unavailable(_taken("web", host, port, error)) from error
 
 
-def _uplink(house: House, gate: Gate | None) -> tuple[Uplink, str]:
+def _uplink(house: House, gate: Gate | None, door: DoorLimits) -> tuple[Uplink, str]:
     """Return the adapter the configuration asks for, and the address agents are told."""
     mqtt = house.config.mqtt
     if mqtt.broker_url is not None:
@@ -137,7 +131,9 @@ def _uplink(house: House, gate: Gate | None) -> tuple[Uplink, str]:
         return Broker(settings), mqtt.advertise or told
     server_tls = gate.context if gate else None
     endpoint = Endpoint(
-        EndpointSettings(house.config.network, mqtt.host, mqtt.port, server_tls)
+        EndpointSettings(
+            house.config.network, mqtt.host, mqtt.port, server_tls, door=door
+        )
     )
     try:
         endpoint.listen()
@@ -179,6 +175,12 @@ def _client_tls(house: House) -> ssl.SSLContext:
     return context
 
 
+def web_bounds(connections: int, *, behind_proxy: bool) -> WebBounds:
+    """Return the bounds of the API's door; a proxy counts addresses itself."""
+    usual = WebBounds().from_one
+    return WebBounds(connections, connections if behind_proxy else usual)
+
+
 def _uvicorn_config(house: House, parts: WebParts) -> uvicorn.Config:
     web = house.config.web
     return uvicorn.Config(
@@ -187,7 +189,8 @@ def _uvicorn_config(house: House, parts: WebParts) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         lifespan="off",
-        limit_concurrency=CONCURRENCY,
+        http="h11",
+        ws="none",
         timeout_graceful_shutdown=GOODBYE_S,
         proxy_headers=web.behind_proxy,
         ssl_certfile=str(web.tls.certificate) if web.tls else None,

@@ -1,4 +1,4 @@
-"""How often and how much: a rate for routes without a token, a size and form for bodies.
+"""How often and how much: connections, a rate without a token, a body's size and form.
 
 A body is read whole before a route sees it, up to its limit, and must be strict JSON:
 no name twice in an object, no NaN, no depth that would break the parser. This module
@@ -7,9 +7,10 @@ must never keep more than a bounded number of callers in mind.
 
 import asyncio
 import json
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,6 +51,46 @@ class Rate:
         while len(self._due) > CALLERS:
             self._due.popitem(last=False)
         return 0.0
+
+
+class Places:
+    """Places of connections: `total` of them, `from_one` for one address.
+
+    An address is one IPv4 address or one /64 of IPv6, which a single line has whole.
+    """
+
+    def __init__(self, total: int, from_one: int) -> None:
+        self._total = total
+        self._from_one = from_one
+        self._taken: Counter[str] = Counter()
+
+    def take(self, address: str) -> bool:
+        """Take a place; False when there is none for this address."""
+        line = line_of(address)
+        if self._taken.total() >= self._total or self._taken[line] >= self._from_one:
+            return False
+        self._taken[line] += 1
+        return True
+
+    def give_back(self, address: str) -> None:
+        """Give back one place that was taken."""
+        line = line_of(address)
+        self._taken[line] -= 1
+        if not self._taken[line]:
+            del self._taken[line]
+
+
+def line_of(address: str) -> str:
+    """Return whose line an address is: itself, or the /64 of an IPv6 address."""
+    try:
+        known = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(known, IPv4Address):
+        return address
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return str(IPv6Address(int(known) >> 64 << 64))
 
 
 class StrictBodies:
