@@ -225,6 +225,24 @@ async def test_an_address_that_asks_too_often_is_asked_to_wait(house: WebHouse) 
     assert int(last.headers["retry-after"]) >= 1
 
 
+@pytest.mark.parametrize("path", ["/v1/enrolments", "/v1/rotations"])
+async def test_who_asks_too_often_has_his_body_not_even_read(
+    house: WebHouse, path: str
+) -> None:
+    for _ in range(ENROLMENT_BURST):
+        await house.post(path, None, {})
+
+    async def unread() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was read")
+        yield b""
+
+    answer = await house.ask("POST", path, None, content=unread())
+    _is_problem(answer, 429)
+    assert int(answer.headers["retry-after"]) >= 1
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    _is_problem(await house.ask("GET", path), 405)
+
+
 def test_the_rate_lets_a_burst_through_and_then_one_a_period() -> None:
     rate = Rate(period_s=2.0, burst=3)
     assert [rate.wait_s("a", 0.0) for _ in range(4)] == [0, 0, 0, 2.0]

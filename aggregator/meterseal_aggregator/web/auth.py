@@ -4,7 +4,6 @@ A route that is not for everybody takes `Asking` and calls `allow` before it tel
 does anything. This module must never tell why a token is no good.
 """
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,8 +15,7 @@ from meterseal_aggregator.identity.model import Action, Caller, may
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry.model import Span
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.web.limits import Rate
-from meterseal_aggregator.web.problems import forbidden, too_many, unauthorized
+from meterseal_aggregator.web.problems import forbidden, unauthorized
 from meterseal_aggregator.web.shapes import Site
 
 _BEARER = HTTPBearer(auto_error=False, description="A token made by the operator")
@@ -80,11 +78,3 @@ async def asking(site: TheSite, bearer: _Bearer) -> Access:
 
 
 Asking = Annotated[Access, Depends(asking)]
-
-
-def paced(rate: Rate, request: Request) -> None:
-    """Go on if this address asks not too often; raises the answer 429."""
-    host = request.client.host if request.client else "unknown"
-    wait_s = rate.wait_s(host, asyncio.get_running_loop().time())
-    if wait_s > 0:
-        raise too_many(wait_s)

@@ -1,19 +1,19 @@
 """Enrolment and rotation: for devices, by one-time code or by signatures, without a token.
 
-Both cost signatures to check, so an address is paced. This module must never tell more
+Both cost signatures to check, so `site` paces an address before it reads a body. This module must never tell more
 of a code than that it is no good.
 """
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import Field, field_validator
 from starlette.responses import Response
 
 from meterseal_aggregator.registry import enrol, rekey
-from meterseal_aggregator.registry.model import Refused, Trouble
+from meterseal_aggregator.registry.model import Moment, Refused, Trouble
 from meterseal_aggregator.registry.request import MAX_NAME, MAX_REGISTERS, MAX_VALUE
-from meterseal_aggregator.web.auth import TheSite, paced
+from meterseal_aggregator.web.auth import TheSite
 from meterseal_aggregator.web.shapes import Second, View, Watts, Wish
 from meterseal_proto.enrolment import (
     MAX_METERS,
@@ -110,24 +110,20 @@ class RotationView(View):
 
 
 @router.post("/enrolments", status_code=201)
-async def enrol_agent(wish: EnrolmentWish, request: Request, site: TheSite) -> Response:
+async def enrol_agent(wish: EnrolmentWish, site: TheSite) -> Response:
     """Enrol an agent and its meters by a one-time code; the same call again is the same.
 
     The answer is the EnrolmentAnswer of the protocol.
     """
-    paced(site.publics, request)
-    moment = enrol.Moment(int(site.now()), int(site.real_now()))
+    moment = Moment(int(site.now()), int(site.real_now()))
     async with site.database.transaction() as tx:
         text = await enrol.enrol(tx, wish.request(), site.terms, moment)
     return Response(text, 201, media_type="application/json")
 
 
 @router.post("/rotations")
-async def rotate_key(
-    wish: RotationWish, request: Request, site: TheSite
-) -> RotationView:
+async def rotate_key(wish: RotationWish, site: TheSite) -> RotationView:
     """Let a new key speak for registers, by the signatures of the old and the new key."""
-    paced(site.publics, request)
     rotation = Rotation(
         tuple(
             Turn(
@@ -141,8 +137,9 @@ async def rotate_key(
         bytes.fromhex(wish.old_signature),
         bytes.fromhex(wish.new_signature),
     )
+    moment = Moment(int(site.now()), int(site.real_now()))
     async with site.database.transaction() as tx:
-        await rekey.rotate(tx, rotation, site.terms.chain, now=int(site.now()))
+        await rekey.rotate(tx, rotation, site.terms.chain, moment)
     return RotationView(registers=len(wish.turns))
 
 

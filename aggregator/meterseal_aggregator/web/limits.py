@@ -15,7 +15,13 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from meterseal_aggregator.web.problems import Problem, bad_json, too_large, too_slow
+from meterseal_aggregator.web.problems import (
+    Problem,
+    bad_json,
+    too_large,
+    too_many,
+    too_slow,
+)
 
 MAX_BODY_BYTES: Final = 65_536
 """Bodies of operators are a few lines."""
@@ -91,6 +97,34 @@ def line_of(address: str) -> str:
     if known.ipv4_mapped is not None:
         return str(known.ipv4_mapped)
     return str(IPv6Address(int(known) >> 64 << 64))
+
+
+class Paced:
+    """ASGI middleware: answers an address that posts too often, its body unread.
+
+    Only for `paths`, those where nobody needs a token and a body costs work.
+    """
+
+    def __init__(self, app: ASGIApp, *, rate: Rate, paths: frozenset[str]) -> None:
+        self._app = app
+        self._rate = rate
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or ask to wait."""
+        wait_s = self._wait_s(scope)
+        if wait_s > 0:
+            await too_many(wait_s).response()(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _wait_s(self, scope: Scope) -> float:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return 0.0
+        if scope["path"] not in self._paths:
+            return 0.0
+        host = scope["client"][0] if scope.get("client") else "unknown"
+        return self._rate.wait_s(line_of(host), asyncio.get_running_loop().time())
 
 
 class StrictBodies:

@@ -24,6 +24,7 @@ from meterseal_aggregator.web import (
 from meterseal_aggregator.web.limits import (
     MAX_BODY_BYTES,
     MAX_ENROLMENT_BYTES,
+    Paced,
     StrictBodies,
 )
 from meterseal_aggregator.web.shapes import Site
@@ -47,6 +48,8 @@ OPEN: Final = frozenset(
     }
 )
 """Routes for everybody: what proves, what tells that we live, what a signature opens."""
+SIGNED: Final = frozenset({"/v1/enrolments", "/v1/rotations"})
+"""Routes where a code or signatures stand for a token: paced, with large bodies."""
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     health.router,
     enrolments.router,
@@ -81,13 +84,13 @@ def build(site: Site) -> FastAPI:
         app.include_router(router)
     problems.install(app)
     app.add_middleware(StrictBodies, limit_of=_body_limit)
+    app.add_middleware(Paced, rate=site.publics, paths=SIGNED)
     app.add_middleware(_Edge)
     return app
 
 
 def _body_limit(path: str) -> int:
-    large = path in {"/v1/enrolments", "/v1/rotations"}
-    return MAX_ENROLMENT_BYTES if large else MAX_BODY_BYTES
+    return MAX_ENROLMENT_BYTES if path in SIGNED else MAX_BODY_BYTES
 
 
 class _Edge:
