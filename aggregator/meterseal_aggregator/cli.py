@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -26,8 +27,9 @@ Command = Callable[["House", argparse.Namespace], Awaitable[int]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command; returns the exit status. What it writes is its owner's alone."""
     options = _parser().parse_args(arguments)
+    os.umask(0o077)
     try:
         return _run(options)
     except ImportError as error:

@@ -161,6 +161,17 @@ def test_keys_are_for_their_owner_alone_and_never_change(config: Path) -> None:
     assert [file.read_bytes() for file in files] == before
 
 
+def test_everything_it_writes_is_for_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        made = _config(tmp_path, demo=True)
+        assert _run(made, "anchor").returncode == 0
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "data").rglob("*"):
+        assert not path.stat().st_mode & 0o077, path
+
+
 def test_a_key_open_to_others_is_refused(config: Path) -> None:
     key = config.parent / "data" / "keys" / "log.pem"
     key.chmod(0o640)

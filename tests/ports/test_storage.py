@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -39,6 +40,25 @@ async def test_a_transaction_commits_whole_or_not_at_all(database: Database) -> 
             await tx.many("INSERT INTO t VALUES (?, ?)", [(3, "z")])
             raise ZeroDivisionError
     assert await count(database) == 2
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["new", "kept open to others"])
+async def test_the_files_are_their_owners_alone_whatever_the_umask(
+    tmp_path: Path, *, kept: bool
+) -> None:
+    before = os.umask(0)
+    try:
+        if kept:
+            sqlite3.connect(tmp_path / "b.sqlite").close()
+            (tmp_path / "b.sqlite").touch(0o666)
+        opened = await Database.open(f"sqlite:///{tmp_path}/b.sqlite")
+        async with opened.transaction() as tx:
+            await tx.rows("CREATE TABLE t (a INTEGER PRIMARY KEY) STRICT")
+        files = {f.name: stat.S_IMODE(f.stat().st_mode) for f in tmp_path.iterdir()}
+        await opened.close()
+    finally:
+        os.umask(before)
+    assert files == dict.fromkeys(("b.sqlite", "b.sqlite-wal", "b.sqlite-shm"), 0o600)
 
 
 async def test_a_reader_cannot_write(database: Database) -> None:

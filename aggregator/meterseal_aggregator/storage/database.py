@@ -8,7 +8,9 @@ rule about what is written.
 """
 
 import asyncio
+import os
 import sqlite3
+import stat
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -29,6 +31,8 @@ SQLITE_MAX_VARIABLES: Final = 30_000
 STATEMENTS_KEPT: Final = 512
 """Prepared statements a connection keeps: more than all rooms have together."""
 
+_MODE: Final = 0o600
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _READER: Final = (f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}",)
 _WRITER: Final = (
     *_READER,
@@ -86,6 +90,7 @@ class Database:
                 f"{url}: write sqlite:///PATH; no other database is supported yet"
             )
         path = url.removeprefix("sqlite:///")
+        _keep_to_ourselves(path)
         opened: list[aiosqlite.Connection] = []
         try:
             opened.append(await _connect(f"file:{_quoted(path)}", _WRITER))
@@ -169,6 +174,21 @@ async def _connect(uri: str, pragmas: Sequence[str]) -> aiosqlite.Connection:
     for pragma in pragmas:
         await connection.execute(pragma)
     return connection
+
+
+def _keep_to_ourselves(path: str) -> None:
+    """Make the file if need be, and close it and its log to everybody else.
+
+    SQLite gives its log files the mode of the database; an older one may have another.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, _MODE))
+        for name in (path, f"{path}-wal", f"{path}-shm"):
+            with suppress(FileNotFoundError):
+                if os.stat(name).st_mode & _OTHERS:
+                    os.chmod(name, _MODE)
+    except OSError as error:
+        raise Unavailable(f"cannot open {path}: {error.strerror}") from error
 
 
 def _quoted(path: str) -> str:
