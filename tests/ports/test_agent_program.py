@@ -2,8 +2,10 @@
 
 import re
 import signal
+import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,8 +61,14 @@ async def test_from_a_code_to_receipts_through_a_kill(bench: Bench) -> None:
     for key, chain in oracle.chains.items():
         assert oracle.counted[key] == chain.head.value - chain.claim.initial_value
     status, text = await bench.agent("show")
-    assert "connected, last receipt" in text
+    assert (status, "stopped, last receipt" in text) == (1, True)
     assert text.count("1-0:1.8.0") == 2
+    last = bench.status()
+    assert not last["running"]
+    assert not last["uplink"]["connected"]
+    with closing(sqlite3.connect(bench.data / "outbox.sqlite")) as box:
+        heads = box.execute("SELECT seq FROM chains ORDER BY id").fetchall()
+    assert [(row["seq"],) for row in last["registers"]] == heads
 
 
 async def test_an_enrolment_whose_answer_was_lost_is_repeated_word_for_word(

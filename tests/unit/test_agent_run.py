@@ -144,6 +144,7 @@ def document(floor: Floor, **change: Any) -> dict[str, Any]:
     meters: Mapping[Any, Health] = {ONE.meter: Health(5, 0, 0, "")}
     whole: dict[str, Any] = {
         "at": BEGAN,
+        "running": True,
         "registers": health.register_rows(floor.box.depths(), {ONE.meter: "S1"}),
         "meters": health.meter_rows(meters, {ONE.meter: "S1"}),
         "outbox": {"full": False, "damaged": 0},
@@ -160,6 +161,7 @@ async def test_all_well_is_no_alarm_and_each_trouble_is_one(floor: Floor) -> Non
     refused = well["registers"][0] | {"refused_until": BEGAN}
     behind = well["registers"][0] | {"oldest": BEGAN}
     later = BEGAN + health.BEHIND_S + 1
+    cut = {"uplink": {"connected": False, "trouble": ""}}
     for change, clock, now, says in (
         ({"outbox": {"full": True, "damaged": 0}}, Clock.TRUSTED, BEGAN, "full"),
         ({"outbox": {"full": False, "damaged": 2}}, Clock.TRUSTED, BEGAN, "damaged"),
@@ -167,6 +169,7 @@ async def test_all_well_is_no_alarm_and_each_trouble_is_one(floor: Floor) -> Non
         ({"registers": [refused]}, Clock.TRUSTED, BEGAN, "refused the last seal"),
         ({"registers": [behind]}, Clock.TRUSTED, later, "intervals wait"),
         ({"uplink": {"connected": False, "trouble": "x"}}, Clock.TRUSTED, BEGAN, "x"),
+        ({"running": False} | cut, Clock.TRUSTED, BEGAN, "stopped: no meter is read"),
         ({}, Clock.UNSET, BEGAN, "clock is unset"),
     ):
         (alarm,) = health.alarms(well | change, clock=clock, now=now)

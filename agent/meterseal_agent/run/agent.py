@@ -23,6 +23,7 @@ from meterseal_agent.run.times import Times
 from meterseal_agent.sampler import JUMP_LIMIT_S, State
 from meterseal_agent.seal import Sealer
 from meterseal_agent.uplink.deliver import Uplink
+from meterseal_proto.errors import Unavailable
 from meterseal_proto.receipt import Receipt
 from meterseal_proto.units import MeterId, RegisterId
 
@@ -114,7 +115,7 @@ class Agent:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._close()
+            await self._put_down()
 
     def _make_sampling(self, enrolment: Enrolment) -> Sampling:
         times = self._times
@@ -170,16 +171,17 @@ class Agent:
         """Write the status file and the signs of life; both pass through the thread."""
         health.notify("READY=1")
         while True:
-            health.write(self._folder, await self._status())
+            health.write(self._folder, await self._status(running=True))
             health.notify("WATCHDOG=1")
             await asyncio.sleep(HEALTH_S)
 
-    async def _status(self) -> dict[str, Any]:  # Any: a JSON document
+    async def _status(self, *, running: bool) -> dict[str, Any]:  # Any: a JSON document
         now = int(self._times.now())
         depths = await self._thread.do(self._outbox.depths)
         sampling = self._sampling.counters
         document: dict[str, Any] = {
             "at": now,
+            "running": running,
             "registers": health.register_rows(depths, self._serials),
             "meters": health.meter_rows(self._bus.health(), self._serials),
             "outbox": {
@@ -196,6 +198,15 @@ class Agent:
         }
         document["alarms"] = health.alarms(document, clock=sampling.clock, now=now)
         return document
+
+    async def _put_down(self) -> None:
+        """Leave a last status behind, true after the end, and close everything."""
+        try:
+            health.write(self._folder, await self._status(running=False))
+        except (OSError, Unavailable) as error:
+            _log.warning("status_not_written why=%r", str(error))
+        finally:
+            self._close()
 
     def _close(self) -> None:
         for line in {wired.line.name: wired.line for wired in self._wired}.values():

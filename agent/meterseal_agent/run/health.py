@@ -81,13 +81,21 @@ def alarms(
         if row["failures"] >= SILENT_FAILURES
     ]
     for row in document["registers"]:
-        name = f"{row['serial']} {row['register']}"
-        if row["refused_until"]:
-            found.append(f"{name}: the aggregator refused the last seal")
-        if row["oldest"] is not None and now - row["oldest"] > BEHIND_S:
-            found.append(f"{name}: intervals wait since {row['oldest']}")
-    if not document["uplink"]["connected"]:
+        found += _register_alarms(row, now)
+    if not document["running"]:
+        found.append("stopped: no meter is read before meterseal-agent run")
+    elif not document["uplink"]["connected"]:
         found.append(f"not connected: {document['uplink']['trouble'] or 'dialling'}")
+    return found
+
+
+def _register_alarms(row: Mapping[str, Any], now: int) -> list[str]:  # Any: as above
+    name = f"{row['serial']} {row['register']}"
+    found: list[str] = []
+    if row["refused_until"]:
+        found.append(f"{name}: the aggregator refused the last seal")
+    if row["oldest"] is not None and now - row["oldest"] > BEHIND_S:
+        found.append(f"{name}: intervals wait since {row['oldest']}")
     return found
 
 

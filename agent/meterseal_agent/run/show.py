@@ -40,6 +40,7 @@ def show(folder: Path, *, as_json: bool, say: Say) -> int:
 def _lines(document: dict[str, Any]) -> list[str]:  # Any: a JSON document
     uplink = document["uplink"]
     link = "connected" if uplink["connected"] else "not connected"
+    link = link if document["running"] else "stopped"
     receipt = document["last_receipt"] or "none yet"
     lines = [
         f"at {document['at']}: {link}, last receipt {receipt}",
