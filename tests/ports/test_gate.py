@@ -22,8 +22,8 @@ from meterseal_aggregator.app.gate import Gate
 from meterseal_aggregator.app.house import House, open_house
 from meterseal_aggregator.config import Config, Mqtt
 from meterseal_aggregator.registry import rekey, write
-from meterseal_aggregator.registry.enrol import Moment, enrol, new_code
-from meterseal_aggregator.registry.model import CodeGrant, CodeKind
+from meterseal_aggregator.registry.enrol import enrol, new_code
+from meterseal_aggregator.registry.model import CodeGrant, CodeKind, Moment
 from meterseal_proto.enrolment import EnrolmentAnswer
 from meterseal_proto.units import MeterId
 from tests.support.enrolling import NOW, TERMS, a_key, a_meter, a_request

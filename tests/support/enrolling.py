@@ -16,8 +16,8 @@ from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.intake.store import heads
 from meterseal_aggregator.registry import write
 from meterseal_aggregator.registry.authority import DeviceAuthority
-from meterseal_aggregator.registry.enrol import Moment, NetworkTerms, enrol, new_code
-from meterseal_aggregator.registry.model import CodeGrant, CodeKind, Tenancy
+from meterseal_aggregator.registry.enrol import NetworkTerms, enrol, new_code
+from meterseal_aggregator.registry.model import CodeGrant, CodeKind, Moment, Tenancy
 from meterseal_aggregator.registry.rekey import ChainAccess
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate

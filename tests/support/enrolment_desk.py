@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from meterseal_aggregator.registry.enrol import Moment, NetworkTerms, enrol
-from meterseal_aggregator.registry.model import Refused
+from meterseal_aggregator.registry.enrol import NetworkTerms, enrol
+from meterseal_aggregator.registry.model import Moment, Refused
 from meterseal_aggregator.registry.rekey import HeadsOf
 from meterseal_proto.enrolment import EnrolmentRequest
 from tests.support.enrolling import TERMS, Registry

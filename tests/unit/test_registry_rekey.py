@@ -8,160 +8,121 @@ import pytest
 
 from meterseal_aggregator.registry import rekey
 from meterseal_aggregator.registry.model import (
-    Claim,
     CodeKind,
     Refused,
     Tenancy,
     Trouble,
 )
-from meterseal_aggregator.registry.store import claims, spans
+from meterseal_aggregator.registry.store import spans
 from meterseal_aggregator.registry.write import (
     begin_tenancy,
     end_tenancy,
     remove_meter,
 )
-from meterseal_aggregator.translog import store as translog
-from meterseal_proto.enrolment import EnrolmentAnswer, Rotation, Turn
-from meterseal_proto.entry import KeyEvent, open_key_event_entry
-from meterseal_proto.keys import SealKey
-from meterseal_proto.units import EXPORT, MeterId
+from meterseal_proto.enrolment import Turn
+from meterseal_proto.units import EXPORT
 from tests.support.enrolling import (
-    GENESIS,
     NOW,
     SLOT,
     TERMS,
-    Registry,
     a_key,
-    a_meter,
     a_registry,
     a_request,
 )
-
-
-async def _enrolled(registry: Registry, at: int = SLOT) -> MeterId:
-    starts = tuple(replace(start, at=at) for start in a_meter().registers)
-    meter = a_meter(registers=starts)
-    answer = EnrolmentAnswer.from_json(
-        await registry.enrol(a_request(await registry.code(), meter))
-    )
-    return MeterId(bytes.fromhex(answer.meters[0].meter))
-
-
-async def _seal_up_to(registry: Registry, meter: MeterId, seq: int) -> None:
-    """Move both heads of a meter, as intake does when it accepts."""
-    async with registry.db.transaction() as tx:
-        for claim in (await claims(tx, [meter])).values():
-            await tx.rows(
-                "INSERT INTO heads (register_id, seq, hash, end_at, value)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (claim.register_id, seq, bytes([seq]) * 32, SLOT + 900, 7_000),
-            )
-
-
-async def _keys(
-    registry: Registry, meter: MeterId
-) -> list[tuple[bytes, int, int | None]]:
-    async with registry.db.reading() as tx:
-        known = await claims(tx, [meter])
-    claim: Claim = known[meter, EXPORT]
-    return [(key.public.raw, key.from_seq, key.to_seq) for key in claim.keys]
-
-
-async def _events(registry: Registry) -> list[KeyEvent]:
-    async with registry.db.reading() as tx:
-        found = await translog.unindexed(tx, 100)
-    return [open_key_event_entry(entry.body) for entry in found]
-
-
-def _rotation(meter: MeterId, from_seq: int, old: SealKey, new: SealKey) -> Rotation:
-    turns = (Turn(meter, EXPORT, from_seq),)
-    return Rotation.sign(GENESIS.network, turns, old, new)
-
-
-async def _rotate(registry: Registry, rotation: Rotation) -> None:
-    async with registry.db.transaction() as tx:
-        await rekey.rotate(tx, rotation, TERMS.chain, now=NOW)
+from tests.support.rekeying import (
+    a_rotation,
+    enrolled,
+    key_events,
+    keys_of,
+    rotate,
+    seal_up_to,
+)
 
 
 async def test_a_rotation_signed_by_both_keys_begins_at_its_turn(
     tmp_path: Path,
 ) -> None:
     async with a_registry(tmp_path) as registry:
-        meter = await _enrolled(registry)
-        await _seal_up_to(registry, meter, 5)
+        meter = await enrolled(registry)
+        await seal_up_to(registry, meter, 5)
         old, new = a_key(), a_key("next")
-        await _rotate(registry, _rotation(meter, 8, old, new))
+        await rotate(registry, a_rotation(meter, 8, old, new))
 
-        assert await _keys(registry, meter) == [
+        assert await keys_of(registry, meter) == [
             (old.public.raw, 1, 7),
             (new.public.raw, 8, None),
         ]
-        event = (await _events(registry))[-1]
+        event = (await key_events(registry))[-1]
         assert (event.from_seq, event.public) == (8, new.public.raw)
         assert (event.previous, event.initial_value) == (bytes([5]) * 32, 7_000)
 
 
 async def test_a_rotation_sent_again_changes_nothing(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        meter = await _enrolled(registry)
-        await _seal_up_to(registry, meter, 5)
-        rotation = _rotation(meter, 8, a_key(), a_key("next"))
-        await _rotate(registry, rotation)
-        keys, events = await _keys(registry, meter), await _events(registry)
-        await _rotate(registry, rotation)
-        assert (await _keys(registry, meter), await _events(registry)) == (keys, events)
+        meter = await enrolled(registry)
+        await seal_up_to(registry, meter, 5)
+        rotation = a_rotation(meter, 8, a_key(), a_key("next"))
+        await rotate(registry, rotation)
+        keys, events = await keys_of(registry, meter), await key_events(registry)
+        await rotate(registry, rotation)
+        assert (await keys_of(registry, meter), await key_events(registry)) == (
+            keys,
+            events,
+        )
 
         # Nobody else may learn by asking, nor begin the key elsewhere.
         with pytest.raises(Refused):
-            await _rotate(registry, replace(rotation, old_signature=bytes(64)))
+            await rotate(registry, replace(rotation, old_signature=bytes(64)))
         with pytest.raises(Refused):
-            await _rotate(registry, _rotation(meter, 9, a_key(), a_key("next")))
+            await rotate(registry, a_rotation(meter, 9, a_key(), a_key("next")))
         # Once a third key is in force, the old wish is no good any more.
-        await _rotate(registry, _rotation(meter, 12, a_key("next"), a_key("third")))
+        await seal_up_to(registry, meter, 8)
+        third = a_rotation(meter, 12, a_key("next"), a_key("third"))
+        await rotate(registry, third, NOW + rekey.ROTATION_PAUSE_S)
         with pytest.raises(Refused):
-            await _rotate(registry, rotation)
+            await rotate(registry, rotation)
 
 
 async def test_a_rotation_never_reaches_into_the_past(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        meter = await _enrolled(registry)
-        await _seal_up_to(registry, meter, 5)
+        meter = await enrolled(registry)
+        await seal_up_to(registry, meter, 5)
         with pytest.raises(Refused, match="at least 6"):
-            await _rotate(registry, _rotation(meter, 5, a_key(), a_key("next")))
+            await rotate(registry, a_rotation(meter, 5, a_key(), a_key("next")))
 
 
 async def test_a_rotation_needs_both_signatures(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        meter = await _enrolled(registry)
-        good = _rotation(meter, 8, a_key(), a_key("next"))
+        meter = await enrolled(registry)
+        good = a_rotation(meter, 8, a_key(), a_key("next"))
         for spoilt in (
             replace(good, old_signature=good.new_signature),
             replace(good, new_signature=good.old_signature),
             replace(good, turns=(Turn(meter, EXPORT, 9),)),
-            _rotation(meter, 8, a_key("thief"), a_key("next")),
+            a_rotation(meter, 8, a_key("thief"), a_key("next")),
         ):
             with pytest.raises(Refused) as refused:
-                await _rotate(registry, spoilt)
+                await rotate(registry, spoilt)
             assert refused.value.trouble is Trouble.BAD_POSSESSION
-        assert len(await _keys(registry, meter)) == 1
+        assert len(await keys_of(registry, meter)) == 1
 
 
 async def test_a_revoked_key_ends_after_what_was_accepted(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        meter = await _enrolled(registry)
-        await _seal_up_to(registry, meter, 5)
+        meter = await enrolled(registry)
+        await seal_up_to(registry, meter, 5)
         async with registry.db.transaction() as tx:
             ended = await rekey.revoke(tx, meter, TERMS.chain)
 
         assert set(ended.values()) == {5}
-        assert await _keys(registry, meter) == [(a_key().public.raw, 1, 5)]
-        event = (await _events(registry))[-1]
+        assert await keys_of(registry, meter) == [(a_key().public.raw, 1, 5)]
+        event = (await key_events(registry))[-1]
         assert (event.from_seq, event.public) == (6, rekey.NOBODY)
         with pytest.raises(Refused):
             async with registry.db.transaction() as tx:
                 await rekey.revoke(tx, meter, TERMS.chain)
         with pytest.raises(Refused):
-            await _rotate(registry, _rotation(meter, 8, a_key(), a_key("next")))
+            await rotate(registry, a_rotation(meter, 8, a_key(), a_key("next")))
 
 
 @pytest.mark.parametrize("revoked", [False, True])
@@ -169,8 +130,8 @@ async def test_a_replacement_goes_on_where_the_chain_stands(
     tmp_path: Path, revoked: bool
 ) -> None:
     async with a_registry(tmp_path) as registry:
-        meter = await _enrolled(registry)
-        await _seal_up_to(registry, meter, 5)
+        meter = await enrolled(registry)
+        await seal_up_to(registry, meter, 5)
         if revoked:
             async with registry.db.transaction() as tx:
                 await rekey.revoke(tx, meter, TERMS.chain)
@@ -185,7 +146,7 @@ async def test_a_replacement_goes_on_where_the_chain_stands(
             "meter": meter.hex(), "register": heads[0]["register"], "seq": 5,
             "hash": "05" * 32, "end": SLOT + 900, "value": 7_000,
         }  # fmt: skip
-        assert await _keys(registry, meter) == [
+        assert await keys_of(registry, meter) == [
             (a_key().public.raw, 1, 5),
             (a_key("new Pi").public.raw, 6, None),
         ]
@@ -195,10 +156,10 @@ async def test_a_replacement_before_any_seal_leaves_the_first_to_the_enrolled_ke
     tmp_path: Path,
 ) -> None:
     async with a_registry(tmp_path) as registry:
-        meter = await _enrolled(registry)
+        meter = await enrolled(registry)
         code = await registry.code(CodeKind.REPLACEMENT)
         await registry.enrol(a_request(code, key=a_key("new Pi")))
-        assert [span[1:] for span in await _keys(registry, meter)] == [
+        assert [span[1:] for span in await keys_of(registry, meter)] == [
             (1, 0),
             (2, None),
         ]
@@ -206,7 +167,7 @@ async def test_a_replacement_before_any_seal_leaves_the_first_to_the_enrolled_ke
 
 async def test_a_replacement_names_exactly_the_agents_meters(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await _enrolled(registry)
+        await enrolled(registry)
         for change in ({}, {"agent": "home-2"}):
             code = await registry.code(CodeKind.REPLACEMENT, **change)
             request = a_request(code, key=a_key("new Pi"))
@@ -221,7 +182,7 @@ async def test_a_replacement_names_exactly_the_agents_meters(tmp_path: Path) -> 
 
 async def test_a_new_tenant_never_sees_what_was_before_him(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await _enrolled(registry)
+        await enrolled(registry)
         moved = SLOT + 86_400
         async with registry.db.transaction() as tx:
             await tx.rows(
@@ -250,8 +211,8 @@ async def test_two_tenants_at_once_are_refused(tmp_path: Path) -> None:
 
 async def test_a_removed_meter_may_be_enrolled_again(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        meter = await _enrolled(registry)
+        meter = await enrolled(registry)
         async with registry.db.transaction() as tx:
             await remove_meter(tx, meter, at=SLOT + 900)
-        again = await _enrolled(registry, SLOT + 900)
+        again = await enrolled(registry, SLOT + 900)
         assert again != meter

@@ -21,6 +21,7 @@ from meterseal_aggregator.registry.model import (
     Claim,
     CodeGrant,
     CodeKind,
+    Moment,
     Refused,
     Trouble,
 )
@@ -48,14 +49,6 @@ _ALPHABET: Final = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 _Enrolled = tuple[list[EnrolledMeter], list[RegisterHead]]
 _GROUPS: Final = 5
 _GROUP: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """When a call happens: `now` on the network's clock, `real` for credentials."""
-
-    now: int
-    real: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +180,7 @@ async def _replace(
         for serial, meter in served.items()
         for claim in _held(known.values(), meter, wishes[serial])
     ]
-    begun = await rekey.replace_key(
-        tx, held, checked.public, terms.chain, now=moment.now
-    )
+    begun = await rekey.replace_key(tx, held, checked.public, terms.chain, moment)
     heads = [_head(one.meter, one.register, one.head) for one in begun]
     return [EnrolledMeter(serial, m.hex()) for serial, m in served.items()], heads
 

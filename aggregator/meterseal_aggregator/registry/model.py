@@ -25,6 +25,7 @@ class Trouble(StrEnum):
     SERIAL_TAKEN = "serial-taken"
     NOT_FOUND = "not-found"
     OVERLAP = "overlap"
+    TOO_SOON = "too-soon"
 
 
 class Refused(Exception):
@@ -46,6 +47,14 @@ class CodeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """When a call happens: `now` on the network's clock, `real` for credentials."""
+
+    now: int
+    real: int
+
+
+@dataclass(frozen=True, slots=True)
 class CodeGrant:
     """What a one-time code allows: meters of `agent` at a meter point up to `capacity_w`."""
 
@@ -60,7 +69,10 @@ class CodeGrant:
 
 @dataclass(frozen=True, slots=True)
 class KeyValidity:
-    """`public` seals sequence numbers `from_seq` to `to_seq`, both included; None is open."""
+    """`public` seals sequence numbers `from_seq` to `to_seq`, both included; None is open.
+
+    `to_seq` = `from_seq` - 1 is a key that never got to speak.
+    """
 
     public: PublicKey
     from_seq: int
@@ -69,7 +81,7 @@ class KeyValidity:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """All that intake needs to know of a register; keys in order of sequence numbers.
+    """All that intake needs to know of a register; keys in the order they were given.
 
     `step` in seconds, `capacity_w` the most power that is plausible, `initial_value` in
     the register's unit (Wh, litres) at Unix second `initial_at`.

@@ -2,7 +2,8 @@
 
 A register's chain goes on across keys: the next key begins after everything accepted
 and points at it, so no key can ever speak about the past. Each change is an entry of
-the public log. This module must never end a key before a seal it already gave.
+the public log. This module must never end a key before a seal it already gave, nor
+leave one that could speak beside its successor.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from meterseal_aggregator.registry import write
-from meterseal_aggregator.registry.model import Claim, Refused, Trouble
-from meterseal_aggregator.registry.store import claims
+from meterseal_aggregator.registry.model import Claim, Moment, Refused, Trouble
+from meterseal_aggregator.registry.store import claims, rotated_at
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.enrolment import Rotation, Turn, rotation_digest
 from meterseal_proto.entry import KeyEvent, key_event_entry
@@ -23,6 +24,14 @@ NOBODY: Final = bytes(PUBLIC_BYTES)
 """The public key of a revocation's log entry: no curve has this point, nobody can sign."""
 FIRST_SEQ: Final = 1
 """The first seal's prev is made of the enrolled key, so no later key may give that seal."""
+MAX_SEQ: Final = (1 << 63) - 1
+"""The last sequence number a message can carry."""
+MAX_AHEAD: Final = 1_000
+"""How far ahead a rotation may begin: ten days of quarter hours sealed one by one may wait
+in an outbox, and no device plans further."""
+ROTATION_PAUSE_S: Final = 86_400
+"""Real seconds between two rotations of a meter: each stays in the log, and is one more
+key to try at a bad signature, for ever."""
 
 Append = Callable[[Transaction, Sequence[bytes]], Awaitable[list[int]]]
 """Appends entries to the public log within the transaction; returns their ids in order."""
@@ -50,25 +59,30 @@ class Begun:
 
 
 async def rotate(
-    tx: Transaction, rotation: Rotation, chain: ChainAccess, *, now: int
+    tx: Transaction, rotation: Rotation, chain: ChainAccess, moment: Moment
 ) -> None:
     """Let the new key speak from the turns on; raises Refused.
 
-    Each turn must lie after everything accepted, and all registers must have one open
-    key, the old one. The same rotation again changes nothing: its answer was lost.
+    Each turn must lie after everything accepted, at most MAX_AHEAD. All registers must
+    have one open key, the old one, and it must have sealed: so no second rotation waits
+    behind one that has not begun. The same rotation again changes nothing: its answer was
+    lost.
     """
     held = await _claims_of(tx, rotation.turns)
     if _is_done(rotation, held, chain.network):
         return
     heads = await _heads(tx, held, chain)
-    _check_rotation(rotation, held, heads, chain.network)
+    _check_keys(rotation, held, chain.network)
+    _check_turns(rotation.turns, held, heads)
+    await _check_pause(tx, held, moment.real)
     after = {
         claim.register_id: replace(heads[claim.register_id], seq=turn.from_seq - 1)
         for claim, turn in zip(held, rotation.turns, strict=True)
     }
     await write.end_spans(tx, after, "rotation")
     begun = [_begun(claim, after[claim.register_id]) for claim in held]
-    await begin(tx, begun, rotation.public, chain, now=now)
+    await begin(tx, begun, rotation.public, chain, now=moment.now)
+    await write.note_rekeying(tx, _meters(held), "rotation", moment)
 
 
 async def replace_key(
@@ -76,31 +90,27 @@ async def replace_key(
     held: Sequence[Claim],
     public: PublicKey,
     chain: ChainAccess,
-    *,
-    now: int,
+    moment: Moment,
 ) -> list[Begun]:
     """Let a new key go on where the chains stand: the old agent is dead.
 
-    Returns what the new agent continues from, in the order of `held`.
+    No other key speaks after that, whatever had been planned. Returns what the new agent
+    continues from, in the order of `held`; raises Refused.
     """
     heads = await _heads(tx, held, chain)
     await write.end_spans(tx, heads, "replacement")
-    fresh = await claims(tx, {claim.meter for claim in held})
-    begun = []
-    for claim in held:
-        head = heads[claim.register_id]
-        ended = [key.to_seq or 0 for key in fresh[claim.meter, claim.register].keys]
-        seq = max(head.seq, FIRST_SEQ, *ended)
-        begun.append(_begun(claim, replace(head, seq=seq)))
-    await begin(tx, begun, public, chain, now=now)
+    begun = [_successor(claim, heads[claim.register_id]) for claim in held]
+    await begin(tx, begun, public, chain, now=moment.now)
+    await write.note_rekeying(tx, _meters(held), "replacement", moment)
     return begun
 
 
 async def revoke(
     tx: Transaction, meter: MeterId, chain: ChainAccess
 ) -> dict[RegisterId, int]:
-    """End every open key of a meter after its last accepted seal, and say so in the log.
+    """End every key of a meter after its last accepted seal, and say so in the log.
 
+    A key that was to begin later never does.
     Returns the last valid sequence number by register; raises Refused (NOT_FOUND).
     """
     known = await claims(tx, [meter])
@@ -112,10 +122,10 @@ async def revoke(
     last: dict[RegisterId, int] = {}
     events = []
     for claim in held:
-        head, key = heads[claim.register_id], claim.keys[-1]
-        last[claim.register] = max(head.seq, key.from_seq - 1)
-        begun = _begun(claim, replace(head, seq=last[claim.register]))
-        events.append(_event(begun, replace(key.public, raw=NOBODY), chain.network))
+        head, public = heads[claim.register_id], claim.keys[-1].public
+        last[claim.register] = head.seq
+        nobody = replace(public, raw=NOBODY)
+        events.append(_event(_begun(claim, head), nobody, chain.network))
     await chain.append(tx, events)
     return last
 
@@ -185,12 +195,7 @@ def _is_signed(rotation: Rotation, old: PublicKey, network: bytes) -> bool:
     )
 
 
-def _check_rotation(
-    rotation: Rotation,
-    held: Sequence[Claim],
-    heads: Mapping[int, Head],
-    network: bytes,
-) -> None:
+def _check_keys(rotation: Rotation, held: Sequence[Claim], network: bytes) -> None:
     open_keys = {c.keys[-1].public if c.keys[-1].to_seq is None else None for c in held}
     old = open_keys.pop()
     if old is None or open_keys:
@@ -204,14 +209,49 @@ def _check_rotation(
             Trouble.BAD_POSSESSION,
             "the old and the new key must both sign the rotation",
         )
-    for claim, turn in zip(held, rotation.turns, strict=True):
-        seq = heads[claim.register_id].seq
-        least = max(seq, claim.keys[-1].from_seq - 1, FIRST_SEQ) + 1
-        if turn.from_seq < least:
+
+
+def _check_turns(
+    turns: Sequence[Turn], held: Sequence[Claim], heads: Mapping[int, Head]
+) -> None:
+    for claim, turn in zip(held, turns, strict=True):
+        seq, name = heads[claim.register_id].seq, obis_text(claim.register)
+        if seq < claim.keys[-1].from_seq:
+            raise Refused(
+                Trouble.TOO_SOON,
+                f"register {name}: its key has sealed nothing yet; rotate after its first"
+                " seal is receipted",
+            )
+        if not seq < turn.from_seq <= min(seq + MAX_AHEAD, MAX_SEQ):
             raise Refused(
                 Trouble.BAD_REQUEST,
-                f"register {obis_text(claim.register)}: from_seq must be at least {least}",
+                f"register {name}: from_seq must be at least {seq + 1}, and at most"
+                f" {seq + MAX_AHEAD}",
             )
+
+
+async def _check_pause(tx: Transaction, held: Sequence[Claim], real: int) -> None:
+    last = await rotated_at(tx, _meters(held))
+    if last is not None and real < last + ROTATION_PAUSE_S:
+        raise Refused(
+            Trouble.TOO_SOON, "the meter's key was rotated today; try again tomorrow"
+        )
+
+
+def _meters(held: Sequence[Claim]) -> set[MeterId]:
+    return {claim.meter for claim in held}
+
+
+def _successor(claim: Claim, head: Head) -> Begun:
+    """Return where a successor goes on: after the head, and after the enrolled key's seal."""
+    seq = max(head.seq, FIRST_SEQ)
+    if seq >= MAX_SEQ:
+        raise Refused(
+            Trouble.OVERLAP,
+            f"register {obis_text(claim.register)} has no sequence number left; take the"
+            " meter out of service and enrol it anew",
+        )
+    return _begun(claim, replace(head, seq=seq))
 
 
 def _begun(claim: Claim, head: Head) -> Begun:

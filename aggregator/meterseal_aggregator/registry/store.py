@@ -35,7 +35,11 @@ JOIN registers r ON r.meter_id = m.id
 JOIN key_spans s ON s.register_id = r.id
 JOIN meter_keys k ON k.id = s.key_id
 WHERE m.meter IN ({marks})
-ORDER BY r.id, s.from_seq
+ORDER BY r.id, s.id
+"""
+_ROTATED: Final = """
+SELECT max(c.real_at) FROM rekeyings c JOIN meters m ON m.id = c.meter_id
+WHERE c.kind = 'rotation' AND m.meter IN ({marks})
 """
 _METERS: Final = """
 SELECT m.meter, m.serial, m.profile, m.agent, i.meter_point_id, i.from_at, i.to_at
@@ -209,6 +213,13 @@ async def agent_meters(
         (agent, meter_point_id),
     )
     return {serial: MeterId(meter) for serial, meter in rows}
+
+
+async def rotated_at(tx: Transaction, meters: Iterable[MeterId]) -> int | None:
+    """Return the latest real second at which one of `meters` rotated its key, or None."""
+    wanted = list(meters)
+    ((latest,),) = await tx.rows(_ROTATED.format(marks=_marks(wanted)), wanted)
+    return None if latest is None else int(latest)
 
 
 async def key_event_id(tx: Transaction, register_id: int, seq: int) -> int | None:

@@ -7,13 +7,14 @@ shorten what is already over.
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from meterseal_aggregator.registry.model import (
     CodeGrant,
     CodeKind,
+    Moment,
     Refused,
     Tenancy,
     Trouble,
@@ -243,11 +244,26 @@ async def begin_spans(tx: Transaction, spans: Sequence[NewSpan]) -> None:
 
 
 async def end_spans(tx: Transaction, heads: Mapping[int, Head], ended_by: str) -> None:
-    """End the open keys of registers after their last accepted seal, and never before it."""
+    """Let no key of these registers speak after `head.seq`, and never take what it spoke.
+
+    Also a key that was to begin later, or to end later, is cut.
+    """
     await tx.many(
         "UPDATE key_spans SET to_seq = max(?, from_seq - 1), ended_by = ?"
-        " WHERE register_id = ? AND to_seq IS NULL",
-        [(head.seq, ended_by, register_id) for register_id, head in heads.items()],
+        " WHERE register_id = ?"
+        " AND (to_seq IS NULL OR (to_seq >= from_seq AND to_seq > ?))",
+        [(head.seq, ended_by, row_id, head.seq) for row_id, head in heads.items()],
+    )
+
+
+async def note_rekeying(
+    tx: Transaction, meters: Iterable[MeterId], kind: str, moment: Moment
+) -> None:
+    """Remember that meters got another key: `kind` is rotation or replacement."""
+    await tx.many(
+        "INSERT INTO rekeyings (meter_id, kind, at, real_at)"
+        " VALUES ((SELECT id FROM meters WHERE meter = ?), ?, ?, ?)",
+        [(meter, kind, moment.now, moment.real) for meter in meters],
     )
 
 

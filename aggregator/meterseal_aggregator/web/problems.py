@@ -37,6 +37,7 @@ _TROUBLES: Final[dict[Trouble, HTTPStatus]] = {
     Trouble.SERIAL_TAKEN: HTTPStatus.CONFLICT,
     Trouble.NOT_FOUND: HTTPStatus.NOT_FOUND,
     Trouble.OVERLAP: HTTPStatus.CONFLICT,
+    Trouble.TOO_SOON: HTTPStatus.CONFLICT,
 }
 
 _log = structlog.get_logger(__name__)

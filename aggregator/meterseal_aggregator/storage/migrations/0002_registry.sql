@@ -204,7 +204,8 @@ BEGIN
 END;
 
 -- A key seals a register from from_seq to to_seq, both included. to_seq is from_seq - 1
--- where a key ended before it sealed anything.
+-- where a key ended before it could seal anything: such a span is empty. A span that has
+-- an end may still end earlier: a revocation cuts also what a rotation let go on.
 CREATE TABLE key_spans (
   id INTEGER PRIMARY KEY CHECK (id > 0),
   key_id INTEGER NOT NULL REFERENCES meter_keys (id),
@@ -223,6 +224,7 @@ CREATE TRIGGER key_spans_do_not_overlap
 BEFORE INSERT ON key_spans
 WHEN EXISTS (
   SELECT 1 FROM key_spans WHERE register_id = NEW.register_id
+  AND (to_seq IS NULL OR to_seq >= from_seq)
   AND NEW.from_seq <= coalesce(to_seq, 9223372036854775807))
 BEGIN
   SELECT RAISE(ABORT, 'overlap: another key seals these sequence numbers');
@@ -230,17 +232,42 @@ END;
 
 CREATE TRIGGER key_spans_only_end
 BEFORE UPDATE ON key_spans
-WHEN OLD.to_seq IS NOT NULL OR NEW.id <> OLD.id OR NEW.key_id <> OLD.key_id
+WHEN (OLD.to_seq IS NOT NULL AND (NEW.to_seq IS NULL OR NEW.to_seq >= OLD.to_seq))
+  OR NEW.id <> OLD.id OR NEW.key_id <> OLD.key_id
   OR NEW.register_id <> OLD.register_id OR NEW.from_seq <> OLD.from_seq
   OR NEW.log_entry_id <> OLD.log_entry_id
 BEGIN
-  SELECT RAISE(ABORT, 'the span of a key may only end, once');
+  SELECT RAISE(ABORT, 'the span of a key may only end, or end earlier');
 END;
 
 CREATE TRIGGER key_spans_are_never_deleted
 BEFORE DELETE ON key_spans
 BEGIN
   SELECT RAISE(ABORT, 'the span of a key is never deleted');
+END;
+
+-- Each time a meter's key changed hands after its enrolment: at the network's second at,
+-- at the real second real_at.
+CREATE TABLE rekeyings (
+  id INTEGER PRIMARY KEY CHECK (id > 0),
+  meter_id INTEGER NOT NULL REFERENCES meters (id),
+  kind TEXT NOT NULL CHECK (kind IN ('rotation', 'replacement')),
+  at INTEGER NOT NULL,
+  real_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX rekeyings_by_meter ON rekeyings (meter_id, kind, at);
+
+CREATE TRIGGER rekeyings_are_never_changed
+BEFORE UPDATE ON rekeyings
+BEGIN
+  SELECT RAISE(ABORT, 'a rekeying is never changed');
+END;
+
+CREATE TRIGGER rekeyings_are_never_deleted
+BEFORE DELETE ON rekeyings
+BEGIN
+  SELECT RAISE(ABORT, 'a rekeying is never deleted');
 END;
 
 CREATE TABLE enrolment_codes (
