@@ -50,7 +50,7 @@ def next_cut(chain: Chain, pending: Sequence[Record]) -> Cut | None:
 
     `pending` are records not sealed yet, oldest first; those that end at or before the
     head are passed over. A hole longer than MAX_STEP yields None: no aggregator takes
-    it, the meter needs a replacement's new head.
+    it, and only a new enrolment begins a chain behind it; `health` raises the alarm.
 
     A long record that was refused is not tried again as it was: the next one takes in
     the next record too, so each record makes at most one attempt.

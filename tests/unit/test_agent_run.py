@@ -19,6 +19,7 @@ from meterseal_agent.run.outbox_thread import OutboxThread
 from meterseal_agent.run.sampling import Sampling, Senses
 from meterseal_agent.run.show import show
 from meterseal_agent.sampler import Clock, Rules, State
+from meterseal_proto.message import MAX_STEP
 from meterseal_proto.units import IMPORT, Quality
 from tests.support.boxes import PUBLIC, opened, put, records
 from tests.support.oracle import BEGAN, CAPACITY_W, STEP, VALUE, start
@@ -161,6 +162,7 @@ async def test_all_well_is_no_alarm_and_each_trouble_is_one(floor: Floor) -> Non
     refused = well["registers"][0] | {"refused_until": BEGAN}
     behind = well["registers"][0] | {"oldest": BEGAN}
     later = BEGAN + health.BEHIND_S + 1
+    late = BEGAN + MAX_STEP + 1
     cut = {"uplink": {"connected": False, "trouble": ""}}
     for change, clock, now, says in (
         ({"outbox": {"full": True, "damaged": 0}}, Clock.TRUSTED, BEGAN, "full"),
@@ -169,6 +171,7 @@ async def test_all_well_is_no_alarm_and_each_trouble_is_one(floor: Floor) -> Non
         ({"registers": [refused]}, Clock.TRUSTED, BEGAN, "refused the last seal"),
         ({"registers": [behind]}, Clock.TRUSTED, later, "intervals wait"),
         ({"uplink": {"connected": False, "trouble": "x"}}, Clock.TRUSTED, BEGAN, "x"),
+        ({"registers": [well["registers"][0]]}, Clock.TRUSTED, late, "enrol anew"),
         ({"running": False} | cut, Clock.TRUSTED, BEGAN, "stopped: no meter is read"),
         ({}, Clock.UNSET, BEGAN, "clock is unset"),
     ):

@@ -14,6 +14,7 @@ from typing import Any, Final
 from meterseal_agent.meters.bus import Health as MeterHealth
 from meterseal_agent.outbox.model import Depth
 from meterseal_agent.sampler import Clock
+from meterseal_proto.message import MAX_STEP
 from meterseal_proto.units import MeterId, obis_text
 
 FILE: Final = "status.json"
@@ -92,6 +93,11 @@ def alarms(
 def _register_alarms(row: Mapping[str, Any], now: int) -> list[str]:  # Any: as above
     name = f"{row['serial']} {row['register']}"
     found: list[str] = []
+    if now - row["end"] > MAX_STEP:
+        found.append(
+            f"{name}: sealed up to {row['end']} only, and no aggregator takes a hole of"
+            " more than 400 days: enrol anew, with a new code and an empty data_dir"
+        )
     if row["refused_until"]:
         found.append(f"{name}: the aggregator refused the last seal")
     if row["oldest"] is not None and now - row["oldest"] > BEHIND_S:
