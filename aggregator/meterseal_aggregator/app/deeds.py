@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from meterseal_aggregator.app.house import House
-from meterseal_aggregator.app.strongbox import keep
+from meterseal_aggregator.app.strongbox import keep_new
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import MemberId, Role
 from meterseal_aggregator.parameters import store as parameters
@@ -153,9 +153,9 @@ async def issue_certificate(
     real = int(house.real_now())
     pem = house.box.authority.issue(name, server=server, real_now=real)
     try:
-        if path.exists():
-            raise Unavailable(f"{path} exists; nothing was written")
-        keep(path, pem)
+        keep_new(path, pem)
+    except FileExistsError:
+        raise Unavailable(f"{path} exists; nothing was written") from None
     except OSError as error:
         raise Unavailable(f"cannot write {path}: {error.strerror}") from error
     async with house.database.transaction() as tx:

@@ -1,13 +1,18 @@
 """The network's own secrets and its genesis document: made once, kept in `data_dir/keys`.
 
 Three keys apart: the log's (checkpoints), the receipts', the device CA's. A file is
-written whole and synced before it has its name, mode 0600, and never written again. This
-module must never log, print or hand on a key's bytes, nor found a network twice.
+written whole and synced before it has its name, mode 0600. Keys and genesis get their
+name by link(2), which never replaces a file: of two founders at once the second takes
+what the first made. Only what can be made again is replaced (`keep`): the CA's public
+certificate, the endpoint's, the list of revoked ones. This module must never log, print
+or hand on a key's bytes, nor found a network twice.
 """
 
 import json
 import os
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -91,7 +96,7 @@ def _genesis(path: Path, config: Config, vkey: str) -> Genesis:
         "id": wished.network.hex(),
     }
     text = json.dumps(fields, indent=1).encode()
-    kept = json.loads(_kept(path) or keep(path, text))
+    kept = json.loads(_kept_or_made(path, lambda: text))
     for name, value in fields.items():
         if kept.get(name) != value:
             raise Unavailable(
@@ -102,7 +107,7 @@ def _genesis(path: Path, config: Config, vkey: str) -> Genesis:
 
 
 def _ed25519(path: Path) -> Ed25519PrivateKey:
-    pem = _kept(path) or keep(path, _pem(Ed25519PrivateKey.generate()))
+    pem = _kept_or_made(path, lambda: _pem(Ed25519PrivateKey.generate()))
     key = load_pem_private_key(pem, None)
     if not isinstance(key, Ed25519PrivateKey):
         raise TypeError(f"{path} holds no Ed25519 key")
@@ -112,10 +117,12 @@ def _ed25519(path: Path) -> Ed25519PrivateKey:
 def _authority(folder: Path, network: str, real_now: int) -> DeviceAuthority:
     """Return the device CA; key and certificate share a file, so they cannot part."""
     path = folder / "device-ca-key.pem"
-    pem = _kept(path)
-    if pem is None:
+
+    def make() -> bytes:
         made = DeviceAuthority.make(network, real_now=real_now)
-        pem = keep(path, _pem(made.key) + made.pem.encode())
+        return _pem(made.key) + made.pem.encode()
+
+    pem = _kept_or_made(path, make)
     key = load_pem_private_key(pem, None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError(f"{path} holds no elliptic key")
@@ -142,18 +149,52 @@ def _kept(path: Path) -> bytes | None:
         return file.read(MAX_FILE_BYTES)
 
 
-def keep(path: Path, content: bytes) -> bytes:
-    """Write a file so that it is there whole, durably, or not at all."""
-    draft = path.with_suffix(".new")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(handle)
-    draft.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+def _kept_or_made(path: Path, make: Callable[[], bytes]) -> bytes:
+    """Return the file's content, made now if nobody has; the first to make it counts."""
+    while True:
+        kept = _kept(path)
+        if kept is not None:
+            return kept
+        with suppress(FileExistsError):
+            keep_new(path, make())
+
+
+def keep_new(path: Path, content: bytes) -> None:
+    """Write a file that must not be there yet: whole and durably, or not at all.
+
+    Raises FileExistsError.
+    """
+    with _finished(path, content) as draft:
+        os.link(draft, path)
+    _sync(path.parent)
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Replace a file as a whole: after a power cut it is the old or the new one."""
+    with _finished(path, content) as draft:
+        draft.replace(path)
+    _sync(path.parent)
+
+
+@contextmanager
+def _finished(path: Path, content: bytes) -> Iterator[Path]:
+    """Give a synced file beside `path` that nobody else writes; gone afterwards."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    draft.unlink(missing_ok=True)  # of a process of this number that fell
     try:
-        os.fsync(folder)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        yield draft
     finally:
-        os.close(folder)
-    return content
+        draft.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
