@@ -28,6 +28,7 @@ Nothing here reads a clock, a disk or a wire, and nothing is ever accepted by de
 every way out of `after` other than the last one is a refusal with a reason.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple, Self
@@ -132,12 +133,10 @@ class Chain:
             offer.late = f"{header.first} to {header.end}, seen at {now}"
         if link is not None or offer.late:
             return None
-        if header.seq <= self.head.seq:
-            return self._replayed(header)
-        if header.prev != self.head.hash and header.prev not in self._expected:
-            return self._out_of_order(header)
-        self._expected.add(offer.digest)
-        return None
+        misplaced = self._misplaced(header, self._expected)
+        if misplaced is None:
+            self._expected.add(offer.digest)
+        return misplaced
 
     def after(self, offer: Offer, fault: Reason | None) -> Verdict:
         """Return the verdict and move the head; `fault` says what is wrong with the signature."""
@@ -145,7 +144,7 @@ class Chain:
         link = self.known.get(header.seq)
         if link is not None and link.digest == offer.digest:
             return _again(link)
-        misplaced = None if link or offer.late else self._misplaced(header)
+        misplaced = None if link or offer.late else self._misplaced(header, ())
         if misplaced is not None:
             return misplaced
         if fault is not None:
@@ -167,10 +166,16 @@ class Chain:
         self.known[header.seq] = link
         return verdict
 
-    def _misplaced(self, header: Header) -> Verdict | None:
-        if header.seq <= self.head.seq:
-            return self._replayed(header)
-        return self._out_of_order(header) if header.prev != self.head.hash else None
+    def _misplaced(self, header: Header, expected: Container[bytes]) -> Verdict | None:
+        """Say why a seal is not next in the chain, nor follows one that is `expected`."""
+        stands = self.head.seq
+        if header.seq <= stands:
+            detail = f"seq {header.seq}, the chain stands at {stands}"
+            return _refused(Reason.REPLAYED_SEQ, detail)
+        if header.prev != self.head.hash and header.prev not in expected:
+            detail = f"seq {header.seq} does not follow {stands}"
+            return _refused(Reason.OUT_OF_ORDER, detail)
+        return None
 
     def _weigh(self, seal: Seal) -> Verdict:
         """Return what a rightly signed seal that is next in the chain is worth."""
@@ -189,17 +194,6 @@ class Chain:
         if first != told_to:
             return _quarantined(Reason.GAP, f"starts at {first}, not at {told_to}")
         return doubt(seal, self.head.value, self.claim) or ACCEPTED
-
-    def _replayed(self, header: Header) -> Verdict:
-        return _refused(
-            Reason.REPLAYED_SEQ,
-            f"seq {header.seq}, the chain stands at {self.head.seq}",
-        )
-
-    def _out_of_order(self, header: Header) -> Verdict:
-        return _refused(
-            Reason.OUT_OF_ORDER, f"seq {header.seq} does not follow {self.head.seq}"
-        )
 
 
 def speaking(claim: Claim, seq: int) -> KeyValidity | None:
