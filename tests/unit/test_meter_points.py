@@ -26,7 +26,8 @@ LATER = SLOT + 900
 async def _enrol(registry: Registry, *serials: str, at: int = SLOT) -> list[MeterId]:
     start = RegisterStart(EXPORT, 900, 50, at)
     meters = (a_meter(serial, registers=(start,)) for serial in serials)
-    request = a_request(await registry.code(), *meters)
+    key = a_key(f"since {at}")
+    request = a_request(await registry.code(), *meters, key=key)
     text = await registry.enrol(request, max(at, NOW))
     found = EnrolmentAnswer.from_json(text).meters
     return [MeterId(bytes.fromhex(meter.meter)) for meter in found]

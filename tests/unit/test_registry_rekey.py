@@ -214,5 +214,5 @@ async def test_a_removed_meter_may_be_enrolled_again(tmp_path: Path) -> None:
         meter = await enrolled(registry)
         async with registry.db.transaction() as tx:
             await remove_meter(tx, meter, at=SLOT + 900)
-        again = await enrolled(registry, SLOT + 900)
+        again = await enrolled(registry, SLOT + 900, "a fresh key")
         assert again != meter

@@ -1,19 +1,22 @@
 """A stolen key ends with revocation or replacement, whatever the thief had planned with it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from meterseal_aggregator.intake.accept import speaking
-from meterseal_aggregator.registry import rekey
+from meterseal_aggregator.registry import rekey, write
 from meterseal_aggregator.registry.model import CodeKind, Refused, Trouble
 from meterseal_aggregator.registry.store import claims, key_event_id
 from meterseal_proto.units import EXPORT, MeterId
 from tests.support.enrolling import (
     NOW,
+    SLOT,
     TERMS,
     Registry,
     a_key,
+    a_meter,
     a_registry,
     a_request,
 )
@@ -108,6 +111,39 @@ async def test_the_successor_rotates_revokes_and_is_replaced_like_any_key(
         await seal_up_to(registry, meter, 9)
         assert await _revoke(registry, meter) == {9}
         assert (await keys_of(registry, meter))[-1] == (a_key("next").public.raw, 7, 9)
+
+
+@pytest.mark.parametrize("kind", [CodeKind.REPLACEMENT, CodeKind.ENROLMENT])
+async def test_no_key_a_meter_ever_had_comes_back_by_a_code(
+    tmp_path: Path, kind: CodeKind
+) -> None:
+    async with a_registry(tmp_path) as registry:
+        meter = await _robbed(registry, 8)
+        again = a_meter()
+        if kind is CodeKind.ENROLMENT:
+            starts = (replace(start, at=SLOT + 900) for start in again.registers)
+            again = a_meter(registers=tuple(starts))
+            async with registry.db.transaction() as tx:
+                await write.remove_meter(tx, meter, at=SLOT + 900)
+        before = await keys_of(registry, meter)
+        code = await registry.code(kind)
+        for used in (OLD, THIEF):
+            with pytest.raises(Refused, match="had this seal key before") as refused:
+                await registry.enrol(a_request(code, again, key=used))
+            assert refused.value.trouble is Trouble.KEY_USED
+        assert await keys_of(registry, meter) == before
+        # The refusal did not use the code up: the next key of the same agent may try.
+        await registry.enrol(a_request(code, again, key=NEW))
+
+
+async def test_no_key_a_meter_ever_had_comes_back_by_rotation(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        meter = await _robbed(registry, 6)
+        await seal_up_to(registry, meter, 6)
+        back = a_rotation(meter, 7, THIEF, OLD)
+        with pytest.raises(Refused) as refused:
+            await rotate(registry, back, NOW + rekey.ROTATION_PAUSE_S)
+        assert refused.value.trouble is Trouble.KEY_USED
 
 
 async def test_a_rotation_begins_at_most_a_thousand_seals_ahead(tmp_path: Path) -> None:

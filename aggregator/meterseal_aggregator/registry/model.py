@@ -26,6 +26,7 @@ class Trouble(StrEnum):
     NOT_FOUND = "not-found"
     OVERLAP = "overlap"
     TOO_SOON = "too-soon"
+    KEY_USED = "key-used"
 
 
 class Refused(Exception):

@@ -12,7 +12,7 @@ from typing import Final
 
 from meterseal_aggregator.registry import write
 from meterseal_aggregator.registry.model import Claim, Moment, Refused, Trouble
-from meterseal_aggregator.registry.store import claims, rotated_at
+from meterseal_aggregator.registry.store import claims, rotated_at, serial_with_key
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.enrolment import Rotation, Turn, rotation_digest
 from meterseal_proto.entry import KeyEvent, key_event_entry
@@ -138,7 +138,16 @@ async def begin(
     *,
     now: int,
 ) -> None:
-    """Let `public` speak from each head's seq + 1 on, with one log entry a register."""
+    """Let `public` speak from each head's seq + 1 on, with one log entry a register.
+
+    Raises Refused (KEY_USED) when a meter had that key before: it may be in other hands.
+    """
+    used = await serial_with_key(tx, public.raw, {one.meter for one in begun})
+    if used is not None:
+        raise Refused(
+            Trouble.KEY_USED,
+            f"meter {used!r} had this seal key before; make a new one",
+        )
     events = [_event(one, public, chain.network) for one in begun]
     entry_ids = await chain.append(tx, events)
     spans = [

@@ -41,6 +41,12 @@ _ROTATED: Final = """
 SELECT max(c.real_at) FROM rekeyings c JOIN meters m ON m.id = c.meter_id
 WHERE c.kind = 'rotation' AND m.meter IN ({marks})
 """
+_USED: Final = """
+SELECT n.serial FROM meters n
+JOIN meters m ON m.profile = n.profile AND m.serial = n.serial
+JOIN meter_keys k ON k.meter_id = m.id AND k.public = ?
+WHERE n.meter IN ({marks}) LIMIT 1
+"""
 _METERS: Final = """
 SELECT m.meter, m.serial, m.profile, m.agent, i.meter_point_id, i.from_at, i.to_at
 FROM installations i JOIN meters m ON m.id = i.meter_id
@@ -220,6 +226,18 @@ async def rotated_at(tx: Transaction, meters: Iterable[MeterId]) -> int | None:
     wanted = list(meters)
     ((latest,),) = await tx.rows(_ROTATED.format(marks=_marks(wanted)), wanted)
     return None if latest is None else int(latest)
+
+
+async def serial_with_key(
+    tx: Transaction, public: bytes, meters: Iterable[MeterId]
+) -> str | None:
+    """Return the serial number of one of `meters` that had this key at any time, or None.
+
+    A physical meter that was enrolled twice is one and the same here.
+    """
+    wanted = list(meters)
+    rows = await tx.rows(_USED.format(marks=_marks(wanted)), (public, *wanted))
+    return str(rows[0][0]) if rows else None
 
 
 async def key_event_id(tx: Transaction, register_id: int, seq: int) -> int | None:

@@ -38,6 +38,7 @@ _TROUBLES: Final[dict[Trouble, HTTPStatus]] = {
     Trouble.NOT_FOUND: HTTPStatus.NOT_FOUND,
     Trouble.OVERLAP: HTTPStatus.CONFLICT,
     Trouble.TOO_SOON: HTTPStatus.CONFLICT,
+    Trouble.KEY_USED: HTTPStatus.CONFLICT,
 }
 
 _log = structlog.get_logger(__name__)
