@@ -54,6 +54,7 @@ def _filled(house: WebHouse, path: str) -> str:
         "{member_id}": str(house.members["ada"]),
         "{point_id}": str(house.registry.point),
         "{token_id}": "1",
+        "{evidence_id}": "1",
         "{meter}": house.meter,
         "{register}": EXPORT,
         "{seal_id}": str(house.seals[0]),
@@ -91,7 +92,13 @@ async def test_the_open_list_names_only_routes_that_exist(house: WebHouse) -> No
 
 READABLE = {
     "operator": "*",
-    "auditor": {"/v1/meters", "/v1/meters/{meter}", "/v1/acts"},
+    "auditor": {
+        "/v1/meters",
+        "/v1/meters/{meter}",
+        "/v1/acts",
+        "/v1/evidence",
+        "/v1/refusals",
+    },
     "metrics": {"/metrics"},
     "ada": {
         "/v1/members/{member_id}",

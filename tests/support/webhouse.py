@@ -52,6 +52,8 @@ LATER = SLOT + 10 * 900 + 60
 MOVED = SLOT + 4 * 900
 """When Ada moved out of Home 1 and Cleo in."""
 EXPORT = "1-0:2.8.0"
+NO_SEAL = b"\x00no seal"
+"""What home-1 sent once, so there is evidence to read."""
 
 
 @dataclass
@@ -130,6 +132,7 @@ async def a_lived_in_house(folder: Path) -> AsyncIterator[WebHouse]:
         answer = await house.post("/v1/enrolments", None, request.to_json())
         assert answer.status_code == 201, answer.text
         await _seal(house, EnrolmentAnswer.from_json(answer.content))
+        await spoil(house, NO_SEAL)
         async with house.db.transaction() as tx:
             await write.end_tenancy(tx, house.registry.point, at=MOVED)
             cleo = Tenancy(house.members["cleo"], house.registry.point, MOVED, None)
@@ -174,6 +177,13 @@ async def _seal(house: WebHouse, answer: EnrolmentAnswer) -> None:
     async with house.db.reading() as tx:
         rows = await tx.rows("SELECT id FROM seals ORDER BY id")
     house.seals = [row[0] for row in rows]
+
+
+async def spoil(house: WebHouse, *payloads: bytes) -> None:
+    """Let agent home-1 send what is no seal."""
+    intake = Intake(house.db, Notary(GENESIS, LOG_KEY), lambda: LATER)
+    await intake.deliver([Incoming("home-1", payload, None) for payload in payloads])
+    intake.close()
 
 
 def _one(key: SealKey, meter: str, at: tuple[int, bytes, int]) -> Seal:

@@ -10,7 +10,7 @@ import random
 import signal
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -29,7 +29,7 @@ from meterseal_aggregator.intake.batch import Intake, Notary
 from meterseal_aggregator.intake.mqtt.admission import DoorLimits
 from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
 from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
-from meterseal_aggregator.intake.port import Uplink
+from meterseal_aggregator.intake.port import Deliver, Incoming, Reply, Uplink
 from meterseal_aggregator.jobs import Runner, tend
 from meterseal_proto.errors import Unavailable
 
@@ -61,7 +61,7 @@ async def serve(house: House, say: Say) -> None:
         bounds = web_bounds(shares.web, behind_proxy=config.web.behind_proxy)
         server = WebServer(_uvicorn_config(house, parts), bounds)
         tasks = {
-            asyncio.create_task(uplink.run(intake.deliver), name="uplink"),
+            asyncio.create_task(uplink.run(naming_refusals(intake)), name="uplink"),
             asyncio.create_task(server.serve([]), name="web"),
             asyncio.create_task(server.accept(web_socket), name="web-door"),
             *([asyncio.create_task(gate.run(), name="gate")] if gate else []),
@@ -80,6 +80,24 @@ async def serve(house: House, say: Say) -> None:
             server.should_exit = True
             await _end(tasks)
             intake.close()
+
+
+def naming_refusals(intake: Intake) -> Deliver:
+    """Return intake's `deliver` that logs one line for a batch with refused messages."""
+
+    async def deliver(messages: Sequence[Incoming]) -> Sequence[Reply]:
+        before = intake.tally.reasons.copy()
+        try:
+            return await intake.deliver(messages)
+        finally:
+            refused = intake.tally.reasons - before
+            if refused:
+                reasons = {reason.text: count for reason, count in refused.items()}
+                _log.warning(
+                    "messages_refused", messages=len(messages), reasons=reasons
+                )
+
+    return deliver
 
 
 async def _until(stop: asyncio.Event, tasks: set[asyncio.Task[None]]) -> None:

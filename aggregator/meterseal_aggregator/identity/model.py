@@ -38,13 +38,15 @@ class Action(StrEnum):
     """A bundle holds a seal's readings in the open."""
     SEE_TRAIL = "see-trail"
     """The trail of operator acts."""
+    SEE_EVIDENCE = "see-evidence"
+    """What was not accepted, and why; not its payload, which may hold readings."""
     SEE_METRICS = "see-metrics"
 
 
 _ANYBODYS: Final[dict[Role, frozenset[Action]]] = {
     Role.OPERATOR: frozenset(Action),
     Role.MEMBER: frozenset(),
-    Role.AUDITOR: frozenset({Action.SEE_TRAIL, Action.SEE_METER}),
+    Role.AUDITOR: frozenset({Action.SEE_TRAIL, Action.SEE_METER, Action.SEE_EVIDENCE}),
     Role.METRICS: frozenset({Action.SEE_METRICS}),
 }
 _OWN: Final = frozenset(

@@ -80,6 +80,10 @@ _EVIDENCE: Final = """
 SELECT id, register_id, agent, seq, chained, reason, detail, payload, hash, received_at
 FROM quarantine WHERE id > ? ORDER BY id LIMIT ?
 """
+_REFUSALS: Final = """
+SELECT day, agent, reason, seen, kept FROM refusals WHERE (day, agent, reason) > (?, ?, ?)
+ORDER BY day, agent, reason LIMIT ?
+"""
 
 
 # A row of the driver has the types of its table's columns.
@@ -135,6 +139,17 @@ class Evidence:
     payload: bytes
     hash: bytes
     received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalCount:
+    """How often an agent was refused on a day (days since 1970), and how much was kept."""
+
+    day: int
+    agent: str
+    reason: Reason
+    seen: int
+    kept: int
 
 
 async def heads(tx: Transaction, register_ids: Sequence[int]) -> dict[int, Head]:
@@ -238,6 +253,27 @@ async def quarantined(
     """Return evidence by row, `limit` (at most MAX_PAGE) after row `after`."""
     rows = await tx.rows(_EVIDENCE, (after, min(limit, MAX_PAGE)))
     return [_evidence(row) for row in rows]
+
+
+async def refusal_counts(
+    tx: Transaction, *, after: tuple[int, str, int], limit: int
+) -> list[RefusalCount]:
+    """Return counts by day, agent and reason: `limit` of them after the place `after`."""
+    rows = await tx.rows(_REFUSALS, (*after, min(limit, MAX_PAGE)))
+    return [
+        RefusalCount(day, agent, Reason(reason), seen, kept)
+        for day, agent, reason, seen, kept in rows
+    ]
+
+
+async def seal_hashes(tx: Transaction, seal_ids: Sequence[int]) -> dict[int, bytes]:
+    """Return the header hashes of accepted seals, which receipts name, by row."""
+    marks = ", ".join("?" * len(seal_ids))
+    rows = await tx.rows(
+        f"SELECT id, hash FROM seals WHERE id IN ({marks})",  # noqa: S608 - question marks only
+        seal_ids,
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def _evidence(row: Row) -> Evidence:

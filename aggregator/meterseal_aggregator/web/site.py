@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from meterseal_aggregator.web import (
     bundles,
     enrolments,
+    evidence,
     health,
     log,
     members,
@@ -57,6 +58,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     points.router,
     meters.router,
     bundles.router,
+    evidence.router,
     log.router,
     operators.router,
 )
