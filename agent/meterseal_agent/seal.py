@@ -140,7 +140,7 @@ class Sealer:
         """Return the signed seals that are not busy and still as they were reserved."""
         return [
             seal
-            for seal in self._signed()
+            for seal in [*self._signed(), *self._outbox.doubtful()]
             if seal.key not in busy and self._read(seal) is not None
         ]
 

@@ -2,7 +2,9 @@
 
 `Reason` is the closed list of what an aggregator may answer. The numbers are names on
 the wire, so none is ever given twice; in which order the checks run, `intake/accept.py`
-of the aggregator says. This module must never hold a reason that no check can give.
+of the aggregator says. A refusal is final only where the seal's own signature was
+verified: anybody can send a twin of a seal, and only its device can sign it. This module
+must never hold a reason that no check can give.
 """
 
 from enum import IntEnum
@@ -28,11 +30,15 @@ class Reason(IntEnum):
     BACKWARD_REGISTER = 14
     INCONSISTENT = 15
     CAPACITY = 16
+    TOO_EARLY = 17
 
     @property
     def final(self) -> bool:
-        """Whether the sender may forget the seal; False asks him to send it again in order."""
-        return self is not Reason.OUT_OF_ORDER
+        """Whether the sender may let go of the seal; given of verified signatures only.
+
+        False is advice: he keeps the seal, raises his alarm and sends it again later.
+        """
+        return self in _FINAL
 
     @property
     def advances(self) -> bool:
@@ -59,6 +65,7 @@ _QUARANTINED: Final = frozenset(
         Reason.CAPACITY,
     }
 )
+_FINAL: Final = _QUARANTINED | {Reason.EQUIVOCATION, Reason.TIME_WINDOW}
 
 
 class Rejected(Exception):

@@ -1,11 +1,12 @@
 """The message down: the aggregator's signed answer to seals it was sent.
 
-    [1, network, log-by, [[meter, register, seq, hash], ...],
+    [1, network, agent, log-by, [[meter, register, seq, hash], ...],
         [[meter, register, seq, hash, reason], ...], signature]
 
 `durable` promises that every seal of the register up to `seq` is answered and that
 header `hash` will be in the log by `log-by`: a later absence is proof of misconduct.
-`refused` names single seals with a reason. Only such an answer empties an outbox;
+`refused` names single seals with a reason. `agent` is whom it answers: what one agent
+was told means nothing to another. Only such an answer empties an outbox;
 MQTT's PUBACK never does. The Ed25519 receipt key is apart from the log key. This
 module must never be asked to sign what is not yet committed.
 """
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 
 from meterseal_proto.encoding import Value, decode, encode
 from meterseal_proto.errors import Malformed, Reason
+from meterseal_proto.topics import check_name
 from meterseal_proto.units import MeterId, RegisterId
 
 RECEIPT_VERSION: Final = 1
@@ -56,9 +58,13 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """All answers of one moment to one agent; `log_by` in UTC Unix seconds."""
+    """All answers of one moment to one agent; `log_by` in UTC Unix seconds.
+
+    `network` is the 32-byte network id, `agent` the name in the agent's topics.
+    """
 
     network: bytes
+    agent: str
     log_by: int
     durable: tuple[Answer, ...]
     refused: tuple[Refusal, ...] = ()
@@ -78,14 +84,15 @@ def open_receipt(payload: bytes, key: Ed25519PublicKey) -> Receipt:
     fields = decode(payload)
     if (
         not isinstance(fields, tuple)
-        or len(fields) != 6
+        or len(fields) != 7
         or fields[0] != RECEIPT_VERSION
     ):
         raise Malformed("not a receipt")
     try:
-        _, network, log_by, durable, refused, signature = fields
+        _, network, agent, log_by, durable, refused, signature = fields
         receipt = Receipt(
             _exact(network, bytes),
+            check_name(_exact(agent, str)),
             _exact(log_by, int),
             tuple(_answer(row) for row in _exact(durable, tuple)),
             tuple(_refusal(row) for row in _exact(refused, tuple)),
@@ -104,6 +111,7 @@ def _body(receipt: Receipt) -> list[Value]:
     return [
         RECEIPT_VERSION,
         receipt.network,
+        receipt.agent,
         receipt.log_by,
         [[a.meter, a.register, a.seq, a.hash] for a in receipt.durable],
         [[r.meter, r.register, r.seq, r.hash, int(r.reason)] for r in receipt.refused],

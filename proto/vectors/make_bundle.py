@@ -76,7 +76,7 @@ def sealed(network, public):
 def receipt(network, digest):
     """Make a receipt for the seal and give it with its key."""
     key = Ed25519PrivateKey.from_private_bytes(RECEIPT_SECRET)
-    body = [1, network, START + 4 * STEP, [[METER, EXPORT, 1, digest]], []]
+    body = [1, network, "home-7", START + 4 * STEP, [[METER, EXPORT, 1, digest]], []]
     signature = key.sign(b"meterseal/receipt/v1\x00" + dumps(body))
     public = key.public_key().public_bytes_raw()
     return {"key": public.hex(), "payload": dumps([*body, signature]).hex()}

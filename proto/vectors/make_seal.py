@@ -125,12 +125,13 @@ def seal(rows, *, first, step, seq, prev, secret):
 def receipt(durable, refused):
     """Build one signed receipt."""
     key = Ed25519PrivateKey.from_private_bytes(bytes([7]) * 32)
-    body = [1, NETWORK, 1790000160, durable, refused]
+    body = [1, NETWORK, "home-7", 1790000160, durable, refused]
     signature = key.sign(
         b"meterseal/receipt/v1\x00" + cbor2.dumps(body, canonical=True)
     )
     return {
         "private_key": (bytes([7]) * 32).hex(),
+        "agent": "home-7",
         "log_by": 1790000160,
         "durable": [[m.hex(), r, s, h.hex()] for m, r, s, h in durable],
         "refused": [[m.hex(), r, s, h.hex(), why] for m, r, s, h, why in refused],

@@ -110,7 +110,7 @@ class Street:
         """Answer a seal as the aggregator does."""
         digest = seal.header.digest(GENESIS.chain_id)
         answer = Answer(METER, EXPORT, seal.header.seq, digest)
-        receipt = Receipt(GENESIS.network, seal.header.end + 60, (answer,))
+        receipt = Receipt(GENESIS.network, "pi-1", seal.header.end + 60, (answer,))
         return HeldReceipt(
             RECEIPT_KEY.public_key().public_bytes_raw(),
             sign_receipt(receipt, RECEIPT_KEY),

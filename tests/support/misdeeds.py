@@ -178,7 +178,7 @@ MISDEEDS: Final = (
     Misdeed("unknown meter", _other_meter, Reason.UNKNOWN_METER),
     Misdeed("unknown register", _with(2, 0x0100_0308_00FF), Reason.UNKNOWN_METER),
     Misdeed("older than 130 days", _at(NOW - 130 * 86_400 - 900), Reason.TIME_WINDOW),
-    Misdeed("beyond five minutes ahead", _at(NOW - 300), Reason.TIME_WINDOW),
+    Misdeed("beyond five minutes ahead", _at(NOW - 300), Reason.TOO_EARLY),
     Misdeed("a seq of nought", lambda o: _headed(o, seq=0).payload, Reason.KEY_NOT_YET_VALID),
     Misdeed(
         "a prev nobody knows",

@@ -71,6 +71,8 @@ class Oracle:
     genesis: Genesis = GENESIS
     receipts_of: bytes | None = None
     """The network its receipts name, when that is to be another one."""
+    receipts_to: str = AGENT
+    """The agent its receipts name."""
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     chains: dict[tuple[bytes, int], Chain] = field(default_factory=dict)
     shown: dict[tuple[bytes, int, int], set[bytes]] = field(default_factory=dict)
@@ -84,8 +86,8 @@ class Oracle:
             key = (one.meter, one.register)
             self.chains[key] = Chain.of(claim(n, one, self.public), None)
 
-    def judge(self, payload: bytes) -> Answer | Refusal:
-        """Return the answer to one payload, having moved its register's head."""
+    def judge(self, payload: bytes, agent: str = AGENT) -> Answer | Refusal:
+        """Return the answer to one payload on `agent`'s topic, having moved the head."""
         if self.clock is not None:
             self.now = int(self.clock())
         seal = decode_seal(payload, self.genesis.network)
@@ -93,7 +95,7 @@ class Oracle:
         digest = header.digest(self.genesis.chain_id)
         place = (header.meter, header.register, header.seq)
         self.shown.setdefault(place, set()).add(payload)
-        offer = Offer(AGENT, payload, seal, header.consensus(), digest)
+        offer = Offer(agent, payload, seal, header.consensus(), digest)
         chain = self.chains[header.meter, header.register]
         verdict = chain.before(offer, self.now)
         if verdict is None:
@@ -114,6 +116,7 @@ class Oracle:
         found = list(answers)
         receipt = Receipt(
             self.receipts_of or self.genesis.network,
+            self.receipts_to,
             self.now + 60,
             tuple(a for a in found if isinstance(a, Answer)),
             tuple(a for a in found if isinstance(a, Refusal)),

@@ -12,7 +12,7 @@ from meterseal_proto.message import decode_seal
 from meterseal_proto.receipt import Answer, Receipt, Refusal
 from meterseal_proto.units import EXPORT, IMPORT, Quality
 from tests.support.boxes import NOT_BUSY, PUBLIC, STATE, opened, put, records, sealer
-from tests.support.oracle import NETWORK, start, starts
+from tests.support.oracle import AGENT, NETWORK, start, starts
 
 NOW = 1_800_000_000
 ONE = start(PUBLIC)
@@ -22,7 +22,7 @@ DAYS_90 = 90 * 96
 def receipt(*answers: Answer | Refusal) -> Receipt:
     durable = tuple(a for a in answers if isinstance(a, Answer))
     refused = tuple(a for a in answers if isinstance(a, Refusal))
-    return Receipt(NETWORK, NOW, durable, refused)
+    return Receipt(NETWORK, AGENT, NOW, durable, refused)
 
 
 def answer_to(box: Outbox, seq: int) -> Answer:
@@ -180,12 +180,77 @@ def test_the_same_answer_twice_is_no_news(box: Outbox) -> None:
     assert (applied.again, applied.answered, box.chains()) == (1, (), before)
 
 
-def test_out_of_order_keeps_the_seal(box: Outbox) -> None:
+@pytest.mark.parametrize("reason", [r for r in Reason if not r.final])
+def test_a_refusal_that_is_not_final_keeps_the_seal_and_says_why(
+    box: Outbox, reason: Reason
+) -> None:
     put(box, records(ONE, [1]))
     sealer(box).due(room=1, busy=NOT_BUSY)
-    applied = box.apply(receipt(refusal_to(box, 1, Reason.OUT_OF_ORDER)), now=NOW)
-    assert applied.kept == 1
+    applied = box.apply(receipt(refusal_to(box, 1, reason)), now=NOW)
+    assert applied.kept == (((1, 1), reason),)
+    assert [depth.held_back for depth in box.depths()] == [reason]
     assert len(box.unanswered()) == 1
+    assert box.chains()[0].head == ONE.head
+    box.apply(receipt(answer_to(box, 1)), now=NOW)
+    assert [depth.held_back for depth in box.depths()] == [None]
+    assert box.chains()[0].head.seq == 1
+
+
+def test_what_advances_the_chain_wins_over_a_refusal_and_abandons_what_was_cut_since(
+    box: Outbox,
+) -> None:
+    found = records(ONE, [1, 2, 3])
+    cutter = sealer(box)
+    put(box, found[:1])
+    (first,) = cutter.due(room=1, busy=NOT_BUSY)
+    late = answer_to(box, 1)
+    box.apply(receipt(refusal_to(box, 1, Reason.TIME_WINDOW)), now=NOW)
+    put(box, found[1:])
+    (second,) = cutter.due(room=1, busy=NOT_BUSY)
+    applied = box.apply(receipt(late), now=NOW)
+    assert (applied.answered, applied.abandoned) == ((first.key,), (second.key,))
+    (chain,) = box.chains()
+    assert (chain.head.hash, chain.head.end) == (first.hash, found[0].end)
+    (third,) = cutter.due(room=9, busy=NOT_BUSY)
+    header = decode_seal(third.payload, NETWORK).header
+    assert (header.seq, header.prev, header.count) == (3, first.hash, 2)
+    box.apply(receipt(answer_to(box, 3)), now=NOW)
+    for again in (late, Answer(ONE.meter, ONE.register, 2, second.hash)):
+        assert box.apply(receipt(again), now=NOW).again == 1
+    (chain,) = box.chains()
+    assert (chain.head.seq, chain.head.value) == (3, found[-1].value)
+    assert box.prune(now=NOW + KEEP_S + 1) == 3
+
+
+def test_an_answer_that_does_not_follow_the_head_moves_nothing(box: Outbox) -> None:
+    found, cutter, late = records(ONE, [1, 2, 3]), sealer(box), []
+    for record in found[:2]:
+        put(box, [record])
+        cutter.due(room=1, busy=NOT_BUSY)
+        seq = box.unanswered()[0].seq
+        late.append(answer_to(box, seq))
+        box.apply(receipt(refusal_to(box, seq, Reason.TIME_WINDOW)), now=NOW)
+    box.apply(receipt(late[1]), now=NOW)
+    before = box.chains()
+    assert before[0].head.seq == 2
+    applied = box.apply(receipt(late[0]), now=NOW)
+    assert (applied.again, applied.answered, box.chains()) == (1, (), before)
+
+
+def test_a_chain_that_is_stuck_asks_again_for_what_was_too_old(box: Outbox) -> None:
+    found, cutter = records(ONE, [1, 2]), sealer(box)
+    put(box, found[:1])
+    (first,) = cutter.due(room=1, busy=NOT_BUSY)
+    box.apply(receipt(refusal_to(box, 1, Reason.TIME_WINDOW)), now=NOW)
+    assert box.prune(now=NOW + KEEP_S + 1) == 0, "it may have been taken since"
+    put(box, found[1:])
+    (second,) = cutter.due(room=9, busy=NOT_BUSY)
+    box.apply(receipt(refusal_to(box, 2, Reason.OUT_OF_ORDER)), now=NOW)
+    assert cutter.due(room=9, busy=NOT_BUSY) == [second, first]
+    assert cutter.due(room=9, busy=frozenset({first.key})) == [second]
+    box.apply(receipt(Answer(ONE.meter, ONE.register, 1, first.hash)), now=NOW)
+    (third,) = cutter.due(room=9, busy=NOT_BUSY)
+    assert third.seq == 3
 
 
 @pytest.mark.parametrize("reason", [r for r in Reason if r.final])
@@ -277,7 +342,7 @@ def test_a_signed_seal_that_the_disk_changed_stops_its_register_only(
     (whole,) = cutter.due(room=2, busy=NOT_BUSY)
     assert (whole.chain, cutter.damaged) == (2, {(1, 1)})
     applied = box.apply(receipt(answer, answer_to_chain(box, 2)), now=NOW)
-    assert (applied.answered, applied.kept) == (((2, 1),), 1)
+    assert (applied.answered, applied.unknown) == (((2, 1),), 1)
 
 
 def answer_to_chain(box: Outbox, number: int) -> Answer:

@@ -314,11 +314,12 @@ def test_a_receipt_for_another_seal_or_a_refusal_fails_by_receipt() -> None:
     assert bundle.receipt is not None
     digest = seal.header.digest(GENESIS.chain_id)
     answers = [
-        Receipt(GENESIS.network, 1, ()),
-        Receipt(bytes(32), 1, (Answer(METER, EXPORT, 1, digest),)),
-        Receipt(GENESIS.network, 1, (Answer(METER, EXPORT, 1, bytes(32)),)),
+        Receipt(GENESIS.network, "pi-1", 1, ()),
+        Receipt(bytes(32), "pi-1", 1, (Answer(METER, EXPORT, 1, digest),)),
+        Receipt(GENESIS.network, "pi-1", 1, (Answer(METER, EXPORT, 1, bytes(32)),)),
         Receipt(
             GENESIS.network,
+            "pi-1",
             1,
             (Answer(METER, EXPORT, 1, digest),),
             (Refusal(METER, EXPORT, 1, digest, Reason.GAP),),

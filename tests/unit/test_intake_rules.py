@@ -14,7 +14,8 @@ from meterseal_aggregator.intake.judge import (
 )
 from meterseal_aggregator.intake.port import Incoming
 from meterseal_aggregator.registry.model import Claim, KeyValidity
-from meterseal_proto.errors import Reason
+from meterseal_proto.errors import Reason, Rejected
+from meterseal_proto.message import decode_seal, encode_seal
 from meterseal_proto.units import Quality
 from tests.support.devices import (
     BEGAN_AT,
@@ -135,13 +136,37 @@ def test_a_hole_older_than_the_window_can_still_be_closed(register: Register) ->
     assert register.take(one.seal([record], header).payload).fate is Fate.ACCEPTED
 
 
+def test_a_final_refusal_was_given_of_a_verified_signature_only(
+    register: Register,
+) -> None:
+    one = register.device
+    register.now += 200 * 86_400
+    late = one.seal(one.records([10]))
+    forged = encode_seal(replace(late.seal, signature=bytes(64)))
+    assert register.take(forged).reason is Reason.BAD_SIGNATURE
+    assert register.take(late.payload).reason is Reason.TIME_WINDOW
+    register.now -= 200 * 86_400
+    assert register.take(late.payload).fate is Fate.ACCEPTED
+
+
+@pytest.mark.parametrize("misdeed", MISDEEDS, ids=lambda m: m.name)
+def test_without_the_devices_signature_no_refusal_is_final(
+    register: Register, misdeed: Misdeed
+) -> None:
+    payload = misdeed.act(register.device)
+    try:
+        seal = decode_seal(payload, GENESIS.network)
+    except Rejected:
+        return
+    verdict = register.take(encode_seal(replace(seal, signature=bytes(64))))
+    assert verdict.reason is None or not verdict.reason.final
+
+
 def test_a_long_record_may_not_end_in_the_future(register: Register) -> None:
     one = register.device
     header = one.next_header(one.head.end, 300 * 86_400)
     (record,) = replace(one, step=300 * 86_400).records([9_000], quality=10)
-    assert (
-        register.take(one.seal([record], header).payload).reason is Reason.TIME_WINDOW
-    )
+    assert register.take(one.seal([record], header).payload).reason is Reason.TOO_EARLY
 
 
 def test_a_meter_that_was_reset_goes_on_from_its_new_value(register: Register) -> None:
@@ -153,9 +178,7 @@ def test_a_meter_that_was_reset_goes_on_from_its_new_value(register: Register) -
     register.accept(40)
 
 
-@pytest.mark.parametrize(
-    "reason", [Reason.BAD_SIGNATURE, Reason.TIME_WINDOW, Reason.KEY_REVOKED]
-)
+@pytest.mark.parametrize("reason", [r for r in Reason if r.final and not r.advances])
 def test_after_a_final_refusal_the_next_seal_has_the_same_prev_and_a_higher_seq(
     register: Register, reason: Reason
 ) -> None:

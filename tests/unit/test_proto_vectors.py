@@ -128,6 +128,7 @@ def test_a_receipt_is_signed_and_opened_as_the_script_did(
     key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(str(case["private_key"])))
     receipt = Receipt(
         NETWORK,
+        str(case["agent"]),
         int(str(case["log_by"])),
         tuple(_answer(row) for row in case["durable"]),
         tuple(

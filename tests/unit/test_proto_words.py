@@ -134,15 +134,16 @@ def test_a_register_grows_by_its_capacity_and_a_tenth_and_one_at_most(
 
 def test_a_reason_keeps_its_number_and_a_freed_number_stays_free() -> None:
     numbers = {reason.text: int(reason) for reason in Reason}
-    assert sorted(numbers.values()) == [1, 2, *range(4, 17)]
+    assert sorted(numbers.values()) == [1, 2, *range(4, 18)]
     assert (numbers["unknown-meter"], numbers["capacity"]) == (4, 16)
     with pytest.raises(ValueError, match="3"):
         Reason(3)
 
 
 def test_reasons_say_what_becomes_of_the_seal() -> None:
-    assert not Reason.OUT_OF_ORDER.final
-    assert all(r.final for r in Reason if r is not Reason.OUT_OF_ORDER)
+    verified = {Reason.EQUIVOCATION, Reason.TIME_WINDOW}
+    assert {r for r in Reason if r.final and not r.advances} == verified
+    assert all(r.final for r in Reason if r.advances)
     assert {r for r in Reason if r.rebases} <= {r for r in Reason if r.advances}
     assert not Reason.BAD_SIGNATURE.advances
     assert Reason.BACKWARD_REGISTER.text == "backward-register"

@@ -10,6 +10,9 @@ from meterseal_proto.errors import Reason
 from meterseal_proto.seal import Head
 from meterseal_proto.units import MeterId, RegisterId
 
+SealKey = tuple[int, int]
+"""What names a seal in the outbox: its chain's number there, and its sequence number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -91,7 +94,7 @@ class Stored:
     signed: bool
 
     @property
-    def key(self) -> tuple[int, int]:
+    def key(self) -> SealKey:
         """What names it: chain and sequence number."""
         return self.chain, self.seq
 
@@ -100,22 +103,29 @@ class Stored:
 class Applied:
     """What a receipt did: seals answered now, those refused among them, and strangers.
 
-    `unknown` counts answers that name a sequence number or hash this outbox does not
-    hold; `again` those that were known and already applied.
+    `kept` names the seals of refusals that let nothing go, each with its reason;
+    `abandoned` those that an answer to an earlier seal made worthless. `unknown` counts
+    answers that name a sequence number or hash this outbox does not hold, or no longer
+    as it was; `again` those to a seal that was closed already.
     """
 
-    answered: tuple[tuple[int, int], ...] = ()
+    answered: tuple[SealKey, ...] = ()
     refused: tuple[Reason, ...] = ()
-    kept: int = 0
+    kept: tuple[tuple[SealKey, Reason], ...] = ()
+    abandoned: tuple[SealKey, ...] = ()
     unknown: int = 0
     again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much of a register waits: records not sealed, seals not answered."""
+    """How much of a register waits: records not sealed, seals not answered.
+
+    `held_back` is the last refusal of the seal that waits, which let nothing go.
+    """
 
     chain: Chain
     records: int
     oldest: int | None
     seals: int
+    held_back: Reason | None = None

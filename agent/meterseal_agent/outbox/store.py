@@ -30,6 +30,7 @@ from meterseal_agent.outbox.model import (
     read_chain,
 )
 from meterseal_agent.record import Record
+from meterseal_proto.errors import Reason
 from meterseal_proto.receipt import Receipt
 from meterseal_proto.seal import MAX_RECORDS
 from meterseal_proto.units import MeterId, Quality, RegisterId
@@ -175,6 +176,22 @@ class Outbox:
         )
         return [Stored(*row) for row in rows]
 
+    def doubtful(self) -> list[Stored]:
+        """Return refused seals that may have been taken since, of chains that are stuck.
+
+        A chain's waiting seal is out of order: then the aggregator's head is not ours,
+        and only a seal refused as too old, while a clock was wrong, can have moved it.
+        Sent again, it is answered as what it became.
+        """
+        rows = self._file.connection().execute(
+            "SELECT s.chain, s.seq, s.first, s.hash, s.payload, s.signed FROM seals w"
+            " JOIN chains c ON c.id = w.chain"
+            " JOIN seals s ON s.chain = w.chain AND s.seq > c.seq AND s.reason = ?"
+            " WHERE w.answered_at IS NULL AND w.reason = ? ORDER BY s.first, s.chain",
+            (int(Reason.TIME_WINDOW), int(Reason.OUT_OF_ORDER)),
+        )
+        return [Stored(*row) for row in rows]
+
     def sign(self, signed: Iterable[tuple[Stored, bytes]]) -> None:
         """Store the signed payloads of reserved seals, in one transaction."""
         rows = [(payload, seal.chain, seal.seq) for seal, payload in signed]
@@ -194,7 +211,10 @@ class Outbox:
             return answers.apply(tx, self._network, receipt, now)
 
     def prune(self, *, now: int) -> int:
-        """Drop answered seals and their records after KEEP_S; returns how many seals."""
+        """Drop answered seals and their records after KEEP_S; returns how many seals.
+
+        Those that `doubtful` may need stay until the chain's head has passed them.
+        """
         return self._drop_answered(before=now - KEEP_S, limit=PRUNE_ROWS)
 
     def depths(self) -> list[Depth]:
@@ -204,9 +224,17 @@ class Outbox:
             " (SELECT count(*) FROM records WHERE chain = id AND seq IS NULL),"
             " (SELECT min(start) FROM records WHERE chain = id AND seq IS NULL),"
             " (SELECT count(*) FROM seals WHERE chain = chains.id"
+            "  AND answered_at IS NULL),"
+            " (SELECT reason FROM seals WHERE chain = chains.id"
             "  AND answered_at IS NULL) FROM chains ORDER BY id"
         )
-        return [Depth(read_chain(row[:11]), row[11], row[12], row[13]) for row in rows]
+        return [
+            Depth(
+                *(read_chain(row[:11]), row[11], row[12], row[13]),
+                held_back=None if row[14] is None else Reason(row[14]),
+            )
+            for row in rows
+        ]
 
     @property
     def full(self) -> bool:
@@ -224,9 +252,10 @@ class Outbox:
         with self._file.transaction() as tx:
             gone = tx.execute(
                 "SELECT chain, seq FROM seals WHERE answered_at IS NOT NULL"
-                " AND (?1 IS NULL OR answered_at < ?1)"
+                " AND (?1 IS NULL OR answered_at < ?1 AND NOT (reason = ?3 AND"
+                "  seq > (SELECT c.seq FROM chains c WHERE c.id = seals.chain)))"
                 " ORDER BY answered_at LIMIT ?2",
-                (before, limit),
+                (before, limit, int(Reason.TIME_WINDOW)),
             ).fetchall()
             tx.executemany("DELETE FROM records WHERE chain = ? AND seq = ?", gone)
             tx.executemany("DELETE FROM seals WHERE chain = ? AND seq = ?", gone)

@@ -41,6 +41,7 @@ def register_rows(
             "oldest": depth.oldest,
             "seals": depth.seals,
             "refused_until": depth.chain.tried,
+            "held_back": depth.held_back.text if depth.held_back else "",
         }
         for depth in depths
     ]
@@ -100,6 +101,11 @@ def _register_alarms(row: Mapping[str, Any], now: int) -> list[str]:  # Any: as 
         )
     if row["refused_until"]:
         found.append(f"{name}: the aggregator refused the last seal")
+    if row["held_back"]:
+        found.append(
+            f"{name}: the aggregator does not take a seal ({row['held_back']});"
+            " it is kept and sent again"
+        )
     if row["oldest"] is not None and now - row["oldest"] > BEHIND_S:
         found.append(f"{name}: intervals wait since {row['oldest']}")
     return found

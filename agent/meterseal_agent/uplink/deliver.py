@@ -2,8 +2,9 @@
 
 Seals go oldest first across registers, at most WINDOW without an answer. Only a
 receipt signed by the aggregator's receipt key lets one go; a seal without an answer is
-sent again after a while and after every reconnection, the same bytes. Retrying lives
-here and nowhere else. This module must never let go of a seal by itself.
+sent again after a while and after every reconnection, the same bytes. One whose refusal
+is not final rests outside the window, each time twice as long, so it holds up nobody.
+Retrying lives here and nowhere else. This module must never let go of a seal by itself.
 """
 
 import asyncio
@@ -15,10 +16,10 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from meterseal_agent.outbox.model import Applied, Stored
+from meterseal_agent.outbox.model import Applied, SealKey, Stored
 from meterseal_agent.uplink.address import Address
 from meterseal_agent.uplink.link import Link
-from meterseal_proto.errors import Rejected, Unavailable
+from meterseal_proto.errors import Reason, Rejected, Unavailable
 from meterseal_proto.receipt import Receipt, open_receipt
 
 WINDOW: Final = 20
@@ -37,7 +38,7 @@ TICK_S: Final = 1.0
 
 _log = logging.getLogger("meterseal.uplink")
 
-Due = Callable[[int, frozenset[tuple[int, int]]], Awaitable[list[Stored]]]
+Due = Callable[[int, frozenset[SealKey]], Awaitable[list[Stored]]]
 """Returns up to so many signed seals that are not among the busy ones, oldest first."""
 Apply = Callable[[Receipt], Awaitable[Applied]]
 """Applies a receipt to the outbox, durably, and says what it did."""
@@ -54,7 +55,9 @@ class Counters:
     receipts: int = 0
     answered: int = 0
     refused: dict[str, int] = field(default_factory=dict)
-    out_of_order: int = 0
+    held_back: dict[str, int] = field(default_factory=dict)
+    """Refusals that let nothing go, by reason."""
+    abandoned: int = 0
     strangers: int = 0
     """Answers that name a seal this outbox does not hold."""
     forged: int = 0
@@ -89,8 +92,11 @@ class Uplink:
         self._due = due
         self._apply = apply
         self._awake = asyncio.Event()
-        self._flight: dict[tuple[int, int], float] = {}
-        self._sent: set[tuple[int, int]] = set()
+        self._flight: dict[SealKey, float] = {}
+        self._resting: dict[SealKey, float] = {}
+        """Seals refused, but not for good: when each is due again."""
+        self._rests: dict[SealKey, float] = {}
+        self._sent: set[SealKey] = set()
         self._patience = RESEND_S
         self.counters = Counters()
 
@@ -121,6 +127,7 @@ class Uplink:
         self.counters.connected = True
         self.counters.trouble = ""
         self._flight.clear()
+        self._resting.clear()
         self._patience = RESEND_S
         _log.info("uplink_connected host=%s", peer.address.host)
         tasks = [
@@ -144,7 +151,8 @@ class Uplink:
             self._expire()
             room = WINDOW - len(self._flight)
             if room > 0:
-                for seal in await self._due(room, frozenset(self._flight)):
+                busy = frozenset(self._flight) | frozenset(self._resting)
+                for seal in await self._due(room, busy):
                     self._publish(link, seal)
             try:
                 async with asyncio.timeout(TICK_S):
@@ -166,6 +174,8 @@ class Uplink:
         late = [key for key, at in self._flight.items() if now - at >= self._patience]
         for key in late:
             del self._flight[key]
+        for key in [key for key, until in self._resting.items() if now >= until]:
+            del self._resting[key]
         if late:
             self._patience = min(RESEND_CAP_S, 2 * self._patience)
 
@@ -181,9 +191,9 @@ class Uplink:
             counters.forged += 1
             _log.warning("receipt_refused why=%r", str(wrong))
             return
-        if receipt.network != self._peer.network:
+        if (receipt.network, receipt.agent) != (self._peer.network, self._peer.agent):
             counters.forged += 1
-            _log.warning("receipt_refused why='it is of another network'")
+            _log.warning("receipt_refused why='it is for another network or agent'")
             return
         applied = await self._apply(receipt)
         self._note(applied)
@@ -194,14 +204,27 @@ class Uplink:
         counters = self.counters
         counters.receipts += 1
         counters.answered += len(applied.answered)
-        counters.out_of_order += applied.kept
+        counters.abandoned += len(applied.abandoned)
         counters.strangers += applied.unknown
         for reason in applied.refused:
             counters.refused[reason.text] = counters.refused.get(reason.text, 0) + 1
             _log.warning("seal_refused reason=%s", reason.text)
-        for key in applied.answered:
-            self._flight.pop(key, None)
+        for key in (*applied.answered, *applied.abandoned):
+            for noted in (self._flight, self._resting, self._rests):
+                noted.pop(key, None)
             self._sent.discard(key)
+        for key, reason in applied.kept:
+            counters.held_back[reason.text] = counters.held_back.get(reason.text, 0) + 1
+            self._rest(key, reason)
+
+    def _rest(self, key: SealKey, reason: Reason) -> None:
+        """Lay a refused seal aside for a while, if it is in flight: once for each sending."""
+        if self._flight.pop(key, None) is None:
+            return
+        wait = self._rests.get(key, RESEND_S)
+        self._resting[key] = asyncio.get_running_loop().time() + wait
+        self._rests[key] = min(RESEND_CAP_S, 2 * wait)
+        _log.warning("seal_held_back reason=%s again_in_s=%d", reason.text, wait)
 
 
 def backoff(fails: int, chance: float) -> float:

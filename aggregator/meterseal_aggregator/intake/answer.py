@@ -41,7 +41,7 @@ def receipts(
     return [
         Reply(agent, sign_receipt(receipt, key))
         for agent, answers in by_agent.items()
-        for receipt in _split(answers, network, log_by)
+        for receipt in _split(answers, network, agent, log_by)
     ]
 
 
@@ -58,11 +58,13 @@ def _note(answers: _Answers, one: Judged) -> None:
         answers.durable[place] = Answer(*place, header.seq, digest)
 
 
-def _split(answers: _Answers, network: bytes, log_by: int) -> Iterator[Receipt]:
+def _split(
+    answers: _Answers, network: bytes, agent: str, log_by: int
+) -> Iterator[Receipt]:
     durable = tuple(answers.durable.values())
     refused = tuple(answers.refused.values())
     count = len(durable)
     for at in range(0, count + len(refused), MAX_ANSWERS):
         until = at + MAX_ANSWERS
         singly = refused[max(0, at - count) : max(0, until - count)]
-        yield Receipt(network, log_by, durable[at:until], singly)
+        yield Receipt(network, agent, log_by, durable[at:until], singly)
