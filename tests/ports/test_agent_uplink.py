@@ -7,6 +7,7 @@ outbox.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from meterseal_agent.outbox.model import Applied, Start, Stored
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.run.outbox_thread import OutboxThread
 from meterseal_agent.seal import Sealer
+from meterseal_agent.uplink import deliver
 from meterseal_agent.uplink.address import Address, Protocol
 from meterseal_agent.uplink.deliver import (
     BACKOFF_CAP_S,
@@ -27,6 +29,7 @@ from meterseal_agent.uplink.deliver import (
 )
 from meterseal_aggregator.intake.mqtt.batching import BatchLimits
 from meterseal_aggregator.intake.port import Incoming, Reply
+from meterseal_proto.errors import Reason
 from meterseal_proto.receipt import Receipt
 from tests.support.boxes import PUBLIC, opened, put, records, sealer
 from tests.support.mosquitto import Mosquitto
@@ -220,6 +223,63 @@ async def test_a_receipt_of_another_network_is_not_believed(
     async with running(side):
         await until(lambda: side.uplink.counters.forged > 0)
         assert await side.waiting() == 1
+
+
+async def test_a_receipt_for_another_agent_is_not_believed(
+    rig: tuple[Rig, Protocol], tmp_path: Path
+) -> None:
+    made, speaks = rig
+    oracle = Oracle(PUBLIC)
+    oracle.enrol([ONE])
+    oracle.receipts_to = "another"
+    await made.start(oracle)  # type: ignore[arg-type]  # deliver is all it uses
+    side = Side(tmp_path, [ONE], oracle, address(made, speaks))
+    put(side.box, records(ONE, [1]))
+    async with running(side):
+        await until(lambda: side.uplink.counters.forged > 0)
+        assert await side.waiting() == 1
+
+
+async def test_a_refusal_that_is_not_final_is_tried_again_and_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many meters as the window is wide are unknown to the aggregator for a while."""
+    monkeypatch.setattr(deliver, "RESEND_S", 0.2)
+    oracle = Oracle(PUBLIC)
+    found = starts(PUBLIC, WINDOW)
+    oracle.enrol(found)
+    for one in found[:WINDOW]:
+        old = oracle.chains[one.meter, one.register]
+        old.claim = replace(old.claim, agent="another")
+    limits = BatchLimits()
+    async with Rig(None, MQTTProtocolVersion.MQTTv5, limits) as made:
+        await made.start(oracle)  # type: ignore[arg-type]  # deliver is all it uses
+        side = Side(tmp_path, found, oracle, address(made))
+        for n, one in enumerate(found):
+            put(side.box, records(one, [1] * (2 if n < WINDOW else 1)))
+        async with running(side):
+            await until(lambda: side.uplink.counters.answered == WINDOW)
+            assert side.uplink.counters.held_back["unknown-meter"] >= WINDOW
+            for chain in oracle.chains.values():
+                chain.claim = replace(chain.claim, agent=AGENT)
+            await side.until_empty()
+            assert all(len(shown) == 1 for shown in oracle.shown.values())
+            assert not side.uplink._resting
+
+
+async def test_each_rest_of_a_refused_seal_is_twice_as_long_and_has_an_end(
+    tmp_path: Path,
+) -> None:
+    side = Side(tmp_path, [ONE], Oracle(PUBLIC), Address("127.0.0.1", 9))
+    uplink, now, rests = side.uplink, asyncio.get_running_loop().time(), []
+    for _ in range(9):
+        for twins in range(3):
+            if not twins:
+                uplink._flight[1, 1] = now
+            uplink._rest((1, 1), Reason.BAD_SIGNATURE)
+        rests.append(round(uplink._resting[1, 1] - now))
+    side.close()
+    assert rests == [5, 10, 20, 40, 80, 160, 300, 300, 300]
 
 
 async def test_after_a_reconnection_nothing_waits_for_its_timeout(
