@@ -155,6 +155,17 @@ class Keystore:
         if not paths.csr.exists():
             write_once(paths.csr, _request(paths.tls_key.read_bytes()))
 
+    def next_epoch(self) -> KeyEpoch:
+        """Go on to the root secret's next key, before enrolment; KeystoreError at the last."""
+        epoch = self.keys().epoch
+        if epoch.number >= MAX_EPOCH:
+            raise KeystoreError(
+                "this root secret has no key left; enrol without --secret-file"
+            )
+        after = KeyEpoch(epoch.algorithm, epoch.number + 1)
+        write_over(self.paths.epoch, f"{after}\n".encode())
+        return after
+
     def keys(self) -> Keys:
         """Return the keys; KeystoreError unless every secret file is 0600 and whole."""
         root = self.keys_secret()

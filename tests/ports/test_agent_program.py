@@ -150,6 +150,25 @@ async def test_a_new_pi_goes_on_where_the_dead_one_stopped(
         assert oracle.counted[key] == chain.head.value - chain.claim.initial_value
 
 
+async def test_every_restored_pi_seals_with_a_key_the_meters_never_had(
+    bench: Bench,
+) -> None:
+    sheet = bench.folder / "sheet"
+    enrol = ("enrol", "--code", await bench.code(), "--sheet", str(sheet))
+    status, text = await bench.agent(*enrol)
+    assert status == 0, text
+    bench.accept_enrolment()
+    for epoch in (1, 2):
+        bench.data.rename(bench.folder / f"dead Pi {epoch}")
+        code = await bench.code(CodeKind.REPLACEMENT)
+        restore = ("replace", "--code", code, "--secret-file", str(sheet))
+        status, text = await bench.agent(*restore)
+        assert status == 0, text
+        assert (bench.data / "key.epoch").read_text() == f"secp256k1 {epoch}\n"
+    again = "make a new one (HTTP 409); going on with key epoch 2"
+    assert again in " ".join(text.split())
+
+
 async def test_twenty_meters_take_less_than_60_mb(tmp_path: Path) -> None:
     async with a_bench(tmp_path, homes=20, speed=300.0) as bench:
         status, text = await bench.agent("enrol", "--code", await bench.code())

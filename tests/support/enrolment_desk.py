@@ -64,7 +64,8 @@ class Desk:
             async with self.registry.db.transaction() as tx:
                 text = await enrol(tx, request, self.terms, moment)
         except Refused as no:
-            problem = {"title": no.trouble.value, "detail": no.detail}
+            kind = f"urn:meterseal:problem:{no.trouble.value}"
+            problem = {"type": kind, "title": "Conflict", "detail": no.detail}
             return "409 Conflict", json.dumps(problem).encode()
         return "201 Created", text.encode()
 

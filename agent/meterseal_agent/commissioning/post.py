@@ -19,8 +19,16 @@ MAX_ANSWER_BYTES: Final = 1 << 20
 """An answer for 247 meters takes 40 KiB."""
 
 
+PROBLEM: Final = "urn:meterseal:problem:"
+"""What the aggregator's names for refusals begin with."""
+
+
 class EnrolmentRefused(Exception):
-    """The aggregator refused the request; the text is its own."""
+    """The aggregator refused the request; the text is its own, `trouble` its name or ""."""
+
+    def __init__(self, why: str, trouble: str = "") -> None:
+        super().__init__(why)
+        self.trouble = trouble
 
 
 def poster(url: str, ca: Path | None) -> Callable[[str, bytes], bytes]:
@@ -45,10 +53,11 @@ def poster(url: str, ca: Path | None) -> Callable[[str, bytes], bytes]:
                 raw: bytes = answer.read(MAX_ANSWER_BYTES + 1)
         except urllib.error.HTTPError as error:
             with error:
-                why = _problem(error.read(MAX_ANSWER_BYTES)) or error.reason
+                trouble, why = _problem(error.read(MAX_ANSWER_BYTES))
+            why = why or error.reason
             if error.code >= 500:
                 raise Unavailable(f"the aggregator failed: {why}") from error
-            raise EnrolmentRefused(f"{why} (HTTP {error.code})") from error
+            raise EnrolmentRefused(f"{why} (HTTP {error.code})", trouble) from error
         except OSError as error:
             raise Unavailable(f"{url} does not answer: {error}") from error
         if len(raw) > MAX_ANSWER_BYTES:
@@ -68,12 +77,13 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return
 
 
-def _problem(body: bytes) -> str:
-    """Return what a problem document (RFC 9457) says, "" when it is none."""
+def _problem(body: bytes) -> tuple[str, str]:
+    """Return a problem document's (RFC 9457) name and text, "" where it has none."""
     try:
         document = json.loads(body)
     except ValueError:
-        return ""
+        return "", ""
     if not isinstance(document, dict):
-        return ""
-    return str(document.get("detail") or document.get("title") or "")
+        return "", ""
+    why = document.get("detail") or document.get("title") or ""
+    return str(document.get("type") or "").removeprefix(PROBLEM), str(why)

@@ -31,6 +31,8 @@ from meterseal_proto.units import obis_text
 Say = Callable[[str], None]
 RESTORED_EPOCH: Final = 1
 """A restored root secret seals with its next key: the dead Pi may yet be found."""
+KEY_USED: Final = "key-used"
+"""The aggregator's name for a seal key that one of the meters had before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,16 @@ def _ask(store: Keystore, config: Config, wish: Wish, say: Say) -> EnrolmentAnsw
         found = asyncio.run(_readings(config, wish.patience_s, say))
         request = make_request(store, wish.code, found)
     _describe(request, say)
-    return send(store, request, poster(config.aggregator_url, config.aggregator_ca))
+    post = poster(config.aggregator_url, config.aggregator_ca)
+    while True:
+        try:
+            return send(store, request, post)
+        except EnrolmentRefused as error:
+            if wish.restore is None or error.trouble != KEY_USED:
+                raise
+            # This root secret was restored before: its keys up to here are known.
+            say(f"{error}; going on with key epoch {store.next_epoch().number}")
+            request = make_request(store, wish.code, request.meters)
 
 
 async def _readings(
