@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -247,6 +248,14 @@ async def test_the_log_is_public_and_proves_itself(house: WebHouse) -> None:
     assert (anchor["size"], anchor["proves"]) == (10, False)
     network = await house.get("/v1/network")
     assert network["network"] == GENESIS.network.hex()
+
+
+async def test_an_anchor_proves_what_its_publisher_does(house: WebHouse) -> None:
+    site = house.app.state.site
+    house.app.state.site = replace(site, proving=frozenset({"file"}))
+    (anchor,) = (await house.get("/v1/anchors"))["items"]
+    assert anchor["proves"] is True
+    assert (await house.get("/v1/anchors?after=10"))["items"] == []
 
 
 async def test_an_operator_runs_a_home_through_the_api(house: WebHouse) -> None:

@@ -13,6 +13,7 @@ from meterseal_aggregator.parameters.store import (
     history,
     number_at,
     record,
+    record_first,
     text_at,
     value_at,
 )
@@ -55,6 +56,15 @@ async def test_the_first_value_may_begin_in_the_past_and_no_later_one(
         await record(tx, _delay(5, 2_000, 1_000))
         with pytest.raises(ParameterRefused, match="already changes at 2000"):
             await record(tx, _delay(6, 1_500, 1_000))
+
+
+async def test_a_first_value_is_recorded_only_where_there_is_none(
+    database: Database,
+) -> None:
+    async with database.transaction() as tx:
+        assert await record_first(tx, _delay(0, 0, 1_000))
+        assert not await record_first(tx, _delay(7, 2_000, 1_000))
+        assert [c.value for c in await history(tx, Name.FINALITY_DELAY_S)] == [0]
 
 
 @pytest.mark.parametrize("value", [-2, 400 * 86_400 + 1, "0", True])

@@ -10,7 +10,7 @@ from meterseal_aggregator.app.house import House
 from meterseal_aggregator.credits import mint
 from meterseal_aggregator.jobs import Duty, until_idle
 from meterseal_aggregator.stacks.file import FilePublisher
-from meterseal_aggregator.stacks.job import anchor_once
+from meterseal_aggregator.stacks.job import Publisher, anchor_once
 from meterseal_aggregator.translog import sequencer
 from meterseal_aggregator.vee import job as vee
 
@@ -52,9 +52,13 @@ async def credit(house: House) -> int:
 
 async def anchor(house: House) -> int:
     """Publish the latest checkpoint; returns 1 when there was a new one."""
-    publisher = FilePublisher(house.config.anchors)
-    done = await anchor_once(house.database, publisher, int(house.now()))
+    done = await anchor_once(house.database, publisher(house), int(house.now()))
     return int(done is not None)
+
+
+def publisher(house: House) -> Publisher:
+    """Return where this network's roots are published."""
+    return FilePublisher(house.config.anchors)
 
 
 def _with(

@@ -16,8 +16,8 @@ from meterseal_aggregator.app.strongbox import Strongbox, open_strongbox
 from meterseal_aggregator.config import Config, ConfigError
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name
-from meterseal_aggregator.storage.database import Database, Transaction
-from meterseal_aggregator.storage.migrate import migrate, migrations
+from meterseal_aggregator.storage.database import Database
+from meterseal_aggregator.storage.migrate import migrate, pending
 from meterseal_proto.clock import VARIABLE, ClockRate
 from meterseal_proto.errors import Unavailable
 
@@ -69,26 +69,11 @@ async def bring_up_to_date(house: House) -> list[str]:
     """Run pending migrations; returns their names. A demo's readings are final at once."""
     done = await migrate(house.database)
     if house.config.demo:
+        name, now = Name.FINALITY_DELAY_S, int(house.now())
         async with house.database.transaction() as tx:
-            await _final_at_once(tx, int(house.now()))
+            first = parameters.Change(name, 0, 0, now, "demo")
+            await parameters.record_first(tx, first)
     return done
-
-
-async def pending(database: Database) -> list[str]:
-    """Return the names of the migrations the database lacks."""
-    async with database.reading() as tx:
-        known = await tx.rows("SELECT 1 FROM sqlite_master WHERE name = 'migrations'")
-        rows = await tx.rows("SELECT number FROM migrations") if known else []
-    done = {number for (number,) in rows}
-    return [m.name for m in migrations() if m.number not in done]
-
-
-async def _final_at_once(tx: Transaction, now: int) -> None:
-    name = Name.FINALITY_DELAY_S
-    rows = await tx.rows("SELECT 1 FROM parameters WHERE name = ?", (name.value,))
-    if not rows:
-        wish = parameters.Change(name, 0, 0, now, "demo")
-        await parameters.record(tx, wish)
 
 
 def _rate() -> ClockRate:

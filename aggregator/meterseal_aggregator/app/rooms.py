@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from meterseal_aggregator.app.duties import publisher
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.port import Uplink
@@ -36,7 +37,7 @@ def chain_access(house: House) -> ChainAccess:
 
 def web_app(house: House, parts: WebParts) -> FastAPI:
     """Return the API over the open house."""
-    config, box = house.config, house.box
+    config, box, anchors = house.config, house.box, publisher(house)
     tls = config.mqtt.tls
     if config.mqtt.broker_url is not None:
         tls = config.mqtt.broker_url.startswith("mqtts:")
@@ -58,5 +59,6 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
             uplink=parts.uplink.counters,
             intake=parts.intake,
             duties=parts.duties,
+            proving=frozenset({anchors.name} if anchors.proves else ()),
         )
     )

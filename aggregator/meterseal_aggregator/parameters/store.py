@@ -59,6 +59,20 @@ async def record(tx: Transaction, wish: Change) -> None:
     )
 
 
+async def record_first(tx: Transaction, change: Change) -> bool:
+    """Record a value if none of that name ever was; tells whether it did.
+
+    Raises ParameterRefused.
+    """
+    known = await tx.rows(
+        "SELECT 1 FROM parameters WHERE name = ?", (change.name.value,)
+    )
+    if known:
+        return False
+    await record(tx, change)
+    return True
+
+
 def _unknown_zone(wish: Change) -> str:
     """Say that this machine's time zone database lacks the zone, or nothing."""
     if wish.name is not Name.ZONE or wish.value == "UTC":

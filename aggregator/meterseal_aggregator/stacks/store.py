@@ -52,6 +52,12 @@ async def covering(tx: Transaction, index: int) -> AnchorRow | None:
     )
 
 
+async def published(tx: Transaction, *, after: int, limit: int) -> list[AnchorRow]:
+    """Give published anchors by size, `limit` of them above size `after`."""
+    where = "WHERE a.reference IS NOT NULL AND a.size > ? ORDER BY a.size"
+    return await _some(tx, where, (after,), limit)
+
+
 async def pending(tx: Transaction) -> int:
     """Count the intents that have no reference yet; zero after every fault has healed."""
     ((count,),) = await tx.rows("SELECT count(*) FROM anchors WHERE reference IS NULL")
@@ -77,12 +83,20 @@ async def complete(
 async def _one(
     tx: Transaction, where: str, params: tuple[str | int, ...]
 ) -> AnchorRow | None:
-    rows = await tx.rows(f"{_READ} {where} LIMIT 1", params)
-    if not rows:
-        return None
-    anchor_id, publisher, size, root, intended_at, reference, published_at, expected = (
-        rows[0]
-    )
-    if root != expected:
-        raise Rotten(f"anchors {anchor_id}: the root is not that of checkpoint {size}")
-    return AnchorRow(publisher, size, root, intended_at, reference, published_at)
+    found = await _some(tx, where, params, 1)
+    return found[0] if found else None
+
+
+async def _some(
+    tx: Transaction, where: str, params: tuple[str | int, ...], limit: int
+) -> list[AnchorRow]:
+    rows = await tx.rows(f"{_READ} {where} LIMIT ?", (*params, limit))
+    found = []
+    for anchor_id, *fields, expected in rows:
+        anchor = AnchorRow(*fields)
+        if anchor.root != expected:
+            raise Rotten(
+                f"anchors {anchor_id}: the root is not that of checkpoint {anchor.size}"
+            )
+        found.append(anchor)
+    return found

@@ -68,6 +68,14 @@ async def migrate(database: Database) -> list[str]:
         return [migration.name for migration in pending]
 
 
+async def pending(database: Database) -> list[str]:
+    """Return the names of the migrations the database lacks."""
+    async with database.reading() as tx:
+        known = await tx.rows("SELECT 1 FROM sqlite_master WHERE name = 'migrations'")
+        done = {row[0] for row in await _done(tx)} if known else set()
+    return [m.name for m in migrations() if m.number not in done]
+
+
 async def _done(tx: Transaction) -> list[tuple[int, str, str]]:
     rows = await tx.rows("SELECT number, name, sha256 FROM migrations")
     return [(number, name, digest) for number, name, digest in rows]

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from meterseal_aggregator.stacks.store import AnchorRow, published
 from meterseal_aggregator.translog import proofs, publish
 from meterseal_aggregator.web.auth import TheSite
 from meterseal_aggregator.web.problems import not_found
@@ -144,24 +145,23 @@ async def list_anchors(
 ) -> Page[AnchorView]:
     """List published roots by size. The file publisher proves nothing."""
     async with site.database.reading() as tx:
-        rows = await tx.rows(
-            "SELECT publisher, size, root, reference, published_at FROM anchors"
-            " WHERE reference IS NOT NULL AND size > ? ORDER BY size LIMIT ?",
-            (after, limit),
-        )
-    items = [
-        AnchorView(
-            publisher=publisher,
-            proves=False,
-            size=size,
-            root=root.hex(),
-            reference=reference,
-            published_at=published_at,
-        )
-        for publisher, size, root, reference, published_at in rows
-    ]
-    return Page(items=items, next=cursor(items, limit, _size))
+        found = await published(tx, after=after, limit=limit)
+    items = [_anchor(row, site.proving) for row in found]
+    return Page(items=items, next=cursor(found, limit, _size))
 
 
-def _size(anchor: AnchorView) -> int:
+def _anchor(row: AnchorRow, proving: frozenset[str]) -> AnchorView:
+    assert row.reference is not None
+    assert row.published_at is not None
+    return AnchorView(
+        publisher=row.publisher,
+        proves=row.publisher in proving,
+        size=row.size,
+        root=row.root.hex(),
+        reference=row.reference,
+        published_at=row.published_at,
+    )
+
+
+def _size(anchor: AnchorRow) -> int:
     return anchor.size

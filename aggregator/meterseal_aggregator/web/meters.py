@@ -11,11 +11,10 @@ from pydantic import Field
 
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
-from meterseal_aggregator.intake.store import Reading, readings
+from meterseal_aggregator.intake.store import Reading, readings, seal_hashes
 from meterseal_aggregator.registry import rekey, write
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry.model import Meter, MeterRegister, Span
-from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.web.auth import Asking
 from meterseal_aggregator.web.points import EndWish
 from meterseal_aggregator.web.problems import not_found
@@ -161,7 +160,7 @@ async def list_readings(
         end = _end(mine, to, now)
         found = await readings(tx, mine[0].register_id, page, step)
         seen = [row for row in found if first <= row.start and _within(row, mine, end)]
-        hashes = await _seal_hashes(tx, sorted({row.seal_id for row in seen}))
+        hashes = await seal_hashes(tx, sorted({row.seal_id for row in seen}))
     items = [_reading(row, hashes[row.seal_id]) for row in seen]
     return Page(items=items, next=str(page.end) if page.end < end else None)
 
@@ -191,16 +190,6 @@ async def remove(meter: MeterHex, wish: EndWish, access: Asking) -> MeterView:
         await identity.note(tx, access.caller.prefix, "remove", what, now=now)
         places = await registry.installations(tx, raw)
     return _meter(places[-1])
-
-
-async def _seal_hashes(tx: Transaction, seal_ids: Sequence[int]) -> dict[int, bytes]:
-    """Return the header hashes of seals, which receipts name."""
-    marks = ", ".join("?" * len(seal_ids))
-    rows = await tx.rows(
-        f"SELECT id, hash FROM seals WHERE id IN ({marks})",  # noqa: S608 - question marks only
-        seal_ids,
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 def _end(spans: Sequence[Span], to: int | None, now: int) -> int:

@@ -47,6 +47,8 @@ class Site:
     uplink: Counters
     intake: IntakeTally
     duties: Mapping[str, Tally]
+    proving: frozenset[str] = frozenset()
+    """Names of the publishers whose anchors a stranger may rely on."""
     publics: Rate = field(
         default_factory=lambda: Rate(1 / ENROLMENTS_PER_S, ENROLMENT_BURST)
     )
