@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from meterseal_aggregator.intake.accept import Chain, Fate, Verdict
+from meterseal_aggregator.intake.accept import Chain, Fate, Verdict, fault_of
 from meterseal_aggregator.intake.judge import (
     Spoiled,
     faults_of,
@@ -15,6 +15,7 @@ from meterseal_aggregator.intake.judge import (
 from meterseal_aggregator.intake.port import Incoming
 from meterseal_aggregator.registry.model import Claim, KeyValidity
 from meterseal_proto.errors import Reason, Rejected
+from meterseal_proto.keys import PublicKey
 from meterseal_proto.message import decode_seal, encode_seal
 from meterseal_proto.units import Quality
 from tests.support.devices import (
@@ -225,6 +226,30 @@ def test_a_key_speaks_only_for_its_own_seqs() -> None:
     assert register.take(late.payload).reason is Reason.KEY_REVOKED
     rotated = replace(one, key=OTHER_KEY)
     assert register.take(rotated.seal(one.records([6])).payload).fate is Fate.ACCEPTED
+
+
+def test_a_wrong_signature_costs_three_checks_however_many_keys_there_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, tried = device(), []
+    others = [device(n).key.public for n in range(2, 42)]
+    keys = [KeyValidity(key, n, n) for n, key in enumerate(others, 1)]
+    verify = PublicKey.verify
+
+    def counted(self: PublicKey, digest: bytes, signature: bytes) -> bool:
+        tried.append(self)
+        return verify(self, digest, signature)
+
+    monkeypatch.setattr(PublicKey, "verify", counted)
+    for seq in (20, 1, 40):
+        seal = one.seal(one.records([1])).seal
+        digest = seal.header.digest(GENESIS.chain_id)
+        found = fault_of(claim_of(one, *keys), seq, digest, seal.signature)
+        assert found is Reason.BAD_SIGNATURE
+        assert set(tried) <= {
+            keys[n - 1].public for n in (seq - 1, seq + 1) if 0 < n <= 40
+        }
+        tried.clear()
 
 
 def test_without_any_key_for_a_seq_the_reason_says_which_side() -> None:

@@ -205,14 +205,25 @@ def speaking(claim: Claim, seq: int) -> KeyValidity | None:
 
 
 def fault_of(claim: Claim, seq: int, digest: bytes, signature: bytes) -> Reason:
-    """Name what is wrong with a signature that the speaking key did not make."""
-    for key in claim.keys:
-        if key.public.verify(digest, signature):
-            if key.from_seq > seq:
-                return Reason.KEY_NOT_YET_VALID
-            if key.to_seq is not None and key.to_seq < seq:
-                return Reason.KEY_REVOKED
+    """Name what is wrong with a signature that the speaking key did not make.
+
+    Only the keys just before and just after it are tried: a device is at most one
+    rotation out of step, and a wrong signature must not cost as many checks as the
+    meter ever had keys.
+    """
+    earlier = [key for key in claim.keys if key.to_seq is not None and key.to_seq < seq]
+    later = [key for key in claim.keys if key.from_seq > seq]
+    last = max(earlier, key=_from_seq, default=None)
+    if last is not None and last.public.verify(digest, signature):
+        return Reason.KEY_REVOKED
+    following = min(later, key=_from_seq, default=None)
+    if following is not None and following.public.verify(digest, signature):
+        return Reason.KEY_NOT_YET_VALID
     return Reason.BAD_SIGNATURE
+
+
+def _from_seq(key: KeyValidity) -> int:
+    return key.from_seq
 
 
 def too_old(header: Header, step: int, now: int) -> bool:
