@@ -24,7 +24,9 @@ from meterseal_proto.units import MAX_REGISTER, METER_ID_BYTES, MeterId, Registe
 
 SEAL_VERSION: Final = 1
 MAX_COUNT_63: Final = (1 << 63) - 1
-"""Databases keep 64-bit signed integers; no register, time or sequence is larger."""
+"""Databases keep 64-bit signed integers; no register or time is larger."""
+MAX_SEQ: Final = (1 << 62) - 1
+"""Sequence numbers stay below half of what databases keep: a successor's always fit."""
 MAX_STEP: Final = 400 * 86_400
 """A hole-closing interval spans at most the 400 days that edits reach back."""
 MAX_QUALITY: Final = 255
@@ -38,9 +40,10 @@ _UINT: Final = (
     rb"([\x00-\x17]|\x18[\x18-\xff]|\x19(?!\x00)..|\x1a(?!\x00\x00)....|"
     rb"\x1b(?!\x00\x00\x00\x00)[\x00-\x7f].......)"
 )
+_SEQ: Final = _UINT.replace(rb"[\x00-\x7f]", rb"[\x00-\x3f]")
 _USUAL: Final = re.compile(
     rb"\x89\x01\x50(.{16})\x1b\x00\x00(?!\x00\x00)(.{6})\x1a(?!\x00\x00)(.{4})"
-    rb"\x19(\x01\x2c|\x03\x84|\x07\x08|\x0e\x10)" + _UINT + rb"\x58\x20(.{32})"
+    rb"\x19(\x01\x2c|\x03\x84|\x07\x08|\x0e\x10)" + _SEQ + rb"\x58\x20(.{32})"
     rb"\x58\x40(.{64})\x81\x85\x50(.{16})" + _UINT + _UINT + rb"([\x00-\x17])\x00",
     re.DOTALL,
 )
@@ -92,7 +95,7 @@ def _any_seal(payload: bytes, network: bytes) -> Seal:
         first=start,
         step=span,
         count=len(records),
-        seq=_uint(seq, "seq", MAX_COUNT_63),
+        seq=_uint(seq, "seq", MAX_SEQ),
         prev=_bytes(prev, "prev", 32),
         root=record_root(records, salts),
     )

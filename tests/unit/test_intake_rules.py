@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from meterseal_aggregator.intake.accept import Chain, Fate, Verdict, fault_of
+from meterseal_aggregator.intake.accept import MAX_SKIP, Chain, Fate, Verdict, fault_of
 from meterseal_aggregator.intake.judge import (
     Spoiled,
     faults_of,
@@ -190,6 +190,16 @@ def test_after_a_final_refusal_the_next_seal_has_the_same_prev_and_a_higher_seq(
     assert (
         register.take(one.seal(one.records([10]), header).payload).fate is Fate.ACCEPTED
     )
+
+
+def test_no_seal_uses_up_the_numbers_of_a_registers_life(register: Register) -> None:
+    one = register.device
+    before = one.head.seq
+    for skip, reason in ((MAX_SKIP + 1, Reason.OUT_OF_ORDER), (MAX_SKIP, None)):
+        header = replace(one.next_header(one.head.end), seq=before + skip)
+        sent = one.seal(one.records([10]), header)
+        assert register.take(sent.payload).reason is reason
+    assert register.chain.head.seq == before + MAX_SKIP
 
 
 def test_a_seq_left_out_cannot_be_filled_later(register: Register) -> None:

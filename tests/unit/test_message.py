@@ -54,6 +54,7 @@ def test_a_seal_survives_the_wire(count: int, algorithm: Algorithm) -> None:
         (4, 901, "step"),
         (4, 400 * 86_400 + 300, "step"),
         (5, -1, "seq"),
+        (5, 1 << 62, "seq"),
         (6, bytes(31), "prev"),
         (7, bytes(65), "signature"),
         (8, [], "1 to 100"),

@@ -44,6 +44,9 @@ FUTURE_S: Final = 300
 """How far a device's clock may run ahead: one shortest interval."""
 LONG_PAST_S: Final = 400 * 86_400
 """A hole-closing record may begin as early as edits reach back: it never mints."""
+MAX_SKIP: Final = 1 << 20
+"""How far beyond the head a seq may be: thirty years of quarter hours that were refused,
+and no seal uses up the numbers of the register's whole life."""
 
 _DEVICE_QUALITIES: Final = frozenset({Quality.RAW, Quality.QUESTIONABLE})
 
@@ -172,6 +175,9 @@ class Chain:
         if header.seq <= stands:
             detail = f"seq {header.seq}, the chain stands at {stands}"
             return _refused(Reason.REPLAYED_SEQ, detail)
+        if header.seq > stands + MAX_SKIP:
+            detail = f"seq {header.seq} is too far beyond {stands}"
+            return _refused(Reason.OUT_OF_ORDER, detail)
         if header.prev != self.head.hash and header.prev not in expected:
             detail = f"seq {header.seq} does not follow {stands}"
             return _refused(Reason.OUT_OF_ORDER, detail)
