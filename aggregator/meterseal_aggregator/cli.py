@@ -40,14 +40,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from meterseal_aggregator.config import ConfigError, load
-    from meterseal_aggregator.identity.model import NameTaken
+    from meterseal_aggregator.identity.model import NameTaken, TokenRefused
     from meterseal_aggregator.parameters.store import ParameterRefused
     from meterseal_aggregator.registry.model import Refused as RegistryRefused
     from meterseal_aggregator.stacks.job import Refused as AnchorRefused
     from meterseal_aggregator.translog.store import Rotten
     from meterseal_proto.errors import Unavailable
 
-    theirs = (ConfigError, NameTaken, ParameterRefused, RegistryRefused, AnchorRefused)
+    theirs = (
+        ConfigError, NameTaken, TokenRefused, ParameterRefused, RegistryRefused,
+        AnchorRefused,
+    )  # fmt: skip
     try:
         path = options.config
         if path is None:
@@ -84,6 +87,7 @@ async def _enrol(house: "House", options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from meterseal_aggregator.app.deeds import EnrolWish, enrol
+    from meterseal_aggregator.registry.enrol import CODE_VALID_S
     from meterseal_aggregator.registry.model import CodeKind
 
     made = await enrol(
@@ -95,7 +99,7 @@ async def _enrol(house: "House", options: argparse.Namespace) -> int:
             capacity_w=options.capacity_w,
             certified_w=options.certified_w,
             from_at=options.from_at,
-            valid_s=options.valid_h * 3600,
+            valid_s=options.valid_h * 3600 if options.valid_h else CODE_VALID_S,
             kind=CodeKind.REPLACEMENT if options.replacement else CodeKind.ENROLMENT,
         ),
     )
@@ -249,9 +253,7 @@ def _enrol_options(sub: argparse.ArgumentParser) -> None:
         type=_second,
         help="Unix second the tenancy begins (last midnight UTC)",
     )
-    sub.add_argument(
-        "--valid-h", type=_hours, default=168, help="hours the code lives (%(default)s)"
-    )
+    sub.add_argument("--valid-h", type=_hours, help="hours the code lives (a week)")
     sub.add_argument(
         "--replacement", action="store_true", help="a code to replace a dead agent"
     )
@@ -259,11 +261,13 @@ def _enrol_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _token_options(sub: argparse.ArgumentParser) -> None:
-    roles = ("operator", "member", "auditor", "metrics")
-    sub.add_argument("--role", required=True, choices=roles)
+    from meterseal_aggregator.identity.model import TOKEN_VALID_S, Role
+
+    sub.add_argument("--role", required=True, choices=[role.value for role in Role])
     sub.add_argument("--member", help="the member's name, with role member")
     sub.add_argument("--label", help="what it is for (the role)")
-    sub.add_argument("--days", type=int, default=90, help="(%(default)s)")
+    days = TOKEN_VALID_S // 86_400
+    sub.add_argument("--days", type=int, default=days, help="(%(default)s)")
     sub.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -276,7 +280,9 @@ def _certificate_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _parameter_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("name", choices=("finality_delay_s", "zone"))
+    from meterseal_aggregator.parameters.model import Name
+
+    sub.add_argument("name", choices=[name.value for name in Name])
     sub.add_argument("value")
     sub.add_argument(
         "--from", dest="from_at", type=_second, help="Unix second it holds from (now)"

@@ -108,7 +108,8 @@ def test_a_home_with_another_tenant_is_refused_in_one_sentence(config: Path) -> 
 
 WRONG = {
     ("enrol", "--member", "Ada", "--agent", "a/b"): "A-Z a-z 0-9",
-    ("token", "--role", "member"): "--member",
+    ("token", "--role", "member"): "name a member",
+    ("token", "--role", "auditor", "--days", "0"): "1 to 3650 days",
     ("token", "--role", "member", "--member", "Nobody"): "no member named",
     ("parameter", "zone", "Mars/Olympus"): "zone",
     ("parameter", "finality_delay_s", "soon"): "finality_delay_s",
@@ -234,6 +235,11 @@ def test_commands_work_beside_a_running_aggregator(
     request = urllib.request.Request(  # noqa: S310
         f"{url}/v1/members", headers={"Authorization": f"Bearer {token}"}
     )
+    acts = urllib.request.Request(  # noqa: S310
+        f"{url}/v1/acts", headers={"Authorization": f"Bearer {token}"}
+    )
+    with urllib.request.urlopen(acts) as answer:  # noqa: S310
+        assert token[:10] in json.load(answer)["items"][0]["object"]
     with urllib.request.urlopen(request) as answer:  # noqa: S310
         assert [row["name"] for row in json.load(answer)["items"]] == ["Ada"]
     assert _run(config, "audit").returncode == 0

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NewType
 
+TOKEN_VALID_S: Final = 90 * 86_400
+"""A token lives a quarter unless it is told otherwise."""
+MAX_TOKEN_S: Final = 3_650 * 86_400
+"""Ten years; a token that lives longer is forgotten."""
+
 MemberId = NewType("MemberId", int)
 """A member's row id."""
 
@@ -116,3 +121,7 @@ class NameTaken(Exception):
 
 class NoSuchMember(Exception):
     """There is no member of that number; the message names it."""
+
+
+class TokenRefused(Exception):
+    """A token cannot be made so; the message says what to do."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meterseal_aggregator.identity.model import (
+    MAX_TOKEN_S,
     Act,
     Caller,
     Member,
@@ -19,6 +20,7 @@ from meterseal_aggregator.identity.model import (
     NoSuchMember,
     Role,
     TokenInfo,
+    TokenRefused,
 )
 from meterseal_aggregator.storage.database import Transaction
 
@@ -29,8 +31,6 @@ PREFIX: Final = 10
 """Characters of a token that are shown: enough to tell tokens apart, useless to guess."""
 MAX_TOKEN: Final = 128
 """Characters we hash: a longer one is none of ours."""
-TOKEN_VALID_S: Final = 90 * 86_400
-"""A token lives a quarter unless it is told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,22 @@ async def make_token(tx: Transaction, new: NewToken) -> str:
             )
         ],
     )  # fmt: skip
+    return token
+
+
+async def grant_token(tx: Transaction, new: NewToken, actor: str) -> str:
+    """Make a token for `actor`, with its line in the trail; returns it, once.
+
+    Raises TokenRefused for a role without its member or a life beyond ten years, and
+    NoSuchMember.
+    """
+    if (new.role is Role.MEMBER) != (new.member is not None):
+        raise TokenRefused("name a member for the role member, and only then")
+    if not 0 < new.expires_at - new.created_at <= MAX_TOKEN_S:
+        raise TokenRefused(f"a token lives 1 to {MAX_TOKEN_S // 86_400} days")
+    token = await make_token(tx, new)
+    what = f"role {new.role}, {token[:PREFIX]}"
+    await note(tx, actor, "token", what, now=new.created_at)
     return token
 
 

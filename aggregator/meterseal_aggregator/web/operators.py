@@ -9,8 +9,15 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from meterseal_aggregator.identity import store as identity
-from meterseal_aggregator.identity.model import Act, Action, MemberId, Role, TokenInfo
-from meterseal_aggregator.registry.model import Refused, Trouble
+from meterseal_aggregator.identity.model import (
+    MAX_TOKEN_S,
+    TOKEN_VALID_S,
+    Act,
+    Action,
+    MemberId,
+    Role,
+    TokenInfo,
+)
 from meterseal_aggregator.web.auth import Asking
 from meterseal_aggregator.web.problems import not_found
 from meterseal_aggregator.web.shapes import (
@@ -33,7 +40,7 @@ class TokenWish(Wish):
     role: Annotated[str, Field(pattern="^(operator|member|auditor|metrics)$")]
     label: Name
     member: Annotated[int | None, Field(ge=1, lt=1 << 63)] = None
-    valid_s: Annotated[int, Field(ge=60, le=3_650 * 86_400)] = identity.TOKEN_VALID_S
+    valid_s: Annotated[int, Field(ge=60, le=MAX_TOKEN_S)] = TOKEN_VALID_S
 
 
 class NewTokenView(View):
@@ -71,16 +78,10 @@ async def make_token(wish: TokenWish, access: Asking) -> NewTokenView:
     """Make a token (operator)."""
     access.allow(Action.MANAGE)
     role, now = Role(wish.role), int(access.site.real_now())
-    if (role is Role.MEMBER) != (wish.member is not None):
-        raise Refused(
-            Trouble.BAD_REQUEST, "name a member for the role member, and only then"
-        )
     member = None if wish.member is None else MemberId(wish.member)
     new = identity.NewToken(role, wish.label, now, now + wish.valid_s, member)
     async with access.site.database.transaction() as tx:
-        token = await identity.make_token(tx, new)
-        what = f"role {role}, {token[: identity.PREFIX]}"
-        await identity.note(tx, access.caller.prefix, "token", what, now=now)
+        token = await identity.grant_token(tx, new, access.caller.prefix)
     return NewTokenView(token=token, expires_at=new.expires_at)
 
 

@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from meterseal_aggregator.identity.model import NameTaken, NoSuchMember
+from meterseal_aggregator.identity.model import NameTaken, NoSuchMember, TokenRefused
 from meterseal_aggregator.registry.model import Refused, Trouble
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto.errors import Unavailable
@@ -39,6 +39,7 @@ _TROUBLES: Final[dict[Trouble, HTTPStatus]] = {
     Trouble.OVERLAP: HTTPStatus.CONFLICT,
     Trouble.TOO_SOON: HTTPStatus.CONFLICT,
     Trouble.KEY_USED: HTTPStatus.CONFLICT,
+    Trouble.AGENT_TAKEN: HTTPStatus.CONFLICT,
 }
 
 _log = structlog.get_logger(__name__)
@@ -138,6 +139,9 @@ def problem_of(error: Exception) -> Problem:
             return Problem(_TROUBLES[error.trouble], error.trouble.value, error.detail)
         case NoSuchMember():
             return Problem(HTTPStatus.NOT_FOUND, "not-found", str(error))
+        case TokenRefused():
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
+            return Problem(status, "bad-request", str(error))
         case NameTaken():
             return Problem(HTTPStatus.CONFLICT, "name-taken", str(error))
         case RequestValidationError():
@@ -187,7 +191,7 @@ def install(app: FastAPI) -> None:
         return problem_of(error).response()
 
     for kind in (
-        Problem, Refused, NoSuchMember, NameTaken, RequestValidationError,
+        Problem, Refused, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
         HTTPException, Unavailable, Rotten, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)
