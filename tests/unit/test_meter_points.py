@@ -23,11 +23,13 @@ from tests.support.enrolling import (
 LATER = SLOT + 900
 
 
-async def _enrol(registry: Registry, *serials: str, at: int = SLOT) -> list[MeterId]:
+async def _enrol(
+    registry: Registry, *serials: str, at: int = SLOT, agent: str = "home-1"
+) -> list[MeterId]:
     start = RegisterStart(EXPORT, 900, 50, at)
     meters = (a_meter(serial, registers=(start,)) for serial in serials)
     key = a_key(f"since {at}")
-    request = a_request(await registry.code(), *meters, key=key)
+    request = a_request(await registry.code(agent=agent), *meters, key=key)
     text = await registry.enrol(request, max(at, NOW))
     found = EnrolmentAnswer.from_json(text).meters
     return [MeterId(bytes.fromhex(meter.meter)) for meter in found]
@@ -71,12 +73,12 @@ async def test_a_second_meter_at_a_point_is_refused_until_the_first_is_removed(
     async with a_registry(tmp_path) as registry:
         (first,) = await _enrol(registry, "A")
         with pytest.raises(Refused, match="take it out of service") as refused:
-            await _enrol(registry, "B")
+            await _enrol(registry, "B", agent="home-2")
         assert refused.value.trouble is Trouble.OVERLAP
         await _remove(registry, first, LATER)
         with pytest.raises(Refused):
-            await _enrol(registry, "B", at=SLOT)
-        (second,) = await _enrol(registry, "B", at=LATER)
+            await _enrol(registry, "B", at=SLOT, agent="home-2")
+        (second,) = await _enrol(registry, "B", at=LATER, agent="home-2")
         assert (await _where(registry, second)).meter_point_id == registry.point
 
 

@@ -110,7 +110,7 @@ async def test_a_refused_call_leaves_nothing_and_the_code_good(tmp_path: Path) -
         await registry.enrol(first)
         async with registry.db.transaction() as tx:
             point = await add_meter_point(tx, "Home 2", now=NOW)
-        code = await registry.code(meter_point_id=point)
+        code = await registry.code(meter_point_id=point, agent="home-2")
         with pytest.raises(Refused) as refused:
             await registry.enrol(a_request(code, a_meter("NEW"), a_meter("A")))
         assert refused.value.trouble is Trouble.SERIAL_TAKEN

@@ -135,6 +135,12 @@ class DeviceAuthority:
         )
 
 
+def same_key(csr_pem: str, certificate_pem: str) -> bool:
+    """Tell whether a request is for the key a certificate of ours is for; raises Refused."""
+    certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
+    return _open(csr_pem).public_key() == certificate.public_key()
+
+
 def _open(csr_pem: str) -> x509.CertificateSigningRequest:
     csr = _parse(csr_pem) if len(csr_pem) <= MAX_CSR_BYTES else None
     if csr is None:

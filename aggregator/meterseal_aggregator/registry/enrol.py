@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meterseal_aggregator.registry import rekey, write
-from meterseal_aggregator.registry.authority import DeviceAuthority
+from meterseal_aggregator.registry.authority import DeviceAuthority, same_key
 from meterseal_aggregator.registry.model import (
     Claim,
     CodeGrant,
@@ -26,7 +26,12 @@ from meterseal_aggregator.registry.model import (
     Trouble,
 )
 from meterseal_aggregator.registry.request import Checked, check, identity
-from meterseal_aggregator.registry.store import agent_meters, claims
+from meterseal_aggregator.registry.store import (
+    agent_keys,
+    agent_meters,
+    agent_serves,
+    claims,
+)
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.enrolment import (
     EnrolledMeter,
@@ -115,6 +120,7 @@ async def _enrol(
     terms: NetworkTerms,
     moment: Moment,
 ) -> _Enrolled:
+    await _check_agent(tx, checked, grant.agent)
     given = [
         (MeterId(secrets.token_bytes(METER_ID_BYTES)), meter)
         for meter in checked.request.meters
@@ -137,6 +143,17 @@ async def _enrol(
     # Told although new: a request sent again with registers read anew starts right.
     heads = [_head(r.meter, r.register, Head(0, r.link, r.at, r.value)) for r in opened]
     return [EnrolledMeter(wish.serial, meter.hex()) for meter, wish in given], heads
+
+
+async def _check_agent(tx: Transaction, checked: Checked, agent: str) -> None:
+    """Let an agent that serves meters enrol more only with its own two keys."""
+    if not await agent_serves(tx, agent):
+        return
+    certificate, seal_keys = await agent_keys(tx, agent)
+    if seal_keys != {checked.public.raw} or not same_key(
+        checked.request.csr_pem, certificate
+    ):
+        raise write.agent_taken(agent)
 
 
 async def _install(

@@ -27,6 +27,7 @@ class Trouble(StrEnum):
     OVERLAP = "overlap"
     TOO_SOON = "too-soon"
     KEY_USED = "key-used"
+    AGENT_TAKEN = "agent-taken"
 
 
 class Refused(Exception):

@@ -203,6 +203,33 @@ async def registers(tx: Transaction, meter: bytes) -> list[MeterRegister]:
     return [MeterRegister(*row) for row in rows]
 
 
+async def agent_serves(tx: Transaction, agent: str) -> bool:
+    """Tell whether an agent serves a meter now, anywhere."""
+    rows = await tx.rows(
+        "SELECT 1 FROM meters WHERE agent = ? AND removed_at IS NULL LIMIT 1", (agent,)
+    )
+    return bool(rows)
+
+
+async def agent_keys(tx: Transaction, agent: str) -> tuple[str, set[bytes]]:
+    """Return an agent's last certificate, PEM, and the seal keys in force on its meters.
+
+    The agent must have been enrolled.
+    """
+    ((pem,),) = await tx.rows(
+        "SELECT json_extract(answer, '$.certificate_pem') FROM enrolments"
+        " WHERE agent = ? ORDER BY id DESC LIMIT 1",
+        (agent,),
+    )
+    rows = await tx.rows(
+        "SELECT k.public FROM meters m JOIN meter_keys k ON k.meter_id = m.id"
+        " JOIN key_spans s ON s.key_id = k.id AND s.to_seq IS NULL"
+        " WHERE m.agent = ? AND m.removed_at IS NULL",
+        (agent,),
+    )
+    return str(pem), {row[0] for row in rows}
+
+
 async def agent_meters(
     tx: Transaction, agent: str, meter_point_id: int
 ) -> dict[str, MeterId]:

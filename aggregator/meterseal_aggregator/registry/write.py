@@ -19,7 +19,11 @@ from meterseal_aggregator.registry.model import (
     Tenancy,
     Trouble,
 )
-from meterseal_aggregator.registry.store import meter_point, meter_point_named
+from meterseal_aggregator.registry.store import (
+    agent_serves,
+    meter_point,
+    meter_point_named,
+)
 from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_proto.seal import Head
 from meterseal_proto.units import MeterId, RegisterId
@@ -144,7 +148,12 @@ async def end_certification(tx: Transaction, meter_point_id: int, *, at: int) ->
 async def keep_code(
     tx: Transaction, code: str, grant: CodeGrant, *, created_at: int
 ) -> int:
-    """Keep the hash of a one-time code with what it grants; `grant.code_id` is ignored."""
+    """Keep the hash of a one-time code with what it grants; `grant.code_id` is ignored.
+
+    Raises Refused (AGENT_TAKEN) for an enrolment of an agent that serves meters.
+    """
+    if grant.kind is CodeKind.ENROLMENT and await agent_serves(tx, grant.agent):
+        raise agent_taken(grant.agent)
     sql = (
         "INSERT INTO enrolment_codes (digest, kind, agent, meter_point_id, capacity_w,"
         " created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
@@ -154,6 +163,15 @@ async def keep_code(
         grant.capacity_w, created_at, grant.expires_at,
     )  # fmt: skip
     return await _insert(tx, sql, row, "this code exists already; make another")
+
+
+def agent_taken(agent: str) -> Refused:
+    """Return the refusal of a second device under one agent's name."""
+    return Refused(
+        Trouble.AGENT_TAKEN,
+        f"agent {agent!r} serves meters already; choose another name, or ask for a"
+        " replacement code if its device is dead",
+    )
 
 
 async def code(tx: Transaction, text: str) -> CodeGrant | None:
