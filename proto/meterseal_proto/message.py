@@ -84,7 +84,7 @@ def _any_seal(payload: bytes, network: bytes) -> Seal:
         raise Malformed(f"a seal is an array of {_FIELDS}")
     version, meter, register, first, step, seq, prev, signature, rows = fields
     if type(version) is not int or version != SEAL_VERSION:
-        raise Malformed(f"seal version {version!r}, only {SEAL_VERSION} is known")
+        raise Malformed(f"seal version: only {SEAL_VERSION} is known")
     start = _uint(first, "first", MAX_COUNT_63)
     span = _step(step)
     records, salts = _records(rows, start, span)

@@ -7,17 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.intake import store
+from meterseal_aggregator.intake import keep, store
 from meterseal_aggregator.intake.batch import Intake, Notary
-from meterseal_aggregator.intake.keep import EVIDENCE_PAYLOAD, EVIDENCE_ROWS
+from meterseal_aggregator.intake.keep import (
+    EVIDENCE_DETAIL,
+    EVIDENCE_PAYLOAD,
+    EVIDENCE_ROWS,
+)
 from meterseal_aggregator.intake.port import Incoming
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_aggregator.translog.store import Rotten
+from meterseal_proto.encoding import encode
+from meterseal_proto.entry import seal_entry
 from meterseal_proto.errors import Reason, Unavailable
 from meterseal_proto.intervals import Interval
 from meterseal_proto.keys import Algorithm
 from meterseal_proto.receipt import MAX_ANSWERS
-from tests.support.devices import BEGAN_AT, GENESIS, device, enrol, rotate
+from tests.support.devices import BEGAN_AT, CAPACITY_W, GENESIS, device, enrol, rotate
 from tests.support.frontdesk import RECEIPT_KEY, front_desk
 from tests.support.misdeeds import HISTORY, MISDEEDS, OTHER_KEY, high_s
 
@@ -207,6 +213,67 @@ async def test_evidence_of_an_agent_is_limited_a_day_and_then_counted(
         desk.now += 86_400
         await desk.take(Incoming("pi-9", b"tomorrow", None))
         assert await desk.count("quarantine") == EVIDENCE_ROWS + 2
+
+
+async def test_a_sentence_about_a_message_is_short_whatever_the_message(
+    tmp_path: Path,
+) -> None:
+    async with front_desk(tmp_path) as desk:
+        await desk.take(Incoming("pi-9", encode([bytes(60_000)] + [0] * 8), None))
+        await desk.take(Incoming("pi-9", encode({"k" * 60_000: 1}), None))
+        rows = await desk.rows("SELECT detail, length(payload) FROM quarantine")
+        assert len(rows) == 2
+        assert all(len(detail) <= EVIDENCE_DETAIL for detail, _ in rows)
+        booked = sum(len(detail) + length for detail, length in rows)
+        assert await desk.rows("SELECT kept_bytes FROM refusals") == [(booked,)]
+
+
+async def test_both_of_two_contradicting_seals_are_kept_whatever_else_was_sent(
+    tmp_path: Path,
+) -> None:
+    one = device()
+    async with front_desk(tmp_path, [one]) as desk:
+        junk = [Incoming("pi-1", b"%d" % n, None) for n in range(EVIDENCE_ROWS)]
+        await desk.take(*junk)
+        seals = [one.seal(one.records([n])) for n in range(6)]
+        await desk.take(seals[0].by("pi-1"))
+        await desk.take(*(s.by("pi-1") for s in seals[1:4]))
+        await desk.take(*(s.by("pi-1") for s in seals[4:]))
+        kept = await desk.rows("SELECT payload FROM quarantine WHERE reason = 11")
+        assert len(kept) == 1, "one contradiction is proof, five are not more of it"
+        assert kept[0][0] in {s.payload for s in seals[1:4]}
+        seen = await desk.rows("SELECT seen, kept FROM refusals WHERE reason = 11")
+        assert seen == [(5, 1)]
+
+
+async def test_of_quarantined_seals_beyond_the_days_limit_the_headers_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = device()
+    async with front_desk(tmp_path, [one]) as desk:
+        sent = []
+        for _ in range(4):
+            sent.append(one.seal(one.records([1, 2, CAPACITY_W])))
+            one.answered(sent[-1], Reason.CAPACITY)
+        monkeypatch.setattr(keep, "LINK_BYTES", 3 * len(sent[0].payload))
+        await desk.take(
+            Incoming("pi-1", b"junk", None), *(s.by("pi-1") for s in sent[:3])
+        )
+        answers = await desk.answers(sent[3].by("pi-1"))
+        assert answers == {sent[3].digest: "capacity"}
+        rows = await desk.rows(
+            "SELECT payload, hash FROM quarantine WHERE chained = 1 ORDER BY seq"
+        )
+        assert [digest for _, digest in rows] == [s.digest for s in sent]
+        assert [payload for payload, _ in rows] == [
+            *(s.payload for s in sent[:2]),
+            *(seal_entry(s.seal.header, s.seal.signature) for s in sent[2:]),
+        ]
+        counted = "SELECT seen, kept FROM refusals WHERE reason = 16"
+        assert await desk.rows(counted) == [(4, 2)]
+        again = await desk.answers(*(s.by("pi-1") for s in sent))
+        assert set(again.values()) == {"capacity"}
+        assert await desk.answers(one.tell(3).by("pi-1")) != {}
 
 
 async def test_a_crash_before_the_commit_leaves_nothing(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """What a judged batch leaves behind, as rows: the same few statements for any size.
 
 Accepted seals become a log entry, a seal, its readings and salts; chains move on; what
-was not accepted is kept as evidence, the unsigned part of it within a daily limit an
-agent. Everything happens in the caller's transaction. This module must never decide
+was not accepted is kept as evidence within daily limits an agent, and beyond them counted.
+Two things are kept whatever the limits say: the header of every link of a chain, and the
+first seal that contradicts another of the same register and number. Everything happens in the caller's transaction. This module must never decide
 what is acceptable, and never write a row that a verdict did not ask for.
 """
 
@@ -10,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from meterseal_aggregator.intake.accept import Fate
 from meterseal_aggregator.intake.judge import Judged, Spoiled
@@ -25,6 +26,11 @@ EVIDENCE_BYTES: Final = 256 * 1024
 """Bytes of them kept of an agent a day: 50 of our largest seals."""
 EVIDENCE_PAYLOAD: Final = 8_192
 """Bytes kept of one refused message: every seal is shorter."""
+EVIDENCE_DETAIL: Final = 200
+"""Characters kept of the sentence that says why: no message makes it longer."""
+LINK_BYTES: Final = 1024 * 1024
+"""Bytes of quarantined seals kept whole of an agent a day, 200 of the largest; of those
+beyond, header and signature are kept, as a log entry has them."""
 DAY_S: Final = 86_400
 
 _SEAL_ENTRY: Final = bytes((EntryType.SEAL, ENTRY_VERSION))
@@ -56,9 +62,15 @@ _EQUIVOCATIONS: Final = """
 INSERT INTO equivocations (register_id, hash, from_at, to_at, seq, received_at)
 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
-_USED: Final = """
-SELECT agent, sum(kept), sum(kept_bytes) FROM refusals
-WHERE day = ? AND agent IN ({marks}) GROUP BY agent
+_USED: Final = f"""
+SELECT agent, reason IN ({", ".join(str(int(r)) for r in Reason if r.advances)}),
+  sum(kept), sum(kept_bytes)
+FROM refusals WHERE day = ? AND agent IN ({{marks}}) GROUP BY 1, 2
+"""  # noqa: S608 - our own numbers
+_CONTRADICTED: Final = """
+WITH asked (register_id, seq) AS (VALUES {pairs})
+SELECT DISTINCT a.register_id, a.seq FROM asked a JOIN quarantine q
+  ON q.reason = 11 AND q.register_id = a.register_id AND q.seq = a.seq
 """
 _REFUSALS: Final = """
 INSERT INTO refusals (day, agent, reason, seen, kept, kept_bytes) VALUES (?, ?, ?, ?, ?, ?)
@@ -73,6 +85,28 @@ Lap = Callable[[str], None]
 _Row = tuple[Any, ...]
 
 
+class Exhibit(NamedTuple):
+    """A message that was not accepted: its row of evidence, if a day's limit allows.
+
+    `at_least` is the payload kept beyond the limit: a link's header and signature.
+    """
+
+    agent: str
+    reason: Reason
+    row: _Row
+    at_least: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """What it takes of the day's limit: payload and detail, in bytes."""
+        return len(self.row[6]) + len(self.row[5].encode())
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The register's row and the sequence number."""
+        return self.row[0], self.row[2]
+
+
 @dataclass(slots=True)
 class Rows:
     """The rows of a batch, by table; see `sort_out` and `keep`."""
@@ -80,27 +114,27 @@ class Rows:
     accepted: list[Judged] = field(default_factory=list)
     entries: list[bytes] = field(default_factory=list)
     heads: dict[int, _Row] = field(default_factory=dict)
-    links: list[_Row] = field(default_factory=list)
     steps: list[_Row] = field(default_factory=list)
     equivocations: list[_Row] = field(default_factory=list)
-    refused: list[tuple[str, Reason, _Row]] = field(default_factory=list)
-    """Agent, reason and the row of evidence, if the day's limit allows."""
+    exhibits: list[Exhibit] = field(default_factory=list)
     uncounted: list[tuple[str, Reason]] = field(default_factory=list)
     """Agent and reason of what is counted only."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """What of each agent's refused messages may still be kept today."""
+    """What of each agent's messages may still be kept today: links apart from the rest."""
 
-    used: dict[str, tuple[int, int]]
+    used: dict[tuple[str, bool], tuple[int, int]]
 
-    def take(self, agent: str, size: int) -> bool:
-        """Tell whether another message of `size` bytes is kept, and book it."""
-        rows, kept = self.used.get(agent, (0, 0))
-        if rows >= EVIDENCE_ROWS or kept + size > EVIDENCE_BYTES:
+    def take(self, one: Exhibit) -> bool:
+        """Tell whether another exhibit is kept whole, and book it."""
+        links = one.reason.advances
+        rows, kept = self.used.get((one.agent, links), (0, 0))
+        most = LINK_BYTES if links else EVIDENCE_BYTES
+        if kept + one.size > most or (rows >= EVIDENCE_ROWS and not links):
             return False
-        self.used[agent] = (rows + 1, kept + size)
+        self.used[one.agent, links] = (rows + 1, kept + one.size)
         return True
 
 
@@ -118,8 +152,8 @@ def sort_out(judged: Iterable[Judged], spoiled: Iterable[Spoiled], now: int) -> 
             _refuse(rows, one, now)
     for agent, payload, reason, detail in spoiled:
         digest, kept = sha256(payload).digest(), payload[:EVIDENCE_PAYLOAD]
-        row = (None, agent, None, 0, reason, detail, kept, digest, now)
-        rows.refused.append((agent, reason, row))
+        row = (None, agent, None, 0, reason, _short(detail), kept, digest, now)
+        rows.exhibits.append(Exhibit(agent, reason, row))
     # Neighbours in a register's order are neighbours in every index; seqs stay in order.
     rows.accepted.sort(key=_register_id)
     rows.entries = [
@@ -130,7 +164,7 @@ def sort_out(judged: Iterable[Judged], spoiled: Iterable[Spoiled], now: int) -> 
 
 
 async def keep(tx: Transaction, rows: Rows, now: int, lap: Lap) -> None:
-    """Write the rows; at most eleven statements, however many messages there were."""
+    """Write the rows; at most twelve statements, however many messages there were."""
     if rows.accepted:
         entry_ids = await translog.append(tx, rows.entries)
         lap("log")
@@ -138,10 +172,8 @@ async def keep(tx: Transaction, rows: Rows, now: int, lap: Lap) -> None:
     await tx.many(_HEADS, list(rows.heads.values()))
     await tx.many(_STEPS, rows.steps)
     await tx.many(_EQUIVOCATIONS, rows.equivocations)
-    evidence = list(rows.links)
-    if rows.refused or rows.uncounted:
-        evidence += await _count(tx, rows, now // DAY_S)
-    await tx.many(_QUARANTINE, evidence)
+    if rows.exhibits or rows.uncounted:
+        await tx.many(_QUARANTINE, await _count(tx, rows, now // DAY_S))
     lap("rows")
 
 
@@ -183,17 +215,18 @@ def _move(rows: Rows, one: Judged) -> None:
 
 
 def _link(rows: Rows, one: Judged, now: int) -> None:
-    """A quarantined seal: evidence that is always whole, for later seals point to it."""
+    """A quarantined seal: its header is always kept, for later seals point to it."""
     offer, (_, reason, detail), chain, was = one
     assert chain is not None
     assert was is not None
     assert reason is not None
     header, register_id = offer.seal.header, chain.claim.register_id
     row = (
-        register_id, offer.agent, header.seq, 1, reason, detail, offer.payload,
+        register_id, offer.agent, header.seq, 1, reason, _short(detail), offer.payload,
         offer.digest, now,
     )  # fmt: skip
-    rows.links.append(row)
+    entry = _SEAL_ENTRY + offer.consensus + offer.seal.signature
+    rows.exhibits.append(Exhibit(offer.agent, reason, row, entry))
     if reason.rebases:
         last = offer.seal.records[-1].value
         step = (register_id, header.end, was.end, was.value, last, header.seq, reason)
@@ -219,40 +252,67 @@ def _refuse(rows: Rows, one: Judged, now: int) -> None:
             (register_id, digest, *span, header.seq, now) for span in sorted(spans)
         ]
     row = (
-        register_id, offer.agent, header.seq, 0, reason, detail, payload, digest, now
+        register_id, offer.agent, header.seq, 0, reason, _short(detail), payload, digest,
+        now,
     )  # fmt: skip
-    rows.refused.append((offer.agent, reason, row))
+    rows.exhibits.append(Exhibit(offer.agent, reason, row))
+
+
+def _short(detail: str) -> str:
+    return detail[:EVIDENCE_DETAIL]
 
 
 async def _count(tx: Transaction, rows: Rows, day: int) -> list[_Row]:
-    """Count what was refused today and return the evidence that may still be kept."""
-    agents = sorted({agent for agent, _, _ in rows.refused})
-    budget = Budget(await _used(tx, agents, day) if agents else {})
+    """Count what was not accepted today and return the evidence that is kept."""
+    budget = Budget(await _used(tx, rows.exhibits, day))
+    first = await _not_contradicted(tx, rows.exhibits)
     seen = Counter(rows.uncounted)
     kept: Counter[tuple[str, Reason]] = Counter()
     size: Counter[tuple[str, Reason]] = Counter()
     evidence = []
-    for agent, reason, row in rows.refused:
-        seen[agent, reason] += 1
-        length = len(row[6])
-        if budget.take(agent, length):
-            kept[agent, reason] += 1
-            size[agent, reason] += length
-            evidence.append(row)
+    for one in rows.exhibits:
+        name = (one.agent, one.reason)
+        seen[name] += 1
+        row = one.row
+        if budget.take(one) or (
+            one.reason is Reason.EQUIVOCATION and one.place in first
+        ):
+            first.discard(one.place)
+            kept[name] += 1
+            size[name] += one.size
+        elif one.at_least is not None:
+            row = (*row[:6], one.at_least, *row[7:])
+        else:
+            continue
+        evidence.append(row)
     counts = [
-        (day, agent, reason, count, kept[agent, reason], size[agent, reason])
-        for (agent, reason), count in seen.items()
+        (day, *name, count, kept[name], size[name]) for name, count in seen.items()
     ]
     await tx.many(_REFUSALS, counts)
     return evidence
 
 
 async def _used(
-    tx: Transaction, agents: Sequence[str], day: int
-) -> dict[str, tuple[int, int]]:
+    tx: Transaction, exhibits: Sequence[Exhibit], day: int
+) -> dict[tuple[str, bool], tuple[int, int]]:
+    agents = sorted({one.agent for one in exhibits})
+    if not agents:
+        return {}
     marks = ", ".join("?" * len(agents))
-    found = await tx.rows(
-        _USED.format(marks=marks),
-        (day, *agents),
+    found = await tx.rows(_USED.format(marks=marks), (day, *agents))
+    return {(agent, bool(links)): (rows, size) for agent, links, rows, size in found}
+
+
+async def _not_contradicted(
+    tx: Transaction, exhibits: Sequence[Exhibit]
+) -> set[tuple[int, int]]:
+    """Return the places that are contradicted here for the first time."""
+    places = {one.place for one in exhibits if one.reason is Reason.EQUIVOCATION}
+    if not places:
+        return places
+    pairs = ", ".join(["(?, ?)"] * len(places))
+    known = await tx.rows(
+        _CONTRADICTED.format(pairs=pairs),
+        [value for place in places for value in place],
     )
-    return {agent: (rows, size) for agent, rows, size in found}
+    return places - {(register_id, seq) for register_id, seq in known}

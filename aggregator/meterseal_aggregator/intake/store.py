@@ -127,7 +127,10 @@ class StoredSeal:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A message that was not accepted; `payload` as it came, or its beginning."""
+    """A message that was not accepted; `payload` as it came, or its beginning.
+
+    A chained one's payload is, beyond the day's limit, a log entry: header and signature.
+    """
 
     id: int
     register_id: int | None

@@ -102,7 +102,8 @@ END;
 
 -- Evidence of what was not accepted. chained: validly signed, so its header is a link of
 -- the register's chain; then hash is the header hash. Otherwise hash is the header hash
--- (EQUIVOCATION) or SHA-256 of the payload as it came, whose beginning is kept.
+-- (EQUIVOCATION) or SHA-256 of the payload as it came, whose beginning is kept. Beyond a
+-- day's limit a link's payload is its header and signature, as a log entry has them.
 CREATE TABLE quarantine (
   id INTEGER PRIMARY KEY,
   register_id INTEGER REFERENCES registers (id),
@@ -119,6 +120,8 @@ CREATE TABLE quarantine (
 ) STRICT;
 
 CREATE UNIQUE INDEX quarantine_links ON quarantine (register_id, seq) WHERE chained = 1;
+
+CREATE INDEX quarantine_contradictions ON quarantine (register_id, seq) WHERE reason = 11;
 
 CREATE TRIGGER quarantine_is_never_changed
 BEFORE UPDATE ON quarantine
