@@ -86,13 +86,13 @@ async def _migrate(house: "House", _options: argparse.Namespace) -> int:
 async def _enrol(house: "House", options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from meterseal_aggregator.app.deeds import EnrolWish, enrol
+    from meterseal_aggregator.app.deeds import EnrolRequest, enrol
     from meterseal_aggregator.registry.enrol import CODE_VALID_S
     from meterseal_aggregator.registry.model import CodeKind
 
     made = await enrol(
         house,
-        EnrolWish(
+        EnrolRequest(
             member=options.member,
             point=options.point or options.member,
             agent=options.agent,
@@ -114,11 +114,11 @@ async def _enrol(house: "House", options: argparse.Namespace) -> int:
 
 
 async def _token(house: "House", options: argparse.Namespace) -> int:
-    from meterseal_aggregator.app.deeds import TokenWish, make_token
+    from meterseal_aggregator.app.deeds import TokenRequest, make_token
     from meterseal_aggregator.identity.model import Role
 
     label = options.label or options.role
-    wish = TokenWish(Role(options.role), options.member, label, options.days)
+    wish = TokenRequest(Role(options.role), options.member, label, options.days)
     token = await make_token(house, wish)
     print(json.dumps({"token": token, "role": options.role}) if options.json else token)
     return 0
@@ -188,7 +188,7 @@ async def _fsck(house: "House", _options: argparse.Namespace) -> int:
     from meterseal_aggregator.translog.fsck import check
 
     async with house.database.reading() as tx:
-        report = await check(tx, house.box.log.vkey)
+        report = await check(tx, house.keys.log.vkey)
     if report.difference is not None:
         return _fail(report.difference)
     print(f"{report.entries} entries, {report.checkpoints} checkpoints: no difference")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.app.strongbox import open_strongbox
+from meterseal_aggregator.app.keys import open_keys
 from meterseal_aggregator.config import Config
 
 FOUNDERS = 4
@@ -20,9 +20,9 @@ def _found(
     told: "multiprocessing.Queue[tuple[str, ...]]",
 ) -> None:
     start.wait(20)
-    box = open_strongbox(Config(data_dir=folder), real_now=NOW)
-    receipt = box.receipt.public_key().public_bytes_raw().hex()
-    told.put((box.log.vkey, box.genesis.network.hex(), receipt, box.authority.pem))
+    keys = open_keys(Config(data_dir=folder), real_now=NOW)
+    receipt = keys.receipt.public_key().public_bytes_raw().hex()
+    told.put((keys.log.vkey, keys.genesis.network.hex(), receipt, keys.authority.pem))
 
 
 @pytest.mark.parametrize("round_", range(ROUNDS))
@@ -40,8 +40,8 @@ def test_founders_at_once_found_one_network(tmp_path: Path, round_: int) -> None
         founder.join(20)
         assert founder.exitcode == 0, round_
     assert len(networks) == 1
-    box = open_strongbox(Config(data_dir=tmp_path), real_now=NOW)
-    assert {box.log.vkey} == {network[0] for network in networks}
+    keys = open_keys(Config(data_dir=tmp_path), real_now=NOW)
+    assert {keys.log.vkey} == {network[0] for network in networks}
     names = {path.name for path in (tmp_path / "keys").iterdir()}
     assert names == {
         "device-ca-key.pem", "device-ca.pem", "genesis.json", "log.pem", "receipt.pem",

@@ -46,7 +46,7 @@ class Door:
         tls = ec.generate_private_key(ec.SECP256R1())
         csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
         pem = csr.sign(tls, SHA256()).public_bytes(Encoding.PEM).decode()
-        terms = replace(TERMS, authority=self.house.box.authority)
+        terms = replace(TERMS, authority=self.house.keys.authority)
         async with self.house.database.transaction() as tx:
             held = await tx.rows("SELECT id FROM meter_points WHERE name = ?", (name,))
             point = held[0][0] if held else None
@@ -71,7 +71,7 @@ class Door:
         self, mine: Path | None, best: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     ) -> bool:
         """Tell whether a client with this certificate is greeted; it keeps no ticket."""
-        context = ssl.create_default_context(cafile=str(self.house.box.ca_file))
+        context = ssl.create_default_context(cafile=str(self.house.keys.ca_file))
         context.maximum_version = best
         if mine is not None:
             context.load_cert_chain(mine)

@@ -26,7 +26,7 @@ HEALED: Final = 10
 
 async def audit(house: House) -> list[Finding]:
     """Return every room's findings, by the invariant's number."""
-    vkey, genesis = house.box.log.vkey, house.box.genesis
+    vkey, genesis = house.keys.log.vkey, house.keys.genesis
 
     async def log(tx: Transaction) -> list[Finding]:
         return [await _log(tx, vkey)]

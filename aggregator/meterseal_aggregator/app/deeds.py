@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from meterseal_aggregator.app.house import House
-from meterseal_aggregator.app.strongbox import keep_new
+from meterseal_aggregator.app.keys import keep_new
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import MemberId, Role
 from meterseal_aggregator.parameters import store as parameters
@@ -33,7 +33,7 @@ DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class EnrolWish:
+class EnrolRequest:
     """A home to prepare: who, where, which agent, how much power is plausible, certified.
 
     `from_at` is when the tenancy and certification begin, in the network's Unix seconds;
@@ -62,7 +62,7 @@ class Enrolled:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenWish:
+class TokenRequest:
     """A token to make: its role, for which member, what for, and for how many days."""
 
     role: Role
@@ -71,45 +71,52 @@ class TokenWish:
     days: int
 
 
-async def enrol(house: House, wish: EnrolWish) -> Enrolled:
+async def enrol(house: House, request: EnrolRequest) -> Enrolled:
     """Make the member, the meter point, tenancy and certification where missing, and a code.
 
     Raises Refused, also for an agent's name that cannot stand in a topic.
     """
     try:
-        check_name(wish.agent)
+        check_name(request.agent)
     except ValueError as error:
         raise Refused(Trouble.BAD_REQUEST, str(error)) from None
     now, real = int(house.now()), int(house.real_now())
-    begin = now - now % DAY_S if wish.from_at is None else wish.from_at
+    begin = now - now % DAY_S if request.from_at is None else request.from_at
     code = new_code()
     async with house.database.transaction() as tx:
-        member = await _member(tx, wish.member, real)
-        point = await _point(tx, wish.point, now)
-        await _settle(tx, wish, member, point, begin)
+        member = await _member(tx, request.member, real)
+        point = await _point(tx, request.point, now)
+        await _settle(tx, request, member, point, begin)
         grant = CodeGrant(
-            0, wish.kind, wish.agent, point, wish.capacity_w, real + wish.valid_s
+            0,
+            request.kind,
+            request.agent,
+            point,
+            request.capacity_w,
+            real + request.valid_s,
         )
         await write.keep_code(tx, code, grant, created_at=real)
-        what = f"agent {wish.agent} at meter point {point}"
-        await identity.note(tx, operator(), f"code-{wish.kind.value}", what, now=real)
-    return Enrolled(code, member, point, wish.agent, grant.expires_at)
+        what = f"agent {request.agent} at meter point {point}"
+        await identity.note(
+            tx, operator(), f"code-{request.kind.value}", what, now=real
+        )
+    return Enrolled(code, member, point, request.agent, grant.expires_at)
 
 
-async def make_token(house: House, wish: TokenWish) -> str:
+async def make_token(house: House, request: TokenRequest) -> str:
     """Make a token and return it, once. Raises TokenRefused, Refused for the member."""
     real = int(house.real_now())
     async with house.database.transaction() as tx:
         member_id = None
-        if wish.member is not None:
-            known = await identity.member_named(tx, wish.member)
+        if request.member is not None:
+            known = await identity.member_named(tx, request.member)
             if known is None:
                 raise Refused(
-                    Trouble.NOT_FOUND, f"there is no member named {wish.member!r}"
+                    Trouble.NOT_FOUND, f"there is no member named {request.member!r}"
                 )
             member_id = known.id
         new = identity.NewToken(
-            wish.role, wish.label, real, real + wish.days * DAY_S, member_id
+            request.role, request.label, real, real + request.days * DAY_S, member_id
         )
         return await identity.grant_token(tx, new, operator())
 
@@ -141,7 +148,7 @@ async def issue_certificate(
     Raises Refused, and Unavailable when the file is there or cannot be written.
     """
     real = int(house.real_now())
-    pem = house.box.authority.issue(name, server=server, real_now=real)
+    pem = house.keys.authority.issue(name, server=server, real_now=real)
     try:
         keep_new(path, pem)
     except FileExistsError:
@@ -172,7 +179,7 @@ async def _point(tx: Transaction, name: str, now: int) -> int:
 
 
 async def _settle(
-    tx: Transaction, wish: EnrolWish, member: MemberId, point: int, begin: int
+    tx: Transaction, request: EnrolRequest, member: MemberId, point: int, begin: int
 ) -> None:
     """Begin the tenancy and the certification where none is open yet."""
     held = await registry.tenancies(tx, meter_point_id=point)
@@ -180,16 +187,16 @@ async def _settle(
     if tenants - {member}:
         raise Refused(
             Trouble.OVERLAP,
-            f"meter point {wish.point!r} has another tenant; end that tenancy first",
+            f"meter point {request.point!r} has another tenant; end that tenancy first",
         )
     if not tenants:
         await write.begin_tenancy(tx, Tenancy(member, point, begin, None))
-    if wish.certified_w is not None:
+    if request.certified_w is not None:
         certified = await registry.certified_w(tx, point)
         if certified is None:
-            await write.certify(tx, point, wish.certified_w, from_at=begin)
-        elif certified != wish.certified_w:
+            await write.certify(tx, point, request.certified_w, from_at=begin)
+        elif certified != request.certified_w:
             raise Refused(
                 Trouble.OVERLAP,
-                f"{wish.point!r} is certified for {certified} W already",
+                f"{request.point!r} is certified for {certified} W already",
             )

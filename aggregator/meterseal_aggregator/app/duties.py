@@ -31,7 +31,7 @@ async def sequence(house: House) -> int:
     total = 0
     while True:
         now = int(house.now())
-        done = await sequencer.run_once(house.database, house.box.log, now)
+        done = await sequencer.run_once(house.database, house.keys.log, now)
         total += done.added
         if not done.more:
             return total
@@ -44,7 +44,7 @@ async def validate(house: House) -> int:
 
 async def credit(house: House) -> int:
     """Mint what is final; returns how many slots were decided."""
-    network = house.box.genesis.network
+    network = house.keys.genesis.network
     return await until_idle(
         lambda: mint.run_once(house.database, network, int(house.now()))
     )

@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 
 from meterseal_aggregator.app.house import House
-from meterseal_aggregator.app.strongbox import keep
+from meterseal_aggregator.app.keys import keep
 from meterseal_aggregator.registry import revoked
 
 PERIOD_S: Final = 2.0
@@ -37,12 +37,12 @@ class Gate:
         self._version = -1
         self._known: frozenset[int] = frozenset()
         self._number = 0
-        folder = house.box.ca_file
+        folder = house.keys.ca_file
         self._list = folder.with_name("device-ca.crl")
         name = (house.config.mqtt.advertise or "").rpartition(":")[0]
         real_now = int(house.real_now())
         path = folder.with_name("mqtt-server.pem")
-        keep(path, house.box.authority.issue(name, server=True, real_now=real_now))
+        keep(path, house.keys.authority.issue(name, server=True, real_now=real_now))
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         # Before TLS 1.3 a session is taken up again without its certificate, for two
         # hours, and Python cannot forbid it. With 1.3 that needs a ticket: we give none.
@@ -78,7 +78,7 @@ class Gate:
 
     def _publish(self, serials: frozenset[int]) -> None:
         self._number += 1
-        authority = self._house.box.authority
+        authority = self._house.keys.authority
         keep(self._list, authority.revocation_list(serials, self._number))
         self.context.load_verify_locations(self._list)
         self._known = serials

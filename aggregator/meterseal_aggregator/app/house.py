@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from meterseal_aggregator.app.strongbox import Strongbox, open_strongbox
+from meterseal_aggregator.app.keys import NetworkKeys, open_keys
 from meterseal_aggregator.config import Config, ConfigError
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name
@@ -28,7 +28,7 @@ class House:
 
     config: Config
     database: Database
-    box: Strongbox
+    keys: NetworkKeys
     rate: ClockRate
 
     def now(self) -> float:
@@ -49,9 +49,9 @@ async def open_house(config: Config, *, upgrade: bool = False) -> AsyncIterator[
     """
     rate = _rate()
     _make_folder(config)
-    box = open_strongbox(config, real_now=int(time.time()))
+    keys = open_keys(config, real_now=int(time.time()))
     database = await Database.open(config.database)
-    house = House(config, database, box, rate)
+    house = House(config, database, keys, rate)
     try:
         if upgrade:
             await bring_up_to_date(house)

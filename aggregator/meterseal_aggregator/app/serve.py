@@ -18,11 +18,11 @@ from uuid import uuid4
 import structlog
 import uvicorn
 
+from meterseal_aggregator.app.api import WebParts, web_app
 from meterseal_aggregator.app.descriptors import raise_limit, share
 from meterseal_aggregator.app.duties import duties
 from meterseal_aggregator.app.gate import Gate
 from meterseal_aggregator.app.house import House
-from meterseal_aggregator.app.rooms import WebParts, web_app
 from meterseal_aggregator.app.webserver import WebBounds, WebServer
 from meterseal_aggregator.config import ConfigError
 from meterseal_aggregator.intake.batch import Intake, Notary
@@ -48,7 +48,7 @@ async def serve(house: House, say: Say) -> None:
     stop = _stop_on_signals()
     config = house.config
     intake = Intake(
-        house.database, Notary(house.box.genesis, house.box.receipt), house.now
+        house.database, Notary(house.keys.genesis, house.keys.receipt), house.now
     )
     gate = Gate(house) if config.mqtt.broker_url is None and config.mqtt.tls else None
     if gate is not None:
@@ -177,13 +177,13 @@ def broker_settings(house: House, url: str) -> BrokerSettings:
         tls=_client_tls(house) if tls else None,
         username=mqtt.username,
         password_file=mqtt.password_file,
-        share=house.box.broker_share,
+        share=house.keys.broker_share,
     )
 
 
 def _client_tls(house: House) -> ssl.SSLContext:
     mqtt = house.config.mqtt
-    ca = mqtt.broker_ca or house.box.ca_file
+    ca = mqtt.broker_ca or house.keys.ca_file
     try:
         context = ssl.create_default_context(cafile=str(ca))
         if mqtt.broker_tls is not None:

@@ -14,15 +14,9 @@ from meterseal_aggregator.registry import enrol, rekey
 from meterseal_aggregator.registry.model import Moment, Refused, Trouble
 from meterseal_aggregator.registry.request import MAX_NAME, MAX_REGISTERS, MAX_VALUE
 from meterseal_aggregator.web.auth import TheSite
-from meterseal_aggregator.web.shapes import Second, View, Watts, Wish
-from meterseal_proto.enrolment import (
-    MAX_METERS,
-    EnrolmentRequest,
-    MeterRequest,
-    RegisterStart,
-    Rotation,
-    Turn,
-)
+from meterseal_aggregator.web.shapes import RequestBody, Second, View, Watts
+from meterseal_proto import enrolment
+from meterseal_proto.enrolment import MAX_METERS, RegisterStart, Rotation, Turn
 from meterseal_proto.keys import PublicKey
 from meterseal_proto.units import MeterId, parse_obis
 
@@ -33,7 +27,7 @@ Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
 Short = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 
 
-class _Named(Wish):
+class _Named(RequestBody):
     """Something that names a register by its OBIS code, e.g. 1-0:2.8.0."""
 
     obis: Annotated[str, Field(alias="register", min_length=1, max_length=24)]
@@ -45,7 +39,7 @@ class _Named(Wish):
         return text
 
 
-class StartWish(_Named):
+class StartRequest(_Named):
     """A register as the installer read it: `value` at grid time `at`."""
 
     step: int
@@ -53,16 +47,18 @@ class StartWish(_Named):
     at: Second
 
 
-class MeterWish(Wish):
+class MeterRequest(RequestBody):
     """A meter to enrol."""
 
     serial: Short
     profile: Short
     capacity_w: Watts
-    registers: Annotated[list[StartWish], Field(min_length=1, max_length=MAX_REGISTERS)]
+    registers: Annotated[
+        list[StartRequest], Field(min_length=1, max_length=MAX_REGISTERS)
+    ]
 
 
-class EnrolmentWish(Wish):
+class EnrolmentRequest(RequestBody):
     """The one call of a new or replacing agent."""
 
     code: Annotated[str, Field(min_length=1, max_length=enrol.MAX_CODE)]
@@ -70,11 +66,11 @@ class EnrolmentWish(Wish):
     algorithm: Short
     seal_key: Hex33
     possession: Hex64
-    meters: Annotated[list[MeterWish], Field(min_length=1, max_length=MAX_METERS)]
+    meters: Annotated[list[MeterRequest], Field(min_length=1, max_length=MAX_METERS)]
 
-    def request(self) -> EnrolmentRequest:
+    def request(self) -> enrolment.EnrolmentRequest:
         """Return the request as the registry knows it."""
-        return EnrolmentRequest(
+        return enrolment.EnrolmentRequest(
             code=self.code,
             csr_pem=self.csr_pem,
             algorithm=self.algorithm,
@@ -84,14 +80,14 @@ class EnrolmentWish(Wish):
         )
 
 
-class TurnWish(_Named):
+class TurnRequest(_Named):
     """A register's first sequence number under the new key."""
 
     meter: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     from_seq: Annotated[int, Field(ge=1, lt=1 << 62)]
 
 
-class RotationWish(Wish):
+class RotationRequest(RequestBody):
     """A new seal key, signed by the old one and by itself."""
 
     algorithm: Short
@@ -99,7 +95,7 @@ class RotationWish(Wish):
     old_signature: Hex64
     new_signature: Hex64
     turns: Annotated[
-        list[TurnWish], Field(min_length=1, max_length=MAX_METERS * MAX_REGISTERS)
+        list[TurnRequest], Field(min_length=1, max_length=MAX_METERS * MAX_REGISTERS)
     ]
 
 
@@ -110,19 +106,19 @@ class RotationView(View):
 
 
 @router.post("/enrolments", status_code=201)
-async def enrol_agent(wish: EnrolmentWish, site: TheSite) -> Response:
+async def enrol_agent(body: EnrolmentRequest, site: TheSite) -> Response:
     """Enrol an agent and its meters by a one-time code; the same call again is the same.
 
     The answer is the EnrolmentAnswer of the protocol.
     """
     moment = Moment(int(site.now()), int(site.real_now()))
     async with site.database.transaction() as tx:
-        text = await enrol.enrol(tx, wish.request(), site.terms, moment)
+        text = await enrol.enrol(tx, body.request(), site.terms, moment)
     return Response(text, 201, media_type="application/json")
 
 
 @router.post("/rotations")
-async def rotate_key(wish: RotationWish, site: TheSite) -> RotationView:
+async def rotate_key(body: RotationRequest, site: TheSite) -> RotationView:
     """Let a new key speak for registers, by the signatures of the old and the new key."""
     rotation = Rotation(
         tuple(
@@ -131,21 +127,21 @@ async def rotate_key(wish: RotationWish, site: TheSite) -> RotationView:
                 parse_obis(turn.obis),
                 turn.from_seq,
             )
-            for turn in wish.turns
+            for turn in body.turns
         ),
-        _public(wish),
-        bytes.fromhex(wish.old_signature),
-        bytes.fromhex(wish.new_signature),
+        _public(body),
+        bytes.fromhex(body.old_signature),
+        bytes.fromhex(body.new_signature),
     )
     moment = Moment(int(site.now()), int(site.real_now()))
     async with site.database.transaction() as tx:
         await rekey.rotate(tx, rotation, site.terms.chain, moment)
-    return RotationView(registers=len(wish.turns))
+    return RotationView(registers=len(body.turns))
 
 
-def _public(wish: RotationWish) -> PublicKey:
+def _public(body: RotationRequest) -> PublicKey:
     try:
-        return PublicKey.parse(wish.algorithm, bytes.fromhex(wish.seal_key))
+        return PublicKey.parse(body.algorithm, bytes.fromhex(body.seal_key))
     except ValueError:
         raise Refused(
             Trouble.BAD_KEY,
@@ -153,9 +149,9 @@ def _public(wish: RotationWish) -> PublicKey:
         ) from None
 
 
-def _meter(wish: MeterWish) -> MeterRequest:
+def _meter(body: MeterRequest) -> enrolment.MeterRequest:
     starts = tuple(
         RegisterStart(parse_obis(row.obis), row.step, row.value, row.at)
-        for row in wish.registers
+        for row in body.registers
     )
-    return MeterRequest(wish.serial, wish.profile, wish.capacity_w, starts)
+    return enrolment.MeterRequest(body.serial, body.profile, body.capacity_w, starts)

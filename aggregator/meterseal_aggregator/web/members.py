@@ -19,8 +19,8 @@ from meterseal_aggregator.web.shapes import (
     Limit,
     Name,
     Page,
+    RequestBody,
     View,
-    Wish,
     cursor,
 )
 
@@ -30,7 +30,7 @@ KINDS: Final = ("producer", "buyer", "retired", "debt")
 """The accounts of a member, `<kind>:<member>` in the ledger's chart."""
 
 
-class MemberWish(Wish):
+class MemberRequest(RequestBody):
     """A new member."""
 
     name: Name
@@ -77,15 +77,15 @@ class BalancesView(View):
 
 
 @router.post("", status_code=201)
-async def add_member(wish: MemberWish, access: Asking) -> MemberView:
+async def add_member(body: MemberRequest, access: Asking) -> MemberView:
     """Add a member (operator)."""
     access.allow(Action.MANAGE)
     now = int(access.site.real_now())
     async with access.site.database.transaction() as tx:
-        member_id = await identity.add_member(tx, wish.name, now=now)
+        member_id = await identity.add_member(tx, body.name, now=now)
         actor = access.caller.prefix
         await identity.note(tx, actor, "member", f"member {member_id}", now=now)
-    return MemberView(id=member_id, name=wish.name)
+    return MemberView(id=member_id, name=body.name)
 
 
 @router.get("")

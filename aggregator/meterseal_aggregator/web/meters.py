@@ -16,7 +16,7 @@ from meterseal_aggregator.registry import rekey, write
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry.model import Meter, MeterRegister, Span
 from meterseal_aggregator.web.auth import Asking
-from meterseal_aggregator.web.points import EndWish
+from meterseal_aggregator.web.points import EndRequest
 from meterseal_aggregator.web.problems import not_found
 from meterseal_aggregator.web.shapes import (
     MAX_SECOND,
@@ -180,13 +180,13 @@ async def revoke(meter: MeterHex, access: Asking) -> RevokedView:
 
 
 @router.post("/{meter}/removal")
-async def remove(meter: MeterHex, wish: EndWish, access: Asking) -> MeterView:
+async def remove(meter: MeterHex, body: EndRequest, access: Asking) -> MeterView:
     """Take a meter out of service at a second (operator); its past stays."""
     access.allow(Action.MANAGE)
     raw, now = bytes.fromhex(meter), int(access.site.real_now())
     async with access.site.database.transaction() as tx:
-        await write.remove_meter(tx, raw, at=wish.at)
-        what = f"meter {meter} at {wish.at}"
+        await write.remove_meter(tx, raw, at=body.at)
+        what = f"meter {meter} at {body.at}"
         await identity.note(tx, access.caller.prefix, "remove", what, now=now)
         places = await registry.installations(tx, raw)
     return _meter(places[-1])

@@ -26,15 +26,15 @@ from meterseal_aggregator.web.shapes import (
     Limit,
     Name,
     Page,
+    RequestBody,
     View,
-    Wish,
     cursor,
 )
 
 router = APIRouter(prefix="/v1", tags=["operators"])
 
 
-class TokenWish(Wish):
+class TokenRequest(RequestBody):
     """A token for a role; `member` with the role member, and only then."""
 
     role: Annotated[str, Field(pattern="^(operator|member|auditor|metrics)$")]
@@ -74,12 +74,12 @@ class ActView(View):
 
 
 @router.post("/tokens", status_code=201)
-async def make_token(wish: TokenWish, access: Asking) -> NewTokenView:
+async def make_token(body: TokenRequest, access: Asking) -> NewTokenView:
     """Make a token (operator)."""
     access.allow(Action.MANAGE)
-    role, now = Role(wish.role), int(access.site.real_now())
-    member = None if wish.member is None else MemberId(wish.member)
-    new = identity.NewToken(role, wish.label, now, now + wish.valid_s, member)
+    role, now = Role(body.role), int(access.site.real_now())
+    member = None if body.member is None else MemberId(body.member)
+    new = identity.NewToken(role, body.label, now, now + body.valid_s, member)
     async with access.site.database.transaction() as tx:
         token = await identity.grant_token(tx, new, access.caller.prefix)
     return NewTokenView(token=token, expires_at=new.expires_at)

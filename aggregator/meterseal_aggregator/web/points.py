@@ -28,10 +28,10 @@ from meterseal_aggregator.web.shapes import (
     Limit,
     Name,
     Page,
+    RequestBody,
     Second,
     View,
     Watts,
-    Wish,
     cursor,
 )
 from meterseal_proto.topics import MAX_NAME
@@ -39,7 +39,7 @@ from meterseal_proto.topics import MAX_NAME
 router = APIRouter(prefix="/v1/meter-points", tags=["meter points"])
 
 
-class PointWish(Wish):
+class PointRequest(RequestBody):
     """A new meter point."""
 
     name: Name
@@ -66,27 +66,27 @@ class PointDetail(PointView):
     tenancies: list[TenancyOfPoint]
 
 
-class TenancyWish(Wish):
+class TenancyRequest(RequestBody):
     """A member moves in."""
 
     member: Annotated[int, Field(ge=1, lt=1 << 63)]
     from_at: Second
 
 
-class EndWish(Wish):
+class EndRequest(RequestBody):
     """Something ends at a second of the network's time."""
 
     at: Second
 
 
-class CertificationWish(Wish):
+class CertificationRequest(RequestBody):
     """A producer of `capacity_w` is certified from a second on."""
 
     capacity_w: Watts
     from_at: Second
 
 
-class CodeWish(Wish):
+class CodeRequest(RequestBody):
     """A one-time code for an agent; `replacement` where its predecessor died."""
 
     agent: Annotated[str, Field(pattern=rf"^[A-Za-z0-9_-]{{1,{MAX_NAME}}}$")]
@@ -103,21 +103,21 @@ class CodeView(View):
     expires_at: int
 
 
-class Done(View):
+class Made(View):
     """The number of what was made or ended."""
 
     id: int
 
 
 @router.post("", status_code=201)
-async def add_point(wish: PointWish, access: Asking) -> PointView:
+async def add_point(body: PointRequest, access: Asking) -> PointView:
     """Add a meter point."""
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
         now = int(access.site.now())
-        point = await write.add_meter_point(tx, wish.name, now=now)
+        point = await write.add_meter_point(tx, body.name, now=now)
         await _note(tx, access, "meter-point", f"meter point {point}")
-    return PointView(id=point, name=wish.name)
+    return PointView(id=point, name=body.name)
 
 
 @router.get("")
@@ -150,64 +150,64 @@ async def show_point(point_id: ById, access: Asking) -> PointDetail:
 
 
 @router.post("/{point_id}/tenancies", status_code=201)
-async def move_in(point_id: ById, wish: TenancyWish, access: Asking) -> Done:
+async def move_in(point_id: ById, body: TenancyRequest, access: Asking) -> Made:
     """Let a member move in; refused while another holds the meter point."""
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
-        tenancy = Tenancy(wish.member, point_id, wish.from_at, None)
+        tenancy = Tenancy(body.member, point_id, body.from_at, None)
         made = await write.begin_tenancy(tx, tenancy)
-        what = f"member {wish.member} at meter point {point_id} from {wish.from_at}"
+        what = f"member {body.member} at meter point {point_id} from {body.from_at}"
         await _note(tx, access, "move-in", what)
-    return Done(id=made)
+    return Made(id=made)
 
 
 @router.post("/{point_id}/tenancies/end")
-async def move_out(point_id: ById, wish: EndWish, access: Asking) -> Done:
+async def move_out(point_id: ById, body: EndRequest, access: Asking) -> Made:
     """End the tenancy of a meter point; answers the member's number."""
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
-        member = await write.end_tenancy(tx, point_id, at=wish.at)
-        what = f"member {member} from meter point {point_id} at {wish.at}"
+        member = await write.end_tenancy(tx, point_id, at=body.at)
+        what = f"member {member} from meter point {point_id} at {body.at}"
         await _note(tx, access, "move-out", what)
-    return Done(id=member)
+    return Made(id=member)
 
 
 @router.post("/{point_id}/certifications", status_code=201)
-async def certify(point_id: ById, wish: CertificationWish, access: Asking) -> Done:
+async def certify(point_id: ById, body: CertificationRequest, access: Asking) -> Made:
     """Certify a producer: from then on its final exports mint, up to this capacity."""
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
-        made = await write.certify(tx, point_id, wish.capacity_w, from_at=wish.from_at)
-        what = f"{wish.capacity_w} W at meter point {point_id} from {wish.from_at}"
+        made = await write.certify(tx, point_id, body.capacity_w, from_at=body.from_at)
+        what = f"{body.capacity_w} W at meter point {point_id} from {body.from_at}"
         await _note(tx, access, "certify", what)
-    return Done(id=made)
+    return Made(id=made)
 
 
 @router.post("/{point_id}/certifications/end")
-async def end_certification(point_id: ById, wish: EndWish, access: Asking) -> Done:
+async def end_certification(point_id: ById, body: EndRequest, access: Asking) -> Made:
     """End a certification; answers the capacity it was for."""
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
-        capacity_w = await write.end_certification(tx, point_id, at=wish.at)
-        what = f"meter point {point_id} at {wish.at}"
+        capacity_w = await write.end_certification(tx, point_id, at=body.at)
+        what = f"meter point {point_id} at {body.at}"
         await _note(tx, access, "end-certification", what)
-    return Done(id=capacity_w)
+    return Made(id=capacity_w)
 
 
 @router.post("/{point_id}/codes", status_code=201)
-async def make_code(point_id: ById, wish: CodeWish, access: Asking) -> CodeView:
+async def make_code(point_id: ById, body: CodeRequest, access: Asking) -> CodeView:
     """Make a one-time code for an agent at this meter point."""
     access.allow(Action.MANAGE)
     real = int(access.site.real_now())
-    code, kind = new_code(), CodeKind(wish.kind)
+    code, kind = new_code(), CodeKind(body.kind)
     grant = CodeGrant(
-        0, kind, wish.agent, point_id, wish.capacity_w, real + wish.valid_s
+        0, kind, body.agent, point_id, body.capacity_w, real + body.valid_s
     )
     async with access.site.database.transaction() as tx:
         await write.keep_code(tx, code, grant, created_at=real)
-        what = f"agent {wish.agent} at meter point {point_id}"
-        await _note(tx, access, f"code-{wish.kind}", what)
-    return CodeView(code=code, agent=wish.agent, expires_at=grant.expires_at)
+        what = f"agent {body.agent} at meter point {point_id}"
+        await _note(tx, access, f"code-{body.kind}", what)
+    return CodeView(code=code, agent=body.agent, expires_at=grant.expires_at)
 
 
 async def _own_points(tx: Transaction, access: Access) -> list[PointView]:

@@ -55,7 +55,7 @@ class Site:
     """The rate of what needs no token but costs a signature."""
 
 
-class Wish(BaseModel):
+class RequestBody(BaseModel):
     """A request's body."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)

@@ -41,7 +41,7 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
-class Strongbox:
+class NetworkKeys:
     """The keys and the genesis document of one network."""
 
     genesis: Genesis
@@ -62,7 +62,7 @@ class Strongbox:
         return derive(secret, "broker-share", self.genesis.network).hex()
 
 
-def open_strongbox(config: Config, *, real_now: int) -> Strongbox:
+def open_keys(config: Config, *, real_now: int) -> NetworkKeys:
     """Return the network's keys, making what is not there yet.
 
     Raises Unavailable when a file cannot be read or written, is open to others, or when
@@ -83,7 +83,7 @@ def open_strongbox(config: Config, *, real_now: int) -> Strongbox:
         raise Unavailable(
             f"a file in {folder} is damaged: {error}; restore it from the backup"
         ) from error
-    return Strongbox(genesis, log, receipt, authority, folder / "device-ca.pem")
+    return NetworkKeys(genesis, log, receipt, authority, folder / "device-ca.pem")
 
 
 def _genesis(path: Path, config: Config, vkey: str) -> Genesis:

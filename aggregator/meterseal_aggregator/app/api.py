@@ -32,21 +32,21 @@ class WebParts:
 
 def chain_access(house: House) -> ChainAccess:
     """Return what the registry needs of the log and of intake."""
-    return ChainAccess(house.box.genesis.network, append, heads)
+    return ChainAccess(house.keys.genesis.network, append, heads)
 
 
 def web_app(house: House, parts: WebParts) -> FastAPI:
     """Return the API over the open house."""
-    config, box, anchors = house.config, house.box, publisher(house)
+    config, keys, anchors = house.config, house.keys, publisher(house)
     tls = config.mqtt.tls
     if config.mqtt.broker_url is not None:
         tls = config.mqtt.broker_url.startswith("mqtts:")
     terms = NetworkTerms(
-        authority=box.authority,
+        authority=keys.authority,
         chain=chain_access(house),
-        genesis=box.genesis,
+        genesis=keys.genesis,
         network_name=config.network,
-        receipt_key=box.receipt.public_key().public_bytes_raw(),
+        receipt_key=keys.receipt.public_key().public_bytes_raw(),
         broker=parts.mqtt,
         broker_tls=tls,
     )
