@@ -60,7 +60,7 @@ async def test_two_meters_in_one_enrolment_have_points_of_their_own(
             seen = await registry_store.spans(tx, registry.member)
 
     assert here.meter_point_id == registry.point
-    assert (point.name, certified) == ("Home 1 / B", 8_000)
+    assert (point.name, certified) == ("Home 1 / B", None)
     assert [(s.meter, s.from_at, s.to_at) for s in seen] == [
         (first, SLOT, None),
         (second, SLOT, None),
@@ -117,7 +117,7 @@ async def test_a_dead_agents_successor_takes_over_the_meters_of_all_its_points(
         assert [await _where(registry, meter) for meter in meters] == before
 
 
-async def test_a_meter_that_comes_back_has_its_point_again_if_the_tenant_is_the_same(
+async def test_a_meter_that_comes_back_has_its_point_again(
     tmp_path: Path,
 ) -> None:
     async with a_registry(tmp_path) as registry:
@@ -127,10 +127,3 @@ async def test_a_meter_that_comes_back_has_its_point_again_if_the_tenant_is_the_
             await _remove(registry, meter, LATER)
         first, second = await _enrol(registry, "A", "B", at=LATER)
         assert (await _where(registry, second)).meter_point_id == point
-
-        for meter in (first, second):
-            await _remove(registry, meter, LATER + 900)
-        async with registry.db.transaction() as tx:
-            await write.end_tenancy(tx, point, at=NOW + 900)
-        with pytest.raises(Refused, match="other tenants"):
-            await _enrol(registry, "A", "B", at=LATER + 900)

@@ -140,6 +140,17 @@ async def meter_point(tx: Transaction, meter_point_id: int) -> MeterPoint:
     return MeterPoint(*rows[0])
 
 
+async def home_points(tx: Transaction, meter_point_id: int) -> list[int]:
+    """Return all meter points of the home of one, the first first; none when unknown."""
+    rows = await tx.rows(
+        "SELECT p.id FROM meter_points n JOIN meter_points p"
+        " ON p.id = coalesce(n.home_id, n.id) OR p.home_id = coalesce(n.home_id, n.id)"
+        " WHERE n.id = ? ORDER BY p.home_id IS NOT NULL, p.id",
+        (meter_point_id,),
+    )
+    return [row[0] for row in rows]
+
+
 async def meter_point_named(tx: Transaction, name: str) -> MeterPoint | None:
     """Return the meter point of that name, if there is one."""
     rows = await tx.rows("SELECT id, name FROM meter_points WHERE name = ?", (name,))

@@ -21,10 +21,11 @@ from meterseal_aggregator.registry.model import (
 )
 from meterseal_aggregator.registry.store import (
     agent_serves,
+    home_points,
     meter_point,
     meter_point_named,
 )
-from meterseal_aggregator.storage.database import Row, Transaction
+from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.seal import Head
 from meterseal_proto.units import MeterId, RegisterId
 
@@ -75,11 +76,19 @@ def code_digest(code: str) -> bytes:
     return hashlib.sha256(b"meterseal/enrolment-code/v1\x00" + code.encode()).digest()
 
 
-async def add_meter_point(tx: Transaction, name: str, *, now: int) -> int:
-    """Add a meter point and return its id; raises Refused (OVERLAP) when the name is taken."""
-    sql = "INSERT INTO meter_points (name, created_at) VALUES (?, ?) RETURNING id"
+async def add_meter_point(
+    tx: Transaction, name: str, *, now: int, home_id: int | None = None
+) -> int:
+    """Add a meter point and return its id; raises Refused (OVERLAP) when the name is taken.
+
+    `home_id` is the first point of the home it belongs to; None begins a home.
+    """
+    sql = (
+        "INSERT INTO meter_points (name, home_id, created_at) VALUES (?, ?, ?)"
+        " RETURNING id"
+    )
     detail = f"there is a meter point named {name!r} already; choose another name"
-    return await _insert(tx, sql, (name, now), detail)
+    return await _insert(tx, sql, (name, home_id, now), detail)
 
 
 async def add_point_beside(
@@ -87,51 +96,64 @@ async def add_point_beside(
 ) -> int:
     """Return the meter point of a further meter in the same home, for `at` and after.
 
-    It has the point's name with the serial number behind it, and the tenants and
-    certifications the point has from `at` on. One of that name is taken again where its
-    tenants are the same; else Refused (OVERLAP).
+    It has the home's name with the serial number behind it, and the tenants the home has
+    from `at` on; no certification, which is told once a home. One of that name is taken
+    again where it is of this home; else Refused (OVERLAP).
     """
-    beside = await meter_point(tx, meter_point_id)
-    name = f"{beside.name} / {serial}"
+    points = await home_points(tx, meter_point_id)
+    home = await meter_point(tx, points[0] if points else meter_point_id)
+    name = f"{home.name} / {serial}"
     known = await meter_point_named(tx, name)
     if known is not None:
-        if await _tenants(tx, known.id, at) != await _tenants(tx, beside.id, at):
-            detail = f"meter point {name!r} has other tenants; give a code for it"
+        if known.id not in points:
+            detail = f"meter point {name!r} is another home; give a code for it"
             raise Refused(Trouble.OVERLAP, detail)
         return known.id
-    added = await add_meter_point(tx, name, now=now)
-    for table, column in (("tenancies", "member_id"), ("certifications", "capacity_w")):
-        await tx.many(
-            f"INSERT INTO {table} (meter_point_id, {column}, from_at, to_at)"  # noqa: S608 - our own words
-            f" SELECT ?, {column}, from_at, to_at FROM {table}"
-            " WHERE meter_point_id = ? AND (to_at IS NULL OR to_at > ?)",
-            [(added, beside.id, at)],
-        )
+    added = await add_meter_point(tx, name, now=now, home_id=home.id)
+    await tx.many(
+        "INSERT INTO tenancies (meter_point_id, member_id, from_at, to_at)"
+        " SELECT ?, member_id, from_at, to_at FROM tenancies"
+        " WHERE meter_point_id = ? AND (to_at IS NULL OR to_at > ?)",
+        [(added, home.id, at)],
+    )
     return added
 
 
 async def begin_tenancy(tx: Transaction, tenancy: Tenancy) -> int:
-    """Record that a member holds a meter point from `from_at`; raises Refused (OVERLAP)."""
+    """Record that a member holds a home from `from_at`; raises Refused (OVERLAP).
+
+    The tenancy names one of its meter points and holds for all of them. Returns the id of
+    the named point's row.
+    """
     sql = (
         "INSERT INTO tenancies (member_id, meter_point_id, from_at, to_at)"
         " VALUES (?, ?, ?, ?) RETURNING id"
     )
-    row = (
-        tenancy.member_id, tenancy.meter_point_id, tenancy.from_at, tenancy.to_at,
-    )  # fmt: skip
     detail = "the meter point has another tenant in that time; end that tenancy first"
-    return await _insert(tx, sql, row, detail)
+    named = tenancy.meter_point_id
+    begun = {}
+    for point in await home_points(tx, named) or [named]:
+        row = (tenancy.member_id, point, tenancy.from_at, tenancy.to_at)
+        begun[point] = await _insert(tx, sql, row, detail)
+    return begun[named]
 
 
 async def end_tenancy(tx: Transaction, meter_point_id: int, *, at: int) -> int:
-    """End the open tenancy of a meter point at `at`; returns whose it was."""
-    return await _end(tx, "tenancies", "member_id", meter_point_id, at)
+    """End the open tenancy of all points of a home at `at`; returns whose it was."""
+    ended = [
+        await _end(tx, "tenancies", "member_id", point, at)
+        for point in await home_points(tx, meter_point_id) or [meter_point_id]
+    ]
+    return ended[0]
 
 
 async def certify(
     tx: Transaction, meter_point_id: int, capacity_w: int, *, from_at: int
 ) -> int:
-    """Certify a producer of `capacity_w` at a meter point from `from_at` on."""
+    """Certify a producer of `capacity_w` at a meter point from `from_at` on.
+
+    It counts at that point only: the other points of the home are other meters.
+    """
     sql = (
         "INSERT INTO certifications (meter_point_id, capacity_w, from_at)"
         " VALUES (?, ?, ?) RETURNING id"
@@ -298,15 +320,6 @@ async def remove_meter(tx: Transaction, meter: bytes, *, at: int) -> None:
         raise Refused(Trouble.BAD_REQUEST, "the meter was installed after that second")
     await tx.many("UPDATE installations SET to_at = ? WHERE id = ?", [(at, rows[0][0])])
     await tx.many("UPDATE meters SET removed_at = ? WHERE meter = ?", [(at, meter)])
-
-
-async def _tenants(tx: Transaction, meter_point_id: int, at: int) -> list[Row]:
-    """Return who holds a meter point from `at` on, and until when, in order."""
-    return await tx.rows(
-        "SELECT member_id, max(from_at, ?), to_at FROM tenancies"
-        " WHERE meter_point_id = ? AND (to_at IS NULL OR to_at > ?) ORDER BY 2",
-        (at, meter_point_id, at),
-    )
 
 
 async def _end(

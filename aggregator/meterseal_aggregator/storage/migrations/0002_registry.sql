@@ -2,12 +2,23 @@
 -- Spans are half-open; to_at or to_seq NULL means still open and is closed once. Times
 -- are the network's Unix seconds, except those of codes and certificates, which are real.
 
--- A name is 120 characters, with a meter's serial number behind it up to 187.
+-- A name is 120 characters, with a meter's serial number behind it up to 187. The points
+-- of a home change hands together: home_id is the home's first point, NULL there.
 CREATE TABLE meter_points (
   id INTEGER PRIMARY KEY CHECK (id > 0),
   name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 187),
+  home_id INTEGER REFERENCES meter_points (id),
   created_at INTEGER NOT NULL
 ) STRICT;
+
+CREATE INDEX meter_points_by_home ON meter_points (home_id);
+
+CREATE TRIGGER meter_points_stay_in_their_home
+BEFORE UPDATE ON meter_points
+WHEN NEW.id <> OLD.id OR NEW.home_id IS NOT OLD.home_id
+BEGIN
+  SELECT RAISE(ABORT, 'a meter point stays in its home');
+END;
 
 CREATE TRIGGER meter_points_are_never_deleted
 BEFORE DELETE ON meter_points
