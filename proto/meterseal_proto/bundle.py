@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Final, TypeAlias
 
+from meterseal_proto.boundedjson import read_json
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.errors import Malformed, Reason, Rejected
 from meterseal_proto.merkle import HASH_BYTES, MAX_SIZE
@@ -26,8 +27,7 @@ FORMAT: Final = "meterseal/bundle/1"
 MAX_BUNDLE_BYTES: Final = 262_144
 """A hundred records take 15 KiB, two proofs 9, the largest receipt 131: twice that."""
 MAX_BRACKETS: Final = 512
-"""A full bundle opens 110. Deep nesting crashes the interpreter's own JSON reader where
-a library has raised the recursion limit, so brackets are counted before it starts."""
+"""A full bundle opens 110."""
 MAX_PROOF: Final = 63
 """Hashes in an inclusion proof: the depth of the largest tree."""
 MAX_TEXT: Final = 512
@@ -129,13 +129,13 @@ def parse_canonical(data: bytes) -> dict[str, Json]:
     """Read a JSON object in its one spelling; raises Rejected otherwise."""
     if len(data) > MAX_BUNDLE_BYTES:
         raise Rejected(Reason.TOO_LARGE, f"at most {MAX_BUNDLE_BYTES} bytes are read")
-    if data.count(b"[") + data.count(b"{") > MAX_BRACKETS:
-        raise Malformed(f"more than {MAX_BRACKETS} lists and objects")
     try:
-        value = json.loads(data.decode("ascii"))
+        value = read_json(data.decode("ascii"), brackets=MAX_BRACKETS)
         same = isinstance(value, dict) and canonical(value) == data
     except ValueError:
-        raise Malformed("not a JSON object in ASCII") from None
+        raise Malformed(
+            f"not a JSON object in ASCII of at most {MAX_BRACKETS} lists and objects"
+        ) from None
     if not same:
         raise Malformed("not the one spelling of a JSON object")
     return dict(value)

@@ -7,17 +7,22 @@ sign. All are plain JSON. Nothing here holds a private key.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
+from meterseal_proto.boundedjson import read_json, uint
 from meterseal_proto.encoding import Value, encode
 from meterseal_proto.keys import PublicKey, SealKey
 from meterseal_proto.units import MeterId, RegisterId, obis_text, parse_obis
 
 MAX_METERS: Final = 247
 """Meters an agent serves: the unit addresses of one RS-485 bus."""
+MAX_BRACKETS: Final = 4_096
+"""An answer opens one a meter and one a register: 247 meters of a dozen registers."""
+MAX_TEXT: Final = 65_536
+"""Characters of a text: a certificate with its chain takes a tenth."""
+MAX_CHAIN_ID: Final = (1 << 32) - 1
 _LINK: Final = b"meterseal/enrolment/v1\x00"
 _POSSESSION: Final = b"meterseal/enrolment-possession/v1\x00"
 _ROTATION: Final = b"meterseal/rotation/v1\x00"
@@ -157,24 +162,28 @@ class EnrolmentRequest:
         return body
 
     @classmethod
-    def from_json(cls, body: dict[str, Any]) -> Self:
+    def from_json(cls, text: str | bytes) -> Self:
         """Return the request; KeyError, TypeError or ValueError when the shape is wrong."""
+        body = read_json(text, brackets=MAX_BRACKETS)
         meters = tuple(
             MeterRequest(
-                m["serial"], m["profile"], m["capacity_w"],
+                _text(m["serial"]), _text(m["profile"]), uint(m["capacity_w"], "capacity_w"),
                 tuple(
-                    RegisterStart(parse_obis(r["register"]), r["step"], r["value"], r["at"])
+                    RegisterStart(
+                        parse_obis(_text(r["register"])),
+                        *(uint(r[name], name) for name in ("step", "value", "at")),
+                    )
                     for r in m["registers"]
                 ),
             )
             for m in body["meters"]
         )  # fmt: skip
         return cls(
-            code=body["code"],
-            csr_pem=body["csr_pem"],
-            algorithm=body["algorithm"],
-            seal_key=body["seal_key"],
-            possession=body["possession"],
+            code=_text(body["code"]),
+            csr_pem=_text(body["csr_pem"]),
+            algorithm=_text(body["algorithm"]),
+            seal_key=_text(body["seal_key"]),
+            possession=_text(body["possession"]),
             meters=meters,
         )
 
@@ -233,14 +242,40 @@ class EnrolmentAnswer:
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Return the answer; KeyError, TypeError or ValueError when the shape is wrong."""
-        body = json.loads(text)
+        body = read_json(text, brackets=MAX_BRACKETS)
         body["meters"] = tuple(EnrolledMeter(**meter) for meter in body["meters"])
-        body["trustee_keys"] = tuple(body["trustee_keys"])
+        body["trustee_keys"] = tuple(_text(key) for key in body["trustee_keys"])
         body["heads"] = tuple(RegisterHead(**head) for head in body.get("heads", ()))
         answer = cls(**body)
+        answer._check()
         if (
             Genesis(answer.chain_id, answer.registry, answer.log_key).document().hex()
             != answer.genesis
         ):
             raise ValueError("the answer's genesis document does not match its keys")
         return answer
+
+    def _check(self) -> None:
+        """Raise ValueError where a value is of another kind than its field, or too large."""
+        for name in (
+            *("agent", "network_name", "certificate_pem", "ca_pem", "genesis"),
+            *("registry", "log_key", "receipt_key", "broker"),
+        ):
+            _text(getattr(self, name))
+        uint(self.chain_id, "chain_id", MAX_CHAIN_ID)
+        if type(self.broker_tls) is not bool:
+            raise ValueError("broker_tls: true or false")
+        for meter in self.meters:
+            _text(meter.serial)
+            _text(meter.meter)
+        for head in self.heads:
+            for text in (head.meter, head.register, head.hash):
+                _text(text)
+            for name in ("seq", "end", "value"):
+                uint(getattr(head, name), name)
+
+
+def _text(value: object) -> str:
+    if type(value) is not str or len(value) > MAX_TEXT:
+        raise ValueError(f"a text of at most {MAX_TEXT} characters")
+    return value

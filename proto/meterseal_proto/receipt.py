@@ -20,10 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
+from meterseal_proto.boundedjson import uint
 from meterseal_proto.encoding import Value, decode, encode
 from meterseal_proto.errors import Malformed, Reason
 from meterseal_proto.topics import check_name
-from meterseal_proto.units import MeterId, RegisterId
+from meterseal_proto.units import MAX_REGISTER, METER_ID_BYTES, MeterId, RegisterId
 
 RECEIPT_VERSION: Final = 1
 MAX_ANSWERS: Final = 500
@@ -91,9 +92,9 @@ def open_receipt(payload: bytes, key: Ed25519PublicKey) -> Receipt:
     try:
         _, network, agent, log_by, durable, refused, signature = fields
         receipt = Receipt(
-            _exact(network, bytes),
+            _bytes(network, 32),
             check_name(_exact(agent, str)),
-            _exact(log_by, int),
+            uint(log_by, "log-by"),
             tuple(_answer(row) for row in _exact(durable, tuple)),
             tuple(_refusal(row) for row in _exact(refused, tuple)),
         )
@@ -124,13 +125,20 @@ def _exact(value: object, kind: type[_T]) -> _T:
     return value
 
 
+def _bytes(value: object, length: int) -> bytes:
+    found = _exact(value, bytes)
+    if len(found) != length:
+        raise ValueError(f"expected {length} bytes")
+    return found
+
+
 def _answer(row: Value) -> Answer:
     meter, register, seq, digest = _exact(row, tuple)
     return Answer(
-        MeterId(_exact(meter, bytes)),
-        RegisterId(_exact(register, int)),
-        _exact(seq, int),
-        _exact(digest, bytes),
+        MeterId(_bytes(meter, METER_ID_BYTES)),
+        RegisterId(uint(register, "register", MAX_REGISTER)),
+        uint(seq, "seq"),
+        _bytes(digest, 32),
     )
 
 

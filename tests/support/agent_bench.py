@@ -80,7 +80,7 @@ class Bench:
         """Let the aggregator know the registers that the registry took up."""
         answer = EnrolmentAnswer.from_json((self.data / "enrolment.json").read_bytes())
         request = EnrolmentRequest.from_json(
-            json.loads((self.data / "enrolment.request.json").read_text())
+            (self.data / "enrolment.request.json").read_bytes()
         )
         public = PublicKey.parse(request.algorithm, bytes.fromhex(request.seal_key))
         ids = {m.serial: MeterId(bytes.fromhex(m.meter)) for m in answer.meters}

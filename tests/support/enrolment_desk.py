@@ -58,7 +58,7 @@ class Desk:
         writer.close()
 
     async def _enrol(self, body: bytes) -> tuple[str, bytes]:
-        request = EnrolmentRequest.from_json(json.loads(body))
+        request = EnrolmentRequest.from_json(body)
         moment = Moment(int(self.now()), int(time.time()))
         try:
             async with self.registry.db.transaction() as tx:

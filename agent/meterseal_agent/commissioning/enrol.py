@@ -36,7 +36,7 @@ def kept_request(store: Keystore, code: str) -> EnrolmentRequest | None:
     if text is None:
         return None
     try:
-        request = EnrolmentRequest.from_json(json.loads(text))
+        request = EnrolmentRequest.from_json(text)
     except (KeyError, TypeError, ValueError) as error:
         raise KeystoreError(f"{store.paths.request} is damaged: {error}") from error
     return request if request.code == code else None
@@ -83,7 +83,7 @@ def starts(store: Keystore) -> dict[str, tuple[Start, ...]]:
     if answer is None or text is None:
         raise KeystoreError("not enrolled yet: run meterseal-agent enrol --code CODE")
     try:
-        return starts_of(store, EnrolmentRequest.from_json(json.loads(text)), answer)
+        return starts_of(store, EnrolmentRequest.from_json(text), answer)
     except (KeyError, TypeError, ValueError) as error:
         raise KeystoreError(f"the enrolment on disk is damaged: {error}") from error
 
