@@ -28,10 +28,9 @@ Command = Callable[["House", argparse.Namespace], Awaitable[int]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. What it writes is its owner's alone."""
-    options = _parser().parse_args(arguments)
     os.umask(0o077)
     try:
-        return _run(options)
+        return _run(_parser().parse_args(arguments))
     except ImportError as error:
         return _fail(f"{error}; install this role: pip install 'meterseal[aggregator]'")
     except KeyboardInterrupt:
@@ -87,7 +86,6 @@ async def _enrol(house: "House", options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from meterseal_aggregator.app.deeds import EnrolRequest, enrol
-    from meterseal_aggregator.registry.enrol import CODE_VALID_S
     from meterseal_aggregator.registry.model import CodeKind
 
     made = await enrol(
@@ -99,7 +97,7 @@ async def _enrol(house: "House", options: argparse.Namespace) -> int:
             capacity_w=options.capacity_w,
             certified_w=options.certified_w,
             from_at=options.from_at,
-            valid_s=options.valid_h * 3600 if options.valid_h else CODE_VALID_S,
+            valid_s=options.valid_h * 3600,
             kind=CodeKind.REPLACEMENT if options.replacement else CodeKind.ENROLMENT,
         ),
     )
@@ -235,6 +233,8 @@ def _serve_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _enrol_options(sub: argparse.ArgumentParser) -> None:
+    from meterseal_aggregator.registry.model import CODE_VALID_S
+
     sub.add_argument("--member", required=True, help="the member's name; made if new")
     sub.add_argument("--point", help="the meter point's name (the member's name)")
     sub.add_argument("--agent", required=True, help="the agent's name, in topics")
@@ -253,7 +253,12 @@ def _enrol_options(sub: argparse.ArgumentParser) -> None:
         type=_second,
         help="Unix second the tenancy begins (last midnight UTC)",
     )
-    sub.add_argument("--valid-h", type=_hours, help="hours the code lives (a week)")
+    sub.add_argument(
+        "--valid-h",
+        type=_hours,
+        default=CODE_VALID_S // 3600,
+        help="hours the code lives (%(default)s)",
+    )
     sub.add_argument(
         "--replacement", action="store_true", help="a code to replace a dead agent"
     )

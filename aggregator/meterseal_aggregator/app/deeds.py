@@ -17,8 +17,9 @@ from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name, Value
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry import write
-from meterseal_aggregator.registry.enrol import CODE_VALID_S, new_code
+from meterseal_aggregator.registry.enrol import issue_code
 from meterseal_aggregator.registry.model import (
+    CODE_VALID_S,
     CodeGrant,
     CodeKind,
     Refused,
@@ -82,7 +83,6 @@ async def enrol(house: House, request: EnrolRequest) -> Enrolled:
         raise Refused(Trouble.BAD_REQUEST, str(error)) from None
     now, real = int(house.now()), int(house.real_now())
     begin = now - now % DAY_S if request.from_at is None else request.from_at
-    code = new_code()
     async with house.database.transaction() as tx:
         member = await _member(tx, request.member, real)
         point = await _point(tx, request.point, now)
@@ -95,11 +95,9 @@ async def enrol(house: House, request: EnrolRequest) -> Enrolled:
             request.capacity_w,
             real + request.valid_s,
         )
-        await write.keep_code(tx, code, grant, created_at=real)
-        what = f"agent {request.agent} at meter point {point}"
-        await identity.note(
-            tx, operator(), f"code-{request.kind.value}", what, now=real
-        )
+        code = await issue_code(tx, grant, created_at=real)
+        act = f"code-{request.kind.value}"
+        await identity.note(tx, operator(), act, grant.told, now=real)
     return Enrolled(code, member, point, request.agent, grant.expires_at)
 
 

@@ -1,7 +1,6 @@
 """The one call of enrolment: a code, a CSR and a seal key become meters that may seal.
 
-    code = new_code()
-    await write.keep_code(tx, code, grant, created_at=real_now)
+    code = await issue_code(tx, grant, created_at=real_now)
     answer = await enrol(tx, request, terms, moment)      # JSON text
 
 All of a call happens in the caller's transaction or not at all; the same call again
@@ -45,8 +44,6 @@ from meterseal_proto.enrolment import (
 from meterseal_proto.seal import Head
 from meterseal_proto.units import METER_ID_BYTES, MeterId, RegisterId, obis_text
 
-CODE_VALID_S: Final = 7 * 86_400
-"""A code is carried to the house within a week."""
 MAX_CODE: Final = 64
 """Characters a code may have; ours have 29."""
 _ALPHABET: Final = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
@@ -78,6 +75,13 @@ def new_code() -> str:
     return "-".join(
         "".join(letters[i : i + _GROUP]) for i in range(0, len(letters), _GROUP)
     )
+
+
+async def issue_code(tx: Transaction, grant: CodeGrant, *, created_at: int) -> str:
+    """Make a one-time code that grants this, and return it: the only time it is seen."""
+    code = new_code()
+    await write.keep_code(tx, code, grant, created_at=created_at)
+    return code
 
 
 async def enrol(

@@ -6,9 +6,13 @@ lives here as its hash.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from meterseal_proto.keys import PublicKey
 from meterseal_proto.units import MeterId, RegisterId
+
+CODE_VALID_S: Final = 7 * 86_400
+"""A one-time code is carried to the house within a week."""
 
 
 class Trouble(StrEnum):
@@ -67,6 +71,11 @@ class CodeGrant:
     capacity_w: int
     expires_at: int
     """Real Unix second from which the code is dead."""
+
+    @property
+    def told(self) -> str:
+        """What the operators' trail says of it."""
+        return f"agent {self.agent} at meter point {self.meter_point_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry import write
-from meterseal_aggregator.registry.enrol import CODE_VALID_S, new_code
+from meterseal_aggregator.registry.enrol import issue_code
 from meterseal_aggregator.registry.model import (
+    CODE_VALID_S,
     CodeGrant,
     CodeKind,
     MeterPoint,
@@ -199,14 +200,13 @@ async def make_code(point_id: ById, body: CodeRequest, access: Asking) -> CodeVi
     """Make a one-time code for an agent at this meter point."""
     access.allow(Action.MANAGE)
     real = int(access.site.real_now())
-    code, kind = new_code(), CodeKind(body.kind)
+    kind = CodeKind(body.kind)
     grant = CodeGrant(
         0, kind, body.agent, point_id, body.capacity_w, real + body.valid_s
     )
     async with access.site.database.transaction() as tx:
-        await write.keep_code(tx, code, grant, created_at=real)
-        what = f"agent {body.agent} at meter point {point_id}"
-        await _note(tx, access, f"code-{body.kind}", what)
+        code = await issue_code(tx, grant, created_at=real)
+        await _note(tx, access, f"code-{body.kind}", grant.told)
     return CodeView(code=code, agent=body.agent, expires_at=grant.expires_at)
 
 
