@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from meterseal_aggregator.app.descriptors import RESERVE, share
 from meterseal_aggregator.app.webserver import WebBounds, WebServer
 from meterseal_aggregator.web.limits import Places
+from tests.support.certificates import Authority
 
 STRANGER, NEIGHBOUR = "127.0.0.1", "127.0.0.2"
 SLOW_S = 0.3
@@ -86,7 +87,7 @@ def test_600_idle_connections_of_one_address_hold_up_nobody_else(
 
 
 @asynccontextmanager
-async def _server() -> AsyncIterator[tuple[str, int]]:
+async def _server(tls: Path | None = None) -> AsyncIterator[tuple[str, int]]:
     """Serve an app that answers "yes" to everything, a megabyte of it at /much."""
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
@@ -99,8 +100,10 @@ async def _server() -> AsyncIterator[tuple[str, int]]:
             await send({"type": "http.response.body", "body": part, "more_body": more})
 
     config = uvicorn.Config(
-        app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False
-    )
+        app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
+        ssl_certfile=tls and tls.with_suffix(".pem"),
+        ssl_keyfile=tls and tls.with_suffix(".key"),
+    )  # fmt: skip
     server = WebServer(config, BOUNDS)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         accepting = asyncio.create_task(server.accept(listening))
@@ -159,6 +162,24 @@ async def test_the_rest_of_a_body_nobody_wants_is_not_waited_for() -> None:
             await asyncio.sleep(SLOW_S / 10)
         assert (await reading).startswith(b"HTTP/1.1 200")
         writer.close()
+
+
+async def test_with_tls_a_handshake_never_begun_gives_its_place_back(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("server", "server", server=True)
+    async with _server(tmp_path / "server") as where:
+        idle = [await asyncio.open_connection(*where) for _ in range(BOUNDS.from_one)]
+        for reader, writer in idle:
+            assert await _ended(reader) == b""
+            writer.close()
+        for _ in range(2 * BOUNDS.connections):
+            tls = authority.stranger()
+            reader, writer = await asyncio.open_connection(*where, ssl=tls)
+            writer.write(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            assert (await _ended(reader)).startswith(b"HTTP/1.1 200")
+            writer.close()
 
 
 async def test_a_peer_that_does_not_read_is_cut_off() -> None:
