@@ -13,6 +13,9 @@ from meterseal_aggregator.parameters.model import NEXT_MORNING
 
 MORNING: Final = time(6)
 """Meters that lost their line overnight have caught up by then."""
+REKEYED_HOLD_S: Final = 72 * 3_600
+"""After a key that the old one did not sign for, a meter mints nothing for three days: the
+owner sees the change in the log and may object first."""
 
 
 def final_before(now: int, delay_s: int, zone: str) -> int:

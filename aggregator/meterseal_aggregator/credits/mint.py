@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from meterseal_aggregator.credits.decide import Purse, contiguous, refuse
-from meterseal_aggregator.credits.final import final_before
+from meterseal_aggregator.credits.final import REKEYED_HOLD_S, final_before
 from meterseal_aggregator.credits.model import Cause, Leg, Slot, mint_id, transfer_id
 from meterseal_aggregator.credits.store import (
     CreditRow,
@@ -54,9 +54,9 @@ async def run_batch(tx: Transaction, network: bytes, now: int) -> int:
     delay_s = await number_at(tx, Name.FINALITY_DELAY_S, now)
     zone = await text_at(tx, Name.ZONE, now)
     ended_by = final_before(now, delay_s, zone)
-    after = 0
+    after, settled = 0, now - REKEYED_HOLD_S
     while slots := await final_slots(
-        tx, ended_by=ended_by, after_register=after, limit=BATCH
+        tx, ended_by=ended_by, rekeyed_by=settled, after_register=after, limit=BATCH
     ):
         holes = {s.register_id for s in slots if s.start != s.mark}
         ready = contiguous(slots, await breaks(tx, holes))
@@ -66,7 +66,7 @@ async def run_batch(tx: Transaction, network: bytes, now: int) -> int:
             return len(ready)
         # Only registers that wait behind a hole: go on with those after them.
         after = slots[-1].register_id
-    revised = await revised_slots(tx, limit=REVISIONS)
+    revised = await revised_slots(tx, rekeyed_by=settled, limit=REVISIONS)
     if revised:
         await _decide(tx, network, revised, now=now)
     return len(revised)

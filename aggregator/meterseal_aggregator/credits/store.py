@@ -1,8 +1,9 @@
 """The credits' tables, and the questions they ask of registry, intake and VEE.
 
-Reads `registers`, `meters`, `installations`, `tenancies`, `certifications` (registry),
-`readings`, `register_steps`, `equivocations` (intake) and `vee_assessments` (vee); it must
-never write any but its own. A batch of any size costs the same number of statements.
+Reads `registers`, `meters`, `installations`, `tenancies`, `certifications`, `rekeyings`
+(registry), `readings`, `register_steps`, `equivocations` (intake) and `vee_assessments`
+(vee); it must never write any but its own. A batch of any size costs the same number of
+statements.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,11 +42,14 @@ SELECT g.id, m.meter, g.register, r.start, r.length, r.revision, r.delta, g.step
      AND c.start > r.start - 3600 AND c.start + c.length > r.start),
   coalesce(w.minted_through, g.initial_at)
 """
+# A meter whose key was replaced after a second waits, whatever it tells.
+_SETTLED: Final = """NOT EXISTS (SELECT 1 FROM rekeyings k WHERE k.meter_id = m.id
+    AND k.kind = 'replacement' AND k.at > ?)"""
 # CROSS JOIN keeps SQLite to this order: one look-up a register, then its next slots.
 _FINAL: Final = """{slot}
 FROM registers g LEFT JOIN credit_marks w ON w.register_id = g.id
 CROSS JOIN meters m CROSS JOIN vee_assessments a CROSS JOIN readings r
-WHERE g.register = ? AND g.id > ? AND m.id = g.meter_id
+WHERE g.register = ? AND g.id > ? AND m.id = g.meter_id AND {settled}
   AND a.register_id = g.id AND a.revision = 0
   AND a.start >= coalesce(w.minted_through, g.initial_at) AND a.start < ?
   AND r.start = a.start AND r.register_id = a.register_id AND r.revision = 0
@@ -56,7 +60,7 @@ _REVISED: Final = """{slot}
 FROM vee_assessments a CROSS JOIN registers g CROSS JOIN credit_marks w
 CROSS JOIN meters m CROSS JOIN readings r
 WHERE a.revision > 0 AND g.id = a.register_id AND g.register = ?
-  AND w.register_id = g.id AND a.start < w.minted_through AND m.id = g.meter_id
+  AND w.register_id = g.id AND a.start < w.minted_through AND m.id = g.meter_id AND {settled}
   AND r.start = a.start AND r.register_id = a.register_id AND r.revision = a.revision
   AND NOT EXISTS (SELECT 1 FROM credits c WHERE c.register_id = a.register_id
     AND c.start = a.start AND c.revision = a.revision)
@@ -102,21 +106,27 @@ class CreditRow:
 
 
 async def final_slots(
-    tx: Transaction, *, ended_by: int, after_register: int, limit: int
+    tx: Transaction, *, ended_by: int, rekeyed_by: int, after_register: int, limit: int
 ) -> list[Slot]:
-    """Return assessed, uncredited slots that ended by `ended_by`, by register and start."""
+    """Return assessed, uncredited slots that ended by `ended_by`, by register and start.
+
+    Those of a meter whose key was replaced after the second `rekeyed_by` are left out.
+    """
     rows = await tx.rows(
-        _FINAL.format(slot=_SLOT), (EXPORT, after_register, ended_by, ended_by, limit)
+        _FINAL.format(slot=_SLOT, settled=_SETTLED),
+        (EXPORT, after_register, rekeyed_by, ended_by, ended_by, limit),
     )
     return [_slot(row) for row in rows]
 
 
-async def revised_slots(tx: Transaction, *, limit: int) -> list[Slot]:
-    """Return assessed revisions of slots that were decided before, oldest first."""
-    return [
-        _slot(row)
-        for row in await tx.rows(_REVISED.format(slot=_SLOT), (EXPORT, limit))
-    ]
+async def revised_slots(tx: Transaction, *, rekeyed_by: int, limit: int) -> list[Slot]:
+    """Return assessed revisions of slots that were decided before, oldest first.
+
+    Those of a meter whose key was replaced after the second `rekeyed_by` are left out.
+    """
+    statement = _REVISED.format(slot=_SLOT, settled=_SETTLED)
+    rows = await tx.rows(statement, (EXPORT, rekeyed_by, limit))
+    return [_slot(row) for row in rows]
 
 
 async def breaks(
