@@ -30,7 +30,8 @@ RECEIPT_VERSION: Final = 1
 MAX_ANSWERS: Final = 500
 """Answers a message: 500 of 60 bytes stay well inside one MQTT message of 64 KiB."""
 LOG_WITHIN_S: Final = 60
-"""The log's maximum merge delay: a receipted seal has its index within a minute."""
+"""The log's maximum merge delay: a receipted seal has its index within a minute, of real
+time: where the network's clock runs faster, the promise is that many times longer."""
 
 _T = TypeVar("_T")
 _DOMAIN: Final = b"meterseal/receipt/v1\x00"

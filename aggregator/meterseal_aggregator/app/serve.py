@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -32,6 +33,7 @@ from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
 from meterseal_aggregator.intake.port import Deliver, Incoming, Reply, Uplink
 from meterseal_aggregator.jobs import Runner, tend
 from meterseal_proto.errors import Unavailable
+from meterseal_proto.receipt import LOG_WITHIN_S
 
 GOODBYE_S: Final = 2
 """How long a web request in hand may take to end when we stop."""
@@ -47,9 +49,9 @@ async def serve(house: House, say: Say) -> None:
     """Serve until SIGTERM or SIGINT; raises Unavailable when a port is taken."""
     stop = _stop_on_signals()
     config = house.config
-    intake = Intake(
-        house.database, Notary(house.keys.genesis, house.keys.receipt), house.now
-    )
+    within_s = ceil(LOG_WITHIN_S * max(1.0, house.rate.speed))
+    notary = Notary(house.keys.genesis, house.keys.receipt, within_s)
+    intake = Intake(house.database, notary, house.now)
     gate = Gate(house) if config.mqtt.broker_url is None and config.mqtt.tls else None
     if gate is not None:
         await gate.refresh()

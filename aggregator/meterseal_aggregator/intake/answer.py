@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from meterseal_aggregator.intake.judge import Judged, RegisterKey
 from meterseal_aggregator.intake.port import Reply
 from meterseal_proto.receipt import (
-    LOG_WITHIN_S,
     MAX_ANSWERS,
     Answer,
     Receipt,
@@ -31,13 +30,15 @@ class _Answers:
 
 
 def receipts(
-    judged: Iterable[Judged], network: bytes, now: int, key: Ed25519PrivateKey
+    judged: Iterable[Judged], network: bytes, log_by: int, key: Ed25519PrivateKey
 ) -> list[Reply]:
-    """Return the replies to a committed batch, at most MAX_ANSWERS answers each."""
+    """Return the replies to a committed batch, at most MAX_ANSWERS answers each.
+
+    `log_by` is when the log will hold what they call durable, in UTC Unix seconds.
+    """
     by_agent: dict[str, _Answers] = {}
     for one in judged:
         _note(by_agent.setdefault(one.offer.agent, _Answers()), one)
-    log_by = now + LOG_WITHIN_S
     return [
         Reply(agent, sign_receipt(receipt, key))
         for agent, answers in by_agent.items()

@@ -30,6 +30,7 @@ from meterseal_aggregator.intake.port import Incoming, Reply
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.errors import Reason, Unavailable
+from meterseal_proto.receipt import LOG_WITHIN_S
 
 VERIFY_THREADS: Final = 2
 """Signature threads: measured 1.95 times one thread on two cores."""
@@ -42,10 +43,14 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Notary:
-    """For which network, and with which receipt key, the aggregator answers."""
+    """For which network, and with which receipt key, the aggregator answers.
+
+    `log_within_s` is how soon a receipted seal is in the log, in the network's seconds.
+    """
 
     genesis: Genesis
     receipt_key: Ed25519PrivateKey = field(repr=False)
+    log_within_s: int = LOG_WITHIN_S
 
 
 @dataclass(slots=True)
@@ -92,9 +97,9 @@ class Intake:
 
         Raises Unavailable when nothing was kept and the batch should come again.
         """
-        now, network = int(self._now()), self._network
+        now, network, notary = int(self._now()), self._network, self._notary
         offers, spoiled = await self._run(
-            judge.open_all, messages, network, self._notary.genesis.chain_id
+            judge.open_all, messages, network, notary.genesis.chain_id
         )
         self._lap("decode")
         try:
@@ -104,7 +109,7 @@ class Intake:
         self._lap("commit")
         self.tally.add(judged, spoiled)
         replies = await self._run(
-            receipts, judged, network, now, self._notary.receipt_key
+            receipts, judged, network, now + notary.log_within_s, notary.receipt_key
         )
         self._lap("receipts")
         return replies
