@@ -228,28 +228,6 @@ async def seal_row(
     return await _one_seal(tx, "WHERE s.id = ?", (seal_id,), genesis)
 
 
-async def seal_by_hash(
-    tx: Transaction, digest: bytes, genesis: Genesis
-) -> StoredSeal | None:
-    """Return an accepted seal by its header hash, verified."""
-    where = "WHERE substr(s.hash, 1, 4) = substr(?, 1, 4) AND s.hash = ?"
-    return await _one_seal(tx, where, (digest, digest), genesis)
-
-
-async def equivocated(tx: Transaction, register_id: int, slot: Interval) -> int | None:
-    """Return when it was first known that time in `slot` was told twice, or None.
-
-    Before finality such a slot must not mint. A query of many slots may anti-join the
-    table: same register, `from_at` before the slot's end, `to_at` after its start.
-    """
-    rows = await tx.rows(
-        "SELECT min(received_at) FROM equivocations"
-        " WHERE register_id = ? AND from_at < ? AND to_at > ?",
-        (register_id, slot.end, slot.start),
-    )
-    return None if rows[0][0] is None else int(rows[0][0])
-
-
 async def quarantined(
     tx: Transaction, *, after: int = 0, limit: int = 100
 ) -> list[Evidence]:

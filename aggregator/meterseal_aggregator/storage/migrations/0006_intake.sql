@@ -43,10 +43,6 @@ CREATE TABLE seals (
   UNIQUE (seq, register_id)
 ) STRICT;
 
--- Hashes are random, so each insert here falls on a page of its own; four bytes of them
--- find a seal among billions and make a quarter of the pages that whole hashes would.
-CREATE INDEX seals_by_hash ON seals (substr(hash, 1, 4));
-
 CREATE TRIGGER seals_are_never_changed
 BEFORE UPDATE ON seals
 BEGIN
