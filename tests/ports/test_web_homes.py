@@ -1,13 +1,25 @@
 """Homes through the API: whoever leaves one leaves all its meters, and names are one agent's."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.parameters import store as parameters
+from meterseal_aggregator.parameters.model import Name
+from meterseal_aggregator.registry import write
 from meterseal_proto.enrolment import EnrolmentAnswer
-from tests.support.enrolling import a_meter, a_request
-from tests.support.webhouse import LATER, MOVED, WebHouse, a_house, pretty
+from tests.support.enrolling import SLOT, a_meter, a_request
+from tests.support.webhouse import (
+    LATER,
+    MOVED,
+    WebHouse,
+    a_house,
+    do_every_duty,
+    pretty,
+    seal_eight,
+)
 
 
 @pytest.fixture
@@ -16,12 +28,12 @@ async def house(tmp_path: Path) -> AsyncIterator[WebHouse]:
         yield opened
 
 
-async def _enrol(house: WebHouse) -> list[str]:
+async def _enrol(house: WebHouse) -> EnrolmentAnswer:
     code = await house.registry.code(expires_at=LATER + 60)
     wish = a_request(code, a_meter("A"), a_meter("B")).to_json()
     answer = await house.post("/v1/enrolments", None, wish)
     assert answer.status_code == 201, pretty(answer)
-    return [m.meter for m in EnrolmentAnswer.from_json(answer.content).meters]
+    return EnrolmentAnswer.from_json(answer.content)
 
 
 async def _readable(house: WebHouse, who: str, meter: str, at: int) -> bool:
@@ -33,7 +45,7 @@ async def _readable(house: WebHouse, who: str, meter: str, at: int) -> bool:
 async def test_moving_out_of_one_point_leaves_no_meter_of_the_home(
     house: WebHouse,
 ) -> None:
-    meters = await _enrol(house)
+    meters = [meter.meter for meter in (await _enrol(house)).meters]
     base = f"/v1/meter-points/{house.registry.point}/tenancies"
     assert [await _readable(house, "ada", m, MOVED) for m in meters] == [True, True]
     ended = await house.post(f"{base}/end", "operator", {"at": MOVED})
@@ -62,3 +74,22 @@ async def test_a_second_device_gets_no_code_under_an_agents_name(
     assert refused.json()["type"] == "urn:meterseal:problem:agent-taken"
     dead = wish | {"kind": "replacement"}
     assert (await house.post(path, "operator", dead)).status_code == 201
+
+
+async def test_two_meters_mint_no_more_than_their_home_is_certified_for(
+    house: WebHouse,
+) -> None:
+    async with house.db.transaction() as tx:
+        # Each meter exports 100 Wh a slot, which is all that 400 W give.
+        await write.certify(tx, house.registry.point, 400, from_at=SLOT)
+        wish = parameters.Change(Name.FINALITY_DELAY_S, 0, 0, LATER, "test")
+        await parameters.record(tx, wish)
+    answer = await _enrol(house)
+    for meter in answer.meters:
+        heads = tuple(head for head in answer.heads if head.meter == meter.meter)
+        await seal_eight(house, replace(answer, meters=(meter,), heads=heads))
+    await do_every_duty(house)
+    async with house.db.reading() as tx:
+        causes = await tx.rows("SELECT DISTINCT cause FROM credit_refusals")
+        credited = await tx.rows("SELECT sum(posted_wh) FROM credits")
+    assert (causes, credited) == ([("uncertified",)], [(8 * 100,)])

@@ -131,13 +131,13 @@ async def a_lived_in_house(folder: Path) -> AsyncIterator[WebHouse]:
         request = a_request(await house.registry.code(expires_at=LATER + 60))
         answer = await house.post("/v1/enrolments", None, request.to_json())
         assert answer.status_code == 201, answer.text
-        await _seal(house, EnrolmentAnswer.from_json(answer.content))
+        await seal_eight(house, EnrolmentAnswer.from_json(answer.content))
         await spoil(house, NO_SEAL)
         async with house.db.transaction() as tx:
             await write.end_tenancy(tx, house.registry.point, at=MOVED)
             cleo = Tenancy(house.members["cleo"], house.registry.point, MOVED, None)
             await write.begin_tenancy(tx, cleo)
-        await _work(house)
+        await do_every_duty(house)
         yield house
 
 
@@ -159,7 +159,7 @@ async def _people(house: WebHouse) -> None:
             house.tokens[name] = await identity.make_token(tx, token)
 
 
-async def _seal(house: WebHouse, answer: EnrolmentAnswer) -> None:
+async def seal_eight(house: WebHouse, answer: EnrolmentAnswer) -> None:
     """Seal eight export slots of 100 Wh each, as the enrolled agent does."""
     house.meter = answer.meters[0].meter
     start = next(head for head in answer.heads if head.register == EXPORT)
@@ -198,7 +198,7 @@ def _one(key: SealKey, meter: str, at: tuple[int, bytes, int]) -> Seal:
     return Seal(header, key.sign(header.digest(GENESIS.chain_id)), records, salts)
 
 
-async def _work(house: WebHouse) -> None:
+async def do_every_duty(house: WebHouse) -> None:
     """Let every duty do what there is to do."""
     key = sequencer.LogKey("street.example/log", LOG_KEY)
     await sequencer.run_once(house.db, key, LATER)
