@@ -160,6 +160,7 @@ async def test_all_well_is_no_alarm_and_each_trouble_is_one(floor: Floor) -> Non
     assert health.alarms(well, clock=Clock.TRUSTED, now=BEGAN) == []
     silent = {"serial": "S1", "failures": 9, "trouble": "no answer in 0.8 s"}
     refused = well["registers"][0] | {"refused_until": BEGAN}
+    held_back = well["registers"][0] | {"held_back": "key-revoked"}
     behind = well["registers"][0] | {"oldest": BEGAN}
     later = BEGAN + health.BEHIND_S + 1
     late = BEGAN + MAX_STEP + 1
@@ -169,6 +170,7 @@ async def test_all_well_is_no_alarm_and_each_trouble_is_one(floor: Floor) -> Non
         ({"outbox": {"full": False, "damaged": 2}}, Clock.TRUSTED, BEGAN, "damaged"),
         ({"meters": [silent]}, Clock.TRUSTED, BEGAN, "no answer in 0.8 s"),
         ({"registers": [refused]}, Clock.TRUSTED, BEGAN, "refused the last seal"),
+        ({"registers": [held_back]}, Clock.TRUSTED, BEGAN, "key-revoked"),
         ({"registers": [behind]}, Clock.TRUSTED, later, "intervals wait"),
         ({"uplink": {"connected": False, "trouble": "x"}}, Clock.TRUSTED, BEGAN, "x"),
         ({"registers": [well["registers"][0]]}, Clock.TRUSTED, late, "enrol anew"),
