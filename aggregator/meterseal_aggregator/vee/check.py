@@ -17,15 +17,13 @@ from meterseal_aggregator.vee.model import (
     Step,
     Trail,
 )
+from meterseal_proto.units import plausible_wh
 
 MAX_ZERO_RUN_S: Final = 14 * 86_400
 """A register that stands still for two weeks is looked at: longer than snow on a roof or
 an ordinary holiday. A zero mints nothing, so nobody loses by it."""
 MAX_ESTIMATE_RUN_S: Final = 3 * 86_400
 """Three days of estimates in a row: a device that long in trouble needs a visit."""
-TOLERANCE_NUM: Final = 11
-TOLERANCE_DEN: Final = 10
-"""Capacity is checked x 1.1 (ENERGY, Credits), in integers."""
 SECONDS_AN_HOUR: Final = 3_600
 
 
@@ -60,12 +58,8 @@ def rebase(trail: Trail, step: Step) -> Trail:
 
 
 def within_capacity(delta_wh: int, length_s: int, capacity_w: int) -> bool:
-    """Tell whether a delta fits capacity x 1.1 in its time, with 1 Wh for the flooring.
-
-    The same bound as intake's (SPEC: delta <= capacity_w * 1.1 * length / 3600 + 1).
-    """
-    allowed = capacity_w * length_s * TOLERANCE_NUM
-    return (delta_wh - 1) * SECONDS_AN_HOUR * TOLERANCE_DEN <= allowed
+    """Tell whether a delta fits its time, by the one bound that intake and agents have."""
+    return delta_wh <= plausible_wh(capacity_w, length_s)
 
 
 def _since(since: int | None, start: int, *, on: bool) -> int | None:
