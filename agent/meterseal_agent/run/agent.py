@@ -7,7 +7,7 @@ is on disk already, or was never promised. Nothing is decided here.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ HEALTH_S: Final = 5.0
 """Between two status files, and two signs of life to systemd; real seconds."""
 PRUNE_S: Final = 600.0
 """Between two looks for rows past their 48 hours; real seconds."""
+CANCEL_AGAIN_S: Final = 0.2
+"""How long a cancelled duty may take to end before it is told again."""
 RESTART_S: Final = 1.0
 RESTART_CAP_S: Final = 60.0
 """A duty that fails waits, twice as long each time, so a log never fills the card."""
@@ -112,9 +114,7 @@ class Agent:
             _log.info("agent_stopping")
             health.notify("STOPPING=1")
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(tasks)
             await self._put_down()
 
     def _make_sampling(self, enrolment: Enrolment) -> Sampling:
@@ -213,3 +213,16 @@ class Agent:
             line.close()
         self._thread.close()
         self._outbox.close()
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel the duties until each has ended.
+
+    Once is not enough: Python 3.11's `wait_for`, under pymodbus's connect, loses a
+    cancellation that comes in the very moment the connection is refused.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
