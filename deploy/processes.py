@@ -99,11 +99,14 @@ class Processes:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Ask all to end at once; who has not within STOP_WITHIN_S is killed."""
         for child in self._children.values():
             if child.running():
                 os.kill(child.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_WITHIN_S
         for child in self._children.values():
-            child.stop()
+            if child.wait(max(0.0, deadline - time.monotonic())) is None:
+                child.kill()
 
     def start(self, program: Program) -> Child:
         """Start a program, or start it again after its end."""

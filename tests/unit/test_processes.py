@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy import processes
 from deploy.processes import Failed, Processes, Program, until
 
 
@@ -91,3 +92,28 @@ def test_waiting_ends_when_a_program_dies(tmp_path: Path) -> None:
 def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes, pytest.raises(Failed, match="took too long"):
         processes.run(Program("sleeper", sleeper, ()), 0.2)
+
+
+def stubborn(_: Sequence[str]) -> int:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("ready", flush=True)
+    time.sleep(60)
+    return 0
+
+
+def test_children_that_do_not_obey_are_killed_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "STOP_WITHIN_S", 0.5)
+    began = time.monotonic()
+    with Processes(tmp_path) as running:
+        children = [running.start(Program(f"s{n}", stubborn, ())) for n in range(5)]
+        until(
+            lambda: all("ready" in c.log.read_text() for c in children),
+            running,
+            5,
+            "start",
+        )
+        began = time.monotonic()
+    assert time.monotonic() - began < 5 * 0.5
+    assert [child.status for child in children] == [-signal.SIGKILL] * 5
