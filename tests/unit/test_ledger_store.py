@@ -252,11 +252,3 @@ async def test_the_audit_names_what_was_tampered_with(
         async with database.reading() as tx:
             found = await check.findings(tx)
         assert any(complaint in f.detail and not f.ok for f in found), complaint
-
-
-async def test_a_statement_of_account_pages_backwards(database: Database) -> None:
-    async with database.transaction() as tx:
-        await store.post(tx, [_mint(n, n) for n in range(1, 6)], now=NOW)
-        first = await store.account_entries(tx, (WH, PRODUCER), limit=3)
-        rest = await store.account_entries(tx, (WH, PRODUCER), before_seq=first[-1][0])
-    assert [entry.transfer.amount for _, entry in first + rest] == [5, 4, 3, 2, 1]

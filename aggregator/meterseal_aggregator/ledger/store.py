@@ -154,24 +154,6 @@ async def entries_after(
     return [(row[0], row[1], _entry(row)) for row in rows]
 
 
-async def account_entries(
-    tx: Transaction, key: AccountKey, *, before_seq: int | None = None, limit: int = 100
-) -> list[tuple[int, Entry]]:
-    """Return (seq, entry) that debit or credit an account, newest first, by pages."""
-    found = await tx.rows(
-        "SELECT id FROM ledger_accounts WHERE code = ? AND asset = ?", (key[1], key[0])
-    )
-    if not found:
-        return []
-    top = (1 << 62) if before_seq is None else before_seq
-    where = " WHERE t.seq < ? AND (t.debit_id = ? OR t.credit_id = ?)"
-    rows = await tx.rows(
-        f"{_ENTRY}{where} ORDER BY t.seq DESC LIMIT ?",
-        (top, found[0][0], found[0][0], limit),
-    )
-    return [(row[0], _entry(row)) for row in rows]
-
-
 async def hold_states(tx: Transaction) -> dict[TransferId, HoldState]:
     """Return the state of every hold there ever was; the audit compares it to a replay."""
     rows = await tx.rows("SELECT transfer_id, state FROM ledger_holds")
