@@ -1,10 +1,10 @@
 """`make demo`: a street's day from register to credit, and a proof to check offline.
 
 Meters, agents and aggregator run as children of this process on loopback; a day passes in
-about a minute. Then one table says whether the equation holds - Wh by the meters' registers
-= Wh accepted = credits + imports + unmintable - one evidence bundle is verified offline, the audit
-runs, and the API stays up until Ctrl-C (ONCE=1 ends instead). It must never make up a
-number: each is read from the part that is responsible for it.
+about a minute. Then one table says whether the equation holds: Wh by the meters' registers
+= Wh accepted = credits + imports + export refused for a stated cause. One evidence bundle
+is verified offline, the audit runs, and the API stays up until Ctrl-C (ONCE=1 ends instead).
+It must never make up a number: each is read from the part that is responsible for it.
 """
 
 import contextlib

@@ -6,6 +6,7 @@ the aggregator's API. It must never add up what a program already added up for i
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 from deploy.processes import Failed, Program
 from deploy.street import Street, sim_main
-from meterseal_proto.units import EXPORT, IMPORT, Quality, obis_text
+from meterseal_proto.units import EXPORT, IMPORT, obis_text
 
 SETTLED_WITHIN_S: Final = 60.0
 _METRIC: Final = re.compile(
@@ -25,7 +26,7 @@ _SIZE_LINE: Final = 1  # of a checkpoint: origin, size, root
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A day's sums: intervals as counts, energy in Wh."""
+    """A day's sums: intervals as counts, energy in Wh; `refused_credit` is by cause."""
 
     homes: int
     sealed: int
@@ -38,7 +39,7 @@ class Outcome:
     import_wh: int
     export_wh: int
     credits_wh: int
-    unmintable_wh: int
+    refused_credit: dict[str, int]
     log_size: int
     checkpoint: str
 
@@ -54,7 +55,7 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        """Registers = accepted, each way, and accepted = credits + imports + unmintable."""
+        """Registers = accepted, each way, and accepted = credits + imports + refused credit."""
         return (
             self.register_import_wh == self.import_wh
             and self.register_export_wh == self.export_wh
@@ -64,8 +65,8 @@ class Outcome:
 
     @property
     def settled(self) -> bool:
-        """Whether every accepted export is either credited or never will be."""
-        return self.export_wh == self.credits_wh + self.unmintable_wh
+        """Whether every accepted export is either credited or refused for a stated cause."""
+        return self.export_wh == self.credits_wh + sum(self.refused_credit.values())
 
     def to_json(self) -> str:
         """One JSON object with every number and whether the equation holds."""
@@ -119,17 +120,16 @@ def gather(street: Street) -> Outcome:
     """Ask every part for its numbers; raises Failed when a part does not answer."""
     api = street.api
     sums = {obis_text(IMPORT): 0, obis_text(EXPORT): 0}
-    accepted = unmintable = 0
+    accepted = 0
+    refused: dict[str, int] = defaultdict(int)
     for meter in api.pages("/v1/meters"):
         for register in sums:
-            for row in _readings(street, meter["meter"], register):
+            for row in _slots(street, meter["meter"], register, "readings"):
                 accepted += 1
                 sums[register] += row["delta"]
-                if (
-                    register == obis_text(EXPORT)
-                    and row["quality"] == Quality.QUESTIONABLE
-                ):
-                    unmintable += row["delta"]
+        for row in _slots(street, meter["meter"], obis_text(EXPORT), "credits"):
+            if row["cause"]:
+                refused[row["cause"]] += row["wh"]
     fates = _fates(api.text("/metrics"))
     shown = _registers(street)
     checkpoint = api.text("/v1/log/checkpoint")
@@ -147,7 +147,7 @@ def gather(street: Street) -> Outcome:
         import_wh=sums[obis_text(IMPORT)],
         export_wh=sums[obis_text(EXPORT)],
         credits_wh=_credits(street),
-        unmintable_wh=unmintable,
+        refused_credit=dict(refused),
         log_size=int(checkpoint.splitlines()[_SIZE_LINE]),
         checkpoint=checkpoint,
     )
@@ -165,7 +165,10 @@ def table(outcome: Outcome, *, seconds: float) -> str:
         ("Wh accepted", f"{outcome.accepted_wh:,}"),
         ("  = credits minted", f"{outcome.credits_wh:,}"),
         ("  + imports", f"{outcome.import_wh:,}"),
-        ("  + export told late, never minted", f"{outcome.unmintable_wh:,}"),
+        *(
+            (f"  + export refused as {cause}", f"{wh:,}")
+            for cause, wh in outcome.refused_credit.items()
+        ),
         ("the equation", "holds" if outcome.holds else "DOES NOT HOLD"),
         ("log entries under the checkpoint", f"{outcome.log_size:,}"),
         ("seconds, set-up of the street included", f"{seconds:.0f}"),
@@ -182,7 +185,7 @@ def verify_one(street: Street, say: Callable[[str], None]) -> bool:
 
     best = (-1, "", "")
     for meter in street.api.pages("/v1/meters"):
-        for row in _readings(street, meter["meter"], obis_text(EXPORT)):
+        for row in _slots(street, meter["meter"], obis_text(EXPORT), "readings"):
             best = max(
                 best, (int(row["delta"]), str(row["seal"]), str(meter["serial"]))
             )
@@ -206,11 +209,11 @@ def verify_one(street: Street, say: Callable[[str], None]) -> bool:
     return True
 
 
-def _readings(
-    street: Street, meter: str, register: str
+def _slots(
+    street: Street, meter: str, register: str, what: str
 ) -> list[dict[str, Any]]:  # JSON rows
-    """A register's accepted intervals, from before its enrolment to the day's end."""
-    path = f"/v1/meters/{meter}/registers/{register}/readings"
+    """A register's readings or credits, from before its enrolment to the day's end."""
+    path = f"/v1/meters/{meter}/registers/{register}/{what}"
     rows: list[dict[str, Any]] = []
     begin: int | None = street.enrolled_from
     while begin is not None:

@@ -68,7 +68,7 @@ def test_a_day_of_real_homes_is_the_file_to_the_wh(tmp_path: Path) -> None:
     imported, exported = day_of_the_file(path)
     assert found["homes"] == 17
     assert (found["import_wh"], found["export_wh"]) == (imported, exported)
-    assert found["credits_wh"] + found["unmintable_wh"] == exported
+    assert found["credits_wh"] + sum(found["refused_credit"].values()) == exported
     assert found["holds"]
     assert found["accepted"] == found["sealed"]
     assert "PASS      signature" in done.stdout

@@ -112,6 +112,7 @@ PATHS = {
     f"/v1/meters/{'0' * 32}/registers/{EXPORT}/readings": {404},
     f"/v1/meters/{'0' * 32}/registers/9-999:9.9.9/readings": {404},
     f"/v1/meters/{'0' * 32}/registers/x/readings": {422},
+    f"/v1/meters/{'0' * 32}/registers/{EXPORT}/credits": {404},
     f"/v1/meters/{'0' * 32}/registers/{EXPORT}/seals/1/bundle": {404},
     "/v1/meter-points/9223372036854775807": {404},
     "/v1/seals/1/bundle": {404},

@@ -109,6 +109,7 @@ READABLE = {
         "/v1/meters",
         "/v1/meters/{meter}",
         "/v1/meters/{meter}/registers/{register}/readings",
+        "/v1/meters/{meter}/registers/{register}/credits",
         "/v1/seals/{seal_id}/bundle",
         "/v1/meters/{meter}/registers/{register}/seals/{seq}/bundle",
     },
@@ -119,6 +120,7 @@ READABLE = {
         "/v1/meters",
         "/v1/meters/{meter}",
         "/v1/meters/{meter}/registers/{register}/readings",
+        "/v1/meters/{meter}/registers/{register}/credits",
     },
 }
 """What each may read of Ada's things; lists show only what is the caller's own."""
@@ -168,7 +170,9 @@ async def test_nobody_but_the_operator_changes_anything(house: WebHouse) -> None
 
 async def test_tenants_see_their_own_time_only(house: WebHouse) -> None:
     path = f"/v1/meters/{house.meter}/registers/{EXPORT}/readings?from=0&limit=1000"
-    pages = {who: await _all(house, who) for who in ("ada", "cleo", "operator")}
+    pages = {
+        who: await _all(house, who, "readings") for who in ("ada", "cleo", "operator")
+    }
     assert [row["start"] for row in pages["ada"]] == [SLOT + n * 900 for n in range(4)]
     assert [row["start"] for row in pages["cleo"]] == [
         MOVED + n * 900 for n in range(4)
@@ -177,9 +181,22 @@ async def test_tenants_see_their_own_time_only(house: WebHouse) -> None:
     assert (await house.ask("GET", path, "bo")).status_code == 403
 
 
-async def _all(house: WebHouse, who: str) -> list[dict[str, object]]:
+async def test_every_slot_says_whether_it_was_credited_and_to_its_tenant_only(
+    house: WebHouse,
+) -> None:
+    pages = {
+        who: await _all(house, who, "credits") for who in ("ada", "cleo", "operator")
+    }
+    assert [row["start"] for row in pages["ada"]] == [SLOT + n * 900 for n in range(4)]
+    assert {(row["wh"], row["cause"]) for row in pages["ada"]} == {(100, None)}
+    assert pages["operator"] == pages["ada"] + pages["cleo"]
+    path = f"/v1/meters/{house.meter}/registers/{EXPORT}/credits"
+    assert (await house.ask("GET", path, "bo")).status_code == 403
+
+
+async def _all(house: WebHouse, who: str, what: str) -> list[dict[str, object]]:
     """Read page by page, three slots a page."""
-    path = f"/v1/meters/{house.meter}/registers/{EXPORT}/readings"
+    path = f"/v1/meters/{house.meter}/registers/{EXPORT}/{what}"
     rows, after = [], "0"
     for _ in range(20):
         page = await house.get(f"{path}?from={after}&limit=3", who)

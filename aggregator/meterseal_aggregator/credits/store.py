@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from meterseal_aggregator.credits.model import Cause, Credited, Slot
 from meterseal_aggregator.storage.database import Transaction
+from meterseal_proto.intervals import Interval
 from meterseal_proto.units import EXPORT
 
 # Everything that decides about a slot, for an assessment a of register g. Spans are
@@ -75,6 +76,17 @@ _CREDITED: Final = """
 SELECT register_id, start, value_wh, revision, member_id FROM credits
 WHERE register_id IN ({registers}) AND start IN ({starts}) ORDER BY revision
 """
+_DECIDED: Final = """
+SELECT d.start, r.length, d.revision, d.wh, d.cause, d.decided_at FROM (
+  SELECT start, revision, value_wh AS wh, NULL AS cause, decided_at FROM credits
+  WHERE register_id = ?1 AND start >= ?2 AND start < ?3
+  UNION ALL
+  SELECT start, revision, wh, cause, decided_at FROM credit_refusals
+  WHERE register_id = ?1 AND start >= ?2 AND start < ?3) d
+CROSS JOIN readings r
+  ON r.start = d.start AND r.register_id = ?1 AND r.revision = d.revision
+ORDER BY d.start, d.revision
+"""
 _WRITE_CREDIT: Final = """
 INSERT INTO credits (mint_id, revision, register_id, meter_point_id, start, length,
   member_id, value_wh, posted_wh, decided_at)
@@ -103,6 +115,18 @@ class CreditRow:
     def after(self) -> Credited:
         """What the slot is credited with once this is written."""
         return Credited(self.slot.delta, self.slot.revision, self.member_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision about an interval's revision: `wh` are credited, or not by `cause`."""
+
+    start: int
+    length: int
+    revision: int
+    wh: int
+    cause: str | None
+    decided_at: int
 
 
 async def final_slots(
@@ -152,6 +176,12 @@ async def credited(
     statement = _CREDITED.format(registers=_marks(registers), starts=_marks(starts))
     rows = await tx.rows(statement, (*registers, *starts))
     return {(row[0], row[1]): Credited(*row[2:]) for row in rows}
+
+
+async def decided(tx: Transaction, register_id: int, span: Interval) -> list[Decided]:
+    """Return what was decided of a register's intervals that start in `span`, by start."""
+    rows = await tx.rows(_DECIDED, (register_id, span.start, span.end))
+    return [Decided(*row) for row in rows]
 
 
 async def write_credits(

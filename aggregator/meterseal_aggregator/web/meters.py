@@ -1,9 +1,8 @@
-"""Meters, their registers and readings: to a member what was his while it was his.
+"""Meters, and which registers they have: to a member those that were his while they were his.
 
-A member never sees a reading from before he moved in or after he left (SETTLED 4).
+It must never tell a member where a meter hangs that he no longer holds.
 """
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -11,33 +10,22 @@ from pydantic import Field
 
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
-from meterseal_aggregator.intake.store import Reading, readings, seal_hashes
 from meterseal_aggregator.registry import rekey, write
 from meterseal_aggregator.registry import store as registry
-from meterseal_aggregator.registry.model import Meter, MeterRegister, Span
+from meterseal_aggregator.registry.model import Meter, MeterRegister
 from meterseal_aggregator.web.auth import Asking
 from meterseal_aggregator.web.points import EndRequest
 from meterseal_aggregator.web.problems import not_found
 from meterseal_aggregator.web.shapes import (
-    MAX_SECOND,
     Limit,
     MeterHex,
-    Obis,
     Page,
     View,
     cursor,
-    parse_register,
 )
-from meterseal_proto.intervals import Interval
 from meterseal_proto.units import MeterId, obis_text
 
 router = APIRouter(prefix="/v1/meters", tags=["meters"])
-
-OLDEST_S = 400 * 86_400
-"""Without a from, a list begins at most this long ago: as far as corrections reach."""
-
-From = Annotated[int | None, Query(alias="from", ge=0, le=MAX_SECOND)]
-To = Annotated[int | None, Query(ge=0, le=MAX_SECOND)]
 
 
 class RegisterView(View):
@@ -64,23 +52,6 @@ class MeterDetail(MeterView):
     """A meter with its registers."""
 
     registers: list[RegisterView]
-
-
-class ReadingView(View):
-    """One accepted interval: `delta` Wh (or litres) from `start` for `length` seconds.
-
-    `value` is the register at its end, `quality` the device's code (ESPI), `seal` the
-    number by which its seal's bundle is asked for, `seal_hash` its header hash.
-    """
-
-    start: int
-    length: int
-    revision: int
-    delta: int
-    value: int
-    quality: int
-    seal: int
-    seal_hash: str
 
 
 class RevokedView(View):
@@ -133,38 +104,6 @@ async def show_meter(meter: MeterHex, access: Asking) -> MeterDetail:
     return MeterDetail(**shown, registers=[_register(row) for row in registers])
 
 
-@router.get("/{meter}/registers/{register}/readings")
-async def list_readings(
-    meter: MeterHex,
-    register: Obis,
-    access: Asking,
-    begin: From = None,
-    to: To = None,
-    limit: Limit = 500,
-) -> Page[ReadingView]:
-    """List a register's readings by start, from `from` to `to`.
-
-    Go on with from = `next`; a page may hold fewer readings than its time has slots.
-    """
-    code = parse_register(register)
-    now = int(access.site.now())
-    async with access.site.database.reading() as tx:
-        spans = await access.spans(tx, bytes.fromhex(meter), Action.SEE_READINGS)
-        mine = [span for span in spans if span.register == code]
-        steps = await registry.registers(tx, bytes.fromhex(meter))
-        step = next((r.step for r in steps if r.register == code), None)
-        if not mine or step is None:
-            raise not_found("register")
-        first = max(begin or 0, mine[0].from_at, now - OLDEST_S if begin is None else 0)
-        page = Interval(first - first % step, limit * step)
-        end = _end(mine, to, now)
-        found = await readings(tx, mine[0].register_id, page, step)
-        seen = [row for row in found if first <= row.start and _within(row, mine, end)]
-        hashes = await seal_hashes(tx, sorted({row.seal_id for row in seen}))
-    items = [_reading(row, hashes[row.seal_id]) for row in seen]
-    return Page(items=items, next=str(page.end) if page.end < end else None)
-
-
 @router.post("/{meter}/revocation")
 async def revoke(meter: MeterHex, access: Asking) -> RevokedView:
     """Revoke a meter's key after its last accepted seal (operator)."""
@@ -192,21 +131,6 @@ async def remove(meter: MeterHex, body: EndRequest, access: Asking) -> MeterView
     return _meter(places[-1])
 
 
-def _end(spans: Sequence[Span], to: int | None, now: int) -> int:
-    """Return where a list ends: at `to`, at the caller's last second, at the present."""
-    last = max(now if span.to_at is None else span.to_at for span in spans)
-    return min(last, now if to is None else to)
-
-
-def _within(row: Reading, spans: Sequence[Span], end: int) -> bool:
-    """Whether all of an interval lies in a time that is the caller's."""
-    until = row.start + row.length
-    return row.start < end and any(
-        span.from_at <= row.start and (span.to_at is None or until <= span.to_at)
-        for span in spans
-    )
-
-
 def _meter(meter: Meter) -> MeterView:
     return MeterView(
         meter=meter.meter.hex(),
@@ -222,19 +146,6 @@ def _meter(meter: Meter) -> MeterView:
 def _register(row: MeterRegister) -> RegisterView:
     return RegisterView(
         obis=obis_text(row.register), step=row.step, capacity_w=row.capacity_w
-    )
-
-
-def _reading(row: Reading, digest: bytes) -> ReadingView:
-    return ReadingView(
-        start=row.start,
-        length=row.length,
-        revision=row.revision,
-        delta=row.delta,
-        value=row.value,
-        quality=row.quality,
-        seal=row.seal_id,
-        seal_hash=digest.hex(),
     )
 
 

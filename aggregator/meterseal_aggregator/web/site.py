@@ -21,6 +21,7 @@ from meterseal_aggregator.web import (
     operators,
     points,
     problems,
+    registers,
 )
 from meterseal_aggregator.web.limits import (
     MAX_BODY_BYTES,
@@ -57,6 +58,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     members.router,
     points.router,
     meters.router,
+    registers.router,
     bundles.router,
     evidence.router,
     log.router,
