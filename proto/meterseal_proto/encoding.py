@@ -32,6 +32,17 @@ def encode(value: Value) -> bytes:
     return bytes(out)
 
 
+def appended(array: bytes, value: Value) -> bytes:
+    """Return the encoding of a short array with `value` at its end, from the array's own.
+
+    What was encoded to be signed is so not encoded again to be sent. The array must have
+    fewer than 23 items, so that its head stays one byte.
+    """
+    first = array[0]
+    assert _ARRAY << 5 <= first < (_ARRAY << 5) + 23
+    return bytes((first + 1,)) + array[1:] + encode(value)
+
+
 def decode(data: bytes, *, limit: int = MAX_MESSAGE_BYTES) -> Value:
     """Return the value whose encoding is exactly `data`.
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 
 from meterseal_proto.boundedjson import uint
-from meterseal_proto.encoding import Value, decode, encode
+from meterseal_proto.encoding import Value, appended, decode, encode
 from meterseal_proto.errors import Malformed, Reason
 from meterseal_proto.topics import check_name
 from meterseal_proto.units import MAX_REGISTER, METER_ID_BYTES, MeterId, RegisterId
@@ -74,8 +74,8 @@ class Receipt:
 
 def sign_receipt(receipt: Receipt, key: Ed25519PrivateKey) -> bytes:
     """Return the payload for an agent's `down` topic."""
-    body = _body(receipt)
-    return encode([*body, key.sign(_DOMAIN + encode(body))])
+    body = encode(_body(receipt))
+    return appended(body, key.sign(_DOMAIN + body))
 
 
 def open_receipt(payload: bytes, key: Ed25519PublicKey) -> Receipt:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterseal_proto.encoding import MAX_DEPTH, decode, encode
+from meterseal_proto.encoding import MAX_DEPTH, Value, appended, decode, encode
 from meterseal_proto.errors import Malformed, Reason, Rejected
 
 SCALARS = (
@@ -113,3 +113,10 @@ def test_a_message_above_the_limit_is_refused_before_it_is_read() -> None:
 def test_ten_thousand_opening_brackets_do_not_exhaust_the_stack() -> None:
     with pytest.raises(Malformed, match="nested"):
         decode(b"\x81" * 10_000)
+
+
+@given(st.lists(VALUES, max_size=22), VALUES)
+def test_an_array_with_one_more_item_is_encoded_as_if_at_once(
+    items: list[Value], last: Value
+) -> None:
+    assert appended(encode(items), last) == encode([*items, last])

@@ -60,7 +60,7 @@ async def serve(house: House, say: Say) -> None:
         await gate.refresh()
     shares = share(raise_limit())
     uplink, mqtt = _uplink(house, gate, DoorLimits(connections=shares.agents))
-    _calm_the_collector()
+    calm_the_collector()
     runner = Runner(house.database, uuid4().hex, house.real_now, chance=_CHANCE.random)
     with _listen(config.web.host, config.web.port) as web_socket:
         parts = WebParts(mqtt, uplink, intake.tally, runner.tallies)
@@ -88,7 +88,7 @@ async def serve(house: House, say: Say) -> None:
             intake.close()
 
 
-def _calm_the_collector() -> None:
+def calm_the_collector() -> None:
     """Collect garbage rarely: a batch makes thousands of short-lived objects, no cycles."""
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
