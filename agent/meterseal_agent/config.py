@@ -32,6 +32,10 @@ DEFAULT_DATA: Final = "/var/lib/meterseal-agent"
 DEFAULT_STEP: Final = 900
 DEFAULT_PERIOD_S: Final = 10
 """Seconds between readings: a slot boundary is then met within ten."""
+DEFAULT_HEALTH_S: Final = 300
+"""Seconds between two signed health records: an operator looks within minutes."""
+MAX_TELEMETRY_S: Final = 3_600
+"""Telemetry rarer than hourly says less than the sealed intervals do."""
 
 
 class ConfigError(Exception):
@@ -43,7 +47,8 @@ class MeterConfig:
     """One meter: what it is, where it answers, what is sealed of it.
 
     `profile` names a shipped profile or, with a slash, a file. `period_s` and
-    `lateness_limit_s` are in seconds of the network's clock.
+    `lateness_limit_s` are in seconds of the network's clock, and so is `telemetry_s`,
+    the least time between two samples kept as telemetry; 0 keeps none.
     """
 
     serial: str
@@ -56,6 +61,7 @@ class MeterConfig:
     lateness_limit_s: int
     step: int
     registers: tuple[RegisterId, ...]
+    telemetry_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,11 @@ class BrokerConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All of it. `aggregator_ca` None trusts the system's authorities for enrolment."""
+    """All of it. `aggregator_ca` None trusts the system's authorities for enrolment.
+
+    `metrics_port` is where Prometheus may ask on loopback, None for nowhere; `health_s`
+    the real seconds between two signed health records.
+    """
 
     data_dir: Path
     aggregator_url: str
@@ -80,6 +90,8 @@ class Config:
     assume_clock: bool
     broker: BrokerConfig
     meters: tuple[MeterConfig, ...]
+    metrics_port: int | None = None
+    health_s: int = DEFAULT_HEALTH_S
 
     @property
     def registers(self) -> int:
@@ -126,6 +138,8 @@ def _config(table: Table) -> Config:
         if table.has("broker")
         else BrokerConfig(),
         meters=_meters(table),
+        metrics_port=_metrics(table),
+        health_s=_integer(table, "health_s", DEFAULT_HEALTH_S, low=10, high=86_400),
     )
     table.done()
     return config
@@ -225,6 +239,15 @@ def _broker(table: Table) -> BrokerConfig:
     return broker
 
 
+def _metrics(table: Table) -> int | None:
+    if not table.has("metrics"):
+        return None
+    metrics = table.table("metrics")
+    port = metrics.integer("port", low=1, high=65535)
+    metrics.done()
+    return port
+
+
 def _meters(table: Table) -> tuple[MeterConfig, ...]:
     items = table.items("meters")
     if not 1 <= len(items) <= MAX_METERS:
@@ -252,6 +275,7 @@ def _meter(table: Table) -> MeterConfig:
         lateness_limit_s=_integer(table, "lateness_limit_s", 60, low=1, high=900),
         step=_integer(table, "step", DEFAULT_STEP, low=min(STEPS), high=max(STEPS)),
         registers=_registers(table),
+        telemetry_s=_integer(table, "telemetry_s", 0, low=0, high=MAX_TELEMETRY_S),
     )
     table.done()
     if meter.step not in STEPS:
