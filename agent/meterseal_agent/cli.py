@@ -1,9 +1,8 @@
-"""The command line: meterseal-agent enrol, replace, check, run, show.
+"""The command line: a table of what an installer, a technician and systemd may ask.
 
-For the installer at the wall and for systemd. It prints what happened in whole
-sentences and exits 0, or 1 with one sentence that says what to do. It must never print
-a secret but the recovery sheet, once, to a terminal. Programs are imported inside their
-command.
+It prints what happened in whole sentences and exits 0, or 1 with one sentence that says
+what to do. It must never print a secret but the recovery sheet, once, to a terminal.
+Programs are imported inside their command.
 """
 
 import argparse
@@ -11,28 +10,48 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from meterseal_agent.config import Config, ConfigError, load
+from meterseal_agent.technician import arguments as given
+from meterseal_agent.technician.complaint import Complaint
+from meterseal_proto.errors import Unavailable
 
 DEFAULT_CONFIG: Final = "/etc/meterseal/agent.toml"
 PATIENCE_S: Final = 120
 """How long enrolment waits for the meters: somebody is still wiring."""
+
+Options = argparse.Namespace
+Parser = argparse.ArgumentParser
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its help, its arguments, and what it does, which gives the status."""
+
+    name: str
+    text: str
+    arguments: Callable[[Parser], None]
+    act: Callable[[Options], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        config = load(Path(options.config), os.environ)
-        _log_to_stderr(config.log_level)
-        command: Callable[[Config, argparse.Namespace], int] = options.command
-        return command(config, options)
+        command: Command = options.command
+        return command.act(options)
     except ImportError as error:
         return _fail(f"{error}; install this role: pip install 'meterseal[agent]'")
-    except ConfigError as error:
+    except (ConfigError, Complaint, Unavailable) as error:
         return _fail(str(error))
+    except BrokenPipeError:
+        # Whoever read our output, head for instance, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         return 130
 
@@ -42,7 +61,7 @@ def _fail(why: str) -> int:
     return 1
 
 
-def _enrol(config: Config, options: argparse.Namespace) -> int:
+def _enrol(options: Options) -> int:
     from meterseal_agent.commissioning.sheet import Handover
     from meterseal_agent.run import commands
 
@@ -52,68 +71,119 @@ def _enrol(config: Config, options: argparse.Namespace) -> int:
         handover=Handover(_path(options.sheet), terminal=sys.stdout.isatty()),
         restore=_path(getattr(options, "secret_file", None)),
     )
-    return commands.enrol(config, wish, say=print)
+    return commands.enrol(_config(options), wish, say=print)
 
 
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
 
-def _check(config: Config, _options: argparse.Namespace) -> int:
+def _check(options: Options) -> int:
     from meterseal_agent.run import commands
 
-    return commands.check(config, say=print)
+    return commands.check(_config(options), say=print)
 
 
-def _run(config: Config, _options: argparse.Namespace) -> int:
+def _run(options: Options) -> int:
     from meterseal_agent.run import commands
 
-    return commands.run(config, say=print)
+    return commands.run(_config(options), say=print)
 
 
-def _show(config: Config, options: argparse.Namespace) -> int:
+def _show(options: Options) -> int:
     from meterseal_agent.run import show
 
-    return show.show(config.data_dir, as_json=options.json, say=print)
+    return show.show(_config(options).data_dir, as_json=options.json, say=print)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _decode(options: Options) -> int:
+    from meterseal_agent.technician.decode import decode
+
+    status = decode(
+        options.file, options.protocol, sys.stdin.buffer, write=sys.stdout.write
+    )
+    sys.stdout.flush()
+    return status
+
+
+def _config(options: Options) -> Config:
+    """Load the configuration, and from then on tell what happens on stderr."""
+    config = load(Path(options.config), os.environ)
+    _log_to_stderr(config.log_level)
+    return config
+
+
+def _configured(sub: Parser) -> None:
+    sub.add_argument("--config", default=DEFAULT_CONFIG, help="TOML file (%(default)s)")
+
+
+def _coded(sub: Parser, *, restores: bool) -> None:
+    _configured(sub)
+    sub.add_argument("--code", required=True, help="the one-time code")
+    sub.add_argument(
+        "--patience",
+        type=int,
+        default=PATIENCE_S,
+        help="seconds to wait for the meters (%(default)s)",
+    )
+    sub.add_argument(
+        "--sheet",
+        metavar="FILE",
+        help="write the recovery sheet to a new file, not to the terminal",
+    )
+    if restores:
+        sub.add_argument(
+            "--secret-file", help="the recovery sheet, or its 64 digits, in a file"
+        )
+
+
+def _shown(sub: Parser) -> None:
+    _configured(sub)
+    sub.add_argument("--json", action="store_true", help="the whole document")
+
+
+COMMANDS: Final = (
+    Command(
+        "enrol",
+        "enrol this agent and its meters with a one-time code",
+        partial(_coded, restores=False),
+        _enrol,
+    ),
+    Command(
+        "replace",
+        "take over the meters of an agent that died",
+        partial(_coded, restores=True),
+        _enrol,
+    ),
+    Command(
+        "check",
+        "try configuration, keys, meters and broker; change nothing",
+        _configured,
+        _check,
+    ),
+    Command("run", "run until stopped", _configured, _run),
+    Command("show", "print status, outbox depth, heads and alarms", _shown, _show),
+    Command(
+        "decode",
+        "print the values of a captured telegram, one JSON line each",
+        given.decoding,
+        _decode,
+    ),
+)
+
+
+def _parser() -> Parser:
+    parser = Parser(
         prog="meterseal-agent",
         description="Reads meters, seals every interval, keeps it until it is receipted.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command, text in (
-        ("enrol", _enrol, "enrol this agent and its meters with a one-time code"),
-        ("replace", _enrol, "take over the meters of an agent that died"),
-        ("check", _check, "try configuration, keys, meters and broker; change nothing"),
-        ("run", _run, "run until stopped"),
-        ("show", _show, "print status, outbox depth, heads and alarms"),
-    ):
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(command=command)
-        sub.add_argument(
-            "--config", default=DEFAULT_CONFIG, help="TOML file (%(default)s)"
+    for command in COMMANDS:
+        sub = commands.add_parser(
+            command.name, help=command.text, description=command.text
         )
-        if name in {"enrol", "replace"}:
-            sub.add_argument("--code", required=True, help="the one-time code")
-            sub.add_argument(
-                "--patience",
-                type=int,
-                default=PATIENCE_S,
-                help="seconds to wait for the meters (%(default)s)",
-            )
-            sub.add_argument(
-                "--sheet",
-                metavar="FILE",
-                help="write the recovery sheet to a new file, not to the terminal",
-            )
-        if name == "replace":
-            sub.add_argument(
-                "--secret-file", help="the recovery sheet, or its 64 digits, in a file"
-            )
-        if name == "show":
-            sub.add_argument("--json", action="store_true", help="the whole document")
+        sub.set_defaults(command=command)
+        command.arguments(sub)
     return parser
 
 
