@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ROOMS = ("intake",)
+ROOMS = ("intake", "water")
 
 
 def main() -> int:

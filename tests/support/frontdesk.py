@@ -26,6 +26,11 @@ class FrontDesk:
     intake: Intake
     now: float = NOW
 
+    async def deliver(self, agent: str, payloads: Sequence[bytes]) -> list[Receipt]:
+        """Deliver an agent's payloads as one batch; returns the opened receipts."""
+        batch = [Incoming(agent, payload, None) for payload in payloads]
+        return (await self.take(*batch)).get(agent, [])
+
     async def take(self, *messages: Incoming) -> dict[str, list[Receipt]]:
         """Deliver a batch; returns the opened receipts by agent."""
         found: dict[str, list[Receipt]] = {}
