@@ -1,6 +1,7 @@
 """MQTT topics, quality of service and size limits: the shape of the pipe.
 
-One agent has two topics, so one ACL pattern on its certificate's name fences it.
+One agent has four topics - seals `up`, signed answers `down`, and beside the books its
+telemetry `tel` and its `health` - so one ACL pattern on its certificate's name fences it.
 Names stay within `[A-Za-z0-9_-]`: some brokers rewrite dots, and `+ # /` are MQTT's.
 This module must never learn what a payload means.
 """
@@ -18,12 +19,20 @@ MAX_NAME: Final = 64
 _NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME}}}")
 _PREFIX: Final = "meterseal/1"
 
-Direction = Literal["up", "down"]
+Direction = Literal["up", "down", "tel", "health"]
+Aside = Literal["tel", "health"]
+"""What an agent tells beside its seals; nothing is billed by it, and none is receipted."""
+_DIRECTIONS: Final[dict[str, Direction]] = {
+    "up": "up",
+    "down": "down",
+    "tel": "tel",
+    "health": "health",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """Whose topic it is and which way it runs."""
+    """Whose topic it is and what runs on it."""
 
     network: str
     agent: str
@@ -53,9 +62,19 @@ def down_topic(network: str, agent: str) -> str:
     return str(Topic(network, agent, "down"))
 
 
+def aside_topic(network: str, agent: str, aside: Aside) -> str:
+    """Return the topic an agent publishes its telemetry or its health to."""
+    return str(Topic(network, agent, aside))
+
+
 def up_filter(network: str) -> str:
     """Return the subscription an aggregator holds: every agent's `up` of one network."""
     return f"{_PREFIX}/{check_name(network)}/+/up"
+
+
+def aside_filter(network: str, aside: Aside) -> str:
+    """Return the subscription to every agent's telemetry or health of one network."""
+    return f"{_PREFIX}/{check_name(network)}/+/{aside}"
 
 
 def parse_topic(text: str) -> Topic | None:
@@ -66,6 +85,5 @@ def parse_topic(text: str) -> Topic | None:
     network, agent, direction = parts[2:]
     if not (_NAME.fullmatch(network) and _NAME.fullmatch(agent)):
         return None
-    if direction == "up":
-        return Topic(network, agent, "up")
-    return Topic(network, agent, "down") if direction == "down" else None
+    known = _DIRECTIONS.get(direction)
+    return None if known is None else Topic(network, agent, known)
