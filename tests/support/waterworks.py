@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -71,7 +72,7 @@ def year() -> dict[int, Readings]:
 def backward(readings: Sequence[tuple[int, int]]) -> int:
     """Count the steps backward of a register as the file has them."""
     values = [value for _, value in readings]
-    return sum(b < a for a, b in zip(values, values[1:], strict=False))
+    return sum(b < a for a, b in pairwise(values))
 
 
 class Agent:

@@ -15,6 +15,7 @@ from meterseal_aggregator.intake.store import Reading, readings, seal_hashes
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry.model import Span
 from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.vee.leak import LEAK_S, running_since, suspected
 from meterseal_aggregator.web.auth import Access, Asking
 from meterseal_aggregator.web.problems import not_found
 from meterseal_aggregator.web.shapes import (
@@ -27,6 +28,7 @@ from meterseal_aggregator.web.shapes import (
     parse_register,
 )
 from meterseal_proto.intervals import Interval
+from meterseal_proto.units import WATER
 
 router = APIRouter(prefix="/v1/meters/{meter}/registers/{register}", tags=["meters"])
 
@@ -66,6 +68,13 @@ class CreditView(View):
     wh: int
     cause: str | None
     decided_at: int
+
+
+class LeakView(View):
+    """Whether a leak is suspected: water that has run in every hour since `running_since`."""
+
+    suspected: bool
+    running_since: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,25 @@ async def list_credits(wish: Wish, access: Asking) -> Page[CreditView]:
         found = await decided(tx, window.register_id, window.page)
     items = [_credit(row) for row in found if window.shows(row.start, row.length)]
     return Page(items=items, next=window.next)
+
+
+@router.get("/leak")
+async def hint_leak(meter: MeterHex, register: Obis, access: Asking) -> LeakView:
+    """Say whether a water register has run in every hour of the last week or longer."""
+    now = int(access.site.now())
+    async with access.site.database.reading() as tx:
+        last_days = Asked(meter, register, begin=max(0, now - LEAK_S - 86_400))
+        window = await _window(tx, access, last_days)
+        if parse_register(register) != WATER:
+            raise not_found("leak hint: only water registers have one")
+        page = Interval(window.page.start, window.end - window.page.start)
+        found = await readings(tx, window.register_id, page, window.step)
+    seen = [
+        row for row in found if not row.revision and window.shows(row.start, row.length)
+    ]
+    since = running_since(seen)
+    told_to = seen[-1].start + seen[-1].length if seen else now
+    return LeakView(suspected=suspected(since, told_to), running_since=since)
 
 
 async def _window(tx: Transaction, access: Access, wish: Asked) -> Window:
