@@ -1,4 +1,4 @@
-"""`meterseal-sim`: a street of meters, or a single one, on Modbus TCP.
+"""`meterseal-sim`: a street of meters, or a single one, on every wire.
 
 The only place that reads the environment, the clock and the command line. Must
 never show a traceback for something a person can mend.
@@ -11,21 +11,21 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from fractions import Fraction
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 from meterseal_proto.clock import VARIABLE, ClockRate
 from meterseal_sim import faults, listing
 from meterseal_sim.catalogue import profile, profiles
+from meterseal_sim.listing import Address, AnyAddress
+from meterseal_sim.orders import parser
+from meterseal_sim.pace import Pace
 from meterseal_sim.refusal import Refused
 from meterseal_sim.replay import Replay
-from meterseal_sim.serve import close_all, lines_of, open_all
+from meterseal_sim.serve.lines import Device
 from meterseal_sim.shapes import DAY_S, Place
+from meterseal_sim.stand import Wiring, stand_of
 from meterseal_sim.street import Plan, Street, build
 
-DEFAULT_PORT = 15020
-"""Modbus' own 502 needs root; 15020 is where test benches put it."""
 WEATHER = frozenset({"demandlib", "pandas", "pvlib"})
 """Packages that only an invented street needs."""
 
@@ -33,10 +33,9 @@ WEATHER = frozenset({"demandlib", "pandas", "pvlib"})
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the process ends with what this returns."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
-        command: Callable[[argparse.Namespace], None] = options.command
-        command(options)
+        COMMANDS[options.command](options)
     except Refused as trouble:
         print(f"meterseal-sim: {trouble}", file=sys.stderr)
         return 1
@@ -108,44 +107,65 @@ def _registers(options: argparse.Namespace) -> None:
 
 
 async def _serve(street: Street, options: argparse.Namespace, rate: ClockRate) -> None:
-    """Serve until SIGTERM or Ctrl-C; the map is written once every port answers."""
+    """Serve until SIGTERM or Ctrl-C; the map is written once every line answers."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    lines = lines_of(
-        street.homes, lambda: rate.at(time.time()), gateway=options.gateway
+    unit = getattr(options, "unit", 1)
+    stand = stand_of(
+        street.homes, lambda: rate.at(time.time()), _wiring(options), unit=unit
     )
-    await open_all(lines, options.host, options.port)
+    await stand.open()
     try:
-        places = [
-            (home, listing.Address(options.host, line.port, unit))
-            for line in lines
-            for unit, home in line.homes.items()
-        ]
+        places = stand.places()
         if options.map is not None:
             listing.write(options.map, listing.document(street.plan, places))
-        print(_welcome(street, places), flush=True)
+        print(_welcome(street, [address for _, address in places]), flush=True)
         await stop.wait()
     finally:
-        await close_all(lines)
+        await stand.close()
 
 
-def _welcome(street: Street, places: Sequence[tuple[object, listing.Address]]) -> str:
-    ports = sorted({address.port for _, address in places})
-    joined = ports[-1] - ports[0] == len(ports) - 1
-    run = f"ports {ports[0]}-{ports[-1]}" if joined else f"{len(ports)} free ports"
-    if len(ports) == 1:
-        run = f"port {ports[0]}"
+def _wiring(options: argparse.Namespace) -> Wiring:
+    device = None
+    if options.serial is not None:
+        device = Device(options.serial, real=True)
+    elif options.pty is not None:
+        device = Device(str(options.pty), strict=options.strict)
+    return Wiring(
+        host=options.host,
+        port=options.port,
+        gateway=options.gateway,
+        rtu=options.framing == "rtu",
+        pace=Pace(options.baud, 8, options.parity, options.stop),
+        device=device,
+    )
+
+
+def _welcome(street: Street, places: Sequence[AnyAddress]) -> str:
     asked = street.plan.homes
     meters = f"{len(places)} meter{'s' * (len(places) != 1)}"
     short = (
         f" (the file has no more; {asked} were asked)" if asked > len(places) else ""
     )
     return (
-        f"{meters}{short} on {places[0][1].host} {run}, from {street.plan.start}"
+        f"{meters}{short} on {_run(places)}, from {street.plan.start}"
         f" for {street.plan.days} day{'s' * (street.plan.days != 1)}"
     )
+
+
+def _run(places: Sequence[AnyAddress]) -> str:
+    """Say where the meters answer: a device, a port, or a run of ports."""
+    first = places[0]
+    if not isinstance(first, Address):
+        return first.place
+    ports = sorted({place.port for place in places if isinstance(place, Address)})
+    joined = ports[-1] - ports[0] == len(ports) - 1
+    run = f"ports {ports[0]}-{ports[-1]}" if joined else f"{len(ports)} free ports"
+    if len(ports) == 1:
+        run = f"port {ports[0]}"
+    return f"{first.host} {run}"
 
 
 def _rate() -> ClockRate:
@@ -162,100 +182,12 @@ def _start(asked: int | None, rate: ClockRate) -> int:
     return int(rate.at(time.time())) // DAY_S * DAY_S
 
 
-def _positive(text: str) -> Fraction:
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
-    return int(text)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="meterseal-sim", description="Simulated electricity meters on Modbus TCP."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    street = commands.add_parser("street", help="a street of homes, one meter each")
-    street.set_defaults(command=_street)
-    _served(street)
-    street.add_argument("--homes", type=int, default=24, help="default 24")
-    _replayed(street)
-    _placed(street)
-    meter = commands.add_parser("meter", help="a single meter")
-    meter.set_defaults(command=_meter, gateway=False)
-    _served(meter)
-    meter.add_argument("--profile", required=True, help="see `profiles`")
-    listed = commands.add_parser("profiles", help="list the meter models")
-    listed.set_defaults(command=_profiles)
-    registers = commands.add_parser(
-        "registers", help="print what the registers of a street must show, as JSON"
-    )
-    registers.set_defaults(command=_registers)
-    registers.add_argument("--map", type=Path, required=True, metavar="FILE")
-    registers.add_argument("--at", type=int, metavar="EPOCH", help="default now")
-    registers.add_argument(
-        "--quarters", action="store_true", help="print every quarter hour instead"
-    )
-    return parser
-
-
-def _served(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=1, help="default 1")
-    parser.add_argument(
-        "--start", type=int, metavar="EPOCH", help="default: today, 0:00 UTC"
-    )
-    parser.add_argument("--days", type=int, default=1, help="default 1")
-    parser.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1")
-    parser.add_argument(
-        "--port", type=_port, default=DEFAULT_PORT, help="the first; 0: free ones"
-    )
-    parser.add_argument("--map", type=Path, metavar="FILE", help="write the map here")
-    parser.add_argument(
-        "--fault",
-        action="append",
-        default=[],
-        metavar="HOME:KIND:FROM:TO[:AMOUNT[:CHANCE]]",
-        help=f"seconds after the start; kinds: {', '.join(faults.Kind)}",
-    )
-
-
-def _replayed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--gateway", action="store_true", help="one port, units 1 to 247 behind it"
-    )
-    parser.add_argument(
-        "--replay", type=Path, metavar="FILE", help="CityLearn or SimBench homes"
-    )
-    parser.add_argument("--row", type=int, default=0, help="first data row, from 0")
-    parser.add_argument(
-        "--pv-scale", type=_positive, default=Fraction(1), help="times PV, e.g. 0.001"
-    )
-    parser.add_argument(
-        "--peak-load-kw",
-        type=_positive,
-        default=Fraction(8),
-        help="SimBench, default 8",
-    )
-    parser.add_argument(
-        "--peak-pv-kw", type=_positive, default=Fraction(6), help="SimBench, default 6"
-    )
-
-
-def _placed(parser: argparse.ArgumentParser) -> None:
-    here = Place()
-    parser.add_argument("--latitude", type=float, default=here.latitude)
-    parser.add_argument("--longitude", type=float, default=here.longitude)
-    parser.add_argument(
-        "--utc-offset", type=int, default=here.utc_offset_s, metavar="SECONDS"
-    )
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
+    "street": _street,
+    "meter": _meter,
+    "profiles": _profiles,
+    "registers": _registers,
+}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from meterseal_sim import faults
+from meterseal_sim.pace import Pace
 from meterseal_sim.refusal import Refused
 from meterseal_sim.replay import Replay
 from meterseal_sim.shapes import Place
@@ -28,14 +29,54 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a meter answers Modbus TCP."""
+    """Where a meter answers on TCP: Modbus TCP, or RTU frames (`framing` "rtu")."""
 
     host: str
     port: int
     unit: int
+    framing: str = "tcp"
+
+    @property
+    def place(self) -> str:
+        """Say where, without the unit."""
+        return f"{self.host}:{self.port}"
+
+    def row(self) -> dict[str, object]:
+        """Return the keys that an agent's configuration has for it."""
+        told = {"framing": self.framing} if self.framing != "tcp" else {}
+        return {"host": self.host, "port": self.port, **told, "unit": self.unit}
 
 
-def document(plan: Plan, places: Iterable[tuple[Home, Address]]) -> Document:
+@dataclass(frozen=True, slots=True)
+class SerialAddress:
+    """Where a meter answers Modbus RTU: a device, its setting and the unit."""
+
+    device: str
+    pace: Pace
+    unit: int
+
+    @property
+    def place(self) -> str:
+        """Say where, without the unit."""
+        return f"{self.device} at {self.pace}"
+
+    def row(self) -> dict[str, object]:
+        """Return the keys that an agent's configuration has for it."""
+        pace = self.pace
+        return {
+            "device": self.device,
+            "baud": pace.baud,
+            "bits": pace.bits,
+            "parity": pace.parity,
+            "stop": pace.stop,
+            "unit": self.unit,
+        }
+
+
+AnyAddress = Address | SerialAddress
+
+
+def document(plan: Plan, places: Iterable[tuple[Home, AnyAddress]]) -> Document:
     """Return the map of a street: `version`, `street` (the plan) and `meters`."""
     return {
         "version": VERSION,
@@ -149,14 +190,12 @@ def _replay(found: Mapping[str, Any]) -> Replay:  # untyped JSON, as above
     )
 
 
-def _meter(plan: Plan, home: Home, address: Address) -> dict[str, object]:
+def _meter(plan: Plan, home: Home, address: AnyAddress) -> dict[str, object]:
     return {
         "home": home.number,
         "serial": home.serial,
         "profile": home.profile.name,
-        "host": address.host,
-        "port": address.port,
-        "unit": address.unit,
+        **address.row(),
         "capacity_w": home.capacity_w,
         "initial_import_wh": home.initial.import_wh,
         "initial_export_wh": home.initial.export_wh,

@@ -23,6 +23,8 @@ WIDTHS = {
     "f64": 4,
 }
 """Registers a value of each kind occupies."""
+TURNAROUND_MS = 10
+"""What a meter takes to answer when its profile does not say: quick, but not at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Profile:
     """A meter model as a Modbus client meets it.
 
     `pairs_only` says that a read must cover whole two-register values;
-    `exact_below_wh` is where its energy registers stop showing every Wh.
+    `exact_below_wh` is where its energy registers stop showing every Wh, and
+    `turnaround_ms` how long it thinks before it answers on a serial line.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Profile:
     max_registers: int
     pairs_only: bool
     exact_below_wh: int
+    turnaround_ms: int
     pages: tuple[Page, ...]
     registers: tuple[Register, ...]
 
@@ -107,6 +111,7 @@ def _profile(document: Mapping[str, Any]) -> Profile:
         max_registers=document["max_registers"],
         pairs_only=document["pairs_only"],
         exact_below_wh=document["exact_below_wh"],
+        turnaround_ms=document.get("turnaround_ms", TURNAROUND_MS),
         pages=tuple(Page(**page) for page in document["page"]),
         registers=tuple(_register(row) for row in document["register"]),
     )

@@ -1,0 +1,68 @@
+"""Modbus RTU: requests by their length and CRC, answers at the pace of the line.
+
+Serves a terminal, a serial port or a transparent gateway's TCP connection alike. A
+frame with a wrong CRC, for nobody here, or for everybody (unit 0) is not answered.
+Must never answer while a client still sends.
+"""
+
+import asyncio
+
+from meterseal_sim.serve.bus import Bus
+from meterseal_sim.serve.frames import BROADCAST, opened, request_length, sealed
+from meterseal_sim.serve.ports import Gone, Port
+from meterseal_sim.serve.wire import Wire
+
+GAP_S = 0.05
+"""A request that is not whole this long after its last byte is noise: operating
+systems deliver serial bytes up to 16 ms late, so 3.5 characters cannot be judged."""
+MAX_FRAME = 256
+
+
+class Talk:
+    """One port's conversation with the meters of a bus."""
+
+    def __init__(self, port: Port, bus: Bus, wire: Wire) -> None:
+        self._port = port
+        self._bus = bus
+        self._wire = wire
+        self._next = b""
+
+    async def run(self) -> None:
+        """Answer until the port is gone."""
+        try:
+            while True:
+                request = await self._request()
+                async with self._wire.bus:
+                    await self._answer(request)
+        except Gone:
+            return
+
+    async def _request(self) -> bytes:
+        """Return the next frame: by its length, or ended by silence."""
+        frame, self._next = self._next, b""
+        while len(frame) < (length := request_length(frame) or MAX_FRAME):
+            try:
+                async with asyncio.timeout(GAP_S if frame else None):
+                    chunk = await self._port.receive()
+            except TimeoutError:
+                return frame
+            self._wire.took(len(chunk))
+            frame += chunk
+        self._next = frame[length:]
+        return frame[:length]
+
+    async def _answer(self, request: bytes) -> None:
+        content = opened(request)
+        if content is None or content[0] == BROADCAST:
+            self._next = b""
+            return
+        unit, pdu = content
+        answer = self._bus.ask(unit, pdu)
+        if answer is None:
+            return
+        await self._wire.rest(self._bus.turnaround_s(unit) + answer.delay_s)
+        if answer.pdu is not None:
+            await self._wire.send(self._port, sealed(bytes((unit,)) + answer.pdu))
+            # Who speaks while the meter speaks is not heard.
+            self._port.discard()
+            self._next = b""
