@@ -24,6 +24,10 @@ EXPORT: Final = RegisterId(0x0100_0208_00FF)
 """1-0:2.8.0, active energy given to the grid, Wh."""
 WATER: Final = RegisterId(0x0800_0100_00FF)
 """8-0:1.0.0, cold water volume, litres."""
+HEAT: Final = RegisterId(0x0600_0100_00FF)
+"""6-0:1.0.0, heat energy, Wh."""
+GAS: Final = RegisterId(0x0700_0300_00FF)
+"""7-0:3.0.0, gas volume as metered, litres."""
 
 METER_ID_BYTES: Final = 16
 SECONDS_AN_HOUR: Final = 3_600
