@@ -15,7 +15,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from meterseal_agent.outbox.model import Applied, Start, Stored
 from meterseal_agent.outbox.store import Outbox
-from meterseal_agent.run.outbox_thread import OutboxThread
+from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.seal import Sealer
 from meterseal_agent.uplink import deliver
 from meterseal_agent.uplink.address import Address, Protocol
@@ -50,7 +50,7 @@ class Side:
     ) -> None:
         self.box: Outbox = opened(folder, found)
         self.sealer: Sealer = sealer(self.box)
-        self.thread = OutboxThread()
+        self.thread = FileThread("outbox")
         self.changed = asyncio.Event()
         peer = Peer(address, NETWORK_NAME, AGENT, NETWORK, oracle.key.public_key())
         self.uplink = Uplink(peer, self._due, self._apply)

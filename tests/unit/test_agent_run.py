@@ -15,7 +15,7 @@ from meterseal_agent.meters.registers import Sample
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.run import health
 from meterseal_agent.run.agent import Duties
-from meterseal_agent.run.outbox_thread import OutboxThread
+from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.run.sampling import Sampling, Senses
 from meterseal_agent.run.show import show
 from meterseal_agent.sampler import Clock, Rules, State
@@ -33,7 +33,7 @@ class Floor:
 
     def __init__(self, folder: Path) -> None:
         self.box: Outbox = opened(folder, [ONE])
-        self.thread = OutboxThread()
+        self.thread = FileThread("outbox")
         self.at = BEGAN
         self.synchronised = True
         self.woken = 0

@@ -17,7 +17,7 @@ from meterseal_agent.outbox.model import Applied, Stored
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.run import health, meters
 from meterseal_agent.run.enrolment import Enrolment
-from meterseal_agent.run.outbox_thread import OutboxThread
+from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.run.sampling import Sampling, Senses
 from meterseal_agent.run.times import Times
 from meterseal_agent.sampler import JUMP_LIMIT_S, State
@@ -82,7 +82,7 @@ class Agent:
             network=enrolment.network,
         )
         self._outbox.enrol(enrolment.chains)
-        self._thread = OutboxThread()
+        self._thread = FileThread("outbox")
         self._sealer = Sealer(
             self._outbox,
             enrolment.keys,

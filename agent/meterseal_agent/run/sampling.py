@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from meterseal_agent.meters.registers import Sample
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.record import Record
-from meterseal_agent.run.outbox_thread import OutboxThread
+from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.sampler import Clock, ClockWatch, Rules, State, observe
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.units import MeterId, RegisterId
@@ -56,7 +56,7 @@ class Sampling:
         self,
         rules: Mapping[tuple[MeterId, RegisterId], Rules],
         states: Mapping[tuple[MeterId, RegisterId], State],
-        store: tuple[Outbox, OutboxThread],
+        store: tuple[Outbox, FileThread],
         senses: Senses,
         wake: Callable[[], None],
     ) -> None:

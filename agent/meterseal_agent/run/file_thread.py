@@ -1,7 +1,8 @@
-"""The one thread in which the outbox is used.
+"""A thread for one file: the outbox has one, and the telemetry ring another.
 
 The asyncio loop hands work over and waits, so a slow card delays a receipt, never a
-reading of a meter. Nothing else may touch the outbox while it is open.
+reading of a meter, and telemetry never a seal. Nothing else may touch the file while it
+is open.
 """
 
 import asyncio
@@ -14,11 +15,11 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class OutboxThread:
-    """Runs calls one after another in a thread of its own."""
+class FileThread:
+    """Runs calls one after another in a thread of its own, named after the file."""
 
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "meterseal-outbox")
+    def __init__(self, name: str) -> None:
+        self._thread = ThreadPoolExecutor(1, f"meterseal-{name}")
 
     async def do(
         self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
