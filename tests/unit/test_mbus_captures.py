@@ -34,24 +34,24 @@ DIFFER = {
     ("ACW_Itron-BM-plus-m", 2): NO_DAY,
     ("itron_bm_+m", 2): NO_DAY,
     ("siemens_wfh21", 3): NO_DAY,
-    ("REL-Relay-Padpuls2", 1): MARKED,
+    ("REL-Relay-Padpuls2", Decimal(1)): MARKED,
     ("SEN_Pollustat", 12): DURATION,
     ("SEN_Pollustat", 13): DURATION,
     **{("landis+gyr_ultraheat_t230", i): END_OF for i in (19, 20, 21, 22)},
     ("EFE_Engelmann-WaterStar", 11): PER_PULSE,
     ("engelmann_sensostar2c", 13): PER_PULSE,
-    ("manual_frame2", 1): HISTORIC,
+    ("manual_frame2", Decimal(1)): HISTORIC,
 }
 """Where libmbus is wrong, each with what it does."""
 
-UNITS = {
-    "m^3": ("m3", 1),
-    "m^3/h": ("m3/h", 1),
-    "\N{DEGREE SIGN}C": ("degC", 1),
-    "Units for H.C.A.": ("", 1),
-    "Reserved": ("", 1),
+UNITS: dict[str, tuple[str, Decimal]] = {
+    "m^3": ("m3", Decimal(1)),
+    "m^3/h": ("m3/h", Decimal(1)),
+    "\N{DEGREE SIGN}C": ("degC", Decimal(1)),
+    "Units for H.C.A.": ("", Decimal(1)),
+    "Reserved": ("", Decimal(1)),
     "l": ("m3", Decimal("0.001")),
-    "kWh": ("Wh", 1000),
+    "kWh": ("Wh", Decimal(1000)),
 }
 FUNCTIONS = {
     "Maximum value": "maximum",
@@ -94,7 +94,7 @@ def compare_content(record: ET.Element, value: Value) -> None:
     if value.number is None:
         assert value.text == content
         return
-    ours, factor = UNITS.get(unit, (unit, 1))
+    ours, factor = UNITS.get(unit, (unit, Decimal(1)))
     assert value.unit == ours
     assert abs(value.number - Decimal(content) * factor) < Decimal("0.000001")
 
@@ -104,7 +104,7 @@ def test_a_captured_frame_says_what_another_decoder_found(name: str) -> None:
     folder = shared_data("meters", "mbus")
     telegram = mbus.decode(from_hex((folder / f"{name}.hex").read_text()))
     # The files say ISO 8859-1 in their first line, and are UTF-8.
-    text = (folder / f"{name}.norm.xml").read_text("utf-8").split("?>", 1)[1]
+    text = (folder / f"{name}.norm.xml").read_text("utf-8").split("?>", Decimal(1))[1]
     known = ET.fromstring(text)  # noqa: S314 - test data
     ident = known.findtext("SlaveInformation/Id") or ""
     assert telegram.meter == ident.zfill(8)
