@@ -34,13 +34,13 @@ DIFFER = {
     ("ACW_Itron-BM-plus-m", 2): NO_DAY,
     ("itron_bm_+m", 2): NO_DAY,
     ("siemens_wfh21", 3): NO_DAY,
-    ("REL-Relay-Padpuls2", Decimal(1)): MARKED,
+    ("REL-Relay-Padpuls2", 1): MARKED,
     ("SEN_Pollustat", 12): DURATION,
     ("SEN_Pollustat", 13): DURATION,
     **{("landis+gyr_ultraheat_t230", i): END_OF for i in (19, 20, 21, 22)},
     ("EFE_Engelmann-WaterStar", 11): PER_PULSE,
     ("engelmann_sensostar2c", 13): PER_PULSE,
-    ("manual_frame2", Decimal(1)): HISTORIC,
+    ("manual_frame2", 1): HISTORIC,
 }
 """Where libmbus is wrong, each with what it does."""
 
@@ -104,7 +104,7 @@ def test_a_captured_frame_says_what_another_decoder_found(name: str) -> None:
     folder = shared_data("meters", "mbus")
     telegram = mbus.decode(from_hex((folder / f"{name}.hex").read_text()))
     # The files say ISO 8859-1 in their first line, and are UTF-8.
-    text = (folder / f"{name}.norm.xml").read_text("utf-8").split("?>", Decimal(1))[1]
+    text = (folder / f"{name}.norm.xml").read_text("utf-8").split("?>", 1)[1]
     known = ET.fromstring(text)  # noqa: S314 - test data
     ident = known.findtext("SlaveInformation/Id") or ""
     assert telegram.meter == ident.zfill(8)
