@@ -60,6 +60,11 @@ def test_a_ct_turned_round_or_on_another_phase_is_named(
         assert any(says in text for _, text in found), lag
 
 
+def test_motors_that_lag_are_not_taken_for_exchanged_cts() -> None:
+    for lag in (40, 50, 55):
+        assert all_well(check(wired(1, 2, 3, lag=lag), Site())), lag
+
+
 def test_one_bad_power_factor_alone_asks_for_a_heater_first() -> None:
     found = wired(1, 2, 3)
     found[1] = replace(found[1], power_w=700)

@@ -37,17 +37,16 @@ def decode(source: str, protocol: str, stdin: BinaryIO, *, write: Write) -> int:
     name = "standard input" if source == STDIN else source
     try:
         with _opened(source, stdin) as file:
-            trouble, hexed = _read(_chunks(file, name), protocol, write)
+            why = _read(_chunks(file, name), protocol, write)
     except BadTelegram as error:
-        trouble, hexed = error, False
+        why = str(error)
     except OSError as error:
         raise Complaint(
             f"{name} cannot be read: {error.strerror or error}; name a file with telegrams"
         ) from error
-    if trouble is None:
-        return 0
-    of = " of what the hex stands for" if hexed else ""
-    raise Complaint(f"{name}: {trouble.detail} (at byte {trouble.offset}{of})")
+    if why:
+        raise Complaint(f"{name}: {why}")
+    return 0
 
 
 def line(value: Value, telegram: Telegram) -> str:
@@ -93,10 +92,8 @@ def _chunks(file: BinaryIO, name: str) -> Iterator[bytes]:
         yield chunk
 
 
-def _read(
-    chunks: Iterator[bytes], protocol: str, write: Write
-) -> tuple[BadTelegram | None, bool]:
-    """Write what the chunks hold; return what was wrong, and whether they were hex."""
+def _read(chunks: Iterator[bytes], protocol: str, write: Write) -> str:
+    """Write what the chunks hold; return what was wrong, "" for nothing."""
     first = next(chunks, b"")
     hexed = is_hex(first)
     unhex = _Unhex() if hexed else _AsItIs()
@@ -110,7 +107,11 @@ def _read(
         _write(capture.feed(unhex(chunk)), write)
     unhex.done()
     _write(capture.end(), write)
-    return capture.trouble, hexed
+    if capture.trouble is None:
+        return ""
+    of = " of what the hex stands for" if hexed else ""
+    more = f"; {capture.wrong - 1} more is wrong" if capture.wrong > 1 else ""
+    return f"{capture.trouble.detail} (at byte {capture.trouble.offset}{of}{more})"
 
 
 def _write(telegrams: list[Telegram], write: Write) -> None:

@@ -40,6 +40,8 @@ class Capture:
         self._lost: int | None = None
         self.trouble: BadTelegram | None = None
         """The first thing that was wrong, by its offset in the whole capture."""
+        self.wrong = 0
+        """How many things were."""
 
     def feed(self, chunk: bytes) -> list[Telegram]:
         """Return the telegrams that `chunk` completed; those that are wrong are noted."""
@@ -89,6 +91,7 @@ class Capture:
             del self._between[:surplus]
 
     def _note(self, detail: str, offset: int) -> None:
+        self.wrong += 1
         if self.trouble is None or offset < self.trouble.offset:
             self.trouble = BadTelegram(detail, offset)
 

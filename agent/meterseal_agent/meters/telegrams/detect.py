@@ -68,11 +68,16 @@ def detect(head: bytes) -> Format:
         return Format.SML
     if _MBUS.match(start) or _MBUS_SHORT.fullmatch(start):
         return Format.MBUS
-    if _HDLC.match(start) or start.startswith(_LLC):
+    if _HDLC.match(start) or start.startswith(_LLC) or _bare_hdlc(start):
         return Format.HAN
     if _OBIS_LINE.search(head) and b"!" in head:
         return Format.DSMR if _P1_MARK.search(head) else Format.D0
     return _within(head, start)
+
+
+def _bare_hdlc(start: bytes) -> bool:
+    """Tell an HDLC frame whose flags were stripped: its format field says its length."""
+    return len(start) > 2 and int.from_bytes(start[:2]) == 0xA000 | len(start)
 
 
 def _within(head: bytes, start: bytes) -> Format:
