@@ -1,13 +1,14 @@
 """Points to the fewest block reads a meter will answer.
 
-Pure. A plan must never read what the profile does not know to answer: a gap between points is bridged only where the profile says its addresses
-answer, for on most meters an unmapped address turns the whole block into an exception.
+Pure. A plan must never read what the profile does not know to answer: a gap between
+points is bridged only where the profile says its addresses answer, for on most meters
+an unmapped address turns the whole block into an exception.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from meterseal_agent.meters.registers import Point
+from meterseal_agent.meters.registers import Point, Scale
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,13 +43,16 @@ class Limits:
 
 
 def plan(points: Sequence[Point], limits: Limits) -> tuple[Block, ...]:
-    """Return the fewest blocks covering `points`, those with energy first.
+    """Return the fewest blocks covering `points` and their scales, energy first.
 
     Energy comes first so that its value is closest to the sample's time. Raises
     ValueError when a point alone breaks the limits.
     """
     blocks: list[Block] = []
-    for span in sorted({_span(point, limits) for point in points}):
+    places: set[Point | Scale] = set(points)
+    for point in points:
+        places.update(point.scaled_by)
+    for span in sorted({_span(place, limits) for place in places}):
         joined = _joined(blocks[-1], span) if blocks else None
         if joined and _allowed(blocks[-1], span, joined, limits):
             blocks[-1] = joined
@@ -59,16 +63,16 @@ def plan(points: Sequence[Point], limits: Limits) -> tuple[Block, ...]:
     )
 
 
-def _span(point: Point, limits: Limits) -> Block:
-    start, end = point.address, point.end
+def _span(place: Point | Scale, limits: Limits) -> Block:
+    start, end = place.address, place.end
     if limits.pairs:
-        if point.kind.words > 1 and start % 2:
+        if place.kind.words > 1 and start % 2:
             raise ValueError(
-                f"point {point.name}: address {start} is odd, this meter answers even starts only"
+                f"point {place.name}: address {start} is odd, this meter answers even starts only"
             )
         start, end = start - start % 2, end + end % 2
     if end - start > limits.read_limit:
-        raise ValueError(f"point {point.name} is longer than the read limit")
+        raise ValueError(f"point {place.name} is longer than the read limit")
     return Block(start, end - start)
 
 

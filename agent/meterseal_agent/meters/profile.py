@@ -2,13 +2,15 @@
 
 A profile holds the register map, how to ask, how the model says "not available", the
 vendor document it was written from, and a dump with its expected values, which one
-test decodes. Profiles come with the package; an installer may name a file of his own.
-This module must never guess a value the file leaves out.
+test decodes. `points` are read with every sample; `details` are what a technician asks
+for, so that a poll stays as short as the wire needs it. Profiles come with the package;
+an installer may name a file of his own. This module must never guess a value the file
+leaves out.
 """
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
@@ -18,8 +20,10 @@ from meterseal_agent.meters.planner import Limits, plan
 from meterseal_agent.meters.registers import (
     MAX_VALUE,
     Coding,
+    Form,
     Kind,
     Point,
+    Scale,
     Unit,
     WordOrder,
 )
@@ -31,6 +35,8 @@ MAX_READ: Final = 125
 MAX_ADDRESS: Final = 0xFFFF
 MAX_POINTS: Final = 200
 """More than any shipped map; a longer one would not be read within a poll."""
+MAX_SCALES: Final = 20
+"""SunSpec's widest model has ten scale registers."""
 ABSENT: Final = "absent"
 
 
@@ -73,14 +79,34 @@ class Profile:
     probe: Probe
     points: tuple[Point, ...]
     dump: Dump
+    details: tuple[Point, ...] = ()
+
+    @property
+    def every_point(self) -> tuple[Point, ...]:
+        """The points of every sample and the details."""
+        return self.points + self.details
 
     def point(self, register: RegisterId) -> Point:
         """Return the point of a register; ValueError names the ones there are."""
-        for point in self.points:
+        for point in self.every_point:
             if point.register == register:
                 return point
-        names = ", ".join(point.name for point in self.points)
+        names = ", ".join(point.name for point in self.every_point)
         raise ValueError(f"{self.name} has no such register; it has {names}")
+
+    def whole(self) -> "Profile":
+        """Return the same model with its details read in every sample."""
+        return replace(self, points=self.every_point, details=())
+
+    def polling(self, registers: Iterable[RegisterId]) -> "Profile":
+        """Return the same model with these registers read in every sample.
+
+        Raises ValueError when it has no such register.
+        """
+        asked = {self.point(register).name for register in registers}
+        moved = tuple(point for point in self.details if point.name in asked)
+        left = tuple(point for point in self.details if point.name not in asked)
+        return replace(self, points=self.points + moved, details=left)
 
 
 def names() -> tuple[str, ...]:
@@ -113,7 +139,15 @@ def parse(name: str, text: str) -> Profile:
         table = Table(tomllib.loads(text), f"profile {name}")
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"profile {name} is not TOML: {error}") from error
-    points = tuple(_point(item) for item in _tables(table, "points", MAX_POINTS))
+    scales = _scales(table)
+    points = tuple(
+        _point(item, scales) for item in _tables(table, "points", MAX_POINTS)
+    )
+    details: tuple[Point, ...] = ()
+    if table.has("details"):
+        details = tuple(
+            _point(item, scales) for item in _tables(table, "details", MAX_POINTS)
+        )
     profile = Profile(
         name=name,
         manufacturer=table.text("manufacturer"),
@@ -126,6 +160,7 @@ def parse(name: str, text: str) -> Profile:
         probe=_probe(table.table("probe")),
         points=points,
         dump=_dump(table.table("dump")),
+        details=details,
     )
     table.done()
     _check_whole(profile, table.where)
@@ -141,7 +176,30 @@ def _tables(table: Table, key: str, most: int) -> list[Table]:
     ]
 
 
-def _point(table: Table) -> Point:
+def _scales(table: Table) -> dict[str, Scale]:
+    if not table.has("scales"):
+        return {}
+    found = [_scale_register(item) for item in _tables(table, "scales", MAX_SCALES)]
+    return {scale.name: scale for scale in found}
+
+
+def _scale_register(table: Table) -> Scale:
+    name = table.text("name")
+    try:
+        scale = Scale(
+            name=name,
+            address=table.integer("address", low=0, high=MAX_ADDRESS),
+            kind=Kind(table.text("type")),
+            form=Form(table.text("form")),
+            scale=_fraction(table) if table.has("scale") else Fraction(1),
+        )
+    except ValueError as error:
+        raise ValueError(f"{table.where} ({name}): {error}") from error
+    table.done()
+    return scale
+
+
+def _point(table: Table, scales: Mapping[str, Scale]) -> Point:
     name = table.text("name")
     try:
         point = Point(
@@ -149,11 +207,14 @@ def _point(table: Table) -> Point:
             register=parse_obis(table.text("obis")),
             address=table.integer("address", low=0, high=MAX_ADDRESS),
             kind=Kind(table.text("type")),
-            scale=_scale(table),
+            scale=_fraction(table),
             unit=Unit(table.text("unit")),
             rollover=table.integer("rollover", low=1, high=10**15)
             if table.has("rollover")
             else None,
+            scaled_by=_scaled_by(table, scales),
+            absent=_patterns(table) if table.has("not_available") else frozenset(),
+            folded=table.flag("folded") if table.has("folded") else False,
         )
     except ValueError as error:
         raise ValueError(f"{table.where} ({name}): {error}") from error
@@ -161,7 +222,19 @@ def _point(table: Table) -> Point:
     return point
 
 
-def _scale(table: Table) -> Fraction:
+def _scaled_by(table: Table, scales: Mapping[str, Scale]) -> tuple[Scale, ...]:
+    if not table.has("scaled_by"):
+        return ()
+    named = [str(item) for item in table.items("scaled_by")]
+    for name in named:
+        if name not in scales:
+            raise ValueError(
+                f"scaled_by names {name!r}, which is no scale of this file"
+            )
+    return tuple(scales[name] for name in named)
+
+
+def _fraction(table: Table) -> Fraction:
     # A decimal text is exact; a TOML float 0.001 would not be.
     text = table.text("scale")
     try:
@@ -174,15 +247,32 @@ def _scale(table: Table) -> Fraction:
 
 
 def _coding(table: Table) -> Coding:
-    patterns = [
-        _hex(item, f"{table.where}: not_available")
-        for item in table.items("not_available")
-    ]
+    plain: set[bytes] = set()
+    typed: set[tuple[Kind, bytes]] = set()
+    for item in table.items("not_available"):
+        kind, colon, digits = str(item).rpartition(":")
+        raw = _hex(digits if colon else item, f"{table.where}: not_available")
+        if colon:
+            typed.add((_kind(kind, len(raw), table.where), raw))
+        else:
+            plain.add(raw)
     try:
         order = WordOrder(table.text("word_order"))
     except ValueError:
         raise ValueError(f"{table.where}: word_order must be big or little") from None
-    return Coding(order, frozenset(patterns))
+    return Coding(order, frozenset(plain), frozenset(typed))
+
+
+def _kind(text: str, size: int, where: str) -> Kind:
+    for kind in Kind:
+        if kind.value == text and 2 * kind.words == size:
+            return kind
+    raise ValueError(f"{where}: not_available: {text!r} is no type of {size} bytes")
+
+
+def _patterns(table: Table) -> frozenset[bytes]:
+    where = f"{table.where}: not_available"
+    return frozenset(_hex(item, where) for item in table.items("not_available"))
 
 
 def _hex(item: object, where: str) -> bytes:
@@ -248,8 +338,8 @@ def _expected(values: Table, key: str) -> int | None:
 
 
 def _check_whole(profile: Profile, where: str) -> None:
-    names_seen = [point.name for point in profile.points]
-    registers = [point.register for point in profile.points]
+    names_seen = [point.name for point in profile.every_point]
+    registers = [point.register for point in profile.every_point]
     if len(set(names_seen)) < len(names_seen) or len(set(registers)) < len(registers):
         raise ValueError(f"{where}: two points share a name or an OBIS code")
     if profile.probe.point not in names_seen:
@@ -257,6 +347,6 @@ def _check_whole(profile: Profile, where: str) -> None:
     if set(profile.dump.expected) != set(names_seen):
         raise ValueError(f"{where}: dump.expected must name every point, and no other")
     try:
-        plan(profile.points, profile.limits)
+        plan(profile.every_point, profile.limits)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error

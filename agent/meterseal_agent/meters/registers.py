@@ -9,6 +9,10 @@ Wh up to 16,384 kWh (2^14 kWh, where its spacing reaches 2^-9 kWh = 1.95 Wh; the
 16.7 MWh = 2^24 Wh of the folklore). Above that the meter itself skips Wh. So the
 float is scaled exactly (as a fraction) and rounded once, half to even; rounding is
 monotone, so a growing register stays growing. INT64 Wh registers are exact.
+
+Scale: a point may be scaled by other registers of the meter, a transformer ratio or
+SunSpec's power of ten. Such a `Scale` is read with the point and multiplied as a
+fraction; where the meter tells no scale the point is absent, never guessed.
 """
 
 import math
@@ -26,6 +30,8 @@ POWER: Final = parse_obis("1-0:16.7.0")
 
 MAX_VALUE: Final = (1 << 63) - 1
 """Largest value a sample may hold: what an SQLite integer and a signed wire field keep."""
+MAX_EXPONENT: Final = 10
+"""SunSpec Information Model Specification, `sunssf`: powers of ten from -10 to 10."""
 
 
 class Kind(Enum):
@@ -58,15 +64,25 @@ class Unit(StrEnum):
 
     WATT_HOUR = "Wh"
     LITRE = "L"
+    VAR_HOUR = "varh"
+    VOLT_AMPERE_HOUR = "VAh"
     WATT = "W"
+    VAR = "var"
+    VOLT_AMPERE = "VA"
     MILLIVOLT = "mV"
     MILLIAMPERE = "mA"
     MILLIHERTZ = "mHz"
+    PER_MILLE = "permille"
 
     @property
     def cumulative(self) -> bool:
         """Whether the quantity only grows, as energy and volume do."""
-        return self in {Unit.WATT_HOUR, Unit.LITRE}
+        return self in {
+            Unit.WATT_HOUR,
+            Unit.LITRE,
+            Unit.VAR_HOUR,
+            Unit.VOLT_AMPERE_HOUR,
+        }
 
 
 class Absence(StrEnum):
@@ -77,15 +93,41 @@ class Absence(StrEnum):
     INFINITE = "the meter sent infinity"
     NEGATIVE = "a cumulative register is negative"
     OUT_OF_RANGE = "the value does not fit 63 bits"
+    UNSCALED = "the meter does not tell the scale of this value"
+
+
+class Form(Enum):
+    """How a scale register holds its factor: itself, or as a power of ten."""
+
+    FACTOR = "factor"
+    EXPONENT = "exponent"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A register of the meter that scales points: raw x `scale`, or 10 to the raw."""
+
+    name: str
+    address: int
+    kind: Kind
+    form: Form
+    scale: Fraction = Fraction(1)
+
+    @property
+    def end(self) -> int:
+        """The first address after the register."""
+        return self.address + self.kind.words
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
     """One quantity of a meter: where it stands and how it becomes an integer.
 
-    `address` is the 0-based PDU address; raw number x `scale` is in `unit`.
-    `rollover` is the width in `unit` at which the register starts again from 0,
-    None where the vendor declares none.
+    `address` is the 0-based PDU address; raw number x `scale` x every register of
+    `scaled_by` is in `unit`. `rollover` is the width in `unit` at which the register
+    starts again from 0, None where the vendor declares none. `absent` are patterns
+    that mean "not available" at this point only. `folded` marks Schneider's
+    four-quadrant power factor, which says "leading" by going beyond 1 or -1.
     """
 
     name: str
@@ -95,6 +137,9 @@ class Point:
     scale: Fraction
     unit: Unit
     rollover: int | None = None
+    scaled_by: tuple[Scale, ...] = ()
+    absent: frozenset[bytes] = frozenset()
+    folded: bool = False
 
     @property
     def end(self) -> int:
@@ -104,10 +149,19 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How one meter model writes numbers: word order and its not-available patterns."""
+    """How one meter model writes numbers: word order and its not-available patterns.
+
+    `not_available` holds for every type of its width, `of_kind` for one type only:
+    0xFFFF is "none" in a U16 of many meters and an honest -1 in their S16.
+    """
 
     order: WordOrder
     not_available: frozenset[bytes] = frozenset()
+    of_kind: frozenset[tuple[Kind, bytes]] = frozenset()
+
+    def none(self, raw: bytes, kind: Kind) -> bool:
+        """Tell whether the big-endian bytes are this model's way to say no value."""
+        return raw in self.not_available or (kind, raw) in self.of_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +184,57 @@ def to_bytes(words: Sequence[int], order: WordOrder) -> bytes:
     return b"".join(word.to_bytes(2) for word in ordered)
 
 
-def decode(raw: bytes, point: Point, coding: Coding) -> int | Absence:
-    """Return the point's integer value from its big-endian bytes, or why there is none."""
-    if raw in coding.not_available:
+def decode(
+    raw: bytes, point: Point, coding: Coding, factor: Fraction = Fraction(1)
+) -> int | Absence:
+    """Return the point's integer value from its big-endian bytes, or why there is none.
+
+    `factor` is what the point's scale registers come to.
+    """
+    if coding.none(raw, point.kind) or raw in point.absent:
         return Absence.NOT_AVAILABLE
     number = _number(raw, point.kind)
     if isinstance(number, Absence):
         return number
-    value = round(number * point.scale)
+    if point.folded:
+        number = _folded(number)
+    value = round(number * point.scale * factor)
     if abs(value) > MAX_VALUE:
         return Absence.OUT_OF_RANGE
     if value < 0 and point.unit.cumulative:
         return Absence.NEGATIVE
     return value
+
+
+def factor_of(
+    words: Mapping[int, int], scales: Sequence[Scale], coding: Coding
+) -> Fraction | Absence:
+    """Return the product of scale registers, UNSCALED where the meter tells none."""
+    product = Fraction(1)
+    for scale in scales:
+        factor = _factor(_raw(words, scale, coding), scale, coding)
+        if factor is None:
+            return Absence.UNSCALED
+        product *= factor
+    return product
+
+
+def _factor(raw: bytes, scale: Scale, coding: Coding) -> Fraction | None:
+    number = _number(raw, scale.kind)
+    if coding.none(raw, scale.kind) or isinstance(number, Absence):
+        return None
+    if scale.form is Form.EXPONENT:
+        whole = number.denominator == 1 and abs(number) <= MAX_EXPONENT
+        return Fraction(10) ** int(number) if whole else None
+    # A ratio of nothing, or a negative one, is a setting nobody made.
+    return number * scale.scale if number > 0 else None
+
+
+def _folded(number: Fraction) -> Fraction:
+    # Schneider's 4Q_FP_PF: the sign is the power's direction, beyond 1 it leads.
+    if number > 1:
+        return 2 - number
+    return -2 - number if number < -1 else number
 
 
 def _number(raw: bytes, kind: Kind) -> Fraction | Absence:
@@ -159,16 +251,27 @@ def to_sample(
 ) -> Sample:
     """Return the Sample of `points` from registers by PDU address.
 
-    `words` must hold every address of every point (KeyError otherwise: a bug of the
-    plan, not of the meter).
+    `words` must hold every address of every point and of its scales (KeyError
+    otherwise: a bug of the plan, not of the meter).
     """
     values: dict[RegisterId, int] = {}
     unavailable: dict[RegisterId, str] = {}
     for point in points:
-        span = [words[address] for address in range(point.address, point.end)]
-        value = decode(to_bytes(span, coding.order), point, coding)
+        value = _value(words, point, coding)
         if isinstance(value, Absence):
             unavailable[point.register] = value.value
         else:
             values[point.register] = value
     return Sample(at, values, values.get(POWER), unavailable)
+
+
+def _value(words: Mapping[int, int], point: Point, coding: Coding) -> int | Absence:
+    factor = factor_of(words, point.scaled_by, coding)
+    if isinstance(factor, Absence):
+        return factor
+    return decode(_raw(words, point, coding), point, coding, factor)
+
+
+def _raw(words: Mapping[int, int], place: Point | Scale, coding: Coding) -> bytes:
+    span = [words[address] for address in range(place.address, place.end)]
+    return to_bytes(span, coding.order)
