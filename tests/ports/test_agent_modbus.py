@@ -7,7 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from meterseal_agent.meters.modbus import Line, ModbusMeter, Refused, Timing
+from meterseal_agent.meters.modbus import (
+    Line,
+    ModbusMeter,
+    Refused,
+    TcpTransport,
+    Timing,
+)
 from meterseal_agent.meters.planner import Block
 from meterseal_agent.meters.profile import load
 from meterseal_proto.errors import Unavailable
@@ -36,7 +42,7 @@ async def test_a_late_answer_is_never_taken_for_the_next_one() -> None:
             one.words([1, 2])
 
     async with ScriptedLine(script) as server:
-        line = Line(HOST, server.port)
+        line = Line(TcpTransport(HOST, server.port))
         with pytest.raises(Unavailable, match=r"no answer in 0.15 s"):
             await read(line)
         assert await read(line) == [1, 2]
@@ -71,10 +77,10 @@ async def test_a_wrong_answer_is_unavailable_and_the_line_starts_afresh(
             one.words([7, 8])
 
     async with ScriptedLine(script) as server:
-        line = Line(HOST, server.port)
+        line = Line(TcpTransport(HOST, server.port))
         with pytest.raises(Unavailable):
             await read(line)
-        assert line.wary
+        assert line.doubts(1)
         assert await read(line) == [7, 8]
         assert server.connections == 2
         line.close()
@@ -88,7 +94,7 @@ async def test_an_exception_is_an_answer_and_only_a_silent_target_makes_wary(
         one.refuse(code)
 
     async with ScriptedLine(script) as server:
-        line = Line(HOST, server.port)
+        line = Line(TcpTransport(HOST, server.port))
         for _ in range(2):
             with pytest.raises(
                 Refused, match=f"exception {code} to 2 registers"
@@ -96,7 +102,7 @@ async def test_an_exception_is_an_answer_and_only_a_silent_target_makes_wary(
                 await read(line)
             assert caught.value.code == code
         assert server.connections == 1
-        assert line.wary is wary
+        assert line.doubts(1) is wary
         line.close()
 
 
@@ -104,7 +110,7 @@ async def test_a_port_nobody_listens_on_is_unavailable() -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         with pytest.raises(Unavailable, match="cannot connect"):
-            await read(Line(HOST, taken.getsockname()[1]))
+            await read(Line(TcpTransport(HOST, taken.getsockname()[1])))
 
 
 async def test_units_share_one_connection_with_one_request_in_flight() -> None:
@@ -119,7 +125,7 @@ async def test_units_share_one_connection_with_one_request_in_flight() -> None:
         one.words([one.unit, one.address])
 
     async with ScriptedLine(script) as server:
-        line = Line(HOST, server.port)
+        line = Line(TcpTransport(HOST, server.port))
         answers = await asyncio.gather(*(read(line, unit) for unit in range(1, 21)))
         assert answers == [[unit, 0] for unit in range(1, 21)]
         assert (server.connections, most) == (1, 1)
@@ -132,7 +138,7 @@ async def test_waiting_for_the_line_does_not_count_against_a_unit() -> None:
             one.words([one.unit, 0])
 
     async with ScriptedLine(script) as server:
-        line = Line(HOST, server.port)
+        line = Line(TcpTransport(HOST, server.port))
         dead, living = await asyncio.gather(
             read(line, 1), read(line, 2), return_exceptions=True
         )
@@ -167,7 +173,7 @@ async def readings(shown: list[int | None], times: int) -> list[int | str]:
     counter = Counter(shown)
     got: list[int | str] = []
     async with ScriptedLine(counter.script) as server:
-        line = Line(HOST, server.port)
+        line = Line(TcpTransport(HOST, server.port))
         meter = ModbusMeter(line, 1, PROFILE, timing)
         for _ in range(times):
             try:
@@ -191,7 +197,7 @@ async def test_two_readings_that_disagree_after_a_timeout_are_no_reading(
 ) -> None:
     got = await readings([100, None, 110, second, 111, 112, 113], 5)
     assert got[:2] == [100, "no answer"]
-    assert got[2] == f"import read twice after a timeout gave 110 and {second} Wh"
+    assert got[2] == f"1-0:1.8.0 read twice after trouble gave 110 and {second}"
     assert got[3:] == [112, 113]
 
 

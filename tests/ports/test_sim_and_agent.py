@@ -9,7 +9,7 @@ import asyncio
 import pytest
 
 from meterseal_agent.meters.modbus import Line as AgentLine
-from meterseal_agent.meters.modbus import ModbusMeter
+from meterseal_agent.meters.modbus import ModbusMeter, TcpTransport
 from meterseal_agent.meters.profile import load
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.units import EXPORT, IMPORT
@@ -33,7 +33,7 @@ class Street:
 
     async def __aenter__(self) -> "Street":
         await open_all(self._lines, HOST, 0)
-        self._agent = [AgentLine(HOST, line.port) for line in self._lines]
+        self._agent = [AgentLine(TcpTransport(HOST, line.port)) for line in self._lines]
         return self
 
     async def __aexit__(self, *_: object) -> None:

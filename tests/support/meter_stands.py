@@ -12,7 +12,7 @@ from typing import Protocol
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from meterseal_agent.meters.modbus import Line, ModbusMeter, Timing
+from meterseal_agent.meters.modbus import Line, ModbusMeter, TcpTransport, Timing
 from meterseal_agent.meters.planner import plan
 from meterseal_agent.meters.port import Meter
 from meterseal_agent.meters.profile import load
@@ -93,7 +93,7 @@ class PymodbusStand:
         listener = self._server.transport
         assert isinstance(listener, asyncio.Server)
         port = listener.sockets[0].getsockname()[1]
-        self._line = Line(HOST, port)
+        self._line = Line(TcpTransport(HOST, port))
         return ModbusMeter(self._line, UNIT, self._profile, QUICK)
 
     async def close(self) -> None:
@@ -160,7 +160,7 @@ class SimStand:
 
     async def open(self) -> Meter:
         await self.plug_in()
-        self._line = Line(HOST, self._port)
+        self._line = Line(TcpTransport(HOST, self._port))
         return ModbusMeter(self._line, UNIT, load(self._home.profile.name), QUICK)
 
     async def close(self) -> None:

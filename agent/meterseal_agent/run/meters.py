@@ -10,7 +10,13 @@ from pathlib import Path
 
 from meterseal_agent.config import ConfigError, MeterConfig
 from meterseal_agent.meters.bus import Station
-from meterseal_agent.meters.modbus import TIMEOUT_S, Line, ModbusMeter, Timing
+from meterseal_agent.meters.modbus import (
+    TIMEOUT_S,
+    Line,
+    ModbusMeter,
+    TcpTransport,
+    Timing,
+)
 from meterseal_agent.meters.profile import Profile, load, load_file
 from meterseal_agent.outbox.model import Start
 from meterseal_agent.run.times import Times
@@ -34,7 +40,9 @@ def wire(meters: Sequence[MeterConfig], times: Times) -> list[Wired]:
     wired = []
     for meter in meters:
         profile = _profile(meter)
-        line = lines.setdefault((meter.host, meter.port), Line(meter.host, meter.port))
+        line = lines.setdefault(
+            (meter.host, meter.port), Line(TcpTransport(meter.host, meter.port))
+        )
         port = ModbusMeter(line, meter.unit, profile, Timing(TIMEOUT_S, times.steady))
         wired.append(Wired(meter, profile, port, line))
     return wired
