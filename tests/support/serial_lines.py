@@ -6,6 +6,8 @@ import pty
 import tty
 from pathlib import Path
 
+LOOK_AGAIN_S = 0.05
+
 
 class FarEnd:
     """The meter's end of a serial line that a test plugs in and out at one path.
@@ -47,12 +49,24 @@ class FarEnd:
         return found
 
     async def read_some(self) -> bytes:
-        """Return what comes next, at least a byte."""
-        loop = asyncio.get_running_loop()
-        ready = asyncio.Event()
-        loop.add_reader(self.fd, ready.set)
-        try:
+        """Return what comes next, at least a byte, waiting while it is pulled."""
+        while True:
+            fd = self.fd
+            if fd >= 0 and await _readable(fd):
+                return os.read(fd, 4096)
+            await asyncio.sleep(0 if fd >= 0 else LOOK_AGAIN_S)
+
+
+async def _readable(fd: int) -> bool:
+    """Wait for a byte, but not for ever: the plug may be pulled meanwhile."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(fd, ready.set)
+    try:
+        async with asyncio.timeout(LOOK_AGAIN_S):
             await ready.wait()
-        finally:
-            loop.remove_reader(self.fd)
-        return os.read(self.fd, 4096)
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(fd)
+    return True
