@@ -103,7 +103,8 @@ class Bytes:
     def take(self, at: int, count: int, what: str) -> bytes:
         """Return `count` bytes; BadTelegram where `what` does not end in the frame."""
         if at + count > len(self.raw):
-            raise BadTelegram(f"ends inside {what}", self.offset + at)
+            place = self.offset + min(at, len(self.raw))
+            raise BadTelegram(f"ends inside {what}", place)
         return self.raw[at : at + count]
 
 
