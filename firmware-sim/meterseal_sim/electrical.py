@@ -8,13 +8,18 @@ the registers.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import acos, degrees, sqrt
+from math import acos, atan2, degrees, sqrt
 
-PER_MILLE = 1000
+from meterseal_sim.curve import Registers
+from meterseal_sim.wiring import PER_MILLE, RIGHT, Wiring
+
 NOMINAL_V = 230
 VOLTAGE_THD = 1.8
 CURRENT_THD = 6.5
 """Per cent, as in a quiet suburb; meters show them, nothing is settled by them."""
+IDENTITY = frozenset({"serial", "unit", "parity_code", "baud_code"})
+"""Quantities that are kept, not measured."""
+NOTHING_STRAYED = (Registers(0, 0),) * 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,9 @@ class MeterState:
     Energies in Wh, powers in W (positive into the house). `demand_w` is the mean
     import power of the last whole quarter hour, `demand_peak_w` the greatest so
     far. `shares` says in per mille how the load lies on the phases, `factor` is
-    the power factor in per mille and `tangent` Q/P in per mille.
+    the power factor in per mille and `tangent` Q/P in per mille. The energies are
+    counted as if the `wiring` were right; `strayed` adds what it is not, in all and
+    for each phase, in thousandths of a Wh.
     """
 
     serial: int
@@ -39,6 +46,8 @@ class MeterState:
     shares: tuple[int, int, int]
     factor: int
     tangent: int
+    wiring: Wiring = RIGHT
+    strayed: tuple[Registers, ...] = NOTHING_STRAYED
 
 
 Quantities = Mapping[str, float]
@@ -52,8 +61,7 @@ def quantities(state: MeterState) -> Quantities:
     return {
         **_identity(state),
         **_voltages(state),
-        **_flows("", state.power_w, state),
-        **_phases(state),
+        **(_phases(state) if state.wiring == RIGHT else _miswired(state)),
         **_demands(state),
         **_energies(state),
     }
@@ -73,7 +81,10 @@ def _identity(state: MeterState) -> dict[str, float]:
 
 
 def _voltages(state: MeterState) -> dict[str, float]:
-    one, two, three = state.voltages
+    one, two, three = (
+        volts if live else 0.0
+        for volts, live in zip(state.voltages, state.wiring.live, strict=True)
+    )
     lines = (_across(one, two), _across(two, three), _across(three, one))
     return {
         "voltage_l1": one,
@@ -106,15 +117,49 @@ def _flows(suffix: str, power_w: float, state: MeterState) -> dict[str, float]:
 
 
 def _phases(state: MeterState) -> dict[str, float]:
-    found: dict[str, float] = {}
-    currents = _currents(state.power_w, state)
+    found = _flows("", state.power_w, state)
     for phase, share in enumerate(state.shares, start=1):
         found |= _flows(f"_l{phase}", state.power_w * share / PER_MILLE, state)
-        found[f"current_l{phase}"] = currents[phase - 1]
-    found["current_sum"] = sum(currents)
-    found["current_mean"] = sum(currents) / max(1, sum(map(bool, state.shares)))
-    found["neutral_current"] = _neutral(currents)
-    return found
+    return found | _amperes(_currents(state.power_w, state), state)
+
+
+def _miswired(state: MeterState) -> dict[str, float]:
+    """Return the flows of a meter whose voltages and currents do not belong together."""
+    found: dict[str, float] = {}
+    true = _currents(state.power_w, state)
+    seen = tuple(true[conductor] for conductor in state.wiring.currents)
+    direction = -1 if state.power_w < 0 else 1
+    total = [0.0, 0.0, 0.0]
+    for phase, (volts, amperes) in enumerate(zip(state.voltages, seen, strict=True)):
+        apparent = volts * amperes * state.wiring.live[phase]
+        power = direction * apparent * state.wiring.cosine(phase, state.factor)
+        reactive = direction * apparent * state.wiring.sine(phase, state.factor)
+        found |= _measured(f"_l{phase + 1}", power, reactive, apparent)
+        total = [a + b for a, b in zip(total, (power, reactive, apparent), strict=True)]
+    return found | _measured("", *total) | _amperes(seen, state)
+
+
+def _measured(
+    suffix: str, power_w: float, reactive: float, apparent: float
+) -> dict[str, float]:
+    angle = degrees(atan2(reactive, power_w)) if apparent else 0.0
+    return {
+        f"power{suffix}": power_w,
+        f"apparent{suffix}": apparent,
+        f"reactive{suffix}": reactive,
+        f"factor{suffix}": power_w / apparent if apparent else 1.0,
+        f"angle{suffix}": angle,
+        f"factor_degrees{suffix}": angle,
+    }
+
+
+def _amperes(currents: tuple[float, ...], state: MeterState) -> dict[str, float]:
+    return {
+        **{f"current_l{phase}": value for phase, value in enumerate(currents, 1)},
+        "current_sum": sum(currents),
+        "current_mean": sum(currents) / max(1, sum(map(bool, state.shares))),
+        "neutral_current": _neutral(currents),
+    }
 
 
 def _currents(power_w: float, state: MeterState) -> tuple[float, ...]:
@@ -150,16 +195,15 @@ def _demands(state: MeterState) -> dict[str, float]:
 
 def _energies(state: MeterState) -> dict[str, float]:
     """Return the cumulatives; a phase's share is floored, so it only grows."""
-    both = state.import_wh + state.export_wh
-    found: dict[str, float] = {
-        "apparent_energy": both * PER_MILLE // state.factor,
-        "charge": both * PER_MILLE // (state.factor * NOMINAL_V),
-    }
-    for suffix, share in zip(
-        ("", "_l1", "_l2", "_l3"), (PER_MILLE, *state.shares), strict=True
+    found: dict[str, float] = {}
+    for suffix, share, stray in zip(
+        ("", "_l1", "_l2", "_l3"),
+        (PER_MILLE, *state.shares),
+        state.strayed,
+        strict=True,
     ):
-        taken = state.import_wh * share // PER_MILLE
-        given = state.export_wh * share // PER_MILLE
+        taken = max(0, (state.import_wh * share + stray.import_wh) // PER_MILLE)
+        given = max(0, (state.export_wh * share + stray.export_wh) // PER_MILLE)
         found[f"import{suffix}"] = taken
         found[f"export{suffix}"] = given
         found[f"total{suffix}"] = taken + given
@@ -168,4 +212,7 @@ def _energies(state: MeterState) -> dict[str, float]:
         found[f"reactive_total{suffix}"] = (
             taken * state.tangent // PER_MILLE + given * state.tangent // PER_MILLE
         )
+    both = found["total"]
+    found["apparent_energy"] = both * PER_MILLE // state.factor
+    found["charge"] = both * PER_MILLE // (state.factor * NOMINAL_V)
     return found

@@ -5,6 +5,7 @@ write is an illegal function. This module must never know wires, time or faults.
 """
 
 import struct
+from collections.abc import Callable
 from enum import IntEnum
 from itertools import pairwise
 
@@ -34,18 +35,34 @@ class Trouble(IntEnum):
     ILLEGAL_FUNCTION = 1
     ILLEGAL_ADDRESS = 2
     ILLEGAL_VALUE = 3
+    BUSY = 6
     TARGET_SILENT = 11
 
 
-def respond(profile: Profile, values: Quantities, request: bytes) -> bytes:
-    """Return the PDU that answers a request PDU; troubles are answers too."""
+Words = tuple[int, ...]
+Spoil = Callable[[Register, Words], Words]
+
+
+def as_told(register: Register, words: Words) -> Words:
+    """Spoil nothing."""
+    del register
+    return words
+
+
+def respond(
+    profile: Profile, values: Quantities, request: bytes, spoil: Spoil = as_told
+) -> bytes:
+    """Return the PDU that answers a request PDU; troubles are answers too.
+
+    `spoil` may change the words of each value that is read.
+    """
     function = request[0] if request else 0
     if function not in profile.functions():
         return exception(function, Trouble.ILLEGAL_FUNCTION)
     if len(request) != 5:
         return exception(function, Trouble.ILLEGAL_VALUE)
     address, count = struct.unpack(">HH", request[1:])
-    words = read(profile, values, function, address, count)
+    words = read(profile, values, function, address, count, spoil)
     if isinstance(words, Trouble):
         return exception(function, words)
     return struct.pack(f">BB{count}H", function, 2 * count, *words)
@@ -57,8 +74,13 @@ def exception(function: int, trouble: Trouble) -> bytes:
 
 
 def read(
-    profile: Profile, values: Quantities, function: int, address: int, count: int
-) -> tuple[int, ...] | Trouble:
+    profile: Profile,
+    values: Quantities,
+    function: int,
+    address: int,
+    count: int,
+    spoil: Spoil = as_told,
+) -> Words | Trouble:
     """Return `count` register words from the PDU `address`, or what is wrong.
 
     Too many registers are an illegal value; half a value (where the vendor
@@ -83,18 +105,15 @@ def read(
         return Trouble.ILLEGAL_ADDRESS
     words = [0] * count
     for register in touched:
-        for place, word in enumerate(
-            encode(register, values, low_word_first=profile.low_word_first)
-        ):
+        value = encode(register, values, low_word_first=profile.low_word_first)
+        for place, word in enumerate(spoil(register, value)):
             at = register.address + place - address
             if 0 <= at < count:
                 words[at] = word
     return tuple(words)
 
 
-def encode(
-    register: Register, values: Quantities, *, low_word_first: bool
-) -> tuple[int, ...]:
+def encode(register: Register, values: Quantities, *, low_word_first: bool) -> Words:
     """Return a quantity as the register's words, most significant first by default.
 
     Integer kinds floor, so an energy in Wh is exact; floats round once, to the

@@ -13,12 +13,19 @@ from meterseal_sim import faults, replay, shapes
 from meterseal_sim.catalogue import profile as profile_named
 from meterseal_sim.chance import between, unit, whole
 from meterseal_sim.curve import QUARTER_S, Curve, Quarter, Registers, running_peaks
-from meterseal_sim.electrical import PER_MILLE, MeterState
+from meterseal_sim.electrical import (
+    NOTHING_STRAYED,
+    MeterState,
+    Quantities,
+    quantities,
+)
 from meterseal_sim.faults import Fault
+from meterseal_sim.faults.wiring import CABINET
 from meterseal_sim.profile import Profile
 from meterseal_sim.refusal import Refused
 from meterseal_sim.replay import Replay
 from meterseal_sim.shapes import Place
+from meterseal_sim.wiring import PER_MILLE
 
 MAX_HOMES = 10_000
 """More than this is a town, and more ports than a machine likes to give."""
@@ -85,30 +92,58 @@ class Home:
 
     def shown_at(self, t: int) -> Registers:
         """Return the registers (Wh) the meter shows at `t`, faults included."""
-        return faults.shown(self.faults, t, self.registers_at)
+        registers, stray = self._counted(t), self._strayed(t)[0]
+        return Registers(
+            max(0, registers.import_wh + stray.import_wh // PER_MILLE),
+            max(0, registers.export_wh + stray.export_wh // PER_MILLE),
+        )
 
     def state_at(self, t: int, unit_id: int) -> MeterState:
         """Return all the meter knows at second `t`, faults included."""
         second = faults.shown_second(self.faults, t)
-        registers = self.shown_at(t)
+        registers = self._counted(t)
         power_w = self.curve.power_w(second)
-        over = (second - self.curve.start) // QUARTER_S - 1
+        # A meter's demand ends when its own clock says that a quarter hour is over.
+        clock = second + faults.clock_shift_s(self.faults, second)
+        over = (clock - self.curve.start) // QUARTER_S - 1
         last = min(over, self.curve.quarters - 1)
-        factor = round(between(930, 995, self.seed, self.number, "factor"))
+        factor = self._factor()
         return MeterState(
             serial=int(self.serial),
             unit=unit_id,
             import_wh=registers.import_wh,
             export_wh=registers.export_wh,
             power_w=power_w,
-            demand_w=max(0.0, self.curve.power_w(second - QUARTER_S)),
+            demand_w=max(0.0, self.curve.power_w(clock - QUARTER_S)),
             demand_peak_w=self.peaks[last] if last >= 0 else 0.0,
             voltages=self._voltages(second, power_w),
             frequency_hz=50 + between(-0.03, 0.03, self.seed, "hertz", second // 5),
             shares=self._shares(),
             factor=factor,
             tangent=round(PER_MILLE * tan(acos(factor / PER_MILLE))),
+            wiring=faults.wiring(self.faults, second),
+            strayed=self._strayed(t),
         )
+
+    def quantities_at(self, t: int, unit_id: int) -> Quantities:
+        """Return every quantity the meter shows at second `t`, faults included."""
+        return faults.faded(self.faults, t, quantities(self.state_at(t, unit_id)))
+
+    def _counted(self, t: int) -> Registers:
+        return faults.shown(self.faults, t, self.registers_at)
+
+    def _strayed(self, t: int) -> tuple[Registers, ...]:
+        """Return what wrong wiring added; a meter that shows 0 shows nothing of it."""
+        second = faults.shown_second(self.faults, t)
+        cabinet = any(fault.kind in CABINET for fault in self.faults)
+        if not cabinet or faults.dark(self.faults, second):
+            return NOTHING_STRAYED
+        return faults.strayed(
+            self.faults, second, self.registers_at, self._shares(), self._factor()
+        )
+
+    def _factor(self) -> int:
+        return round(between(930, 995, self.seed, self.number, "factor"))
 
     def _shares(self) -> tuple[int, int, int]:
         if self.profile.phases == 1:

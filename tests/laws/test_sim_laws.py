@@ -75,7 +75,9 @@ def test_interpolated_hours_meet_the_cumulative_at_every_hour(
     HOMES,
     TIMES,
     st.integers(0, 13 * QUARTER_S),
-    st.sampled_from([Kind.FROZEN, Kind.RESET, Kind.BACKWARD]),
+    st.sampled_from(
+        [Kind.FROZEN, Kind.RESET, Kind.BACKWARD, Kind.ROLLOVER, Kind.BROWN_OUT]
+    ),
 )
 def test_a_spoiled_register_is_never_negative_and_never_above_the_truth(
     quarters: list[tuple[Fraction, Fraction]],

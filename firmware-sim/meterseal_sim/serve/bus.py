@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from meterseal_sim import faults
-from meterseal_sim.electrical import quantities
 from meterseal_sim.faults import Answer, Fault
 from meterseal_sim.image import respond
 from meterseal_sim.street import Home
@@ -38,6 +37,7 @@ class Tally:
             self.refused += 1
         else:
             self.answered += 1
+        self.spoiled += answer.spoiled
 
 
 @dataclass(slots=True)
@@ -55,8 +55,14 @@ class Bus:
             return None
         t = int(self.now())
         tally = self.tallies.setdefault(unit, Tally())
-        pdu = respond(home.profile, quantities(home.state_at(t, unit)), request)
-        answer = faults.answered(home.faults, t, home.seed, tally.asked + 1, pdu)
+        ordinal = tally.asked + 1
+        pdu = respond(
+            home.profile,
+            home.quantities_at(t, unit),
+            request,
+            faults.spoiler(home.faults, t, home.seed, ordinal),
+        )
+        answer = faults.answered(home.faults, t, home.seed, ordinal, pdu)
         tally.note(answer)
         return answer
 

@@ -7,6 +7,7 @@ Must never answer while a client still sends.
 
 import asyncio
 
+from meterseal_sim.faults import Answer, damaged
 from meterseal_sim.serve.bus import Bus
 from meterseal_sim.serve.frames import BROADCAST, opened, request_length, sealed
 from meterseal_sim.serve.ports import Gone, Port
@@ -26,6 +27,7 @@ class Talk:
         self._bus = bus
         self._wire = wire
         self._next = b""
+        self._held = b""
 
     async def run(self) -> None:
         """Answer until the port is gone."""
@@ -58,11 +60,30 @@ class Talk:
             return
         unit, pdu = content
         answer = self._bus.ask(unit, pdu)
-        if answer is None:
-            return
-        await self._wire.rest(self._bus.turnaround_s(unit) + answer.delay_s)
-        if answer.pdu is not None:
-            await self._wire.send(self._port, sealed(bytes((unit,)) + answer.pdu))
+        leaving, self._held = self._held, b""
+        wait_s = 0.0
+        if answer is not None:
+            wait_s = self._bus.turnaround_s(unit) + answer.delay_s
+            leaving += self._frame(unit, answer)
+        await self._wire.rest(wait_s)
+        if leaving:
+            await self._wire.send(self._port, leaving)
             # Who speaks while the meter speaks is not heard.
             self._port.discard()
             self._next = b""
+
+    def _frame(self, unit: int, answer: Answer) -> bytes:
+        """Return what leaves now; a late answer is held until the next question."""
+        if answer.pdu is None:
+            return b""
+        frame = rtu_frame(unit, answer)
+        if answer.late:
+            self._held = frame
+            return b""
+        return frame
+
+
+def rtu_frame(unit: int, answer: Answer) -> bytes:
+    """Return the bytes of an answer that has a PDU, damaged as it is."""
+    body = bytes(((unit + answer.unit_shift) & 0xFF,)) + (answer.pdu or b"")
+    return damaged(sealed(body), answer.damage)

@@ -8,7 +8,7 @@ Must never answer two questions of one line at once: there is one bus behind it.
 import asyncio
 from collections.abc import Mapping
 
-from meterseal_sim.faults import Answer
+from meterseal_sim.faults import Answer, damaged, lost
 from meterseal_sim.image import Trouble, exception
 from meterseal_sim.serve.bus import Bus, Clock
 from meterseal_sim.serve.frames import MAX_LENGTH, MBAP
@@ -35,6 +35,7 @@ class Line:
         self.gateway = gateway
         self.port = 0
         self._clients: set[asyncio.Task[None]] = set()
+        self._held: dict[asyncio.StreamWriter, bytes] = {}
         self._lock = asyncio.Lock()
         self._server: asyncio.Server | None = None
 
@@ -83,6 +84,7 @@ class Line:
             pass  # close() hangs up; asyncio would log a cancelled handler.
         finally:
             self._clients.discard(client)
+            self._held.pop(writer, None)
             writer.close()
 
     async def _exchange(
@@ -98,8 +100,25 @@ class Line:
             answer = self.answer(unit, request)
             if answer.delay_s:
                 await asyncio.sleep(answer.delay_s)
+        leaving, self._held[writer] = self._held.get(writer, b""), b""
         if answer.pdu is not None:
-            frame = MBAP.pack(transaction, 0, len(answer.pdu) + 1, unit)
-            writer.write(frame + answer.pdu)
-            await writer.drain()
+            frame = tcp_frame(transaction, unit, answer)
+            if answer.late:
+                self._held[writer] = frame
+            else:
+                leaving += frame
+        writer.write(leaving)
+        await writer.drain()
         return True
+
+
+def tcp_frame(transaction: int, unit: int, answer: Answer) -> bytes:
+    """Return the bytes of an answer that has a PDU, damaged as it is.
+
+    On TCP there is no CRC: a gateway that gets a wrong one tells exception 11.
+    """
+    pdu = answer.pdu or b""
+    if lost(answer):
+        pdu = exception(pdu[0], Trouble.TARGET_SILENT)
+    head = MBAP.pack(transaction, 0, len(pdu) + 1, (unit + answer.unit_shift) & 0xFF)
+    return damaged(head + pdu, () if lost(answer) else answer.damage)
