@@ -11,7 +11,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from meterseal_aggregator.intake.mqtt.batching import BatchLimits
 from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
 from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
-from meterseal_aggregator.intake.port import Incoming, Reply, Uplink
+from meterseal_aggregator.intake.port import Incoming, Reply, TakeTold, Uplink, deaf
 from meterseal_proto.errors import Unavailable
 from tests.support.mosquitto import Mosquitto
 from tests.support.pahoagent import PahoAgent
@@ -76,6 +76,8 @@ class Rig:
         self._port = broker.port if broker is not None else 0
         self._task: asyncio.Task[None] | None = None
         self.uplink: Uplink | None = None
+        self.told: TakeTold = deaf
+        """Who takes what is told beside; nobody unless a test says so."""
 
     async def __aexit__(self, *_: object) -> None:
         """Stop what still runs."""
@@ -91,7 +93,7 @@ class Rig:
         uplink: Endpoint | Broker
         if self.broker is None:
             uplink = Endpoint(
-                EndpointSettings(NETWORK, port=self._port, batch=self.batch)
+                EndpointSettings(NETWORK, port=self._port, batch=self.batch), self.told
             )
             uplink.listen()
             self._port = uplink.port
@@ -102,7 +104,8 @@ class Rig:
                     port=self._port,
                     username="meterseal.aggregator",
                     batch=self.batch,
-                )
+                ),
+                None if self.told is deaf else self.told,
             )
         self.uplink = uplink
         self._task = asyncio.create_task(uplink.run(intake.deliver))

@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from meterseal_agent.outbox.model import Applied, SealKey, Stored
 from meterseal_agent.uplink.address import Address
+from meterseal_agent.uplink.beside import Courier
 from meterseal_agent.uplink.link import Link
-from meterseal_proto.errors import Reason, Rejected, Unavailable
+from meterseal_proto.backfill import Backfill, is_backfill, open_backfill
+from meterseal_proto.errors import Malformed, Reason, Rejected, Unavailable
 from meterseal_proto.receipt import Receipt, open_receipt
 
 WINDOW: Final = 20
@@ -42,6 +44,8 @@ Due = Callable[[int, frozenset[SealKey]], Awaitable[list[Stored]]]
 """Returns up to so many signed seals that are not among the busy ones, oldest first."""
 Apply = Callable[[Receipt], Awaitable[Applied]]
 """Applies a receipt to the outbox, durably, and says what it did."""
+Asked = Callable[[Backfill], Awaitable[None]]
+"""Lays out telemetry that the aggregator asks for again."""
 
 
 @dataclass(slots=True)
@@ -61,7 +65,9 @@ class Counters:
     strangers: int = 0
     """Answers that name a seal this outbox does not hold."""
     forged: int = 0
-    """Messages from `down` that are no receipt of ours."""
+    """Messages from `down` that are neither a receipt nor a request for us."""
+    backfills: int = 0
+    """Requests for telemetry, signed and meant for us."""
     trouble: str = ""
 
 
@@ -79,6 +85,14 @@ class Peer:
     receipt_key: Ed25519PublicKey
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What an agent tells beside its seals, and who is told that it should again."""
+
+    courier: Courier
+    asked: Asked
+
+
 class Uplink:
     """The agent's one conversation with its aggregator.
 
@@ -87,10 +101,13 @@ class Uplink:
     uplink.wake()             # a new record is there
     """
 
-    def __init__(self, peer: Peer, due: Due, apply: Apply) -> None:
+    def __init__(
+        self, peer: Peer, due: Due, apply: Apply, beside: Beside | None = None
+    ) -> None:
         self._peer = peer
         self._due = due
         self._apply = apply
+        self._beside = beside
         self._awake = asyncio.Event()
         self._flight: dict[SealKey, float] = {}
         self._resting: dict[SealKey, float] = {}
@@ -134,6 +151,8 @@ class Uplink:
             asyncio.create_task(self._send(link)),
             asyncio.create_task(self._listen(link)),
         ]
+        if self._beside is not None:
+            tasks.append(asyncio.create_task(self._beside.courier.run(link)))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -152,8 +171,12 @@ class Uplink:
             room = WINDOW - len(self._flight)
             if room > 0:
                 busy = frozenset(self._flight) | frozenset(self._resting)
-                for seal in await self._due(room, busy):
+                seals = await self._due(room, busy)
+                for seal in seals:
                     self._publish(link, seal)
+                room -= len(seals)
+            if self._beside is not None:
+                self._beside.courier.settled(quiet=room > 0)
             try:
                 async with asyncio.timeout(TICK_S):
                     await self._awake.wait()
@@ -184,17 +207,30 @@ class Uplink:
             await self._take(payload)
 
     async def _take(self, payload: bytes) -> None:
-        counters = self.counters
         try:
-            receipt = open_receipt(payload, self._peer.receipt_key)
+            if is_backfill(payload):
+                await self._take_backfill(payload)
+            else:
+                await self._take_receipt(payload)
         except Rejected as wrong:
-            counters.forged += 1
-            _log.warning("receipt_refused why=%r", str(wrong))
-            return
-        if (receipt.network, receipt.agent) != (self._peer.network, self._peer.agent):
-            counters.forged += 1
-            _log.warning("receipt_refused why='it is for another network or agent'")
-            return
+            self.counters.forged += 1
+            _log.warning("answer_refused why=%r", str(wrong))
+
+    async def _take_backfill(self, payload: bytes) -> None:
+        request = open_backfill(payload, self._peer.receipt_key)
+        self._check_addressee(request.network, request.agent)
+        self.counters.backfills += 1
+        if self._beside is not None:
+            await self._beside.asked(request)
+            self._beside.courier.wake()
+
+    def _check_addressee(self, network: bytes, agent: str) -> None:
+        if (network, agent) != (self._peer.network, self._peer.agent):
+            raise Malformed("it is for another network or agent")
+
+    async def _take_receipt(self, payload: bytes) -> None:
+        receipt = open_receipt(payload, self._peer.receipt_key)
+        self._check_addressee(receipt.network, receipt.agent)
         applied = await self._apply(receipt)
         self._note(applied)
         self._patience = RESEND_S

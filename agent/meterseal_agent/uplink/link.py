@@ -22,7 +22,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from meterseal_agent.uplink.address import Address, Protocol, Tls
 from meterseal_proto.errors import Unavailable
-from meterseal_proto.topics import MAX_MESSAGE_BYTES, QOS, down_topic, up_topic
+from meterseal_proto.topics import (
+    MAX_MESSAGE_BYTES,
+    QOS,
+    Aside,
+    aside_topic,
+    down_topic,
+    up_topic,
+)
 
 CONNECT_S: Final = 10.0
 """Dialling, TLS and CONNACK; a slow mobile link needs three."""
@@ -52,9 +59,14 @@ class Link:
         self._address = address
         self._up = up_topic(network, agent)
         self._down = down_topic(network, agent)
+        self._asides: dict[Aside, str] = {
+            "tel": aside_topic(network, agent, "tel"),
+            "health": aside_topic(network, agent, "health"),
+        }
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._inbox: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_DOWN)
+        self._posts: dict[int, asyncio.Future[bool]] = {}
         self._alive = False
         self.dropped = 0
         self._client = self._make_client(agent)
@@ -84,6 +96,22 @@ class Link:
         info = self._client.publish(self._up, payload, qos=QOS)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise Unavailable(f"publishing failed: {info.rc.name}")
+
+    async def post(self, aside: Aside, payload: bytes) -> bool:
+        """Send one message beside, and wait until it is taken; False when it is refused.
+
+        Unavailable when the connection is gone, or goes before the answer.
+        """
+        info = self._client.publish(self._asides[aside], payload, qos=QOS)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise Unavailable(f"publishing failed: {info.rc.name}")
+        # The answer comes through the loop, so it cannot come before this.
+        answer: asyncio.Future[bool] = self._loop.create_future()
+        self._posts[info.mid] = answer
+        try:
+            return await answer
+        finally:
+            self._posts.pop(info.mid, None)
 
     async def received(self) -> bytes | None:
         """Return the next message from `down`, or None once the connection is lost."""
@@ -117,6 +145,7 @@ class Link:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
         return client
 
@@ -173,6 +202,16 @@ class Link:
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         self._tell(self._take, bytes(message.payload))
 
+    def _on_publish(
+        self,
+        _client: Client,
+        _data: Any,
+        mid: int,
+        reason: ReasonCode,
+        _properties: Properties,
+    ) -> None:
+        self._tell(self._answered, mid, not reason.is_failure)
+
     def _on_disconnect(
         self,
         _client: Client,
@@ -194,9 +233,17 @@ class Link:
         if not self._ready.done():
             self._ready.set_exception(ConnectionRefusedError(why))
 
+    def _answered(self, mid: int, taken: bool) -> None:  # noqa: FBT001 - a callback's
+        answer = self._posts.get(mid)
+        if answer is not None and not answer.done():
+            answer.set_result(taken)
+
     def _lost(self, why: str) -> None:
         self._fail(f"connection lost: {why}")
         self._alive = False
+        for answer in self._posts.values():
+            if not answer.done():
+                answer.set_exception(Unavailable(f"connection lost: {why}"))
         self._take(None)
 
     def _take(self, payload: bytes | None) -> None:

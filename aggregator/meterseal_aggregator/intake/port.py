@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from meterseal_proto.loopback import is_loopback
+from meterseal_proto.topics import Aside
 
 
 class Incoming(NamedTuple):
@@ -32,6 +33,24 @@ class Reply:
 
     agent: str
     payload: bytes
+
+
+class Told(NamedTuple):
+    """What an agent tells beside its seals: telemetry or its health, unchecked."""
+
+    agent: str
+    kind: Aside
+    payload: bytes
+
+
+TakeTold = Callable[[Told], bool]
+"""Takes what is told beside, at once; False when there is no room for it now. It must
+be quick: seals wait for it."""
+
+
+def deaf(_told: Told) -> bool:
+    """Take nothing that is told beside: for whoever wants seals only."""
+    return False
 
 
 Deliver = Callable[[Sequence[Incoming]], Awaitable[Sequence[Reply]]]
@@ -72,6 +91,10 @@ class Uplink(Protocol):
         """Carry messages to `deliver` and its replies back until cancelled."""
         ...
 
+    def tell(self, reply: Reply) -> bool:
+        """Publish a message to one agent that has not asked; False when it is not there."""
+        ...
+
 
 @dataclass(slots=True)
 class Counters:
@@ -96,6 +119,10 @@ class Counters:
     acknowledged_total: int = 0
     replies_total: int = 0
     """Replies handed to a connection."""
+    told_total: int = 0
+    """Messages beside the seals - telemetry, health - that were taken."""
+    told_refused_total: int = 0
+    """The same for which there was no room."""
     replies_dropped_total: int = 0
     """Replies dropped: the agent was gone, or did not read."""
 

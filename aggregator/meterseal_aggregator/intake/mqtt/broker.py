@@ -27,9 +27,10 @@ from meterseal_aggregator.intake.port import (
     Deliver,
     Incoming,
     Reply,
+    TakeTold,
     check_wire_is_safe,
 )
-from meterseal_proto.topics import check_name, down_topic, up_filter
+from meterseal_proto.topics import aside_filter, check_name, down_topic, up_filter
 
 SHARE: Final = "aggregator"
 """The shared subscription's usual name: aggregators of a network are one consumer."""
@@ -79,7 +80,7 @@ class BrokerSettings:
 class Broker:
     """An Uplink through a broker; it dials again for as long as it runs."""
 
-    def __init__(self, settings: BrokerSettings) -> None:
+    def __init__(self, settings: BrokerSettings, told: TakeTold | None = None) -> None:
         self._settings = settings
         self._counters = Counters()
         self._batching = Batching(settings.batch, self, self._counters)
@@ -91,7 +92,9 @@ class Broker:
         self._wait_s = BACKOFF_S[0]
         self._caller = Caller(
             network=settings.network,
-            subscription=f"$share/{settings.share}/{up_filter(settings.network)}",
+            subscription=_shared(settings, up_filter(settings.network)),
+            beside=_beside(settings) if told is not None else (),
+            told=told,
             counters=self._counters,
             topics={},
             ready=self._ready,
@@ -133,6 +136,15 @@ class Broker:
         if self._link is not None:
             self._link.publish()
         self._counters.replies_total += len(replies)
+
+    def tell(self, reply: Reply) -> bool:
+        """Publish to one agent; the broker alone knows whether it is there."""
+        if self._link is None:
+            return False
+        topic = down_topic(self._settings.network, reply.agent)
+        self._outflow.offer(topic, reply.payload)
+        self._link.publish()
+        return True
 
     def abandon(self, batch: Sequence[Incoming]) -> None:
         """Drop the connection, so that the broker's session delivers it all again."""
@@ -202,6 +214,16 @@ class Broker:
         self._counters.connections = 0
         if self._link is link:
             self._link = None
+
+
+def _shared(settings: BrokerSettings, topics: str) -> str:
+    return f"$share/{settings.share}/{topics}"
+
+
+def _beside(settings: BrokerSettings) -> tuple[str, ...]:
+    network = settings.network
+    both = aside_filter(network, "tel"), aside_filter(network, "health")
+    return tuple(_shared(settings, topics) for topics in both)
 
 
 async def _goodbye(link: BrokerLink) -> None:

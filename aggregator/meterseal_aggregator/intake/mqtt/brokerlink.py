@@ -20,8 +20,8 @@ from meterseal_aggregator.intake.mqtt.codec import (
 )
 from meterseal_aggregator.intake.mqtt.outflow import Outflow
 from meterseal_aggregator.intake.mqtt.stream import Stream
-from meterseal_aggregator.intake.port import Counters, Incoming
-from meterseal_proto.topics import MAX_MESSAGE_BYTES, parse_topic
+from meterseal_aggregator.intake.port import Counters, Incoming, TakeTold, Told
+from meterseal_proto.topics import MAX_MESSAGE_BYTES, Aside, parse_topic
 
 KNOWN_TOPICS: Final = 65_536
 """Topics whose agent is remembered instead of parsed again; then it starts over."""
@@ -34,7 +34,10 @@ Topics = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What a link is told by, and tells, the adapter it belongs to."""
+    """What a link is told by, and tells, the adapter it belongs to.
+
+    `beside` are further subscriptions, whose messages go to `told` and may be lost.
+    """
 
     network: str
     subscription: str
@@ -42,6 +45,8 @@ class Caller:
     topics: Topics
     ready: Callable[["BrokerLink"], None]
     received: Callable[[list[Incoming]], None]
+    beside: tuple[str, ...] = ()
+    told: TakeTold | None = None
 
 
 class BrokerLink(Stream):
@@ -173,11 +178,18 @@ class BrokerLink(Stream):
         wanted = mqtt5.TopicFilter(
             self._caller.subscription, max_qos=mqtt5.QoS.AT_LEAST_ONCE
         )
-        self.out.append(mqtt5.SubscribePacket(_SUBSCRIBE_ID, [wanted]).write())
+        # QoS 0: a broker keeps none of it for us while we are away, so that telemetry
+        # cannot take a seal's place in its queue. What we miss we ask for again.
+        beside = [
+            mqtt5.TopicFilter(topics, max_qos=mqtt5.QoS.AT_MOST_ONCE)
+            for topics in self._caller.beside
+        ]
+        self.out.append(mqtt5.SubscribePacket(_SUBSCRIBE_ID, [wanted, *beside]).write())
 
     def _suback(self, packet: mqtt5.SubAckPacket) -> None:
-        """Begin, unless the broker grants less than QoS 1."""
-        if packet.reason_codes != [mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE]:
+        """Begin, unless the broker grants less than QoS 1 to the seals."""
+        granted = mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE
+        if packet.reason_codes[:1] != [granted]:
             codes = ", ".join(code.name for code in packet.reason_codes)
             self.close(f"the broker refused the subscription: {codes}")
             return
@@ -198,7 +210,24 @@ class BrokerLink(Stream):
         return topic.agent
 
     def _no_reading(self, packet: mqtt5.PublishPacket) -> None:
-        """Count and acknowledge a message that nobody will ever take."""
-        self._caller.counters.foreign_total += 1
+        """Take what is told beside, count what nobody ever takes; acknowledge both."""
+        if not self._beside(packet):
+            self._caller.counters.foreign_total += 1
         if packet.packet_id:
             self.out.append(puback_bytes([packet.packet_id]))
+
+    def _beside(self, packet: mqtt5.PublishPacket) -> bool:
+        """Hand on telemetry and health of our network; False for anything else."""
+        caller, topic = self._caller, parse_topic(packet.topic)
+        if caller.told is None or topic is None or topic.network != caller.network:
+            return False
+        if len(packet.payload) > MAX_MESSAGE_BYTES or self.closed:
+            return False
+        kinds: dict[str, Aside] = {"tel": "tel", "health": "health"}
+        kind = kinds.get(topic.direction)
+        if kind is None:
+            return False
+        taken = caller.told(Told(topic.agent, kind, packet.payload))
+        caller.counters.told_total += taken
+        caller.counters.told_refused_total += not taken
+        return True

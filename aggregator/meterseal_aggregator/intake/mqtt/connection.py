@@ -23,8 +23,8 @@ from meterseal_aggregator.intake.mqtt.codec import (
 )
 from meterseal_aggregator.intake.mqtt.outflow import Outflow
 from meterseal_aggregator.intake.mqtt.stream import Stream
-from meterseal_aggregator.intake.port import Counters, Incoming
-from meterseal_proto.topics import down_topic, up_topic
+from meterseal_aggregator.intake.port import Counters, Incoming, TakeTold, Told
+from meterseal_proto.topics import Aside, aside_topic, down_topic, up_topic
 
 DOWN_WINDOW: Final = 64
 """Unacknowledged receipts an agent may have, if it does not ask for fewer."""
@@ -46,12 +46,14 @@ class Home:
     opened: Callable[["Connection"], None]
     received: Callable[[list[Incoming]], None]
     lost: Callable[["Connection"], None]
+    told: TakeTold
 
 
 class Connection(Stream):
     """The protocol of one accepted socket, a stranger until its CONNECT is taken."""
 
     __slots__ = (
+        "_asides",
         "_down",
         "_home",
         "_keep_alive_s",
@@ -71,6 +73,7 @@ class Connection(Stream):
         self._home = home
         self._outflow: Outflow | None = None
         self._up = ""
+        self._asides: dict[str, Aside] = {}
         self._down: str | None = None
         self._until = until
         self._keep_alive_s = etiquette.MAX_KEEP_ALIVE_S
@@ -198,6 +201,8 @@ class Connection(Stream):
             return
         self.agent = name
         self._up = up_topic(self._home.network, name)
+        kinds: tuple[Aside, ...] = ("tel", "health")
+        self._asides = {aside_topic(self._home.network, name, k): k for k in kinds}
         self._keep_alive_s = etiquette.keep_alive_s(packet.keep_alive)
         largest = min(packet.max_packet_size or MAX_PACKET_BYTES, MAX_PACKET_BYTES)
         window = min(packet.receive_max, DOWN_WINDOW)
@@ -244,7 +249,11 @@ class Connection(Stream):
         self.out.append(mqtt5.UnsubAckPacket(packet.packet_id, codes).write())
 
     def _odd_publish(self, packet: mqtt5.PublishPacket) -> None:
-        """Refuse a PUBLISH that is no reading: with PUBACK, or by closing."""
+        """Take what is told beside, refuse everything else: with PUBACK, or by closing."""
+        kind = self._asides.get(packet.topic)
+        if kind is not None and etiquette.is_beside(packet):
+            self._beside(packet, kind)
+            return
         self._home.counters.foreign_total += 1
         refusal = etiquette.publish_refusal(packet, self._up)
         if isinstance(refusal, mqtt5.DisconnectReasonCode):
@@ -252,6 +261,27 @@ class Connection(Stream):
         elif packet.packet_id is not None:
             ack = mqtt5.PubAckPacket(packet.packet_id, reason_code=refusal)
             self.out.append(ack.write())
+
+    def _beside(self, packet: mqtt5.PublishPacket, kind: Aside) -> None:
+        """Hand on what is told beside; it is acknowledged when taken, not when stored."""
+        taken = self._home.told(Told(self.agent, kind, packet.payload))
+        self._home.counters.told_total += taken
+        self._home.counters.told_refused_total += not taken
+        if packet.packet_id:
+            codes = mqtt5.PubAckReasonCode
+            code = codes.SUCCESS if taken else codes.QUOTA_EXCEEDED
+            self.out.append(
+                mqtt5.PubAckPacket(packet.packet_id, reason_code=code).write()
+            )
+
+    def tell(self, payload: bytes) -> bool:
+        """Publish to an agent that listens to its `down`; False when it does not."""
+        if self.closed or self._down is None:
+            return False
+        self._reply(payload)
+        self.drained()
+        self.flush()
+        return True
 
     def _reply(self, payload: bytes) -> None:
         """Queue a receipt for the window, or let the agent ask again."""

@@ -1,7 +1,7 @@
 """The aggregator's own MQTT 5 endpoint: the embedded default, one process, no broker.
 
-It does what an agent needs - connect, publish QoS 1 to its own `up`, subscribe to its
-own `down`, ping - and is no general broker. It must never listen in plain off
+It does what an agent needs - connect, publish QoS 1 to its own `up`, `tel` and `health`,
+subscribe to its own `down`, ping - and is no general broker. It must never listen in plain off
 loopback, acknowledge before the commit, or keep a session beyond its connection: an
 agent that missed a receipt sends its seal again and gets the receipt again.
 """
@@ -26,7 +26,9 @@ from meterseal_aggregator.intake.port import (
     Deliver,
     Incoming,
     Reply,
+    TakeTold,
     check_wire_is_safe,
+    deaf,
 )
 from meterseal_proto.topics import check_name
 
@@ -71,7 +73,7 @@ class Endpoint:
     await endpoint.run(deliver)  # until cancelled
     """
 
-    def __init__(self, settings: EndpointSettings) -> None:
+    def __init__(self, settings: EndpointSettings, told: TakeTold = deaf) -> None:
         self._settings = settings
         self._counters = Counters()
         self._batching = Batching(settings.batch, self, self._counters)
@@ -87,6 +89,7 @@ class Endpoint:
             opened=self._opened,
             received=self._batching.put,
             lost=self._lost,
+            told=told,
         )
 
     @property
@@ -150,6 +153,11 @@ class Endpoint:
         busy = mqtt5.DisconnectReasonCode.SERVER_BUSY
         for connection in {_token(message)[0] for message in batch}:
             connection.end(busy, "intake is unavailable")
+
+    def tell(self, reply: Reply) -> bool:
+        """Publish to one agent, if it is connected; see Uplink."""
+        connection = self._agents.get(reply.agent)
+        return connection is not None and connection.tell(reply.payload)
 
     async def _accept(self) -> None:
         """Accept connections at a bounded rate; the kernel keeps those that wait."""

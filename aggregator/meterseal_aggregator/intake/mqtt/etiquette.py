@@ -1,7 +1,7 @@
 """What our endpoint lets an agent do, as pure rules over packets.
 
-An agent may connect, publish QoS 1 to its own `up`, subscribe to its own `down`, ping
-and leave. These rules decide and must never touch a socket;
+An agent may connect, publish QoS 1 to its own `up` and, beside, to its own `tel` and
+`health`, subscribe to its own `down`, ping and leave. These rules decide and must never touch a socket;
 everything not named is refused.
 """
 
@@ -72,6 +72,17 @@ def is_reading(packet: mqtt5.PublishPacket, up: str) -> bool:
         and not packet.retain
         and packet.topic_alias is None
         and bool(packet.packet_id)
+        and len(packet.payload) <= MAX_MESSAGE_BYTES
+    )
+
+
+def is_beside(packet: mqtt5.PublishPacket) -> bool:
+    """Whether a PUBLISH to an agent's own `tel` or `health` may be taken: QoS 0 or 1."""
+    return (
+        packet.qos is not mqtt5.QoS.EXACTLY_ONCE
+        and not packet.retain
+        and packet.topic_alias is None
+        and bool(packet.packet_id) is (packet.qos is _AT_LEAST_ONCE)
         and len(packet.payload) <= MAX_MESSAGE_BYTES
     )
 
