@@ -1,4 +1,4 @@
-"""One suite for every Meter: the fake of the tests, and Modbus TCP against two servers."""
+"""One suite for every Meter: the fake of the tests, and each adapter on its stands."""
 
 from collections.abc import AsyncIterator
 

@@ -20,6 +20,7 @@ from meterseal_agent.meters.registers import Kind, Point
 from meterseal_proto.units import EXPORT, IMPORT, RegisterId
 from meterseal_sim import serve, street
 from tests.support.fake_meters import FakeMeter
+from tests.support.push_stands import PUSH_NAMES, push_stands
 
 HOST = "127.0.0.1"
 UNIT = 7
@@ -192,11 +193,13 @@ def stands() -> Mapping[str, Stand]:
         "fake": FakeStand(),
         **{f"pymodbus-{model}": PymodbusStand(model) for model in MODELS},
         **{f"sim-{model}": SimStand(model) for model in MODELS},
+        **push_stands(),
     }
 
 
 NAMES = (
     "fake",
     *(f"{kind}-{model}" for kind in ("pymodbus", "sim") for model in MODELS),
+    *PUSH_NAMES,
 )
-SPOILABLE = tuple(name for name in NAMES if not name.startswith("sim"))
+SPOILABLE = tuple(n for n in NAMES if n.startswith(("fake", "pymodbus")))
