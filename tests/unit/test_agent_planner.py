@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from meterseal_agent.meters.planner import Block, Limits, plan
 from meterseal_agent.meters.profile import load
-from meterseal_agent.meters.registers import Kind, Point, Unit
+from meterseal_agent.meters.registers import Form, Kind, Point, Scale, Unit
 from meterseal_proto.units import RegisterId
 
 
@@ -33,6 +34,12 @@ def test_a_block_never_exceeds_the_read_limit() -> None:
         Block(4, 4),
         Block(8, 4),
     )
+
+
+def test_the_registers_that_scale_a_point_are_read_with_it() -> None:
+    ratio = Scale("ratio", 6, Kind.U16, Form.FACTOR)
+    points = [replace(point(a), scaled_by=(ratio,)) for a in (0, 4)]
+    assert plan(points, Limits(80)) == (Block(0, 2), Block(4, 3))
 
 
 def test_energy_is_asked_for_first() -> None:

@@ -8,6 +8,14 @@ from meterseal_agent.meters.registers import to_sample
 from meterseal_proto.units import EXPORT, IMPORT, WATER, parse_obis
 
 SHIPPED = profile.names()
+SCALE = """
+[[scales]]
+name = "ct"
+address = 6
+type = "u16"
+form = "factor"
+scale = "1"
+"""
 FOLDER = Path(profile.__file__).parent / "profiles"
 
 
@@ -22,8 +30,8 @@ def test_the_first_three_models_are_shipped() -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_profile_reads_its_dump_as_expected(name: str) -> None:
     meter = profile.load(name)
-    sample = to_sample(0, meter.dump.words, meter.points, meter.coding)
-    for point in meter.points:
+    sample = to_sample(0, meter.dump.words, meter.every_point, meter.coding)
+    for point in meter.every_point:
         assert sample.values.get(point.register) == meter.dump.expected[point.name]
         absent = meter.dump.expected[point.name] is None
         assert (point.register in sample.unavailable) == absent
@@ -32,7 +40,8 @@ def test_every_profile_reads_its_dump_as_expected(name: str) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_profile_can_be_planned_probed_and_names_its_document(name: str) -> None:
     meter = profile.load(name)
-    assert plan(meter.points, meter.limits)
+    for block in plan(meter.every_point, meter.limits):
+        assert block.count <= meter.limits.read_limit
     assert len(meter.document) > 20
     low, high = meter.probe.low, meter.probe.high
     value = meter.dump.expected[meter.probe.point]
@@ -43,7 +52,7 @@ def test_every_profile_can_be_planned_probed_and_names_its_document(name: str) -
 
 
 def test_an_unknown_profile_is_answered_with_the_list_of_known_ones() -> None:
-    with pytest.raises(ValueError, match="choose one of eastron-sdm120"):
+    with pytest.raises(ValueError, match="choose one of abb-b23"):
         profile.load("acme-1")
     with pytest.raises(ValueError, match="choose one of"):
         profile.load("../profile")
@@ -82,6 +91,14 @@ def test_an_installers_own_file_is_loaded(tmp_path: Path) -> None:
         ("not_available = []", 'not_available = ["FF"]', "16-bit registers"),
         ("not_available = []", 'not_available = ["XYZW"]', "is not hex"),
         ("not_available = []", "not_available = [1]", "must be hex texts"),
+        ("not_available = []", 'not_available = ["u32:FFFF"]', "no type of 2 bytes"),
+        ("not_available = []", 'not_available = ["u8:FFFF"]', "'u8' is no type"),
+        ("address = 6", 'address = 6\nscaled_by = ["ct"]', "'ct', which is no scale"),
+        ("address = 6", 'address = 6\nnot_available = ["0"]', "is not hex"),
+        ("address = 6", "address = 6\nfolded = 1", "folded must be true or false"),
+        ("[probe]", SCALE.replace('"u16"', '"u9"') + "[probe]", "'u9' is not a valid"),
+        ("[probe]", SCALE.replace('"factor"', '"log"') + "[probe]", "'log' is not a"),
+        ("[probe]", SCALE + "[probe]", "no point is scaled by ct"),
         ('point = "voltage"', 'point = "volts"', "probe names no point"),
         ('name = "current"', 'name = "voltage"', "share a name"),
         ('obis = "1-0:31.7.0"', 'obis = "1-0:32.7.0"', "share a name or an OBIS"),
@@ -119,3 +136,41 @@ def test_a_declared_rollover_width_is_kept() -> None:
     first = text.replace('unit = "Wh"', 'unit = "Wh"\nrollover = 100000000', 1)
     assert profile.parse("x", first).point(IMPORT).rollover == 100_000_000
     assert profile.load("schneider-iem3155").point(IMPORT).rollover is None
+
+
+def test_a_poll_reads_the_points_and_the_details_a_home_settles_by() -> None:
+    meter = profile.load("inepro-pro380")
+    tariff = parse_obis("1-0:1.8.1")
+    assert tariff not in {point.register for point in meter.points}
+    assert meter.point(tariff).name == "import_t1"
+    polled = meter.polling([IMPORT, tariff])
+    assert {point.name for point in polled.points} - {
+        point.name for point in meter.points
+    } == {"import_t1"}
+    assert len(polled.every_point) == len(meter.every_point)
+    with pytest.raises(ValueError, match="no such register"):
+        meter.polling([WATER])
+
+
+def test_a_whole_profile_reads_every_point_in_every_sample() -> None:
+    meter = profile.load("eastron-sdm630")
+    assert len(plan(meter.points, meter.limits)) == 1
+    assert meter.whole().points == meter.every_point
+    assert not meter.whole().details
+
+
+def test_a_transformers_ratio_is_read_with_the_points_it_scales() -> None:
+    text = text_of("chint-dtsu666")
+    ratio = SCALE.replace("[[scales]]", "[[scales]]\n# IrAt, current ratio.", 1)
+    scaled = text.replace('unit = "Wh"', 'unit = "Wh"\nscaled_by = ["ct"]').replace(
+        "[[points]]", ratio + "\n[[points]]", 1
+    )
+    words = '[dump.words]\n6 = "003C"\n'
+    meter = profile.parse("mine", scaled.replace("[dump.words]\n", words))
+    direct = profile.load("chint-dtsu666")
+    sample = to_sample(0, meter.dump.words, meter.points, meter.coding)
+    before = to_sample(0, direct.dump.words, direct.points, direct.coding)
+    assert before.values[IMPORT] == 7_654_321
+    # 7,654.321 kWh in float32 is 7,654.32080078125; times 60 it is 459,259,248.046875 Wh.
+    assert sample.values[IMPORT] == 459_259_248
+    assert sample.power_w == before.power_w

@@ -1,4 +1,5 @@
 import struct
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -9,8 +10,10 @@ from meterseal_agent.meters.registers import (
     POWER,
     Absence,
     Coding,
+    Form,
     Kind,
     Point,
+    Scale,
     Unit,
     WordOrder,
     decode,
@@ -67,6 +70,80 @@ def test_a_value_that_is_none_becomes_an_absence_with_its_reason(
 ) -> None:
     coding = Coding(WordOrder.BIG, frozenset({bytes.fromhex("DEADBEEF")}))
     assert decode(bytes.fromhex(raw), point(Kind.F32, "1000"), coding) is reason
+
+
+def test_a_pattern_of_one_type_is_an_honest_number_in_another() -> None:
+    coding = Coding(
+        WordOrder.BIG,
+        of_kind=frozenset({(Kind.U16, b"\xff\xff"), (Kind.S16, b"\x7f\xff")}),
+    )
+    watt = Unit.WATT
+    assert decode(b"\xff\xff", point(Kind.U16), coding) is Absence.NOT_AVAILABLE
+    assert decode(b"\xff\xff", point(Kind.S16, unit=watt), coding) == -1
+    assert decode(b"\x7f\xff", point(Kind.S16), coding) is Absence.NOT_AVAILABLE
+    assert decode(b"\x7f\xff", point(Kind.U16), coding) == 32767
+
+
+def test_a_pattern_of_one_point_leaves_the_others_alone() -> None:
+    zero = replace(point(Kind.U32), absent=frozenset({bytes(4)}))
+    assert decode(bytes(4), zero, BIG) is Absence.NOT_AVAILABLE
+    assert decode(bytes(4), point(Kind.U32), BIG) == 0
+
+
+@pytest.mark.parametrize(
+    ("shown", "meant"),
+    [(0.5, 500), (1.0, 1000), (1.25, 750), (-0.5, -500), (-1.0, -1000), (-1.25, -750)],
+)
+def test_a_four_quadrant_power_factor_is_folded_back(shown: float, meant: int) -> None:
+    factor = replace(point(Kind.F32, "1000", Unit.PER_MILLE), folded=True)
+    assert decode(struct.pack(">f", shown), factor, BIG) == meant
+
+
+def scaled(*scales: Scale) -> Point:
+    return replace(point(Kind.S16, "1000", Unit.MILLIVOLT), scaled_by=scales)
+
+
+RATIO = Scale("ratio", 4, Kind.U16, Form.FACTOR, Fraction("0.1"))
+POWER_OF_TEN = Scale("sf", 5, Kind.S16, Form.EXPONENT)
+
+
+def test_scale_registers_multiply_exactly() -> None:
+    words = {0: 2301, 4: 15, 5: 0xFFFF}
+    both = to_sample(0, words, (scaled(RATIO, POWER_OF_TEN),), BIG)
+    assert both.values == {IMPORT: 345_150}
+    assert to_sample(0, words, (scaled(POWER_OF_TEN),), BIG).values == {IMPORT: 230_100}
+
+
+@pytest.mark.parametrize(
+    ("scale", "raw"),
+    [(POWER_OF_TEN, 0x8000), (POWER_OF_TEN, 11), (POWER_OF_TEN, 0xFFF5), (RATIO, 0)],
+)
+def test_a_value_whose_scale_the_meter_does_not_tell_is_absent(
+    scale: Scale, raw: int
+) -> None:
+    coding = Coding(WordOrder.BIG, of_kind=frozenset({(Kind.S16, b"\x80\x00")}))
+    sample = to_sample(0, {0: 2301, scale.address: raw}, (scaled(scale),), coding)
+    assert sample.unavailable == {
+        IMPORT: "the meter does not tell the scale of this value"
+    }
+
+
+@given(st.integers(-32768, 32767), st.integers(-10, 10))
+def test_a_power_of_ten_is_applied_before_the_one_rounding(
+    raw: int, power: int
+) -> None:
+    words = {0: raw & 0xFFFF, 5: power & 0xFFFF}
+    sample = to_sample(0, words, (scaled(POWER_OF_TEN),), BIG)
+    assert sample.values == {
+        IMPORT: round(Fraction(raw) * 1000 * Fraction(10) ** power)
+    }
+
+
+def test_reactive_and_apparent_energy_never_fall_below_zero() -> None:
+    for unit in (Unit.VAR_HOUR, Unit.VOLT_AMPERE_HOUR, Unit.WATT_HOUR, Unit.LITRE):
+        assert decode(b"\xff\xff", point(Kind.S16, unit=unit), BIG) is Absence.NEGATIVE
+    for unit in (Unit.VAR, Unit.VOLT_AMPERE, Unit.PER_MILLE):
+        assert decode(b"\xff\xff", point(Kind.S16, unit=unit), BIG) == -1
 
 
 def test_an_absent_register_is_named_and_never_zero() -> None:

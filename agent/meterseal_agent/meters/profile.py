@@ -11,32 +11,23 @@ leaves out.
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from meterseal_agent.meters.planner import Limits, plan
-from meterseal_agent.meters.registers import (
-    MAX_VALUE,
-    Coding,
-    Form,
-    Kind,
-    Point,
-    Scale,
-    Unit,
-    WordOrder,
+from meterseal_agent.meters.profile_points import (
+    MAX_ADDRESS,
+    coding_of,
+    hex_words,
+    points_of,
 )
-from meterseal_agent.meters.table import BadTable, Table, as_table
-from meterseal_proto.units import RegisterId, parse_obis
+from meterseal_agent.meters.registers import MAX_VALUE, Coding, Point
+from meterseal_agent.meters.table import Table
+from meterseal_proto.units import RegisterId
 
 MAX_READ: Final = 125
 """Modbus Application Protocol V1.1b3, 6.3 and 6.4: registers in one answer."""
-MAX_ADDRESS: Final = 0xFFFF
-MAX_POINTS: Final = 200
-"""More than any shipped map; a longer one would not be read within a poll."""
-MAX_SCALES: Final = 20
-"""SunSpec's widest model has ten scale registers."""
 ABSENT: Final = "absent"
 
 
@@ -139,15 +130,7 @@ def parse(name: str, text: str) -> Profile:
         table = Table(tomllib.loads(text), f"profile {name}")
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"profile {name} is not TOML: {error}") from error
-    scales = _scales(table)
-    points = tuple(
-        _point(item, scales) for item in _tables(table, "points", MAX_POINTS)
-    )
-    details: tuple[Point, ...] = ()
-    if table.has("details"):
-        details = tuple(
-            _point(item, scales) for item in _tables(table, "details", MAX_POINTS)
-        )
+    points, details = points_of(table)
     profile = Profile(
         name=name,
         manufacturer=table.text("manufacturer"),
@@ -155,7 +138,7 @@ def parse(name: str, text: str) -> Profile:
         document=table.text("document"),
         function=table.integer("function", low=3, high=4),
         max_power_w=table.integer("max_power_w", low=1, high=10**9),
-        coding=_coding(table),
+        coding=coding_of(table),
         limits=_limits(table),
         probe=_probe(table.table("probe")),
         points=points,
@@ -165,126 +148,6 @@ def parse(name: str, text: str) -> Profile:
     table.done()
     _check_whole(profile, table.where)
     return profile
-
-
-def _tables(table: Table, key: str, most: int) -> list[Table]:
-    items = table.items(key)
-    if not 1 <= len(items) <= most:
-        raise ValueError(f"{table.where}: {key} must have 1 to {most} entries")
-    return [
-        as_table(item, f"{table.where}: {key} {i}") for i, item in enumerate(items, 1)
-    ]
-
-
-def _scales(table: Table) -> dict[str, Scale]:
-    if not table.has("scales"):
-        return {}
-    found = [_scale_register(item) for item in _tables(table, "scales", MAX_SCALES)]
-    return {scale.name: scale for scale in found}
-
-
-def _scale_register(table: Table) -> Scale:
-    name = table.text("name")
-    try:
-        scale = Scale(
-            name=name,
-            address=table.integer("address", low=0, high=MAX_ADDRESS),
-            kind=Kind(table.text("type")),
-            form=Form(table.text("form")),
-            scale=_fraction(table) if table.has("scale") else Fraction(1),
-        )
-    except ValueError as error:
-        raise ValueError(f"{table.where} ({name}): {error}") from error
-    table.done()
-    return scale
-
-
-def _point(table: Table, scales: Mapping[str, Scale]) -> Point:
-    name = table.text("name")
-    try:
-        point = Point(
-            name=name,
-            register=parse_obis(table.text("obis")),
-            address=table.integer("address", low=0, high=MAX_ADDRESS),
-            kind=Kind(table.text("type")),
-            scale=_fraction(table),
-            unit=Unit(table.text("unit")),
-            rollover=table.integer("rollover", low=1, high=10**15)
-            if table.has("rollover")
-            else None,
-            scaled_by=_scaled_by(table, scales),
-            absent=_patterns(table) if table.has("not_available") else frozenset(),
-            folded=table.flag("folded") if table.has("folded") else False,
-        )
-    except ValueError as error:
-        raise ValueError(f"{table.where} ({name}): {error}") from error
-    table.done()
-    return point
-
-
-def _scaled_by(table: Table, scales: Mapping[str, Scale]) -> tuple[Scale, ...]:
-    if not table.has("scaled_by"):
-        return ()
-    named = [str(item) for item in table.items("scaled_by")]
-    for name in named:
-        if name not in scales:
-            raise ValueError(
-                f"scaled_by names {name!r}, which is no scale of this file"
-            )
-    return tuple(scales[name] for name in named)
-
-
-def _fraction(table: Table) -> Fraction:
-    # A decimal text is exact; a TOML float 0.001 would not be.
-    text = table.text("scale")
-    try:
-        scale = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"scale {text!r} is no decimal number") from None
-    if scale == 0:
-        raise ValueError("scale must not be 0")
-    return scale
-
-
-def _coding(table: Table) -> Coding:
-    plain: set[bytes] = set()
-    typed: set[tuple[Kind, bytes]] = set()
-    for item in table.items("not_available"):
-        kind, colon, digits = str(item).rpartition(":")
-        raw = _hex(digits if colon else item, f"{table.where}: not_available")
-        if colon:
-            typed.add((_kind(kind, len(raw), table.where), raw))
-        else:
-            plain.add(raw)
-    try:
-        order = WordOrder(table.text("word_order"))
-    except ValueError:
-        raise ValueError(f"{table.where}: word_order must be big or little") from None
-    return Coding(order, frozenset(plain), frozenset(typed))
-
-
-def _kind(text: str, size: int, where: str) -> Kind:
-    for kind in Kind:
-        if kind.value == text and 2 * kind.words == size:
-            return kind
-    raise ValueError(f"{where}: not_available: {text!r} is no type of {size} bytes")
-
-
-def _patterns(table: Table) -> frozenset[bytes]:
-    where = f"{table.where}: not_available"
-    return frozenset(_hex(item, where) for item in table.items("not_available"))
-
-
-def _hex(item: object, where: str) -> bytes:
-    if not isinstance(item, str):
-        raise BadTable(f"{where} must be hex texts")
-    try:
-        raw = bytes.fromhex(item)
-    except ValueError:
-        raise ValueError(f"{where}: {item!r} is not hex") from None
-    if len(raw) % 2 or not raw:
-        raise ValueError(f"{where}: {item!r} is not a whole number of 16-bit registers")
-    return raw
 
 
 def _limits(table: Table) -> Limits:
@@ -317,7 +180,7 @@ def _dump(table: Table) -> Dump:
     words: dict[int, int] = {}
     blocks = table.table("words")
     for key in blocks.unread():
-        raw = _hex(blocks.text(key).replace(" ", ""), blocks.where)
+        raw = hex_words(blocks.text(key).replace(" ", ""), blocks.where)
         if not key.isdecimal():
             raise ValueError(f"{blocks.where}: {key!r} is no register address")
         for i in range(0, len(raw), 2):

@@ -98,4 +98,4 @@ def _profile(meter: MeterConfig) -> Profile:
                 f"meter {meter.serial}: register {obis_text(point.register)} does not "
                 "count up, only registers that do can be sealed"
             )
-    return profile
+    return profile.polling(meter.registers)
