@@ -6,10 +6,11 @@ It must never ask for a register its profile does not name, but for gaps that an
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from meterseal_agent.meters.modbus.line import TIMEOUT_S, Line
 from meterseal_agent.meters.modbus.request import UNMAPPED, Refused
-from meterseal_agent.meters.modbus.surely import Bound, Sure
+from meterseal_agent.meters.modbus.surely import Sure
 from meterseal_agent.meters.planner import Block, plan
 from meterseal_agent.meters.profile import Profile
 from meterseal_agent.meters.registers import Sample, to_sample
@@ -29,11 +30,14 @@ class Timing:
     turnaround_s: float = 0.0
 
 
+USUAL: Final = Timing()
+
+
 class ModbusMeter:
     """One unit on a Line, read by its profile in as few blocks as it allows."""
 
     def __init__(
-        self, line: Line, unit: int, profile: Profile, timing: Timing = Timing()
+        self, line: Line, unit: int, profile: Profile, timing: Timing = USUAL
     ) -> None:
         self._line = line
         self._unit = unit
@@ -41,9 +45,7 @@ class ModbusMeter:
         self._timing = timing
         self._blocks = plan(profile.points, profile.limits)
         self._bare = plan(profile.points, profile.limits.without_bridges())
-        counting = (p.register for p in profile.points if p.unit.cumulative)
-        bound = Bound(tuple(counting), profile.max_power_w)
-        self._sure = Sure(line, unit, bound, timing.steady)
+        self._sure = Sure(line, unit, profile.max_power_w, timing.steady)
 
     async def read(self, now: int) -> Sample:
         """Read every point; see the port. After trouble with the unit, read twice."""
