@@ -1,22 +1,27 @@
-"""The secp256k1 shim: every curve operation of the product passes through here.
+"""The secp256k1 shim: every ECDSA signature of the product passes through here.
 
-Backends in order of preference: coincurve's libsecp256k1 through its low-level
-calls (they release the interpreter lock, so verification scales over threads),
-else py-ecc, pure Python, everywhere, slow, and the independent oracle in tests.
+Backends in order of preference: libsecp256k1 wherever `library` finds it (its calls
+release the interpreter lock, so verification scales over threads), else py-ecc, pure
+Python, everywhere, slow, and the independent oracle in tests.
 Signatures are 64 bytes r || s, RFC 6979 nonces, low s; a high s is never accepted.
-Secret scalars enter `sign` and `public_of` only, both constant-time with coincurve.
+Secret scalars enter `sign` and `public_of` only, both constant-time in the C library.
 """
 
 import hashlib
 import hmac
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, Protocol
+
+from meterseal_proto.library import Library, libraries
 
 ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """n, the order of the group (SEC 2, 2.4.1)."""
 FIELD: Final = 2**256 - 2**32 - 977
+COMPRESSED: Final = 258
+"""SECP256K1_EC_COMPRESSED of secp256k1.h: 33 bytes, 02 or 03 first."""
 MAX_CACHED_KEYS: Final = 65_536
 """Parsed keys kept: one a meter of a city district, 100 bytes each."""
 
@@ -45,25 +50,17 @@ class Backend(Protocol):
         """Check many; called from several threads at once."""
 
 
-class _Coincurve:
-    """libsecp256k1 by coincurve's cffi module."""
+class _Native:
+    """libsecp256k1 through cffi."""
 
-    name = "coincurve"
-
-    def __init__(self) -> None:
-        from coincurve._libsecp256k1 import (  # type: ignore[import-not-found]
-            ffi,
-            lib,
-        )
-        from coincurve.context import GLOBAL_CONTEXT
-
-        # cffi builds these at run time; no type checker can see into them.
-        self._ffi: Any = ffi
-        self._lib: Any = lib
-        self._ctx: Any = GLOBAL_CONTEXT.ctx
+    def __init__(self, found: Library) -> None:
+        self.name = found.name
+        self._ffi = found.ffi
+        self._lib = found.lib
+        self._ctx = found.context
         self._parsed = lru_cache(MAX_CACHED_KEYS)(self._parse)
 
-    def _parse(self, public: bytes) -> Any:
+    def _parse(self, public: bytes) -> Any:  # a C structure of cffi's
         key = self._ffi.new("secp256k1_pubkey *")
         good = len(public) == 33 and self._lib.secp256k1_ec_pubkey_parse(
             self._ctx, key, public, 33
@@ -85,9 +82,12 @@ class _Coincurve:
 
     def public_of(self, secret: bytes) -> bytes:
         """See Backend."""
-        from coincurve import PrivateKey
-
-        return PrivateKey(secret).public_key.format(compressed=True)
+        _expect(secret, bytes(32))
+        point = self._ffi.new("secp256k1_pubkey *")
+        self._lib.secp256k1_ec_pubkey_create(self._ctx, point, secret)
+        out, size = self._ffi.new("unsigned char[33]"), self._ffi.new("size_t *", 33)
+        self._lib.secp256k1_ec_pubkey_serialize(self._ctx, out, size, point, COMPRESSED)
+        return bytes(self._ffi.buffer(out, 33))
 
     def is_point(self, public: bytes) -> bool:
         """See Backend."""
@@ -143,11 +143,11 @@ class _PyEcc:
 
     def is_point(self, public: bytes) -> bool:
         """See Backend."""
-        return _decompress(public) is not None
+        return decompress(public) is not None
 
     def verify(self, public: bytes, digest: bytes, signature: bytes) -> bool:
         """See Backend."""
-        point = _decompress(public)
+        point = decompress(public)
         if point is None or len(digest) != 32 or len(signature) != 64:
             return False
         r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
@@ -190,7 +190,8 @@ def _nonces(secret: bytes, digest: bytes) -> Iterator[int]:
         value = hmac.digest(key, value, hashlib.sha256)
 
 
-def _decompress(public: bytes) -> tuple[int, int] | None:
+def decompress(public: bytes) -> tuple[int, int] | None:
+    """Return x and y of a compressed point (SEC 1, 2.3.4), None when it is none."""
     if len(public) != 33 or public[0] not in (2, 3):
         return None
     x = int.from_bytes(public[1:])
@@ -219,11 +220,10 @@ def backend() -> Backend:
 
 
 def _loadable() -> Iterator[Backend]:
-    for make in (_Coincurve, _PyEcc):
-        try:
-            yield make()
-        except ImportError:
-            continue
+    for found in libraries():
+        yield _Native(found)
+    with suppress(ImportError):
+        yield _PyEcc()
 
 
 def verify_all(checks: Sequence[Check]) -> list[bool]:
