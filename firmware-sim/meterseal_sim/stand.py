@@ -21,6 +21,7 @@ from meterseal_sim.serve.lines import (
     by_unit,
     close_all,
 )
+from meterseal_sim.serve.listen import make_room
 from meterseal_sim.serve.tcp import Line
 from meterseal_sim.street import Home
 
@@ -76,6 +77,7 @@ class Stand:
 
     async def open(self) -> None:
         """Open every line, or none; raises Refused."""
+        make_room(len(self.posts))
         try:
             for post in self.posts:
                 await post.open()
