@@ -20,7 +20,6 @@ from meterseal_agent.technician import arguments as given
 from meterseal_agent.technician.complaint import Complaint
 from meterseal_proto.errors import Unavailable
 
-DEFAULT_CONFIG: Final = "/etc/meterseal/agent.toml"
 PATIENCE_S: Final = 120
 """How long enrolment waits for the meters: somebody is still wiring."""
 
@@ -106,6 +105,48 @@ def _decode(options: Options) -> int:
     return status
 
 
+def _scan(options: Options) -> int:
+    from meterseal_agent.technician.scan import scan
+
+    return scan(options, print)
+
+
+def _identify(options: Options) -> int:
+    from meterseal_agent.technician.identify import identify
+
+    return identify(options, print)
+
+
+def _registers(options: Options) -> int:
+    from meterseal_agent.technician.registers import registers
+
+    return registers(options, print)
+
+
+def _wiring(options: Options) -> int:
+    from meterseal_agent.technician.wiring import wiring
+
+    return wiring(options, print)
+
+
+def _compare(options: Options) -> int:
+    from meterseal_agent.technician.compare import compare_all
+
+    return compare_all(options, print)
+
+
+def _loadstep(options: Options) -> int:
+    from meterseal_agent.technician.loadstep import loadstep
+
+    return loadstep(options, print)
+
+
+def _quality(options: Options) -> int:
+    from meterseal_agent.technician.quality import line_quality
+
+    return line_quality(options, print)
+
+
 def _config(options: Options) -> Config:
     """Load the configuration, and from then on tell what happens on stderr."""
     config = load(Path(options.config), os.environ)
@@ -113,12 +154,8 @@ def _config(options: Options) -> Config:
     return config
 
 
-def _configured(sub: Parser) -> None:
-    sub.add_argument("--config", default=DEFAULT_CONFIG, help="TOML file (%(default)s)")
-
-
 def _coded(sub: Parser, *, restores: bool) -> None:
-    _configured(sub)
+    given.configured(sub)
     sub.add_argument("--code", required=True, help="the one-time code")
     sub.add_argument(
         "--patience",
@@ -138,7 +175,7 @@ def _coded(sub: Parser, *, restores: bool) -> None:
 
 
 def _shown(sub: Parser) -> None:
-    _configured(sub)
+    given.configured(sub)
     sub.add_argument("--json", action="store_true", help="the whole document")
 
 
@@ -158,16 +195,42 @@ COMMANDS: Final = (
     Command(
         "check",
         "try configuration, keys, meters and broker; change nothing",
-        _configured,
+        given.configured,
         _check,
     ),
-    Command("run", "run until stopped", _configured, _run),
+    Command("run", "run until stopped", given.configured, _run),
     Command("show", "print status, outbox depth, heads and alarms", _shown, _show),
     Command(
         "decode",
         "print the values of a captured telegram, one JSON line each",
         given.decoding,
         _decode,
+    ),
+    Command("scan", "find who answers on a Modbus line", given.scanning, _scan),
+    Command("identify", "tell which model a unit is", given.unit, _identify),
+    Command(
+        "registers",
+        "show a unit's registers in every type, and what changed",
+        given.browsing,
+        _registers,
+    ),
+    Command(
+        "wiring", "find reversed and swapped CTs, missing phases", given.wiring, _wiring
+    ),
+    Command(
+        "compare",
+        "hold the meter against a clamp or its display",
+        given.comparing,
+        _compare,
+    ),
+    Command(
+        "loadstep", "switch a known load on and see it move", given.stepping, _loadstep
+    ),
+    Command(
+        "quality",
+        "read 200 times: latencies, failures, advice",
+        given.measuring,
+        _quality,
     ),
 )
 

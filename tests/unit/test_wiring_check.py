@@ -80,6 +80,8 @@ def test_under_1_kw_more_load_is_asked_for_and_no_ct_is_judged() -> None:
     findings = check(wired(1, -2, 3, load_ma=1_400), Site())
     assert all_well(findings)
     assert any("need more load: 966 VA" in f.text for f in findings)
+    (hint,) = [f for f in findings if "perhaps" in f.text]
+    assert (hint.where, hint.grade) == ("L2", Grade.NOTE)
 
 
 def test_an_idle_phase_is_not_judged() -> None:

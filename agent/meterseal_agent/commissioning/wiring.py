@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meterseal_agent.commissioning.cts import FACTOR, Seat, seats
-from meterseal_agent.commissioning.finding import Finding, bad, good, note
+from meterseal_agent.commissioning.finding import Finding, Grade, bad, good, note
 from meterseal_agent.commissioning.phases import Phase
 
 NOMINAL_MV: Final = 230_000
@@ -22,6 +22,8 @@ LOAD_VA: Final = 1000
 """Under this the signs say little: idle electronics take reactive current only."""
 PHASE_VA: Final = 100
 """A phase with less is not judged, even where the others carry load."""
+HINT_VA: Final = 20
+"""Under this not even a suspicion is worth a word."""
 DEGREES: Final = 20
 """How far an angle may be from the one it is taken for."""
 CT_PERCENT: Final = 10
@@ -102,13 +104,7 @@ def _currents(found: Sequence[Phase], site: Site) -> list[Finding]:
     """Judge signs and CTs, once there is load to judge them by."""
     load = sum(phase.apparent_va or abs(phase.power_w or 0) for phase in found)
     if load < LOAD_VA:
-        return [
-            note(
-                "load",
-                f"need more load: {load} VA flow, 1 kW is the least to tell directions"
-                " by; switch on a kettle or an oven and check again",
-            )
-        ]
+        return [_too_little(load), *_perhaps(found, site)]
     loaded = [p for p in found if (p.apparent_va or abs(p.power_w or 0)) >= PHASE_VA]
     idle = [
         note(
@@ -121,6 +117,26 @@ def _currents(found: Sequence[Phase], site: Site) -> list[Finding]:
     told = [phase for phase in loaded if phase.factor is not None]
     blind = [_direction(phase, site) for phase in loaded if phase not in told]
     return [*_cts(told, site), *blind, *idle]
+
+
+def _too_little(load: int) -> Finding:
+    return note(
+        "load",
+        f"need more load: {load} VA flow, 1 kW is the least to tell directions by;"
+        " switch on a kettle or an oven and check again",
+    )
+
+
+def _perhaps(found: Sequence[Phase], site: Site) -> list[Finding]:
+    """Return what little load makes one suspect, as notes."""
+    weak = [
+        p for p in found if (p.apparent_va or 0) >= HINT_VA and p.factor is not None
+    ]
+    return [
+        note(finding.where, f"perhaps, with so little load: {finding.text}")
+        for finding in _cts(weak, site)
+        if finding.grade is Grade.BAD
+    ]
 
 
 def _cts(told: Sequence[Phase], site: Site) -> list[Finding]:

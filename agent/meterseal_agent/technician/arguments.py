@@ -5,6 +5,7 @@ It must never load a command's program: help has to be there at once, on every P
 
 from argparse import ArgumentParser
 
+DEFAULT_CONFIG = "/etc/meterseal/agent.toml"
 PROTOCOLS = ("auto", "dsmr", "sml", "mbus", "d0", "han")
 
 
@@ -16,3 +17,116 @@ def decoding(sub: ArgumentParser) -> None:
     sub.add_argument(
         "file", metavar="FILE", help="bytes or hexadecimal text; - is standard input"
     )
+
+
+def line(sub: ArgumentParser, *, baud: str | None = None) -> None:
+    """Take a line by its name; `baud` is said of it where several may be given."""
+    serial = sub.add_argument_group("a serial line")
+    serial.add_argument("--device", help="best /dev/serial/by-id/...")
+    if baud is None:
+        serial.add_argument("--baud", type=int, help="default 9600")
+        serial.add_argument("--parity", choices=("N", "E", "O"), default="N")
+    else:
+        serial.add_argument("--baud", help=baud)
+        serial.add_argument("--parity", default="N,E,O", help="default %(default)s")
+    serial.add_argument("--stop", type=int, choices=(1, 2), default=1)
+    network = sub.add_argument_group("a meter or gateway on the network")
+    network.add_argument("--host", help="its address")
+    network.add_argument("--port", type=int, default=502, help="default %(default)s")
+    network.add_argument(
+        "--framing",
+        choices=("tcp", "rtu"),
+        default="tcp",
+        help="Modbus TCP, or RTU frames through a device server",
+    )
+
+
+def _timeout(sub: ArgumentParser, default: int | None = 800) -> None:
+    says = "default %(default)s" if default else "default 100, network 1000"
+    sub.add_argument("--timeout-ms", type=int, default=default, help=says)
+
+
+def scanning(sub: ArgumentParser) -> None:
+    """Take what `scan` needs."""
+    line(sub, baud="a list; default 9600,19200,2400,38400,4800")
+    sub.add_argument("--units", default="1-247", help="default %(default)s")
+    _timeout(sub, None)
+
+
+def unit(sub: ArgumentParser) -> None:
+    """Take one unit on a line."""
+    line(sub)
+    sub.add_argument("--unit", type=int, default=1, help="default %(default)s")
+    _timeout(sub)
+
+
+def browsing(sub: ArgumentParser) -> None:
+    """Take what `registers` needs."""
+    unit(sub)
+    sub.add_argument("--function", type=int, choices=(3, 4), default=4)
+    sub.add_argument("--first", type=int, default=0, help="PDU address, from 0")
+    sub.add_argument("--count", type=int, default=80, help="default %(default)s")
+    sub.add_argument("--memory", metavar="FILE", help="where the last reading is kept")
+
+
+def _meter(sub: ArgumentParser) -> None:
+    """Take a meter: one on a named line, or one of the configuration."""
+    unit(sub)
+    sub.add_argument("--profile", help="its model, with --device or --host")
+    configured(sub)
+    sub.add_argument(
+        "--meter", metavar="SERIAL", help="one of the configuration's meters"
+    )
+
+
+def configured(sub: ArgumentParser) -> None:
+    """Take the configuration's place."""
+    sub.add_argument("--config", default=DEFAULT_CONFIG, help="TOML file (%(default)s)")
+
+
+def wiring(sub: ArgumentParser) -> None:
+    """Take what `wiring` needs."""
+    _meter(sub)
+    sub.add_argument("--nominal", default="230", help="volts, default %(default)s")
+    sub.add_argument(
+        "--feeding-in", action="store_true", help="PV feeds in now: P may be negative"
+    )
+    sub.add_argument(
+        "--clamp",
+        action="append",
+        default=[],
+        metavar="L1=AMPERES",
+        help="what a clamp shows, to check the CT ratio; once a phase",
+    )
+    sub.add_argument("--ct", metavar="AMPERES", help="the CTs' primary rated current")
+
+
+def comparing(sub: ArgumentParser) -> None:
+    """Take what `compare` needs."""
+    _meter(sub)
+    sub.add_argument("--by", choices=("clamp", "display"), default="clamp")
+    sub.add_argument(
+        "--limit", metavar="PERCENT", help="default: 5 by clamp, 0.5 by display"
+    )
+    sub.add_argument(
+        "pairs",
+        nargs="+",
+        metavar="NAME=VALUE",
+        help="voltage_l1=230.4 (V), current_l1=5.1 (A), power=1200 (W), import=12.5 (kWh)",
+    )
+
+
+def stepping(sub: ArgumentParser) -> None:
+    """Take what `loadstep` needs."""
+    _meter(sub)
+    sub.add_argument("--watts", type=int, required=True, help="the load, by its plate")
+    sub.add_argument("--phase", help="where it hangs: L1, L2 or L3")
+    sub.add_argument(
+        "--within", type=int, default=60, help="seconds to wait, default %(default)s"
+    )
+
+
+def measuring(sub: ArgumentParser) -> None:
+    """Take what `quality` needs."""
+    _meter(sub)
+    sub.add_argument("--reads", type=int, default=200, help="default %(default)s")

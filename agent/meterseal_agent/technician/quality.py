@@ -1,0 +1,82 @@
+"""`quality`: two hundred readings of one unit, their latencies, their failures, advice.
+
+It must never hide the first failure behind a retry: every reading counts as it came.
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+from meterseal_agent.commissioning.finding import all_well
+from meterseal_agent.commissioning.quality import (
+    Outcome,
+    Quality,
+    Try,
+    advice,
+    histogram,
+    quality,
+)
+from meterseal_agent.meters.modbus import Garbled, Refused
+from meterseal_agent.meters.planner import plan
+from meterseal_agent.meters.wire import Silent
+from meterseal_agent.technician.complaint import Complaint
+from meterseal_agent.technician.subject import OnModbus, subject
+
+MOST: Final = 100_000
+
+Say = Callable[[str], None]
+
+
+def line_quality(options: argparse.Namespace, say: Say) -> int:
+    """Print the figures of a line; 0 when nothing has to be mended, else 1."""
+    if not 1 <= options.reads <= MOST:
+        raise Complaint(f"--reads is 1 to {MOST}")
+    with subject(options) as meter:
+        place = meter.on_modbus()
+        tries = asyncio.run(measure(place, options.reads, options.timeout_ms / 1000))
+        name = meter.name
+    run = quality(tries)
+    for text in told(name, run):
+        say(text)
+    findings = advice(run, serial=place.serial)
+    for finding in findings:
+        say(str(finding))
+    return 0 if all_well(findings) else 1
+
+
+async def measure(place: OnModbus, reads: int, timeout_s: float) -> list[Try]:
+    """Read the profile's longest block so many times, one after another."""
+    profile = place.profile
+    blocks = plan(profile.points, profile.limits.without_bridges())
+    longest = max(blocks, key=lambda block: block.count)
+    tries = []
+    for _ in range(reads):
+        began = time.monotonic()
+        outcome = Outcome.ANSWERED
+        try:
+            await place.line.read(place.unit, profile.function, longest, timeout_s)
+        except Refused:
+            outcome = Outcome.EXCEPTION
+        except Silent:
+            outcome = Outcome.SILENT
+        except Garbled:
+            outcome = Outcome.NOISE
+        tries.append(Try(outcome, 1000 * (time.monotonic() - began)))
+    return tries
+
+
+def told(name: str, run: Quality) -> list[str]:
+    """Return the figures as they are printed."""
+    counts = ", ".join(f"{run.counts[outcome]} {outcome}" for outcome in Outcome)
+    middle, late, last = (run.percentile_ms(percent) for percent in (50, 99, 100))
+    latency = (
+        f"latency: half within {middle:.0f} ms, 99 of 100 within {late:.0f} ms,"
+        f" the longest {last:.0f} ms; damaged {run.rate_permille(Outcome.NOISE) / 10} %"
+    )
+    return [
+        f"{name}: {run.tries} reads: {counts}",
+        latency,
+        *histogram(run),
+    ]

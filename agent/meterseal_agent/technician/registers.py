@@ -1,0 +1,83 @@
+"""`registers`: a unit's registers in every type side by side, and what changed since.
+
+It reads only. What it read is kept in a file, so that a second call shows what moved:
+switch a load on in between. It must never need a profile.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from meterseal_agent.commissioning.browser import changes, from_json, table, to_json
+from meterseal_agent.technician import lines
+from meterseal_agent.technician.blocks import Reader
+from meterseal_agent.technician.complaint import Complaint
+
+MOST: Final = 1000
+"""Registers of one call: at one a request, 9600 baud, two minutes."""
+
+Say = Callable[[str], None]
+
+
+def registers(options: argparse.Namespace, say: Say) -> int:
+    """Print the registers and what changed since the last call; 0 when any answered."""
+    named = lines.must_be_named(options)
+    if not 1 <= options.count <= MOST or not 0 <= options.first <= 0xFFFF:
+        raise Complaint(f"--first is 0 to 65535, --count 1 to {MOST}")
+    words = asyncio.run(_read(named, options))
+    if not words:
+        raise Complaint(
+            f"{named.place} unit {options.unit} has no register from {options.first} on by"
+            f" function {options.function}; try --function {7 - options.function}"
+        )
+    file = _file(options, f"{named.place} {options.unit} {options.function}")
+    before = _before(file)
+    for row in table(words, before):
+        say(row)
+    if before:
+        moved = changes(words, before)
+        say(f"{len(moved)} registers changed since the last reading")
+        for row in moved:
+            say(row)
+    _keep(file, before | words)
+    return 0
+
+
+async def _read(named: lines.Named, options: argparse.Namespace) -> dict[int, int]:
+    line = named.line()
+    reader = Reader(line, options.unit, options.timeout_ms / 1000)
+    count = min(options.count, 0x10000 - options.first)
+    try:
+        await reader.span(options.function, options.first, count)
+    finally:
+        line.close()
+    return reader.words(options.function)
+
+
+def _file(options: argparse.Namespace, name: str) -> Path:
+    if options.memory:
+        return Path(options.memory)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "meterseal" / f"registers-{re.sub('[^A-Za-z0-9]+', '-', name)}.json"
+
+
+def _before(file: Path) -> dict[int, int]:
+    """Return the last reading, {} when there is none that can be read."""
+    try:
+        return from_json(file.read_text("utf-8"))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _keep(file: Path, words: dict[int, int]) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(to_json(words), "utf-8")
+    except OSError as error:
+        raise Complaint(
+            f"{file} cannot be written: {error.strerror}; name another with --memory"
+        ) from error

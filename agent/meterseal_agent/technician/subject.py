@@ -1,0 +1,90 @@
+"""The one meter a measuring command is about, by its line and profile or by its serial.
+
+It must never keep a line open that a command has done with: the agent wants it back.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from meterseal_agent.config import load
+from meterseal_agent.meters.modbus import Line, ModbusMeter, Timing
+from meterseal_agent.meters.port import Meter
+from meterseal_agent.meters.profile import Profile
+from meterseal_agent.meters.registers import Sample
+from meterseal_agent.run import meters
+from meterseal_agent.run.times import Times
+from meterseal_agent.technician import lines
+from meterseal_agent.technician.complaint import Complaint
+from meterseal_proto.clock import ClockRate
+
+
+@dataclass(frozen=True, slots=True)
+class OnModbus:
+    """Where a Modbus meter stands: its line, its unit, its profile."""
+
+    line: Line
+    unit: int
+    profile: Profile
+    serial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A meter to be measured; used as a context that gives the line back at its end."""
+
+    name: str
+    port: Meter
+    modbus: OnModbus | None
+    close: Callable[[], None]
+
+    async def read(self) -> Sample:
+        """Return what the meter shows now; Unavailable when it does not answer."""
+        return await self.port.read(int(time.time()))
+
+    def on_modbus(self) -> OnModbus:
+        """Return where it stands on Modbus; Complaint for a meter that pushes."""
+        if self.modbus is None:
+            raise Complaint(
+                f"{self.name} is no Modbus meter: this command asks registers"
+            )
+        return self.modbus
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def subject(options: argparse.Namespace) -> Subject:
+    """Return the meter the options name; Complaint when they name none."""
+    named = lines.named(options)
+    if named is None:
+        return _configured(options)
+    if options.profile is None:
+        raise Complaint(
+            "say --profile NAME with a line; meterseal-agent identify finds the name"
+        )
+    profile = lines.profile(options.profile)
+    line = named.line()
+    timing = Timing(options.timeout_ms / 1000)
+    place = OnModbus(line, options.unit, profile, named.serial)
+    port = ModbusMeter(line, options.unit, profile, timing)
+    return Subject(f"{named.place} unit {options.unit}", port, place, line.close)
+
+
+def _configured(options: argparse.Namespace) -> Subject:
+    config = load(Path(options.config), os.environ)
+    serials = [meter.serial for meter in config.meters]
+    wanted = options.meter or (serials[0] if len(serials) == 1 else None)
+    if wanted not in serials:
+        raise Complaint(f"say --meter with one of {', '.join(serials)}, or name a line")
+    chosen = [meter for meter in config.meters if meter.serial == wanted]
+    (wired,) = meters.wire(chosen, Times(ClockRate()))
+    place = OnModbus(wired.line, wired.config.unit, wired.profile, serial=False)
+    return Subject(wanted, wired.port, place, wired.line.close)
