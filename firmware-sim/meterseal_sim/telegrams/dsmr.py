@@ -1,7 +1,8 @@
 """Pure: a DSMR 5 P1 telegram, as Dutch meters push it every second.
 
 Source: DSMR P1 companion standard 5.0.2 (Netbeheer Nederland), 5.2 and 6.12. Energy is
-kept in two tariffs only, as there: their sum is the home's register to the Wh.
+kept in two tariffs only, as there: their sum is the home's register to the Wh, and a
+Wh must never fall between the two.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -2,7 +2,8 @@
 
     68 L L 68 | 08 address 72 | id maker version medium access status 00 00 | records
 
-Source: EN 13757-2 (frame), EN 13757-3 (header, records). One telegram holds it all.
+Source: EN 13757-2 (frame), EN 13757-3 (header, records). One telegram holds it all;
+this module must never need a second one.
 """
 
 from dataclasses import dataclass

@@ -2,6 +2,7 @@
 
 Open, one list, close; each message with its CRC, all of it in transport 1. Source: SML
 1.04 (BSI TR-03109-1, annex IV b), sections 5 to 8; OBIS codes as the FNN basic meter.
+Must never leave an escape of the data single: a reader would take it for the end.
 """
 
 from meterseal_sim.electrical import Quantities

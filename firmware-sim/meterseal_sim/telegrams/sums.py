@@ -1,6 +1,7 @@
 """Pure: the checksums of four telegram formats, each as its standard computes it.
 
-They are small and slow on purpose: a telegram a second needs no tables.
+They are small and slow on purpose: a telegram a second needs no tables. Must never be
+shared with the agent: two equal mistakes would pass for a right sum.
 """
 
 from functools import reduce
