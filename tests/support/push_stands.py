@@ -80,7 +80,12 @@ class PushStand(Told):
 
 
 class PushServerStand(Told):
-    """A P1 meter behind a device server; cut off, the server hangs up."""
+    """A P1 meter behind a device server; cut off, the server hangs up.
+
+    `connections` counts them all.
+    """
+
+    connections = 0
 
     async def open(self) -> Meter:
         self._port = 0
@@ -106,6 +111,7 @@ class PushServerStand(Told):
         self._port = self._server.sockets[0].getsockname()[1]
 
     def _heard(self, _: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
+        self.connections += 1
         self._heard_by[out] = asyncio.create_task(self._speak(out))
 
     async def _speak(self, out: asyncio.StreamWriter) -> None:

@@ -44,7 +44,7 @@ MODE_C: Final = dict(
 )
 MODE_B: Final = dict(zip("ABCDEF", (600, 1200, 2400, 4800, 9600, 19_200), strict=True))
 """6.3.14: the character after the maker's three letters; any other one is mode A."""
-_IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{2}[A-Za-z][ -~]{1,40}\r?\n")
+_IDENTIFICATION: Final = re.compile(rb"/[A-Za-z]{3}[!-~][ -~]{0,40}\r?\n")
 _MAX_IDENTIFICATION: Final = 256
 """An echo of the question, noise, and the 23 characters that an identification has."""
 _ADDRESS: Final = re.compile("[0-9A-Za-z ]{0,32}")
