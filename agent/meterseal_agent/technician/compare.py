@@ -4,9 +4,9 @@ It must never take a value for compared that the meter did not give.
 """
 
 import argparse
-import asyncio
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Final
 
 from meterseal_agent.commissioning.compare import (
@@ -19,7 +19,7 @@ from meterseal_agent.commissioning.finding import Finding, all_well, bad
 from meterseal_agent.meters.profile import Profile
 from meterseal_agent.meters.registers import Point, Sample, Unit
 from meterseal_agent.technician.complaint import Complaint
-from meterseal_agent.technician.subject import Subject, subject
+from meterseal_agent.technician.subject import Subject, measure
 
 AS_SHOWN: Final = {
     Unit.WATT_HOUR: ("kWh", 1000),
@@ -43,8 +43,7 @@ def compare_all(options: argparse.Namespace, say: Say) -> int:
     limit = DISPLAY_PERCENT if options.by == "display" else CLAMP_PERCENT
     if options.limit is not None:
         limit = _number(options.limit, "--limit")
-    with subject(options) as meter:
-        findings = asyncio.run(_findings(meter, pairs, limit))
+    findings = measure(options, partial(_findings, pairs=pairs, limit=limit))
     for finding in findings:
         say(str(finding))
     return 0 if all_well(findings) else 1

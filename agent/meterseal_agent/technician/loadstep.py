@@ -6,13 +6,14 @@ It must never judge a step before the reading has settled, nor wait for ever.
 import argparse
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from meterseal_agent.commissioning.finding import all_well
 from meterseal_agent.commissioning.loadstep import SHARE, Shown, Step, judge
 from meterseal_agent.commissioning.phases import NAMES, phases
 from meterseal_agent.technician.complaint import Complaint
-from meterseal_agent.technician.subject import Subject, subject
+from meterseal_agent.technician.subject import Subject, measure
 
 EVERY_S: Final = 1.0
 """Meters renew their power once a second."""
@@ -28,8 +29,8 @@ def loadstep(options: argparse.Namespace, say: Say) -> int:
     if phase and phase not in NAMES:
         raise Complaint(f"--phase is L1, L2 or L3, not {options.phase}")
     step = Step(options.watts, phase)
-    with subject(options) as meter:
-        before, after = asyncio.run(_watch(meter, step, options.within, say))
+    watch = partial(_watch, step=step, within_s=options.within, say=say)
+    before, after = measure(options, watch)
     findings = judge(before, after, step)
     for finding in findings:
         say(str(finding))

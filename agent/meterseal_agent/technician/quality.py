@@ -4,12 +4,12 @@ It must never hide the first failure behind a retry: every reading counts as it 
 """
 
 import argparse
-import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from meterseal_agent.commissioning.finding import all_well
+from meterseal_agent.commissioning.finding import Finding, all_well
 from meterseal_agent.commissioning.quality import (
     Outcome,
     Quality,
@@ -22,7 +22,7 @@ from meterseal_agent.meters.modbus import Garbled, Refused
 from meterseal_agent.meters.planner import plan
 from meterseal_agent.meters.wire import Silent
 from meterseal_agent.technician.complaint import Complaint
-from meterseal_agent.technician.subject import OnModbus, subject
+from meterseal_agent.technician.subject import OnModbus, Subject, measure
 
 MOST: Final = 100_000
 
@@ -33,20 +33,27 @@ def line_quality(options: argparse.Namespace, say: Say) -> int:
     """Print the figures of a line; 0 when nothing has to be mended, else 1."""
     if not 1 <= options.reads <= MOST:
         raise Complaint(f"--reads is 1 to {MOST}")
-    with subject(options) as meter:
-        place = meter.on_modbus()
-        tries = asyncio.run(measure(place, options.reads, options.timeout_ms / 1000))
-        name = meter.name
-    run = quality(tries)
-    for text in told(name, run):
-        say(text)
-    findings = advice(run, serial=place.serial)
+    timeout_s = options.timeout_ms / 1000
+    _, findings = measure(
+        options, partial(figures, reads=options.reads, timeout_s=timeout_s, say=say)
+    )
     for finding in findings:
         say(str(finding))
     return 0 if all_well(findings) else 1
 
 
-async def measure(place: OnModbus, reads: int, timeout_s: float) -> list[Try]:
+async def figures(
+    meter: Subject, reads: int, timeout_s: float, say: Say
+) -> tuple[Quality, list[Finding]]:
+    """Read so many times, print the figures; return them with what they mean."""
+    place = meter.on_modbus()
+    run = quality(await _tries(place, reads, timeout_s))
+    for text in told(meter.name, run):
+        say(text)
+    return run, advice(run, serial=place.serial)
+
+
+async def _tries(place: OnModbus, reads: int, timeout_s: float) -> list[Try]:
     """Read the profile's longest block so many times, one after another."""
     profile = place.profile
     blocks = plan(profile.points, profile.limits.without_bridges())

@@ -4,12 +4,13 @@ It must never keep a line open that a command has done with: the agent wants it 
 """
 
 import argparse
+import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TypeVar
 
 from meterseal_agent.config import load
 from meterseal_agent.meters.modbus import Line, ModbusMeter, Timing
@@ -21,6 +22,8 @@ from meterseal_agent.run.times import Times
 from meterseal_agent.technician import lines
 from meterseal_agent.technician.complaint import Complaint
 from meterseal_proto.clock import ClockRate
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class OnModbus:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A meter to be measured; used as a context that gives the line back at its end."""
+    """A meter to be measured; `close` gives its line back, inside the loop."""
 
     name: str
     port: Meter
@@ -54,11 +57,22 @@ class Subject:
             )
         return self.modbus
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+def measure(
+    options: argparse.Namespace, work: Callable[[Subject], Awaitable[_Found]]
+) -> _Found:
+    """Return what `work` finds at the meter the options name; its line is given back."""
+
+    async def run() -> _Found:
+        meter = subject(options)
+        try:
+            return await work(meter)
+        finally:
+            meter.close()
+            # A connection closes in the loop's next turn; there is none after this.
+            await asyncio.sleep(0)
+
+    return asyncio.run(run())
 
 
 def subject(options: argparse.Namespace) -> Subject:

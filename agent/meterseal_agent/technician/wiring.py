@@ -5,15 +5,15 @@ findings say where to look, with a tester in hand.
 """
 
 import argparse
-import asyncio
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 
 from meterseal_agent.commissioning.finding import Finding, all_well
 from meterseal_agent.commissioning.phases import NAMES, phases
 from meterseal_agent.commissioning.wiring import Site, check
 from meterseal_agent.technician.complaint import Complaint
-from meterseal_agent.technician.subject import Subject, subject
+from meterseal_agent.technician.subject import Subject, measure
 
 Say = Callable[[str], None]
 
@@ -21,17 +21,16 @@ Say = Callable[[str], None]
 def wiring(options: argparse.Namespace, say: Say) -> int:
     """Print every finding; 0 when nothing has to be mended, else 1."""
     site = site_of(options)
-    with subject(options) as meter:
-        findings = asyncio.run(findings_of(meter, site))
-        say(f"wiring of {meter.name}")
+    findings = measure(options, partial(findings_of, site=site, say=say))
     for finding in findings:
         say(str(finding))
     return 0 if all_well(findings) else 1
 
 
-async def findings_of(meter: Subject, site: Site) -> list[Finding]:
+async def findings_of(meter: Subject, site: Site, say: Say) -> list[Finding]:
     """Read the meter once and judge it."""
     sample = await meter.read()
+    say(f"wiring of {meter.name}")
     return check(phases(sample.values), site, sample.power_w)
 
 
