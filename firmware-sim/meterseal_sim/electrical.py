@@ -20,6 +20,12 @@ CURRENT_THD = 6.5
 IDENTITY = frozenset({"serial", "unit", "parity_code", "baud_code"})
 """Quantities that are kept, not measured."""
 NOTHING_STRAYED = (Registers(0, 0),) * 4
+DAY_TARIFF = 700
+"""Per mille of every register that counts under tariff 1; the rest is tariff 2."""
+_COUNTED = (
+    *("import", "export", "total"),
+    *("reactive_import", "reactive_export", "reactive_total"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +112,29 @@ def _across(one: float, two: float) -> float:
 def _flows(suffix: str, power_w: float, state: MeterState) -> dict[str, float]:
     sign = -1 if power_w < 0 else 1
     angle = sign * degrees(acos(state.factor / PER_MILLE))
+    factor, reactive = sign * state.factor / PER_MILLE, power_w * state.tangent
     return {
         f"power{suffix}": power_w,
         f"apparent{suffix}": abs(power_w) * PER_MILLE / state.factor,
-        f"reactive{suffix}": power_w * state.tangent / PER_MILLE,
-        f"factor{suffix}": sign * state.factor / PER_MILLE,
+        f"reactive{suffix}": reactive / PER_MILLE,
+        f"factor{suffix}": factor,
+        **_quadrant(suffix, factor, reactive),
         f"angle{suffix}": angle,
         f"factor_degrees{suffix}": angle,
+    }
+
+
+def _quadrant(suffix: str, factor: float, reactive: float) -> dict[str, float]:
+    """Return the power factor as vendors sign it who want to say lagging or leading.
+
+    `lagging` is positive where the current lags (Socomec); `factor_4q` keeps the sign
+    of the power and goes beyond 1 or -1 where the current leads (Schneider).
+    """
+    lags = factor * reactive >= 0
+    beyond = 2 - factor if factor > 0 else -2 - factor
+    return {
+        f"lagging{suffix}": abs(factor) if lags else -abs(factor),
+        f"factor_4q{suffix}": factor if lags else beyond,
     }
 
 
@@ -143,11 +165,13 @@ def _measured(
     suffix: str, power_w: float, reactive: float, apparent: float
 ) -> dict[str, float]:
     angle = degrees(atan2(reactive, power_w)) if apparent else 0.0
+    factor = power_w / apparent if apparent else 1.0
     return {
         f"power{suffix}": power_w,
         f"apparent{suffix}": apparent,
         f"reactive{suffix}": reactive,
-        f"factor{suffix}": power_w / apparent if apparent else 1.0,
+        f"factor{suffix}": factor,
+        **_quadrant(suffix, factor, reactive),
         f"angle{suffix}": angle,
         f"factor_degrees{suffix}": angle,
     }
@@ -213,6 +237,18 @@ def _energies(state: MeterState) -> dict[str, float]:
             taken * state.tangent // PER_MILLE + given * state.tangent // PER_MILLE
         )
     both = found["total"]
+    found["net"] = found["import"] - found["export"]
+    found["apparent_import"] = found["import"] * PER_MILLE // state.factor
+    found["apparent_export"] = found["export"] * PER_MILLE // state.factor
     found["apparent_energy"] = both * PER_MILLE // state.factor
     found["charge"] = both * PER_MILLE // (state.factor * NOMINAL_V)
-    return found
+    return found | _tariffs(found)
+
+
+def _tariffs(found: Quantities) -> dict[str, float]:
+    """Return both tariffs of every register; they only grow, and add up to it."""
+    split: dict[str, float] = {}
+    for name in _COUNTED:
+        first = found[name] * DAY_TARIFF // PER_MILLE
+        split |= {f"{name}_t1": first, f"{name}_t2": found[name] - first}
+    return split

@@ -10,7 +10,7 @@ from enum import IntEnum
 from itertools import pairwise
 
 from meterseal_sim.electrical import Quantities
-from meterseal_sim.profile import Profile, Register
+from meterseal_sim.profile import TEXT, Profile, Register
 
 READ_HOLDING = 3
 READ_INPUT = 4
@@ -119,14 +119,23 @@ def encode(register: Register, values: Quantities, *, low_word_first: bool) -> W
     Integer kinds floor, so an energy in Wh is exact; floats round once, to the
     nearest.
     """
-    value = values[register.quantity]
-    packed = (
-        struct.pack(FORMATS[register.kind], value / register.divide)
-        if register.kind.startswith("f")
-        else struct.pack(FORMATS[register.kind], int(value // register.divide))
-    )
+    packed = _packed(register, values)
     words = struct.unpack(f">{register.width}H", packed)
-    return words[::-1] if low_word_first else words
+    turned = low_word_first and register.kind != TEXT
+    return words[::-1] if turned else words
+
+
+def _packed(register: Register, values: Quantities) -> bytes:
+    size = 2 * register.width
+    if register.raw is not None:
+        return (register.raw % (1 << 8 * size)).to_bytes(size)
+    if register.kind == TEXT:
+        said = register.said or str(int(values[register.quantity]))
+        return said.encode("ascii")[:size].ljust(size, bytes(1))
+    value = values[register.quantity] * register.times
+    if register.kind.startswith("f"):
+        return struct.pack(FORMATS[register.kind], value / register.divide)
+    return struct.pack(FORMATS[register.kind], int(value // register.divide))
 
 
 def _covered(profile: Profile, function: int, first: int, last: int) -> bool:

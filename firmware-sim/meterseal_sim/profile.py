@@ -23,6 +23,8 @@ WIDTHS = {
     "f64": 4,
 }
 """Registers a value of each kind occupies."""
+TEXT = "text"
+"""The kind of a value in characters, two to a register, NUL at its end."""
 TURNAROUND_MS = 10
 """What a meter takes to answer when its profile does not say: quick, but not at once."""
 
@@ -44,7 +46,10 @@ class Page:
 class Register:
     """One value: where it lies (PDU address from 0), its kind and its quantity.
 
-    The register shows quantity / `divide` (quantities are W, V, A, Hz, Wh, varh).
+    The register shows quantity x `times` / `divide` (quantities are W, V, A, Hz, Wh,
+    varh). One with `raw` shows those bits whatever happens: an identity, a scale, or
+    a vendor's "not available". A `text` fills `words` registers with `said`, or with
+    its quantity in digits.
     """
 
     function: int
@@ -52,11 +57,15 @@ class Register:
     kind: str
     quantity: str
     divide: int
+    times: int = 1
+    raw: int | None = None
+    said: str = ""
+    words: int = 0
 
     @property
     def width(self) -> int:
         """Return how many registers the value occupies."""
-        return WIDTHS[self.kind]
+        return self.words if self.kind == TEXT else WIDTHS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +127,23 @@ def _profile(document: Mapping[str, Any]) -> Profile:
 
 
 def _register(row: Mapping[str, Any]) -> Register:  # a TOML table, as above
-    if row["kind"] not in WIDTHS:
-        raise Refused(
-            f"kind {row['kind']!r} at {row['address']}: one of {sorted(WIDTHS)}"
-        )
+    kind, where = row["kind"], row["address"]
+    if kind not in WIDTHS and kind != TEXT:
+        raise Refused(f"kind {kind!r} at {where}: one of {sorted(WIDTHS)} or {TEXT!r}")
+    if len(row.keys() & {"quantity", "raw", "said"}) != 1:
+        raise Refused(f"{where} shows either a quantity, or raw bits, or what is said")
+    if (kind == TEXT) != ("words" in row) or ("said" in row and kind != TEXT):
+        raise Refused(f"{where}: a text, and only a text, says how many words it fills")
     return Register(
         function=row["function"],
         address=row["address"],
-        kind=row["kind"],
-        quantity=row["quantity"],
+        kind=kind,
+        quantity=row.get("quantity", ""),
         divide=row.get("divide", 1),
+        times=row.get("times", 1),
+        raw=row.get("raw"),
+        said=row.get("said", ""),
+        words=row.get("words", 0),
     )
 
 
