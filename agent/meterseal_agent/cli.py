@@ -85,8 +85,12 @@ def _check(options: Options) -> int:
 
 def _run(options: Options) -> int:
     from meterseal_agent.run import commands
+    from meterseal_agent.run.reload import ConfigFile, usable
 
-    return commands.run(_config(options), say=print)
+    file = ConfigFile(Path(options.config), os.environ)
+    config = usable(file, print)
+    _log_to_stderr(config.log_level)
+    return commands.run(config, say=print, file=file)
 
 
 def _show(options: Options) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from meterseal_agent.run.agent import CANCEL_AGAIN_S, _end
+from meterseal_agent.run.duties import CANCEL_AGAIN_S, end_all
 
 
 async def test_a_duty_that_lost_one_cancellation_is_told_again() -> None:
@@ -21,6 +21,6 @@ async def test_a_duty_that_lost_one_cancellation_is_told_again() -> None:
     task = asyncio.create_task(deaf_once())
     await asyncio.sleep(0)
     async with asyncio.timeout(20 * CANCEL_AGAIN_S):
-        await _end([task])
+        await end_all([task])
     assert told == 2
     assert task.cancelled()

@@ -14,7 +14,7 @@ from meterseal_agent.meters.bus import Health
 from meterseal_agent.meters.registers import Sample
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.run import health
-from meterseal_agent.run.agent import Duties
+from meterseal_agent.run.duties import Duties
 from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.run.sampling import Sampling, Senses
 from meterseal_agent.run.show import show
@@ -122,8 +122,8 @@ async def test_before_the_clock_is_set_nothing_is_recorded(floor: Floor) -> None
 async def test_a_duty_that_fails_is_counted_and_started_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("meterseal_agent.run.agent.RESTART_S", 0.001)
-    monkeypatch.setattr("meterseal_agent.run.agent.RESTART_CAP_S", 0.002)
+    monkeypatch.setattr("meterseal_agent.run.duties.RESTART_S", 0.001)
+    monkeypatch.setattr("meterseal_agent.run.duties.RESTART_CAP_S", 0.002)
     duties, again = Duties(), asyncio.Event()
 
     async def work() -> None:

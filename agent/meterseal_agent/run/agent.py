@@ -1,4 +1,5 @@
-"""The composition root: meters, sampler, outbox, seals and uplink, each at its own pace.
+"""The composition root: meters, sampler, outbox, seals, telemetry and uplink, each at its
+own pace.
 
 Every duty runs by itself; what one of them raises is logged and counted, and the duty
 starts again. On SIGTERM everything is put down within a second: whatever was in hand
@@ -7,75 +8,62 @@ is on disk already, or was never promised. Nothing is decided here.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
 
 from meterseal_agent.config import Config
-from meterseal_agent.meters.bus import Bus
+from meterseal_agent.meters.registers import Sample
 from meterseal_agent.outbox.model import Applied, Stored
 from meterseal_agent.outbox.store import Outbox
-from meterseal_agent.run import health, meters
-from meterseal_agent.run.enrolment import Enrolment
+from meterseal_agent.run import health, meters, metrics
+from meterseal_agent.run.duties import Duties, Work, end_all
+from meterseal_agent.run.enrolment import Enrolment, check_meters
 from meterseal_agent.run.file_thread import FileThread
+from meterseal_agent.run.meters import Wired
+from meterseal_agent.run.polling import Polling
+from meterseal_agent.run.reload import ConfigFile, Reload
 from meterseal_agent.run.sampling import Sampling, Senses
+from meterseal_agent.run.status import Parts, Status
+from meterseal_agent.run.telemetry import Plan, Telemetry
+from meterseal_agent.run.telling import Telling
 from meterseal_agent.run.times import Times
-from meterseal_agent.sampler import JUMP_LIMIT_S, State
+from meterseal_agent.sampler import JUMP_LIMIT_S, Rules, State
 from meterseal_agent.seal import Sealer
-from meterseal_agent.uplink.deliver import Uplink
+from meterseal_agent.telemetry.tellable import Mode
+from meterseal_agent.uplink.beside import Courier, Post
+from meterseal_agent.uplink.deliver import Beside, Uplink
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.receipt import Receipt
 from meterseal_proto.units import MeterId, RegisterId
 
 OUTBOX: Final = "outbox.sqlite"
-HEALTH_S: Final = 5.0
-"""Between two status files, and two signs of life to systemd; real seconds."""
 PRUNE_S: Final = 600.0
 """Between two looks for rows past their 48 hours; real seconds."""
-CANCEL_AGAIN_S: Final = 0.2
-"""How long a cancelled duty may take to end before it is told again."""
-RESTART_S: Final = 1.0
-RESTART_CAP_S: Final = 60.0
-"""A duty that fails waits, twice as long each time, so a log never fills the card."""
 
 _log = logging.getLogger("meterseal.run")
 _Key = tuple[MeterId, RegisterId]
 
 
-@dataclass(slots=True)
-class Duties:
-    """Keeps duties going, and counts how often each failed."""
-
-    failures: dict[str, int] = field(default_factory=dict)
-
-    async def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Run `work` for ever: log what it raises, count it, start it again."""
-        wait = RESTART_S
-        while True:
-            began = asyncio.get_running_loop().time()
-            try:
-                await work()
-            except Exception:
-                self.failures[name] = self.failures.get(name, 0) + 1
-                _log.exception("duty_failed duty=%s", name)
-            if asyncio.get_running_loop().time() - began > RESTART_CAP_S:
-                wait = RESTART_S
-            await asyncio.sleep(wait)
-            wait = min(RESTART_CAP_S, 2 * wait)
-
-
 class Agent:
     """A running agent; made and run inside one asyncio loop.
 
-    agent = Agent(config, enrolment, times)     # ConfigError, Unavailable
+    agent = Agent(config, enrolment, times, file)     # ConfigError, Unavailable
     await agent.run(stop)                    # until the event is set
+    agent.reload()                           # read the configuration anew
     """
 
-    def __init__(self, config: Config, enrolment: Enrolment, times: Times) -> None:
-        self._folder = config.data_dir
+    def __init__(
+        self,
+        config: Config,
+        enrolment: Enrolment,
+        times: Times,
+        file: ConfigFile | None = None,
+    ) -> None:
+        self._config = config
+        self._enrolment = enrolment
         self._times = times
-        self._serials = {meter: serial for serial, meter in enrolment.meter_ids.items()}
-        self._wired = meters.wire(config.meters, times)
+        wired = meters.wire(config.meters, times)
         self._outbox = Outbox(
             config.data_dir / OUTBOX,
             registers=len(enrolment.chains),
@@ -89,53 +77,124 @@ class Agent:
             network=enrolment.network,
             chain_id=enrolment.answer.chain_id,
         )
-        self._uplink = Uplink(enrolment.peer, self._due, self._apply)
-        self._sampling = self._make_sampling(enrolment)
-        self._bus = Bus(
-            meters.stations(self._wired, enrolment.meter_ids, times), times.clocks
-        )
+        self._courier = Courier(self._next_post)
+        self._telemetry = Telemetry(config.data_dir, times.now, self._courier.wake)
+        beside = Beside(self._courier, self._telemetry.asked)
+        self._uplink = Uplink(enrolment.peer, self._due, self._apply, beside)
+        self._sampling = self._make_sampling()
+        self._polling = Polling(enrolment.meter_ids, times, self._take)
         self._duties = Duties()
-        self._last_receipt: int | None = None
+        self._reload = None if file is None else self._make_reload(file)
+        self._pruned = 0
+        self._telling = Telling(self._make_status(), enrolment, self._courier.wake)
+        self._use(wired, self._rules(wired), config)
+
+    def reload(self) -> None:
+        """Read the configuration anew, as SIGHUP asks."""
+        if self._reload is not None:
+            self._reload.ask()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run every duty until `stop` is set, then put everything down."""
-        duties: dict[str, Callable[[], Awaitable[None]]] = {
-            "meters": self._poll,
-            "uplink": self._uplink.run,
-            "health": self._tell,
-            "prune": self._prune,
-        }
         tasks = [
             asyncio.create_task(self._duties.keep(name, work), name=name)
-            for name, work in duties.items()
+            for name, work in self._work().items()
         ]
         try:
             await stop.wait()
             _log.info("agent_stopping")
             health.notify("STOPPING=1")
         finally:
-            await _end(tasks)
+            await end_all(tasks)
             await self._put_down()
 
-    def _make_sampling(self, enrolment: Enrolment) -> Sampling:
-        times = self._times
-        rules = {
-            key: rule
-            for wired in self._wired
-            for key, rule in meters.rules(
-                wired, enrolment.starts[wired.config.serial], times
-            ).items()
+    def _work(self) -> dict[str, Work]:
+        """Return every duty by its name."""
+        work: dict[str, Work] = {
+            "meters": self._polling.run,
+            "uplink": self._uplink.run,
+            "telemetry": self._telemetry.run,
+            "health": self._telling.run,
+            "prune": self._prune,
         }
-        states = self._states()
+        if self._reload is not None:
+            work["config"] = self._reload.run
+        if self._config.metrics_port is not None:
+            port, page = self._config.metrics_port, self._telling.metrics_page
+            work["metrics"] = partial(metrics.serve, port, page)
+        return work
+
+    def _make_reload(self, file: ConfigFile) -> Reload:
+        return Reload(file, self._config, self._change, self._times.now)
+
+    def _change(self, config: Config) -> None:
+        """Put another configuration to work; ConfigError when it cannot be, as a whole."""
+        check_meters(config, self._enrolment.starts)
+        wired = meters.wire(config.meters, self._times)
+        self._use(wired, self._rules(wired), config)
+        logging.getLogger().setLevel(config.log_level.upper())
+
+    def _use(
+        self, wired: Sequence[Wired], rules: dict[_Key, Rules], config: Config
+    ) -> None:
+        self._config = config
+        self._sampling.use(rules)
+        self._telemetry.plan(self._plans(config))
+        self._telling.every_s = config.health_s
+        self._polling.use(wired)
+
+    def _plans(self, config: Config) -> dict[MeterId, Plan]:
+        """Return whose telemetry is kept; every register is open today."""
+        enrolment = self._enrolment
+        return {
+            enrolment.meter_ids[meter.serial]: Plan(
+                meter.telemetry_s,
+                {s.register: Mode.OPEN for s in enrolment.starts[meter.serial]},
+            )
+            for meter in config.meters
+            if meter.telemetry_s
+        }
+
+    def _make_status(self) -> Status:
+        return Status(
+            Parts(
+                folder=self._config.data_dir,
+                times=self._times,
+                outbox=self._outbox,
+                thread=self._thread,
+                sealer=self._sealer,
+                sampling=self._sampling,
+                polling=self._polling,
+                uplink=self._uplink,
+                courier=self._courier,
+                telemetry=self._telemetry,
+                duties=self._duties,
+                reload=self._reload,
+            ),
+            {meter: serial for serial, meter in self._enrolment.meter_ids.items()},
+            lambda: self._pruned,
+        )
+
+    def _make_sampling(self) -> Sampling:
+        times = self._times
         return Sampling(
-            rules,
-            {key: states[key] for key in rules},
+            {},
+            self._states(),
             (self._outbox, self._thread),
             Senses(
                 times.now, times.steady, times.synchronised, JUMP_LIMIT_S * times.slack
             ),
             self._uplink.wake,
         )
+
+    def _rules(self, wired: Sequence[Wired]) -> dict[_Key, Rules]:
+        return {
+            key: rule
+            for one in wired
+            for key, rule in meters.rules(
+                one, self._enrolment.starts[one.config.serial], self._times
+            ).items()
+        }
 
     def _states(self) -> dict[_Key, State]:
         """Return each register's sampler state: the stored one, or the chain's head."""
@@ -147,8 +206,10 @@ class Agent:
             states[key] = State.from_json(text)
         return states
 
-    async def _poll(self) -> None:
-        await self._bus.run(self._sampling.take)
+    async def _take(self, meter: MeterId, sample: Sample) -> None:
+        """Take a sample: what is settled by it first, what is only told after."""
+        await self._sampling.take(meter, sample)
+        self._telemetry.take(meter, sample, self._sampling.counters.clock)
 
     async def _due(self, room: int, busy: frozenset[tuple[int, int]]) -> list[Stored]:
         return await self._thread.do(self._sealer.due, room=room, busy=busy)
@@ -157,72 +218,29 @@ class Agent:
         now = int(self._times.now())
         applied = await self._thread.do(self._outbox.apply, receipt, now=now)
         if applied.answered:
-            self._last_receipt = now
+            self._telling.status.last_receipt = now
         return applied
+
+    async def _next_post(self) -> Post | None:
+        """Return what goes beside the seals now: health before telemetry."""
+        return self._telling.next_post() or await self._telemetry.next_post()
 
     async def _prune(self) -> None:
         while True:
+            self._pruned += 1
             now = int(self._times.now())
             while await self._thread.do(self._outbox.prune, now=now):
                 await asyncio.sleep(0)
             await asyncio.sleep(PRUNE_S)
 
-    async def _tell(self) -> None:
-        """Write the status file and the signs of life; both pass through the thread."""
-        health.notify("READY=1")
-        while True:
-            health.write(self._folder, await self._status(running=True))
-            health.notify("WATCHDOG=1")
-            await asyncio.sleep(HEALTH_S)
-
-    async def _status(self, *, running: bool) -> dict[str, Any]:  # Any: a JSON document
-        now = int(self._times.now())
-        depths = await self._thread.do(self._outbox.depths)
-        sampling = self._sampling.counters
-        document: dict[str, Any] = {
-            "at": now,
-            "running": running,
-            "registers": health.register_rows(depths, self._serials),
-            "meters": health.meter_rows(self._bus.health(), self._serials),
-            "outbox": {
-                "full": sampling.full,
-                "refused_full": sampling.refused_full,
-                "disk_failures": sampling.disk_failures,
-                "damaged": len(self._sealer.damaged),
-                "max_bytes": self._outbox.max_bytes,
-            },
-            "sampling": {"samples": sampling.samples, "records": sampling.records},
-            "uplink": asdict(self._uplink.counters),
-            "last_receipt": self._last_receipt,
-            "duties_failed": self._duties.failures,
-        }
-        document["alarms"] = health.alarms(document, clock=sampling.clock, now=now)
-        return document
-
     async def _put_down(self) -> None:
         """Leave a last status behind, true after the end, and close everything."""
         try:
-            health.write(self._folder, await self._status(running=False))
+            await self._telling.last_words()
         except (OSError, Unavailable) as error:
             _log.warning("status_not_written why=%r", str(error))
         finally:
-            self._close()
-
-    def _close(self) -> None:
-        for line in {wired.line.name: wired.line for wired in self._wired}.values():
-            line.close()
-        self._thread.close()
-        self._outbox.close()
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel the duties until each has ended.
-
-    Once is not enough: Python 3.11's `wait_for`, under pymodbus's connect, loses a
-    cancellation that comes in the very moment the connection is refused.
-    """
-    left = set(tasks)
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
+            self._polling.close()
+            await self._telemetry.close()
+            self._thread.close()
+            self._outbox.close()

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from meterseal_agent.commissioning.enrol import kept_request, make_request, send
 from meterseal_agent.commissioning.post import EnrolmentRefused, poster
@@ -27,6 +27,9 @@ from meterseal_agent.run import meters, times
 from meterseal_proto.enrolment import EnrolmentAnswer, EnrolmentRequest, MeterRequest
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.units import obis_text
+
+if TYPE_CHECKING:
+    from meterseal_agent.run.reload import ConfigFile
 
 Say = Callable[[str], None]
 RESTORED_EPOCH: Final = 1
@@ -61,17 +64,20 @@ def check(config: Config, *, say: Say) -> int:
     return _told(say, lambda: asyncio.run(check_all(config, _clocks(config), say)))
 
 
-def run(config: Config, *, say: Say) -> int:
-    """Run until SIGTERM or SIGINT."""
+def run(config: Config, *, say: Say, file: "ConfigFile | None" = None) -> int:
+    """Run until SIGTERM or SIGINT; SIGHUP, or a change of `file`, reads it anew."""
     from meterseal_agent.run.agent import Agent
-    from meterseal_agent.run.enrolment import Enrolment
+    from meterseal_agent.run.reload import enrolled
 
     async def serve() -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for which in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(which, stop.set)
-        await Agent(config, Enrolment.load(config), _clocks(config)).run(stop)
+        found, enrolment = enrolled(config, file, say)
+        agent = Agent(found, enrolment, _clocks(found), file)
+        loop.add_signal_handler(signal.SIGHUP, agent.reload)
+        await agent.run(stop)
         return 0
 
     return _told(say, lambda: asyncio.run(serve()))

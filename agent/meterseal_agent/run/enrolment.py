@@ -41,7 +41,7 @@ class Enrolment:
                 "not enrolled yet: run meterseal-agent enrol --code CODE"
             )
         found = starts(store)
-        _check(config, found)
+        check_meters(config, found)
         return cls(store.keys(), answer, found, address(config.broker, answer, store))
 
     @property
@@ -94,7 +94,8 @@ def address(broker: BrokerConfig, answer: EnrolmentAnswer, store: Keystore) -> A
         raise ConfigError(str(error)) from error
 
 
-def _check(config: Config, found: Mapping[str, tuple[Start, ...]]) -> None:
+def check_meters(config: Config, found: Mapping[str, tuple[Start, ...]]) -> None:
+    """Raise ConfigError for the first meter that was not enrolled as it is configured."""
     for meter in config.meters:
         if meter.serial not in found:
             raise ConfigError(

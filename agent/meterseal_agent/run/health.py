@@ -8,6 +8,7 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +55,7 @@ def meter_rows(
     return [
         {
             "serial": serials.get(meter, ""),
+            "meter": meter.hex(),
             "answers": one.answers,
             "missed": one.missed,
             "failures": one.failures,
@@ -63,6 +65,14 @@ def meter_rows(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something wrong: a name that may be told to everybody, and a sentence for here."""
+
+    name: str
+    text: str
+
+
 def alarms(
     document: Mapping[str, Any],  # Any: a JSON document
     *,
@@ -70,44 +80,80 @@ def alarms(
     now: int,
 ) -> list[str]:
     """Return what is wrong, one sentence each; empty when nothing is."""
-    found: list[str] = []
+    return [alarm.text for alarm in find_alarms(document, clock=clock, now=now)]
+
+
+def find_alarms(
+    document: Mapping[str, Any],  # Any: a JSON document
+    *,
+    clock: Clock,
+    now: int,
+) -> list[Alarm]:
+    """Return what is wrong; the names tell nothing of how a house uses energy."""
+    found: list[Alarm] = []
     if document["outbox"]["full"]:
-        found.append("the outbox is full: intervals are being joined into longer ones")
+        text = "the outbox is full: intervals are being joined into longer ones"
+        found.append(Alarm("outbox-full", text))
     if clock is not Clock.TRUSTED:
-        found.append(f"the clock is {clock.name.lower()}: check the time service")
+        state = clock.name.lower()
+        text = f"the clock is {state}: check the time service"
+        found.append(Alarm(f"clock-{state}", text))
     if document["outbox"]["damaged"]:
-        found.append(f"{document['outbox']['damaged']} stored seals are damaged")
+        text = f"{document['outbox']['damaged']} stored seals are damaged"
+        found.append(Alarm("seals-damaged", text))
     found += [
-        f"meter {row['serial']} is silent: {row['trouble']}"
+        Alarm("meter-silent", f"meter {row['serial']} is silent: {row['trouble']}")
         for row in document["meters"]
         if row["failures"] >= SILENT_FAILURES
     ]
     for row in document["registers"]:
         found += _register_alarms(row, now)
+    return found + _program_alarms(document)
+
+
+def _program_alarms(document: Mapping[str, Any]) -> list[Alarm]:  # Any: as above
+    found: list[Alarm] = []
     if not document["running"]:
-        found.append("stopped: no meter is read before meterseal-agent run")
+        text = "stopped: no meter is read before meterseal-agent run"
+        found.append(Alarm("stopped", text))
     elif not document["uplink"]["connected"]:
-        found.append(f"not connected: {document['uplink']['trouble'] or 'dialling'}")
+        why = document["uplink"]["trouble"] or "dialling"
+        found.append(Alarm("not-connected", f"not connected: {why}"))
+    config = document.get("config") or {}
+    if config.get("refused"):
+        text = (
+            f"the changed configuration was refused ({config['refused']});"
+            " the last good one goes on"
+        )
+        found.append(Alarm("config-refused", text))
+    found += [
+        Alarm("duty-late", f"{name} makes no progress: the watchdog will restart us")
+        for name in document.get("duties_late", ())
+    ]
     return found
 
 
-def _register_alarms(row: Mapping[str, Any], now: int) -> list[str]:  # Any: as above
+def _register_alarms(row: Mapping[str, Any], now: int) -> list[Alarm]:  # Any: as above
     name = f"{row['serial']} {row['register']}"
-    found: list[str] = []
+    found: list[Alarm] = []
     if now - row["end"] > MAX_STEP:
-        found.append(
+        text = (
             f"{name}: sealed up to {row['end']} only, and no aggregator takes a hole of"
             " more than 400 days: enrol anew, with a new code and an empty data_dir"
         )
+        found.append(Alarm("register-too-old", text))
     if row["refused_until"]:
-        found.append(f"{name}: the aggregator refused the last seal")
+        text = f"{name}: the aggregator refused the last seal"
+        found.append(Alarm("seal-refused", text))
     if row["held_back"]:
-        found.append(
+        text = (
             f"{name}: the aggregator does not take a seal ({row['held_back']});"
             " it is kept and sent again"
         )
+        found.append(Alarm("seal-held-back", text))
     if row["oldest"] is not None and now - row["oldest"] > BEHIND_S:
-        found.append(f"{name}: intervals wait since {row['oldest']}")
+        text = f"{name}: intervals wait since {row['oldest']}"
+        found.append(Alarm("intervals-wait", text))
     return found
 
 

@@ -48,8 +48,8 @@ class Senses:
 class Sampling:
     """Takes the bus's samples; one per agent.
 
-    `rules` and `states` name the same registers. `wake` is called when a record is
-    on disk.
+    `states` names every register that `rules` does, and may name more: those of meters
+    that are enrolled and not read now. `wake` is called when a record is on disk.
     """
 
     def __init__(
@@ -61,14 +61,22 @@ class Sampling:
         wake: Callable[[], None],
     ) -> None:
         self._rules: dict[MeterId, list[Rules]] = {}
-        for (meter, _), rule in rules.items():
-            self._rules.setdefault(meter, []).append(rule)
         self._states = dict(states)
+        self.use(rules)
         self._outbox, self._thread = store
         self._senses = senses
         self._wake = wake
         self._watch: ClockWatch | None = None
         self.counters = Counters()
+
+    def use(self, rules: Mapping[tuple[MeterId, RegisterId], Rules]) -> None:
+        """Judge by these rules from now on; every register named must have a state."""
+        found: dict[MeterId, list[Rules]] = {}
+        for key, rule in rules.items():
+            if key not in self._states:
+                raise KeyError(f"register {key[1]} has no state to go on from")
+            found.setdefault(key[0], []).append(rule)
+        self._rules = found
 
     async def take(self, meter: MeterId, sample: Sample) -> None:
         """Take one sample of one meter; returns once what it completed is on disk."""

@@ -7,11 +7,12 @@ telemetry. This module must never hold a seal up, nor ask for more than it is gi
 
 import asyncio
 import logging
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from meterseal_agent.meters.registers import Sample
 from meterseal_agent.run.file_thread import FileThread
@@ -34,6 +35,7 @@ MAX_PENDING: Final = 500
 _TRUST: Final = {Clock.UNSET: 0, Clock.DOUBTFUL: 1, Clock.TRUSTED: 2}
 
 _log = logging.getLogger("meterseal.telemetry")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class TelemetryCounters:
     samples: int = 0
     lost: int = 0
     failures: int = 0
+    turns: int = 0
+    """Looks for batches to write: while it grows the duty gets on."""
 
 
 class Telemetry:
@@ -96,10 +100,11 @@ class Telemetry:
             self._push(collector.take(sample.at, values, clock=_TRUST[clock]))
 
     async def run(self) -> None:
-        """Write what has gathered, for ever; Unavailable when the ring does not open."""
+        """Write what has gathered, for ever; a card that fails costs telemetry only."""
         while True:
+            self.counters.turns += 1
             if self._ring is None and (self._plans or self._path.exists()):
-                self._ring = await self._thread.do(Ring, self._path)
+                await self._open()
             for collector in self._collectors.values():
                 self._push(collector.flush(int(self._now())))
             await self._write()
@@ -107,15 +112,13 @@ class Telemetry:
 
     async def next_post(self) -> Post | None:
         """Return the batch to send, for a courier."""
-        ring = self._ring
-        if ring is None:
-            return None
-        held = await self._thread.do(ring.next, int(self._now()))
+        now = int(self._now())
+        held = await self._ask(lambda ring: ring.next(now))
         if held is None:
             return None
 
         async def taken() -> None:
-            await self._thread.do(ring.take, held.id)
+            await self._ask(lambda ring: ring.take(held.id))
 
         return Post("tel", held.payload, taken)
 
@@ -125,27 +128,22 @@ class Telemetry:
         if request.until < now:
             _log.warning("backfill_stale until=%d", request.until)
             return
-        if self._ring is None:
-            return
-        batches = 0
-        for wanted in request.wanted:
-            batches += await self._thread.do(
-                self._ring.again, wanted.meter, wanted.span, now
-            )
-        _log.info("backfill_asked spans=%d batches=%d", len(request.wanted), batches)
+
+        def again(ring: Ring) -> int:
+            return sum(ring.again(w.meter, w.span, now) for w in request.wanted)
+
+        batches = await self._ask(again)
+        _log.info("backfill_asked spans=%d batches=%s", len(request.wanted), batches)
 
     async def state(self) -> RingState | None:
         """Return how full the ring is; None without a ring."""
-        if self._ring is None:
-            return None
-        return await self._thread.do(self._ring.state)
+        return await self._ask(lambda ring: ring.state())
 
     async def missing(self) -> dict[MeterId, Spans]:
         """Return each meter's gap map: what is in the ring and was not taken yet."""
-        if self._ring is None:
-            return {}
-        ring = self._ring
-        return {m: await self._thread.do(ring.missing, m) for m in self._plans}
+        meters = list(self._plans)
+        found = await self._ask(lambda ring: {m: ring.missing(m) for m in meters})
+        return found or {}
 
     async def close(self) -> None:
         """Write what is in hand and close the ring."""
@@ -155,6 +153,17 @@ class Telemetry:
             await self._write()
             self._ring.close()
         self._thread.close()
+
+    async def _open(self) -> None:
+        try:
+            self._ring = await self._thread.do(Ring, self._path)
+        except Unavailable as trouble:
+            self.counters.failures += 1
+            if self.counters.failures == 1:
+                _log.error("telemetry_not_kept trouble=%r", str(trouble))
+        else:
+            if self._ring.damaged:
+                _log.error("telemetry_damaged laid_aside=%s", self._path)
 
     def _push(self, batches: list[Batch]) -> None:
         for batch in batches:
@@ -168,11 +177,22 @@ class Telemetry:
             return
         batches = list(self._pending)
         self._pending.clear()
-        try:
-            await self._thread.do(self._ring.add, batches)
-        except Unavailable as trouble:
-            self.counters.failures += 1
+        if await self._ask(lambda ring: ring.add(batches)) is None:
             self.counters.lost += len(batches)
-            _log.error("telemetry_not_kept trouble=%r", str(trouble))
             return
         self._wake()
+
+    async def _ask(self, deed: Callable[[Ring], _T]) -> _T | None:
+        """Return what the ring says; None without one, or when its card fails."""
+        ring = self._ring
+        if ring is None:
+            return None
+        try:
+            return await self._thread.do(deed, ring)
+        except (Unavailable, sqlite3.Error) as trouble:
+            self.counters.failures += 1
+            _log.error("telemetry_failed trouble=%r", str(trouble))
+            # The next look opens it anew: what failed once must not be trusted.
+            self._ring = None
+            ring.close()
+            return None

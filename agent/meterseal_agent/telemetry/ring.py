@@ -85,8 +85,11 @@ class Ring:
         """Close the file."""
         self._connection.close()
 
-    def add(self, batches: Sequence[Batch]) -> None:
-        """Keep batches, dropping the oldest where the ring is full; Unavailable on failure."""
+    def add(self, batches: Sequence[Batch]) -> int:
+        """Keep batches, dropping the oldest where the ring is full; returns how many.
+
+        Raises Unavailable when the card fails.
+        """
         rows = [
             (b.meter, b.span.begin, b.span.end, len(b.rows), encode_batch(b))
             for b in batches
@@ -101,6 +104,7 @@ class Ring:
                 )
         except sqlite3.Error as error:
             raise Unavailable(f"the telemetry ring failed: {error}") from error
+        return len(rows)
 
     def next(self, now: int) -> Held | None:
         """Return the batch to send: one of the last LIVE_S before `now`, else the oldest."""

@@ -69,6 +69,8 @@ class Counters:
     backfills: int = 0
     """Requests for telemetry, signed and meant for us."""
     trouble: str = ""
+    turns: int = 0
+    """Dials, and looks for seals to send: while it grows the uplink gets on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Uplink:
         """Connect, deliver, reconnect, for ever."""
         fails = 0
         while True:
+            self.counters.turns += 1
             before = self.counters.receipts
             try:
                 await self._converse()
@@ -166,6 +169,7 @@ class Uplink:
 
     async def _send(self, link: Link) -> None:
         while True:
+            self.counters.turns += 1
             self._awake.clear()
             self._expire()
             room = WINDOW - len(self._flight)

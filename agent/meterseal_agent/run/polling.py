@@ -1,0 +1,97 @@
+"""The meters' duty: a bus over the configured meters, exchanged when they change.
+
+It reads until it is told of other meters, ends the readings in hand, closes the lines and
+goes on with the new ones. This module must never decide which meters there are, and must
+never leave a line open behind it.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from meterseal_agent.meters.bus import Bus, Deliver, Health
+from meterseal_agent.run import meters
+from meterseal_agent.run.duties import end_all
+from meterseal_agent.run.meters import Wired
+from meterseal_agent.run.times import Times
+from meterseal_agent.run.watched import LineWatch
+from meterseal_proto.units import MeterId
+
+LOOK_S: Final = 1.0
+"""Real seconds between two looks whether every line gets on."""
+
+
+class Polling:
+    """Reads the meters it is given.
+
+    polling = Polling(ids, times, deliver); polling.use(wired)
+    await polling.run()      # until cancelled; Unavailable when a line is stuck
+    polling.use(others)      # from the next moment on
+    """
+
+    def __init__(
+        self, ids: Mapping[str, MeterId], times: Times, deliver: Deliver
+    ) -> None:
+        self._ids = ids
+        self._times = times
+        self._deliver = deliver
+        self._changed = asyncio.Event()
+        self._wired: Sequence[Wired] = ()
+        self._next: Sequence[Wired] = ()
+        self._bus = Bus((), times.clocks)
+        self.turns = 0
+        """Looks that found every line getting on: while it grows the duty does."""
+
+    def use(self, wired: Sequence[Wired]) -> None:
+        """Read these meters from now on; their ids must be known: KeyError."""
+        meters.stations(wired, self._ids, self._times)
+        self._next = wired
+        self._changed.set()
+
+    def health(self) -> Mapping[MeterId, Health]:
+        """Return how every meter does now."""
+        return self._bus.health()
+
+    async def run(self) -> None:
+        """Read for ever. LineStuck, and whatever a port or `deliver` raises, end the run."""
+        while True:
+            self._changed.clear()
+            self._wired = self._next
+            stations = meters.stations(self._wired, self._ids, self._times)
+            self._bus = Bus(stations, self._times.clocks)
+            lines: dict[str, set[MeterId]] = {}
+            for station in stations:
+                lines.setdefault(station.line, set()).add(station.meter)
+            watch = LineWatch(
+                {name: frozenset(found) for name, found in lines.items()},
+                self._times.steady(),
+            )
+            task = asyncio.create_task(self._bus.run(self._deliver))
+            try:
+                await self._see_to(task, watch)
+            finally:
+                await end_all([task])
+                self.close()
+
+    def close(self) -> None:
+        """Close every line; the next reading opens what it needs."""
+        for line in {wired.line.name: wired.line for wired in self._wired}.values():
+            line.close()
+
+    async def _see_to(self, task: asyncio.Task[None], watch: LineWatch) -> None:
+        """Return when other meters are to be read."""
+        changed = asyncio.create_task(self._changed.wait())
+        try:
+            while not self._changed.is_set():
+                await asyncio.wait(
+                    {task, changed},
+                    timeout=LOOK_S,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if task.done():
+                    task.result()
+                    return
+                watch.look(self._bus.health(), self._times.steady())
+                self.turns += 1
+        finally:
+            changed.cancel()
