@@ -145,11 +145,43 @@ def test_a_stream_that_begins_and_ends_amid_a_telegram_gives_the_whole_ones() ->
     assert all(dsmr.decode(frame.raw).checked for frame in frames)
 
 
-def test_a_telegram_cut_off_by_the_next_is_dropped_and_the_next_is_whole() -> None:
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_a_telegram_cut_off_by_the_next_is_dropped_and_the_next_is_whole(
+    size: int,
+) -> None:
     whole = p1(*energy(1000, 0))
+    stream = whole[:60] + whole
     splitter = dsmr.Splitter()
-    (frame,) = splitter.feed(whole[:60] + whole)
+    (frame,) = [
+        frame
+        for at in range(0, len(stream), size)
+        for frame in splitter.feed(stream[at : at + size])
+    ]
     assert (frame.offset, frame.raw) == (60, whole)
+
+
+@pytest.mark.parametrize(("size", "looks"), [(1, 34), (64, 2), (4096, 2)])
+def test_a_stream_is_looked_through_a_bounded_number_of_times(
+    size: int, looks: int
+) -> None:
+    stream = shared_data("meters", "dsmr", STREAM).read_bytes()
+    looked = 0
+
+    def count(buffer: bytearray, begin: int) -> int:
+        nonlocal looked
+        end = buffer.find(b"!", begin)
+        end = buffer.find(b"\n", end) + 1 if end >= 0 else 0
+        looked += (end or len(buffer)) - begin
+        return end or -1
+
+    splitter = readout.TextSplitter(count)
+    frames = [
+        frame
+        for at in range(0, len(stream), size)
+        for frame in splitter.feed(stream[at : at + size])
+    ]
+    assert len(frames) == 100
+    assert looked <= looks * len(stream)
 
 
 def test_noise_without_end_is_not_kept() -> None:
@@ -169,6 +201,7 @@ def test_noise_without_end_is_not_kept() -> None:
         (b"/ISk5\\2\r\n\r\n1-0:1.8.0(1*kWh)\r\n!1234\r\n", "checksum is", 29 + 1),
         (b"/ISk5\\2\r\n\r\n1-0:1.8.0(1*kWh)\r\n!xyz\r\n", "neither a checksum", 29 + 1),
         (b"/ISk5\\2\r\n\r\n1-0:1.8.0(1*kWh)\r\n!\nBD7\r\n", "neither a check", 29 + 1),
+        (b"/ISk5\\2\r\n\r\n1-0:1.8.0(1*kWh)\r\n!\n", "neither a check", 29 + 1),
         (b"/ISk5\\2\r\n\r\n1-0:1.8.0(1*kWh)!\r\n", "its own line", 27),
         (b"/ISk5\\2\r\n\r\n1-0:1.8.0(1x*kWh)\r\n!\r\n", "is no number", 11),
         (b"/ISk5\\2\r\n\r\n1-0:1.8.0(1*kWh\r\n!\r\n", "no line of the form", 11),
