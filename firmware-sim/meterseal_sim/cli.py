@@ -10,22 +10,29 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from meterseal_proto.clock import VARIABLE, ClockRate
-from meterseal_sim import faults, listing
+from meterseal_sim import faults, listing, marking
 from meterseal_sim.catalogue import profile, profiles
 from meterseal_sim.listing import Address, AnyAddress
 from meterseal_sim.orders import parser
 from meterseal_sim.pace import Pace
 from meterseal_sim.refusal import Refused
 from meterseal_sim.replay import Replay
+from meterseal_sim.scenario import shelf, work
+from meterseal_sim.scenario.model import Scenario
+from meterseal_sim.scenario.read import Given
 from meterseal_sim.serve.lines import Device
 from meterseal_sim.shapes import DAY_S, Place
 from meterseal_sim.stand import Wiring, stand_of
 from meterseal_sim.street import Plan, Street, build
 
+WRONG = 2
+"""How `mark` ends when not everything was found."""
 WEATHER = frozenset({"demandlib", "pandas", "pvlib"})
 """Packages that only an invented street needs."""
 
@@ -106,12 +113,88 @@ def _registers(options: argparse.Namespace) -> None:
     print(json.dumps({"at": at, "registers": listing.truth(content, at)}, indent=1))
 
 
-async def _serve(street: Street, options: argparse.Namespace, rate: ClockRate) -> None:
-    """Serve until SIGTERM or Ctrl-C; the map is written once every line answers."""
+def _list(_options: argparse.Namespace) -> None:
+    given = _given(None)
+    for kind in (shelf.SCENARIOS, shelf.REHEARSALS):
+        print(f"{kind}:")
+        for name in shelf.names(kind):
+            print(f"  {name:16} {shelf.shipped(kind, name, given).title}")
+
+
+def _scenario(options: argparse.Namespace) -> None:
+    staged = shelf.opened(options.file, _given(options))
+    asyncio.run(_put_up(staged, options.map))
+
+
+def _rehearse(options: argparse.Namespace) -> None:
+    staged = shelf.shipped(shelf.REHEARSALS, options.name, _given(options))
+    seed = f" --seed {options.seed}" if options.seed is not None else ""
+    if staged.task is not None:
+        print(f"{staged.title}\n\n{staged.task.text.strip()}\n")
+    print(f"Then: meterseal-sim mark {options.name}{seed} --answer '...'\n")
+    asyncio.run(_put_up(staged, None))
+
+
+def _mark(options: argparse.Namespace) -> None:
+    staged = shelf.shipped(shelf.REHEARSALS, options.name, _given(options))
+    if staged.task is not None and options.answer is None:
+        print(
+            f"{staged.task.text.strip()}\nYou are asked: {', '.join(staged.task.asked)}"
+        )
+        options.answer = input("> ")
+    marks = marking.mark(staged, options.answer)
+    for one in marks:
+        said = "not said" if one.said is None else one.said
+        print(f"{one.fact:8} {said:20} {'right' if one.right else 'wrong'}")
+    if options.show:
+        print(f"the answer: {marking.solution(staged)}")
+    right = sum(one.right for one in marks)
+    print(f"{right} of {len(marks)} right")
+    if right < len(marks):
+        sys.exit(WRONG)
+
+
+async def _put_up(staged: Scenario, map_file: Path | None) -> None:
+    """Serve a scenario until SIGTERM or Ctrl-C."""
+    hour = work.hour_of(staged, time.time())
+    at = _rate().at if os.environ.get(VARIABLE) else hour.at
+    stand = work.stand_for(staged, lambda: at(time.time()))
+    shared = None if os.environ.get(VARIABLE) else hour.shared()
+    stop = _stop_signal()
+    await stand.open()
+    try:
+        places = stand.places()
+        if map_file is not None:
+            listing.write(map_file, listing.document(staged.plan, places))
+        if shared is not None:
+            print(f"export {VARIABLE}={shared.epoch!r},{shared.speed!r}")
+        print(work.told(staged, places), flush=True)
+        await stop.wait()
+    finally:
+        await stand.close()
+
+
+def _given(options: argparse.Namespace | None) -> Given:
+    folder = options.dir if options is not None and options.dir is not None else None
+    return Given(
+        today=int(time.time()) // DAY_S * DAY_S,
+        folder=folder or Path(tempfile.gettempdir()) / "meterseal-sim",
+        seed=None if options is None else options.seed,
+    )
+
+
+def _stop_signal() -> asyncio.Event:
+    """Return what SIGTERM and Ctrl-C will set."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
+    return stop
+
+
+async def _serve(street: Street, options: argparse.Namespace, rate: ClockRate) -> None:
+    """Serve until SIGTERM or Ctrl-C; the map is written once every line answers."""
+    stop = _stop_signal()
     unit = getattr(options, "unit", 1)
     stand = stand_of(
         street.homes, lambda: rate.at(time.time()), _wiring(options), unit=unit
@@ -187,6 +270,10 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "meter": _meter,
     "profiles": _profiles,
     "registers": _registers,
+    "list": _list,
+    "scenario": _scenario,
+    "rehearse": _rehearse,
+    "mark": _mark,
 }
 
 

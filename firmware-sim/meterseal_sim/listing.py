@@ -120,6 +120,7 @@ def plan_of(content: Document) -> Plan:
             replay=None if found is None else _replay(found),
             place=Place(**street["place"]),
             model=street["model"],
+            models=tuple(street.get("models", ())),
             faults=tuple(faults.parse(text, start) for text in street["faults"]),
         )
     except (KeyError, TypeError, ValueError) as trouble:
@@ -166,6 +167,7 @@ def _plan(plan: Plan) -> dict[str, object]:
             "utc_offset_s": place.utc_offset_s,
         },
         "model": plan.model,
+        "models": list(plan.models),
         "faults": [faults.written(fault, plan.start) for fault in plan.faults],
     }
 

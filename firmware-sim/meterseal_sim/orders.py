@@ -36,7 +36,27 @@ def parser() -> argparse.ArgumentParser:
     _registers(
         commands.add_parser("registers", help="what a street must show, as JSON")
     )
+    _staged(commands)
     return root
+
+
+# argparse names the type of what add_subparsers returns in private.
+def _staged(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    commands.add_parser("list", help="list the scenarios and rehearsals there are")
+    scenario = commands.add_parser("scenario", help="put up a scenario")
+    scenario.add_argument("file", metavar="FILE", help="a TOML file, or see `list`")
+    scenario.add_argument("--map", type=Path, metavar="FILE", help="write the map here")
+    rehearse = commands.add_parser("rehearse", help="put up a hidden fault and a task")
+    mark = commands.add_parser("mark", help="mark what you found in a rehearsal")
+    for order in (rehearse, mark):
+        order.add_argument("name", metavar="NAME", help="see `list`")
+    for order in (scenario, rehearse, mark):
+        order.add_argument("--seed", type=int, help="hide it elsewhere (the file's)")
+        order.add_argument(
+            "--dir", type=Path, metavar="DIR", help="where terminals are made"
+        )
+    mark.add_argument("--answer", metavar="TEXT", help='e.g. "CT on L2 reversed"')
+    mark.add_argument("--show", action="store_true", help="show the right answer too")
 
 
 def _registers(order: argparse.ArgumentParser) -> None:

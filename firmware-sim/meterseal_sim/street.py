@@ -47,7 +47,8 @@ class Plan:
     """A street before it is built: `start` UTC s on a quarter, `days` its life.
 
     With a `replay` the homes are those of the file, at most `homes` of them.
-    `model` puts one meter model everywhere instead of letting the seed choose.
+    `model` puts one meter model everywhere instead of letting the seed choose;
+    `models` names one for each home.
     """
 
     homes: int
@@ -58,6 +59,7 @@ class Plan:
     place: Place = HERE
     model: str | None = None
     faults: tuple[Fault, ...] = ()
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +226,9 @@ def _home(plan: Plan, number: int, curve: Curve) -> Home:
 
 def _model(plan: Plan, number: int, last_wh: int) -> Profile:
     """Choose a meter that still shows every Wh on the home's last day."""
-    if plan.model is not None:
-        return profile_named(plan.model)
+    chosen = plan.models[number - 1] if plan.models else plan.model
+    if chosen is not None:
+        return profile_named(chosen)
     fits = [
         model for model in map(profile_named, MODELS) if last_wh < model.exact_below_wh
     ]
