@@ -36,7 +36,7 @@ def test_the_shipped_sample_loads() -> None:
 def test_the_least_configuration_has_safe_defaults() -> None:
     config = parse(LEAST, {})
     (meter,) = config.meters
-    assert (meter.port, meter.unit, meter.step) == (502, 1, 900)
+    assert (meter.spot, meter.step) == ("10.0.0.5:502 unit 1", 900)
     assert meter.registers == (IMPORT, EXPORT)
     assert config.broker.protocol is Protocol.V5
     assert config.broker.tls is None

@@ -155,7 +155,7 @@ async def _readings(
     subjects = [
         Subject(
             w.config.serial,
-            w.profile.name,
+            w.model,
             w.config.capacity_w,
             w.config.step,
             w.config.registers,
@@ -168,8 +168,8 @@ async def _readings(
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
     finally:
-        for w in wired:
-            w.line.close()
+        for line in meters.left(wired, ()):
+            line.close()
 
 
 def _describe(request: EnrolmentRequest, say: Say) -> None:

@@ -1,24 +1,27 @@
 """The configured meters as the bus and the sampler take them.
 
-Meters behind one host and port share a line. It must never open a connection: lines
-open themselves when first read.
+    wired = wire(config.meters, times)                     # ConfigError
+    wired = wire(new.meters, times, before=wired)          # a reload: see below
+    bus.replace(stations(wired, ids, times))
+    for line in left(before, wired): line.close()
+
+On a reload a meter whose configuration and profile are as before keeps its port, and
+lines that are as before stay open: nothing of theirs is lost. What no meter uses any
+more is in `left`; it is closed once the bus has let go of it. Nothing here opens a line:
+lines open themselves when first read.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from meterseal_agent.config import ConfigError, MeterConfig
+from meterseal_agent.config import ConfigError, LineConfig, MeterConfig
 from meterseal_agent.meters.bus import Station
-from meterseal_agent.meters.modbus import (
-    TIMEOUT_S,
-    Line,
-    ModbusMeter,
-    TcpTransport,
-    Timing,
-)
+from meterseal_agent.meters.port import Meter
 from meterseal_agent.meters.profile import Profile, load, load_file
 from meterseal_agent.outbox.model import Start
+from meterseal_agent.run import adapters
+from meterseal_agent.run.adapters import Held
 from meterseal_agent.run.times import Times
 from meterseal_agent.sampler import Rules
 from meterseal_proto.units import MeterId, RegisterId, obis_text
@@ -26,39 +29,62 @@ from meterseal_proto.units import MeterId, RegisterId, obis_text
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """A configured meter with its profile and the port to read it by."""
+    """A configured meter and the port to read it by.
+
+    `profile` is None for meters that tell by themselves what they count. `timeout_s` is
+    the most one reading of a silent meter takes, in real seconds.
+    """
 
     config: MeterConfig
-    profile: Profile
-    port: ModbusMeter
-    line: Line
+    profile: Profile | None
+    port: Meter
+    line: Held
+    timeout_s: float
+
+    @property
+    def model(self) -> str:
+        """What it is enrolled as: its profile's name, or its protocol."""
+        return self.config.speech if self.profile is None else self.profile.name
 
 
-def wire(meters: Sequence[MeterConfig], times: Times) -> list[Wired]:
+def wire(
+    meters: Sequence[MeterConfig], times: Times, before: Sequence[Wired] = ()
+) -> list[Wired]:
     """Return every meter with its port; ConfigError when a profile does not fit."""
-    lines: dict[tuple[str, int], Line] = {}
+    kept = {one.config.serial: one for one in before}
+    lines: dict[LineConfig, Held] = {one.config.line: one.line for one in before}
     wired = []
     for meter in meters:
         profile = _profile(meter)
-        line = lines.setdefault(
-            (meter.host, meter.port), Line(TcpTransport(meter.host, meter.port))
-        )
-        port = ModbusMeter(line, meter.unit, profile, Timing(TIMEOUT_S, times.steady))
-        wired.append(Wired(meter, profile, port, line))
+        old = kept.get(meter.serial)
+        if old is not None and (old.config, old.profile) == (meter, profile):
+            wired.append(old)
+            continue
+        made = adapters.make(meter, profile, lines.get(meter.line), times)
+        if meter.speech.shared:
+            lines[meter.line] = made.line
+        wired.append(Wired(meter, profile, made.port, made.line, made.timeout_s))
     return wired
+
+
+def left(before: Sequence[Wired], after: Sequence[Wired]) -> list[Held]:
+    """Return the lines that no meter of `after` uses any more."""
+    used = {id(one.line) for one in after}
+    gone = {id(one.line): one.line for one in before if id(one.line) not in used}
+    return list(gone.values())
 
 
 def stations(
     wired: Sequence[Wired], ids: Mapping[str, MeterId], times: Times
 ) -> list[Station]:
-    """Return the bus's stations; a silent unit costs its line one timeout."""
+    """Return the bus's stations; a silent meter costs its line one timeout."""
     return [
         Station(
             meter=ids[w.config.serial],
             port=w.port,
-            line=w.line.name,
+            line=w.config.line.name,
             period_s=w.config.period_s,
-            timeout_s=TIMEOUT_S * times.rate.speed,
+            timeout_s=w.timeout_s * times.rate.speed,
         )
         for w in wired
     ]
@@ -68,22 +94,27 @@ def rules(
     wired: Wired, starts: Sequence[Start], times: Times
 ) -> dict[tuple[MeterId, RegisterId], Rules]:
     """Return how each enrolled register of a meter is judged."""
-    found = {}
-    for start in starts:
-        point = wired.profile.point(start.register)
-        found[start.meter, start.register] = Rules(
+    return {
+        (start.meter, start.register): Rules(
             meter=start.meter,
             register=start.register,
             step=start.step,
             max_per_hour=start.capacity_w,
             lateness_limit_s=wired.config.lateness_limit_s,
             timing_s=2 * times.slack,
-            rollover=point.rollover,
+            rollover=_rollover(wired.profile, start.register),
         )
-    return found
+        for start in starts
+    }
 
 
-def _profile(meter: MeterConfig) -> Profile:
+def _rollover(profile: Profile | None, register: RegisterId) -> int | None:
+    return None if profile is None else profile.point(register).rollover
+
+
+def _profile(meter: MeterConfig) -> Profile | None:
+    if not meter.profile:
+        return None
     try:
         if "/" in meter.profile:
             profile = load_file(Path(meter.profile))

@@ -1,0 +1,155 @@
+"""What the agent is told: frozen values, whole and checked when they get here.
+
+Nothing in here reads a file; it must never hold a secret.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from meterseal_agent.meters.wire import Place, SerialPlace
+from meterseal_agent.uplink.address import Protocol
+from meterseal_proto.keys import Algorithm
+from meterseal_proto.units import RegisterId
+
+DEFAULT_HEALTH_S: Final = 300
+"""Seconds between two signed health records: an operator looks within minutes."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text says which key and what to write."""
+
+
+class Speech(StrEnum):
+    """What a meter speaks: `protocol` of a meter."""
+
+    MODBUS = "modbus"
+    MODBUS_RTU_OVER_TCP = "modbus-rtu-over-tcp"
+    SUNSPEC = "sunspec"
+    DSMR = "dsmr"
+    SML = "sml"
+    D0 = "d0"
+    D0_MODE_C = "d0-mode-c"
+    MBUS = "mbus"
+    HAN = "han"
+
+    @property
+    def modbus(self) -> bool:
+        """Whether its units stand on a Modbus line."""
+        return self in {Speech.MODBUS, Speech.MODBUS_RTU_OVER_TCP, Speech.SUNSPEC}
+
+    def mixes(self, other: "Speech") -> bool:
+        """Tell whether meters of both may stand on one line."""
+        return self is other or (self.modbus and other.modbus)
+
+    @property
+    def shared(self) -> bool:
+        """Whether several meters may stand on one line, told apart by an address."""
+        return self.modbus or self is Speech.MBUS
+
+
+class Framing(StrEnum):
+    """How Modbus crosses a network: in frames of its own, or RTU passed through."""
+
+    TCP = "tcp"
+    RTU = "rtu"
+
+
+class Supply(StrEnum):
+    """What a meter counts: `kind` of a meter."""
+
+    ELECTRICITY = "electricity"
+    WATER = "water"
+    HEAT = "heat"
+    GAS = "gas"
+
+
+@dataclass(frozen=True, slots=True)
+class LineConfig:
+    """A line: where it is, and how long its meters are waited for.
+
+    `timeout_s` None is what the protocol takes; `turnaround_s` is the silence its units
+    want before a question. Both are real seconds.
+    """
+
+    name: str
+    place: Place
+    framing: Framing
+    timeout_s: float | None = None
+    turnaround_s: float = 0.0
+
+    @property
+    def rtu(self) -> bool:
+        """Whether Modbus on it is RTU."""
+        return isinstance(self.place, SerialPlace) or self.framing is Framing.RTU
+
+
+@dataclass(frozen=True, slots=True)
+class MeterConfig:
+    """One meter: what it is, where it answers, what is sealed of it.
+
+    `profile` names a shipped profile or, with a slash, a file; "" unless it speaks
+    Modbus. `unit` is its Modbus address, `address` the one of other protocols, "" for
+    none. `capacity_w` is in W, for water and gas in litres an hour. `period_s` and
+    `lateness_limit_s` are in seconds of the network's clock, and so is `telemetry_s`,
+    the least time between two samples kept as telemetry; 0 keeps none. `timeout_s` and
+    `turnaround_s` are its line's unless it has its own.
+    """
+
+    serial: str
+    speech: Speech
+    line: LineConfig
+    profile: str
+    unit: int
+    address: str
+    capacity_w: int
+    period_s: int
+    lateness_limit_s: int
+    step: int
+    registers: tuple[RegisterId, ...]
+    telemetry_s: int = 0
+    timeout_s: float | None = None
+    turnaround_s: float = 0.0
+
+    @property
+    def spot(self) -> str:
+        """Where it stands on its line: no two meters may share it."""
+        if self.speech.modbus:
+            return f"{self.line.place} unit {self.unit}"
+        return f"{self.line.place} address {self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """What differs from the enrolment's answer; None takes what that says."""
+
+    host: str | None = None
+    port: int | None = None
+    tls: bool | None = None
+    protocol: Protocol = Protocol.V5
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of it. `aggregator_ca` None trusts the system's authorities for enrolment.
+
+    `metrics_port` is where Prometheus may ask on loopback, None for nowhere; `health_s`
+    the real seconds between two signed health records.
+    """
+
+    data_dir: Path
+    aggregator_url: str
+    aggregator_ca: Path | None
+    algorithm: Algorithm
+    log_level: str
+    assume_clock: bool
+    broker: BrokerConfig
+    meters: tuple[MeterConfig, ...]
+    metrics_port: int | None = None
+    health_s: int = DEFAULT_HEALTH_S
+
+    @property
+    def registers(self) -> int:
+        """How many registers are sealed in all."""
+        return sum(len(meter.registers) for meter in self.meters)

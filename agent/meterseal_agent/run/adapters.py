@@ -1,0 +1,146 @@
+"""The right adapter for each protocol, behind the Meter port.
+
+An adapter is imported when a meter needs it: a Pi with Modbus meters only never loads
+the decoders of the others. Nothing here may open a line.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from meterseal_agent.config import LineConfig, MeterConfig, Speech
+from meterseal_agent.meters.port import Meter
+from meterseal_agent.meters.profile import Profile
+from meterseal_agent.meters.wire import SerialPlace
+from meterseal_agent.run.times import Times
+
+if TYPE_CHECKING:
+    from meterseal_agent.meters.modbus import Line
+
+IDENT_DIGITS: Final = 8
+"""An M-Bus address of eight digits is the number on the meter's plate."""
+
+
+class Held(Protocol):
+    """What holds a device or a connection open, and can let go of it.
+
+    `name` is where it is, for people.
+    """
+
+    name: str
+
+    def close(self) -> None:
+        """Let go; the next reading opens it again."""
+        ...
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Own:
+    """A line that is one meter's alone: the meter itself holds it."""
+
+    name: str
+    meter: _Closes
+
+    def close(self) -> None:
+        self.meter.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A meter's port, the line it holds, and the most that a reading of it takes when it
+    is silent, in real seconds."""
+
+    port: Meter
+    line: Held
+    timeout_s: float
+
+
+def make(
+    meter: MeterConfig, profile: Profile | None, line: Held | None, times: Times
+) -> Made:
+    """Return a configured meter's adapter, on `line` where its line exists already."""
+    match meter.speech:
+        case Speech.MODBUS | Speech.MODBUS_RTU_OVER_TCP | Speech.SUNSPEC:
+            return _modbus(meter, profile, line, times)
+        case Speech.MBUS:
+            return _mbus(meter, line)
+        case Speech.D0_MODE_C:
+            return _mode_c(meter, times)
+        case Speech.DSMR | Speech.SML | Speech.D0 | Speech.HAN:
+            return _stream(meter, times)
+
+
+def _modbus(
+    meter: MeterConfig, profile: Profile | None, line: Held | None, times: Times
+) -> Made:
+    from meterseal_agent.meters.modbus import TIMEOUT_S, Line, ModbusMeter, Timing
+
+    timeout_s = meter.timeout_s or TIMEOUT_S
+    timing = Timing(timeout_s, times.steady, meter.turnaround_s)
+    on = line if isinstance(line, Line) else _line(meter.line)
+    # A request is eight characters, and they are out before the unit is waited for.
+    most_s = timeout_s + meter.turnaround_s + 8 * meter.line.place.char_s
+    if profile is not None:
+        return Made(ModbusMeter(on, meter.unit, profile, timing), on, most_s)
+    from meterseal_agent.meters.modbus.sunspec import SunSpecMeter
+
+    return Made(SunSpecMeter(on, meter.unit, meter.capacity_w, timing), on, most_s)
+
+
+def _line(line: LineConfig) -> "Line":
+    from meterseal_agent.meters.modbus import Line, RtuTransport, TcpTransport
+
+    place = line.place
+    if isinstance(place, SerialPlace) or line.rtu:
+        return Line(RtuTransport(place))
+    return Line(TcpTransport(place.host, place.port))
+
+
+def _mbus(meter: MeterConfig, line: Held | None) -> Made:
+    from meterseal_agent.meters import mbusline
+
+    timeout_s = meter.timeout_s or mbusline.TIMEOUT_S
+    on = line
+    if not isinstance(on, mbusline.MbusLine):
+        on = mbusline.MbusLine(meter.line.place, timeout_s)
+    address: mbusline.Address = (
+        mbusline.Secondary(meter.address)
+        if len(meter.address) == IDENT_DIGITS
+        else mbusline.Primary(int(meter.address))
+    )
+    port = mbusline.MbusMeter(on, address, meter.registers)
+    # A silent meter is waited for at the reset and, found by number, at its selection.
+    return Made(port, on, 2 * timeout_s)
+
+
+def _mode_c(meter: MeterConfig, times: Times) -> Made:
+    from meterseal_agent.meters.modec import ANSWER_S, ModeCMeter, Question
+    from meterseal_agent.meters.stream import Want
+
+    place = meter.line.place
+    usual = Question()
+    question = Question(
+        meter.address,
+        place.baud if isinstance(place, SerialPlace) else usual.baud,
+        meter.timeout_s or ANSWER_S,
+        times.steady,
+    )
+    port = ModeCMeter(place, Want(meter.registers, meter.capacity_w), question)
+    return Made(port, _Own(str(place), port), question.answer_s)
+
+
+def _stream(meter: MeterConfig, times: Times) -> Made:
+    from meterseal_agent.meters.stream import TIMEOUT_S, Patience, StreamMeter, Want
+    from meterseal_agent.meters.telegrams.detect import Format, decoder
+
+    timeout_s = meter.timeout_s or TIMEOUT_S
+    port = StreamMeter(
+        meter.line.place,
+        decoder(Format(meter.speech.value)),
+        Want(meter.registers, meter.capacity_w),
+        Patience(timeout_s, times.steady),
+    )
+    return Made(port, _Own(str(meter.line.place), port), timeout_s)
