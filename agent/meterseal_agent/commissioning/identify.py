@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meterseal_agent.meters.profile import Profile
-from meterseal_agent.meters.registers import Absence, Point, Unit, decode, to_bytes
+from meterseal_agent.meters.registers import Point, Scale, Unit, to_sample
 
 VOLTAGE_MV: Final = range(90_000, 480_001)
 """From a 100 V grid's lower end to the voltage between two phases of a 400 V one."""
@@ -32,6 +32,11 @@ class Score:
     percent: int
     explained: int
     probed: bool
+
+    @property
+    def weight(self) -> tuple[int, int]:
+        """What scores are ranked by: percent, and of equal ones who explains more."""
+        return self.percent, self.explained
 
     @property
     def line(self) -> str:
@@ -65,22 +70,26 @@ def ranking(scores: Sequence[Score]) -> list[Score]:
     return sorted(scores, key=lambda s: (-s.percent, -s.explained, s.profile.name))
 
 
+def probe_point(profile: Profile) -> Point:
+    """Return the point by which the model is told apart."""
+    return next(p for p in profile.every_point if p.name == profile.probe.point)
+
+
 def probe_holds(profile: Profile, words: Mapping[int, int]) -> bool:
     """Tell whether the profile's own probe point answered within its bounds."""
     probe = profile.probe
-    point = next(p for p in profile.points if p.name == probe.point)
-    value = value_of(profile, point, words)
+    value = value_of(profile, probe_point(profile), words)
     return value is not None and probe.low <= value <= probe.high
 
 
 def value_of(profile: Profile, point: Point, words: Mapping[int, int]) -> int | None:
     """Return a point's value, None when its registers did not answer or say nothing."""
-    span = range(point.address, point.end)
-    if any(address not in words for address in span):
+    places: tuple[Point | Scale, ...] = (point, *point.scaled_by)
+    needed = (at for place in places for at in range(place.address, place.end))
+    if any(at not in words for at in needed):
         return None
-    raw = to_bytes([words[address] for address in span], profile.coding.order)
-    value = decode(raw, point, profile.coding)
-    return None if isinstance(value, Absence) else value
+    sample = to_sample(0, words, [point], profile.coding)
+    return sample.values.get(point.register)
 
 
 def believable(profile: Profile, point: Point, value: int) -> bool:

@@ -23,6 +23,7 @@ from meterseal_agent.meters.profile_points import (
     points_of,
 )
 from meterseal_agent.meters.registers import MAX_VALUE, Coding, Point
+from meterseal_agent.meters.settings import Settings, settings_of
 from meterseal_agent.meters.table import Table
 from meterseal_proto.units import RegisterId
 
@@ -71,6 +72,7 @@ class Profile:
     points: tuple[Point, ...]
     dump: Dump
     details: tuple[Point, ...] = ()
+    settings: Settings | None = None
 
     @property
     def every_point(self) -> tuple[Point, ...]:
@@ -144,6 +146,7 @@ def parse(name: str, text: str) -> Profile:
         points=points,
         dump=_dump(table.table("dump")),
         details=details,
+        settings=settings_of(table),
     )
     table.done()
     _check_whole(profile, table.where)

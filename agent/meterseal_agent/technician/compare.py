@@ -71,10 +71,10 @@ def _finding(
 
 
 def _point(profile: Profile, name: str) -> Point:
-    for point in profile.points:
+    for point in profile.every_point:
         if point.name == name:
             return point
-    names = ", ".join(point.name for point in profile.points)
+    names = ", ".join(point.name for point in profile.every_point)
     raise Complaint(f"{profile.name} has no {name}; it has {names}")
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from meterseal_agent.commissioning.identify import (
     Score,
     probe_holds,
+    probe_point,
     ranking,
     score,
 )
@@ -46,6 +47,11 @@ def identify(options: argparse.Namespace, say: Say) -> int:
     if best.percent < SURE:
         say("no model is sure: look at the type plate, and at its registers")
         return 1
+    alike = [s.profile.name for s in shown[1:] if s.weight == best.weight]
+    if alike:
+        say(
+            f"{', '.join(alike)} answers the same; only the type plate tells them apart"
+        )
     say(f'write profile = "{best.profile.name}", once the type plate agrees')
     return 0
 
@@ -67,9 +73,8 @@ async def _scores(named: lines.Named, unit: int, timeout_s: float) -> list[Score
 
 async def _held(reader: Reader, profile: Profile) -> Score:
     """Read what a profile names, its probe first, and score it."""
-    point = next(p for p in profile.points if p.name == profile.probe.point)
     words = reader.words(profile.function)
-    await _try(reader, profile, plan([point], profile.limits))
+    await _try(reader, profile, plan([probe_point(profile)], profile.limits))
     if probe_holds(profile, words):
         await _try(reader, profile, plan(profile.points, profile.limits))
         bare = profile.limits.without_bridges()

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from meterseal_agent.config import load
-from meterseal_agent.meters.modbus import Line, ModbusMeter, Timing
+from meterseal_agent.meters.modbus import Line, ModbusMeter, Refused, Timing
 from meterseal_agent.meters.port import Meter
 from meterseal_agent.meters.profile import Profile
 from meterseal_agent.meters.registers import Sample
+from meterseal_agent.meters.wire import SerialPlace
 from meterseal_agent.run import meters
 from meterseal_agent.run.times import Times
 from meterseal_agent.technician import lines
@@ -33,6 +34,7 @@ class OnModbus:
     line: Line
     unit: int
     profile: Profile
+    timing: Timing
     serial: bool
 
 
@@ -46,8 +48,20 @@ class Subject:
     close: Callable[[], None]
 
     async def read(self) -> Sample:
-        """Return what the meter shows now; Unavailable when it does not answer."""
-        return await self.port.read(int(time.time()))
+        """Return what the meter shows now; Unavailable when it does not answer.
+
+        Everything its profile knows is asked; where a unit lacks some of it, what is
+        read with every sample.
+        """
+        now = int(time.time())
+        if self.modbus is None:
+            return await self.port.read(now)
+        place = self.modbus
+        whole = ModbusMeter(place.line, place.unit, place.profile.whole(), place.timing)
+        try:
+            return await whole.read(now)
+        except Refused:
+            return await self.port.read(now)
 
     def on_modbus(self) -> OnModbus:
         """Return where it stands on Modbus; Complaint for a meter that pushes."""
@@ -87,7 +101,7 @@ def subject(options: argparse.Namespace) -> Subject:
     profile = lines.profile(options.profile)
     line = named.line()
     timing = Timing(options.timeout_ms / 1000)
-    place = OnModbus(line, options.unit, profile, named.serial)
+    place = OnModbus(line, options.unit, profile, timing, named.serial)
     port = ModbusMeter(line, options.unit, profile, timing)
     return Subject(f"{named.place} unit {options.unit}", port, place, line.close)
 
@@ -100,5 +114,10 @@ def _configured(options: argparse.Namespace) -> Subject:
         raise Complaint(f"say --meter with one of {', '.join(serials)}, or name a line")
     chosen = [meter for meter in config.meters if meter.serial == wanted]
     (wired,) = meters.wire(chosen, Times(ClockRate()))
-    place = OnModbus(wired.line, wired.config.unit, wired.profile, serial=False)
+    place = None
+    if wired.profile is not None and isinstance(wired.line, Line):
+        meter = wired.config
+        timing = Timing(wired.timeout_s, turnaround_s=meter.turnaround_s)
+        serial = isinstance(meter.line.place, SerialPlace)
+        place = OnModbus(wired.line, meter.unit, wired.profile, timing, serial)
     return Subject(wanted, wired.port, place, wired.line.close)
