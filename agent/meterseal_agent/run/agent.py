@@ -130,7 +130,7 @@ class Agent:
     def _change(self, config: Config) -> None:
         """Put another configuration to work; ConfigError when it cannot be, as a whole."""
         check_meters(config, self._enrolment.starts)
-        wired = meters.wire(config.meters, self._times)
+        wired = meters.wire(config.meters, self._times, self._polling.wired)
         self._use(wired, self._rules(wired), config)
         logging.getLogger().setLevel(config.log_level.upper())
 

@@ -1,7 +1,7 @@
 """The meters' duty: a bus over the configured meters, exchanged when they change.
 
-It reads until it is told of other meters, ends the readings in hand, closes the lines and
-goes on with the new ones. This module must never decide which meters there are, and must
+It reads until it is told of other meters, ends the readings in hand, closes the lines that
+nobody uses any more and goes on with the new ones. This module must never decide which meters there are, and must
 never leave a line open behind it.
 """
 
@@ -71,12 +71,17 @@ class Polling:
                 await self._see_to(task, watch)
             finally:
                 await end_all([task])
-                self.close()
+                # After trouble nothing stays open; after a change what is still used does.
+                _close(self._wired, self._next if self._changed.is_set() else ())
+
+    @property
+    def wired(self) -> Sequence[Wired]:
+        """The meters that are read, or are about to be."""
+        return self._next
 
     def close(self) -> None:
         """Close every line; the next reading opens what it needs."""
-        for line in {wired.line.name: wired.line for wired in self._wired}.values():
-            line.close()
+        _close(self._wired, ())
 
     async def _see_to(self, task: asyncio.Task[None], watch: LineWatch) -> None:
         """Return when other meters are to be read."""
@@ -95,3 +100,8 @@ class Polling:
                 self.turns += 1
         finally:
             changed.cancel()
+
+
+def _close(before: Sequence[Wired], after: Sequence[Wired]) -> None:
+    for line in meters.left(before, after):
+        line.close()

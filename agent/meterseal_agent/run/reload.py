@@ -15,14 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from meterseal_agent.config import (
-    DEFAULT_DATA,
-    PREFIX,
-    Config,
-    ConfigError,
-    load,
-    parse,
-)
+from meterseal_agent.config import PREFIX, Config, ConfigError, load, parse
+from meterseal_agent.config.read import DEFAULT_DATA
 from meterseal_agent.keystore import KeystoreError, read_small
 from meterseal_agent.run.enrolment import Enrolment
 
