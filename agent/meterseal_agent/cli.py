@@ -127,6 +127,12 @@ def _registers(options: Options) -> int:
     return registers(options, print)
 
 
+def _address(options: Options) -> int:
+    from meterseal_agent.technician.address import address
+
+    return address(options, print)
+
+
 def _wiring(options: Options) -> int:
     from meterseal_agent.technician.wiring import wiring
 
@@ -217,6 +223,12 @@ COMMANDS: Final = (
         "show a unit's registers in every type, and what changed",
         given.browsing,
         _registers,
+    ),
+    Command(
+        "address",
+        "give a unit another address or baud rate, and read it back",
+        given.addressing,
+        _address,
     ),
     Command(
         "wiring", "find reversed and swapped CTs, missing phases", given.wiring, _wiring

@@ -130,3 +130,13 @@ def measuring(sub: ArgumentParser) -> None:
     """Take what `quality` needs."""
     _meter(sub)
     sub.add_argument("--reads", type=int, default=200, help="default %(default)s")
+
+
+def addressing(sub: ArgumentParser) -> None:
+    """Take what `address` needs."""
+    unit(sub)
+    sub.add_argument("--profile", help="the unit's model")
+    sub.add_argument("--to", type=int, metavar="UNIT", help="its new address")
+    sub.add_argument("--to-baud", type=int, metavar="BAUD", help="its new baud rate")
+    sub.add_argument("--undo", action="store_true", help="take the last change back")
+    sub.add_argument("--memory", metavar="FILE", help="where the way back is kept")

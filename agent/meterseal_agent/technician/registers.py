@@ -6,14 +6,11 @@ switch a load on in between. It must never need a profile.
 
 import argparse
 import asyncio
-import os
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from meterseal_agent.commissioning.browser import changes, from_json, table, to_json
-from meterseal_agent.technician import lines
+from meterseal_agent.technician import lines, memory
 from meterseal_agent.technician.blocks import Reader
 from meterseal_agent.technician.complaint import Complaint
 
@@ -34,8 +31,9 @@ def registers(options: argparse.Namespace, say: Say) -> int:
             f"{named.place} unit {options.unit} has no register from {options.first} on by"
             f" function {options.function}; try --function {7 - options.function}"
         )
-    file = _file(options, f"{named.place} {options.unit} {options.function}")
-    before = _before(file)
+    what = f"registers {named.place} {options.unit} {options.function}"
+    kept = memory.place(options.memory, what)
+    before = _before(kept)
     for row in table(words, before):
         say(row)
     if before:
@@ -43,7 +41,7 @@ def registers(options: argparse.Namespace, say: Say) -> int:
         say(f"{len(moved)} registers changed since the last reading")
         for row in moved:
             say(row)
-    _keep(file, before | words)
+    kept.write(to_json(before | words))
     return 0
 
 
@@ -58,26 +56,9 @@ async def _read(named: lines.Named, options: argparse.Namespace) -> dict[int, in
     return reader.words(options.function)
 
 
-def _file(options: argparse.Namespace, name: str) -> Path:
-    if options.memory:
-        return Path(options.memory)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "meterseal" / f"registers-{re.sub('[^A-Za-z0-9]+', '-', name)}.json"
-
-
-def _before(file: Path) -> dict[int, int]:
+def _before(kept: memory.Memory) -> dict[int, int]:
     """Return the last reading, {} when there is none that can be read."""
     try:
-        return from_json(file.read_text("utf-8"))
-    except (OSError, ValueError, TypeError):
+        return from_json(kept.read())
+    except (ValueError, TypeError):
         return {}
-
-
-def _keep(file: Path, words: dict[int, int]) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(to_json(words), "utf-8")
-    except OSError as error:
-        raise Complaint(
-            f"{file} cannot be written: {error.strerror}; name another with --memory"
-        ) from error
