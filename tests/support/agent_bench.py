@@ -18,6 +18,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from meterseal_agent.outbox.model import Start
 from meterseal_aggregator.intake.mqtt.batching import BatchLimits
+from meterseal_aggregator.intake.port import Told
 from meterseal_aggregator.registry.model import CodeKind
 from meterseal_aggregator.registry.store import claims
 from meterseal_aggregator.storage.database import Transaction
@@ -49,6 +50,8 @@ class Bench:
         self.registry: Registry
         self.rig: Rig
         self.oracle: Oracle
+        self.told: list[Told] = []
+        """What the agent told beside its seals."""
 
     def now(self) -> float:
         """Return the network's time."""
@@ -59,12 +62,21 @@ class Bench:
         later = int(time.time()) + 3600
         return await self.registry.code(kind, agent="a1", expires_at=later)
 
-    async def start(self, *command: str) -> asyncio.subprocess.Process:
+    def hear(self, told: Told) -> bool:
+        """Be the desk for what is told beside the seals."""
+        self.told.append(told)
+        return True
+
+    async def start(
+        self, *command: str, **environment: str
+    ) -> asyncio.subprocess.Process:
         """Start one command of the agent."""
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "meterseal_agent.cli", *command),
             *("--config", str(self.config)),
-            env=os.environ | {VARIABLE: f"{self.rate.epoch},{self.rate.speed}"},
+            env=os.environ
+            | {VARIABLE: f"{self.rate.epoch},{self.rate.speed}"}
+            | environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -154,6 +166,7 @@ async def a_bench(folder: Path, *, homes: int, speed: float) -> AsyncIterator[Be
         bench.rig = await stack.enter_async_context(
             Rig(None, MQTTProtocolVersion.MQTTv5, BatchLimits())
         )
+        bench.rig.told = bench.hear
         await bench.rig.start(bench.oracle)  # type: ignore[arg-type]  # deliver is all
         bench.oracle.clock = bench.now
         raw_key = bench.oracle.key.public_key().public_bytes_raw()
