@@ -1,8 +1,6 @@
 """Clients that nobody here wrote read the simulator over TCP: mbpoll and pymodbus."""
 
 import asyncio
-import re
-import shutil
 import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,7 +11,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from meterseal_sim import faults
 from meterseal_sim.serve import MAX_CLIENTS, Line, close_all, lines_of, open_all
 from meterseal_sim.street import Plan, build
-from tests.support.data import absent
+from tests.support.modbus_clients import mbpoll, shown
 
 START = 1_782_864_000
 NOON = START + 12 * 3600 + 17
@@ -60,30 +58,15 @@ def line_with(lines: list[Line], model: str) -> Line:
     return next(line for line in lines if line.homes[1].profile.name.endswith(model))
 
 
-async def mbpoll(line: Line, *options: str) -> str:
-    program = shutil.which("mbpoll")
-    if program is None:
-        absent("mbpoll is absent: apt install mbpoll")
-    process = await asyncio.create_subprocess_exec(
-        str(program),
-        *("-m", "tcp", "-p", str(line.port), "-1", "-0", *options, HOST),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await asyncio.wait_for(process.communicate(), 20)
-    return said.decode()
-
-
-def numbers(said: str) -> dict[int, str]:
-    found = re.findall(r"^\[(\d+)\]:\s+(\S+)", said, re.MULTILINE)
-    return {int(address): value for address, value in found}
+async def polled(line: Line, *options: str) -> str:
+    return await mbpoll("-m", "tcp", "-p", str(line.port), *options, HOST)
 
 
 @pytest.mark.parametrize("model", ["sdm120", "sdm630"])
 async def test_mbpoll_reads_the_kwh_of_an_sdm(lines: list[Line], model: str) -> None:
     line = line_with(lines, model)
-    said = await mbpoll(line, "-a", "1", "-t", "3:hex", "-r", "72", "-c", "4")
-    words = [int(value, 16) for value in numbers(said).values()]
+    said = await polled(line, "-a", "1", "-t", "3:hex", "-r", "72", "-c", "4")
+    words = [int(value, 16) for value in shown(said).values()]
     taken, given = struct.unpack(">ff", struct.pack(">4H", *words))
     truth = line.homes[1].registers_at(NOON)
     assert (round(taken * 1000), round(given * 1000)) == (
@@ -94,8 +77,8 @@ async def test_mbpoll_reads_the_kwh_of_an_sdm(lines: list[Line], model: str) -> 
 
 async def test_mbpoll_reads_the_wh_of_an_iem3155(lines: list[Line]) -> None:
     line = line_with(lines, "iem3155")
-    said = await mbpoll(line, "-a", "1", "-t", "4:hex", "-r", "3203", "-c", "8")
-    words = [int(value, 16) for value in numbers(said).values()]
+    said = await polled(line, "-a", "1", "-t", "4:hex", "-r", "3203", "-c", "8")
+    words = [int(value, 16) for value in shown(said).values()]
     truth = line.homes[1].registers_at(NOON)
     assert struct.unpack(">qq", struct.pack(">8H", *words)) == (
         truth.import_wh,
@@ -106,7 +89,7 @@ async def test_mbpoll_reads_the_wh_of_an_iem3155(lines: list[Line]) -> None:
 async def test_mbpoll_sees_a_voltage_as_a_voltage(lines: list[Line]) -> None:
     line = line_with(lines, "sdm630")
     options = ("-a", "1", "-t", "3:float", "-B", "-r", "0", "-c", "3")
-    volts = [float(value) for value in numbers(await mbpoll(line, *options)).values()]
+    volts = [float(value) for value in shown(await polled(line, *options)).values()]
     assert len(volts) == 3
     assert all(210 < volt < 250 for volt in volts)
 
@@ -125,7 +108,7 @@ async def test_mbpoll_is_told_what_the_meter_refuses(
     lines: list[Line], model: str, kind: str, address: str, count: str, said: str
 ) -> None:
     options = ("-a", "1", "-t", kind, "-r", address, "-c", count)
-    assert said in await mbpoll(line_with(lines, model), *options)
+    assert said in await polled(line_with(lines, model), *options)
 
 
 async def test_pymodbus_reads_every_quarter_of_every_meter(
