@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ROOMS = ("intake", "water")
+ROOMS = ("intake", "telegrams", "water")
 
 
 def main() -> int:

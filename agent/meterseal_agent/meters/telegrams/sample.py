@@ -8,6 +8,7 @@ growing. What is absent, ambiguous or in a unit that measures something else is 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from meterseal_agent.meters.registers import MAX_VALUE, Absence, Sample, Unit
@@ -55,6 +56,9 @@ _COMMODITIES: Final = {
 (outlet, inlet, heat and cold), gas, water (any, cold), warm and hot water."""
 _CHANNELS: Final = range(1, 5)
 """DSMR P1 5.0.2, 6.12: up to four M-Bus meters, 0-1 to 0-4."""
+_TOTALS_KEPT: Final = 16
+"""Import and export, active and reactive, of a few media: what a meter is asked for."""
+_EXPORTS: Final = (parse_obis("1-0:2.8.0"), parse_obis("1-0:2.8.1"))
 _READINGS: Final = (1, 3)
 """0-n:24.2.1, the reading; 0-n:24.2.3, Fluvius' gas volume without temperature
 correction, which stands where its meter has no other."""
@@ -159,14 +163,22 @@ def _total(told: _Told, register: RegisterId) -> tuple[Fraction, Unit]:
 
 def _tariffs(told: _Told, register: RegisterId) -> list[RegisterId]:
     """Return the tariffs of a total of electricity; _Absent when one is missing."""
-    a, b, c, d, e, f = register.to_bytes(6)
-    if (a, d, e, f) != (1, 8, 0, 255):
-        return []
-    every = [RegisterId(int.from_bytes((a, b, c, d, n, f))) for n in range(1, 64)]
+    every = _every_tariff(register)
     found = [tariff for tariff in every if tariff in told]
-    if found != every[: len(found)]:
+    if found != list(every[: len(found)]):
         raise _Absent("the total is not told, and a tariff of it is missing")
     return found
+
+
+@lru_cache(_TOTALS_KEPT)
+def _every_tariff(register: RegisterId) -> tuple[RegisterId, ...]:
+    """Return the tariffs 1 to 63 of a total of electricity, none of anything else."""
+    a, b, c, d, e, f = register.to_bytes(6)
+    if (a, d, e, f) != (1, 8, 0, 255):
+        return ()
+    return tuple(
+        RegisterId(int.from_bytes((a, b, c, d, tariff, f))) for tariff in range(1, 64)
+    )
 
 
 def _channel(told: _Told, register: RegisterId) -> RegisterId:
@@ -197,5 +209,5 @@ def _power(told: _Told) -> int | None:
             return taken - _whole(told, _POWER_OUT)
     except _Absent:
         return None
-    exports = parse_obis("1-0:2.8.0") in told or parse_obis("1-0:2.8.1") in told
+    exports = any(register in told for register in _EXPORTS)
     return taken if taken or not exports else None
