@@ -179,3 +179,88 @@ def test_failures_double_the_wait_up_to_the_cap() -> None:
         waits.append(at - now)
         now = at
     assert waits == [10, 20, 40, 80, 160, 300, 300, 300]
+
+
+class Lively:
+    """A bus of virtual time whose stations a test replaces while it runs."""
+
+    def __init__(self, *stations: Station) -> None:
+        self.time = VirtualTime()
+        self.samples: dict[MeterId, list[float]] = {}
+        self.bus = Bus(
+            stations, Clocks(self.time.read, self.time.read, self.time.sleep)
+        )
+
+    async def deliver(self, meter: MeterId, _: Sample) -> None:
+        self.samples.setdefault(meter, []).append(self.time.now)
+
+    async def run(self, span_s: float, *changes: tuple[float, list[Station]]) -> None:
+        """Run for `span_s`, replacing the stations at the seconds given."""
+
+        async def change() -> None:
+            for at, stations in changes:
+                await self.time.sleep(at - self.time.now)
+                await self.bus.replace(stations)
+
+        async def both() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.bus.run(self.deliver))
+                group.create_task(change())
+
+        await self.time.run(both(), span_s)
+
+
+def station(i: int, line: str = "a") -> Station:
+    return Station(meter_id(i), FakeMeter(), line, 10.0, 1.0)
+
+
+async def test_a_station_that_stays_loses_no_reading_and_keeps_its_raster() -> None:
+    one, two, three = station(1), station(2), station(3, "b")
+    street = Lively(one, two, three)
+    await street.run(100, (33, [one, three]), (57, [one, two, three]))
+    assert street.samples[meter_id(1)] == [*range(0, 100, 10), 100]
+    assert street.samples[meter_id(3)] == [*range(0, 100, 10), 100]
+    assert street.samples[meter_id(2)] == [5, 15, 25, 57, 67, 77, 87, 97]
+    assert street.bus.health()[meter_id(1)].answers == 11
+
+
+async def test_a_station_that_is_changed_begins_anew_by_its_new_period() -> None:
+    slow = station(1)
+    quick = Station(slow.meter, slow.port, slow.line, 5.0, 1.0)
+    street = Lively(slow)
+    await street.run(40, (22, [quick]))
+    assert street.samples[meter_id(1)] == [0, 10, 20, 22, 27, 32, 37]
+
+
+async def test_a_line_that_goes_is_let_go_of_when_its_reading_has_ended() -> None:
+    time = VirtualTime()
+    heard: list[str] = []
+
+    async def slow() -> None:
+        heard.append("asked")
+        await time.sleep(8)
+        heard.append("answered")
+
+    old = Station(meter_id(1), FakeMeter(slow), "a", 10.0, 10.0)
+    new = Station(meter_id(1), FakeMeter(), "a", 10.0, 1.0)
+    bus = Bus([old], Clocks(time.read, time.read, time.sleep))
+
+    async def deliver(_: MeterId, sample: Sample) -> None:
+        heard.append(f"sample {sample.at} at {time.now:.0f}")
+
+    async def both() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(bus.run(deliver))
+            await time.sleep(3)
+            await bus.replace([new], lambda: heard.append("let go"))
+
+    await time.run(both(), 10)
+    assert heard == [*("asked", "answered", "sample 0 at 8", "let go", "sample 8 at 8")]
+
+
+async def test_replacing_by_two_stations_of_one_meter_changes_nothing() -> None:
+    one = station(1)
+    street = Lively(one)
+    with pytest.raises(ValueError, match="its own"):
+        await street.bus.replace([one, one])
+    assert list(street.bus.health()) == [meter_id(1)]

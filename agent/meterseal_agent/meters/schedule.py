@@ -5,7 +5,7 @@ exponentially and is asked only in the time the living leave over, so it cannot 
 them. This module must never read a clock: its seconds are any steady ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import floor, inf
 from typing import Final
@@ -40,10 +40,19 @@ class Round:
     """The meters of one line; first turns are spread evenly over each period."""
 
     def __init__(self, turns: Sequence[Turn], start: float) -> None:
-        self._turns = {turn.meter: turn for turn in turns}
+        self._turns: dict[MeterId, Turn] = {}
         self._forced_at = -inf
+        self.add(turns, start)
+
+    def add(self, turns: Sequence[Turn], start: float) -> None:
+        """Take meters in; what is known of the others stays."""
+        self._turns |= {turn.meter: turn for turn in turns}
         for i, turn in enumerate(turns):
             turn.due = start + turn.period_s * i / len(turns)
+
+    def keep(self, turns: Iterable[Turn]) -> None:
+        """Keep these meters' turns and drop the others'."""
+        self._turns = {turn.meter: turn for turn in turns}
 
     def next(self, now: float) -> tuple[MeterId | None, float]:
         """Return the meter to ask now, or None and the second to look again.
@@ -69,8 +78,13 @@ class Round:
         return None, wake
 
     def answered(self, meter: MeterId, now: float) -> None:
-        """Note an answer: the next turn is the next one of the meter's own raster."""
-        turn = self._turns[meter]
+        """Note an answer: the next turn is the next one of the meter's own raster.
+
+        Of a meter that was dropped while it was asked nothing is noted.
+        """
+        turn = self._turns.get(meter)
+        if turn is None:
+            return
         turn.failures = 0
         turn.answers += 1
         passed = floor((now - turn.due) / turn.period_s)
@@ -78,7 +92,9 @@ class Round:
 
     def failed(self, meter: MeterId, now: float) -> None:
         """Note a failure: each one in a row doubles the wait, up to BACKOFF_CAP_S."""
-        turn = self._turns[meter]
+        turn = self._turns.get(meter)
+        if turn is None:
+            return
         turn.failures += 1
         turn.missed += 1
         doubled = turn.period_s * 2.0 ** min(turn.failures - 1, 32)

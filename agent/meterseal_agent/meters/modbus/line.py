@@ -126,6 +126,10 @@ class Line:
             except Unavailable as trouble:
                 self._doubted.add(unit)
                 raise Unavailable(_placed(where, trouble)) from trouble
+            except asyncio.CancelledError:
+                # The question is out, and its answer still comes.
+                self._doubted.add(unit)
+                raise
             finally:
                 if self._transport.disturbed > before:
                     self._doubted |= self._known
