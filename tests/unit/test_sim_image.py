@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from meterseal_sim.catalogue import profile, profiles
 from meterseal_sim.electrical import MeterState, quantities
+from meterseal_sim.faults.words import not_available, swapped
 from meterseal_sim.image import Trouble, encode, read, respond
 from meterseal_sim.profile import TEXT, Register, parse
 from meterseal_sim.refusal import Refused
@@ -248,3 +249,12 @@ def test_a_profile_is_found_by_the_end_of_its_name() -> None:
     assert profile("sdm120") is profile("eastron-sdm120")
     with pytest.raises(Refused, match="choose one of abb-b23"):
         profile("sdm999")
+
+
+def test_a_meter_without_values_or_with_turned_words_is_still_what_it_is() -> None:
+    scale = Register(3, 0, "s16", "", 1, raw=-2)
+    told = Register(3, 0, TEXT, "serial", 1, words=2)
+    assert not_available(scale, (0xFFFE,)) == (0xFFFE,)
+    assert not_available(Register(3, 0, "s16", "power", 1), (5,)) == (0x8000,)
+    assert swapped(told, (1, 2)) == (1, 2)
+    assert swapped(Register(3, 0, "u32", "serial", 1), (1, 2)) == (2, 1)

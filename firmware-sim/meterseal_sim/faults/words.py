@@ -5,7 +5,7 @@ Must never touch how many words a value has: an answer keeps its length.
 
 from meterseal_sim.electrical import IDENTITY
 from meterseal_sim.image import Spoil, Words, as_told
-from meterseal_sim.profile import Register
+from meterseal_sim.profile import TEXT, Register
 
 NAN_WORDS = {"f32": (0x7FC0, 0), "f64": (0x7FF8, 0, 0, 0)}
 """IEEE 754 quiet NaN."""
@@ -17,8 +17,8 @@ __all__ = ["Spoil", "as_told", "not_available", "swapped"]
 
 
 def not_available(register: Register, words: Words) -> Words:
-    """Return the words of a value that is not to be had; identities stay."""
-    if register.quantity in IDENTITY:
+    """Return the words of a value that is not to be had; identities and scales stay."""
+    if not register.quantity or register.quantity in IDENTITY:
         return words
     if register.kind in NAN_WORDS:
         return NAN_WORDS[register.kind]
@@ -29,5 +29,5 @@ def not_available(register: Register, words: Words) -> Words:
 
 def swapped(register: Register, words: Words) -> Words:
     """Return the words in the other order, as a meter set wrongly sends them."""
-    del register  # Every value of such a meter is sent so.
-    return words[::-1]
+    # Every number of such a meter is sent so; a text has no word order.
+    return words if register.kind == TEXT else words[::-1]
