@@ -99,6 +99,12 @@ def _show(options: Options) -> int:
     return show.show(_config(options).data_dir, as_json=options.json, say=print)
 
 
+def _top(options: Options) -> int:
+    from meterseal_agent.technician.top import top
+
+    return top(_config(options).data_dir)
+
+
 def _decode(options: Options) -> int:
     from meterseal_agent.technician.decode import decode
 
@@ -210,6 +216,7 @@ COMMANDS: Final = (
     ),
     Command("run", "run until stopped", given.configured, _run),
     Command("show", "print status, outbox depth, heads and alarms", _shown, _show),
+    Command("top", "watch a running agent in the terminal", given.configured, _top),
     Command(
         "decode",
         "print the values of a captured telegram, one JSON line each",
