@@ -1,0 +1,136 @@
+"""What opened bills tell about single intervals, and when a device must refuse to tell more.
+
+One amount can hide another: at a price of 250,000 everywhere and 250,001 once, the amount
+modulo 250,000 is that one interval (SETTLED 19). So an opened amount is counted as if it
+opened the total of every price class, and of all openings of a period together the common
+refinement counts: the atoms, sets of intervals that no opening told apart. An atom must
+keep `MIN_ATOM` intervals or more, and prices may not be more than `MAX_RATIO` apart. The
+device refuses by this rule; an auditor asks by `determined` what was published could tell.
+This module must never be given a usage: it counts, it does not look.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+MIN_ATOM: Final = 24
+"""Intervals an atom keeps: a day of hours or six hours of quarters, so no habit shows."""
+MAX_RATIO: Final = 100
+"""Highest to lowest price that is not 0: more would weigh a few intervals like a code."""
+MAX_TERMS: Final = 1 << 20
+"""Intervals of a period: thirty years of quarter hours, and amounts stay below 2^84."""
+
+
+class TooFine(ValueError):
+    """Opening this would tell too much of too few intervals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """The atoms of a period: for every interval (in order) the number of its atom.
+
+    A revision of an interval is a coordinate of its own: append it, do not replace.
+    """
+
+    atoms: tuple[int, ...]
+
+    @classmethod
+    def whole(cls, count: int) -> "Refinement":
+        """Return the atom of a period of which nothing was opened yet."""
+        if not 1 <= count <= MAX_TERMS:
+            raise ValueError(f"a period has 1 to {MAX_TERMS} intervals")
+        return cls((0,) * count)
+
+    def opened(self, prices: Sequence[int]) -> "Refinement":
+        """Return the refinement once an amount at `prices` is opened too.
+
+        Raises TooFine when it may not be: the amount stays closed.
+        """
+        if len(prices) != len(self.atoms):
+            raise ValueError("as many prices as intervals")
+        check_ratio(prices)
+        finer = _numbered(zip(self.atoms, prices, strict=True))
+        least = min(Counter(finer).values())
+        if least < MIN_ATOM:
+            raise TooFine(
+                f"an amount at these prices would tell of {least} intervals alone,"
+                f" fewer than {MIN_ATOM}"
+            )
+        return Refinement(finer)
+
+
+def check_ratio(prices: Iterable[int]) -> None:
+    """Raise TooFine when prices are further apart than MAX_RATIO, 0 aside."""
+    paid = [price for price in prices if price]
+    if paid and max(paid) > MAX_RATIO * min(paid):
+        raise TooFine(f"prices are more than {MAX_RATIO} times apart")
+
+
+def determined(
+    openings: Iterable[Sequence[int]], *, fewer: int = MIN_ATOM
+) -> list[list[int]]:
+    """Return the sets of fewer than `fewer` intervals whose total the openings determine.
+
+    Each opening is a period's price of every interval. Exact, over the rationals: the
+    rows are the indicators of price classes, the columns the atoms; an atom is told when
+    its unit vector lies in the rows' space. The sets are atoms, as interval numbers.
+    """
+    vectors = [tuple(one) for one in openings]
+    if not vectors:
+        return []
+    atoms: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for place, prices in enumerate(zip(*vectors, strict=True)):
+        atoms[prices].append(place)
+    columns = list(atoms)
+    rows = [
+        {column: Fraction(1) for column, key in enumerate(columns) if key[at] == price}
+        for at, vector in enumerate(vectors)
+        for price in sorted(set(vector))
+    ]
+    told = _unit_vectors(rows)
+    return [
+        atoms[key]
+        for column, key in enumerate(columns)
+        if column in told and len(atoms[key]) < fewer
+    ]
+
+
+def _unit_vectors(rows: Sequence[Mapping[int, Fraction]]) -> set[int]:
+    """Return the columns whose unit vector lies in the space of sparse rows.
+
+    In reduced row echelon form these are the rows with one entry left.
+    """
+    reduced: dict[int, dict[int, Fraction]] = {}
+    for row in rows:
+        left = dict(row)
+        for pivot in [column for column in row if column in reduced]:
+            _subtract(left, reduced[pivot], left.get(pivot, Fraction(0)))
+        if not left:
+            continue
+        pivot = min(left)
+        scale = left[pivot]
+        fresh = {column: value / scale for column, value in left.items()}
+        for other in reduced.values():
+            _subtract(other, fresh, other.get(pivot, Fraction(0)))
+        reduced[pivot] = fresh
+    return {pivot for pivot, row in reduced.items() if len(row) == 1}
+
+
+def _subtract(
+    row: dict[int, Fraction], other: Mapping[int, Fraction], times: Fraction
+) -> None:
+    if not times:
+        return
+    for column, value in other.items():
+        left = row.get(column, Fraction(0)) - times * value
+        if left:
+            row[column] = left
+        else:
+            row.pop(column, None)
+
+
+def _numbered(keys: Iterable[Hashable]) -> tuple[int, ...]:
+    numbers: dict[Hashable, int] = {}
+    return tuple(numbers.setdefault(key, len(numbers)) for key in keys)
