@@ -19,8 +19,10 @@ from meterseal_agent.meters.profile import load
 from meterseal_agent.meters.registers import Kind, Point
 from meterseal_proto.units import EXPORT, IMPORT, RegisterId
 from meterseal_sim import serve, street
+from tests.support.bus_stands import BUS_NAMES, bus_stands
 from tests.support.fake_meters import FakeMeter
 from tests.support.push_stands import PUSH_NAMES, push_stands
+from tests.support.rtu_stands import RTU_NAMES, rtu_stands
 
 HOST = "127.0.0.1"
 UNIT = 7
@@ -194,6 +196,8 @@ def stands() -> Mapping[str, Stand]:
         **{f"pymodbus-{model}": PymodbusStand(model) for model in MODELS},
         **{f"sim-{model}": SimStand(model) for model in MODELS},
         **push_stands(),
+        **bus_stands(),
+        **rtu_stands(),
     }
 
 
@@ -201,5 +205,7 @@ NAMES = (
     "fake",
     *(f"{kind}-{model}" for kind in ("pymodbus", "sim") for model in MODELS),
     *PUSH_NAMES,
+    *BUS_NAMES,
+    *RTU_NAMES,
 )
-SPOILABLE = tuple(n for n in NAMES if n.startswith(("fake", "pymodbus")))
+SPOILABLE = tuple(n for n in NAMES if n.startswith(("fake", "pymodbus", "rtu")))
