@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from meterseal_agent.meters import stream
-from meterseal_agent.meters.stream import StreamMeter
+from meterseal_agent.meters.stream import StreamMeter, Want
 from meterseal_agent.meters.telegrams.detect import Format, decoder
 from meterseal_agent.meters.wire import SerialPlace, Silent
 from meterseal_proto.errors import Unavailable
@@ -149,6 +149,18 @@ async def test_when_nothing_that_is_wanted_is_told_it_says_why(
     meter = await told(stands, Format.D0, endless(pushed("1-0:1.8.0*255(000001.2963)")))
     with pytest.raises(Unavailable, match="without what is wanted: it is told without"):
         await meter.read(NOW)
+
+
+async def test_a_unit_left_out_is_the_one_written_down_for_the_meter(
+    stands: list[Script],
+) -> None:
+    said = endless(pushed("1-0:1.8.0*255(000001.2963)"))
+    await told(stands, Format.D0, said)
+    place = SerialPlace(stands[0].far.device)
+    want = Want((IMPORT,), max_per_hour=17_250, bare_unit="kWh")
+    meter = StreamMeter(place, decoder(Format.D0), want, QUICK)
+    assert (await meter.read(NOW)).values == {IMPORT: 1296}
+    meter.close()
 
 
 async def test_a_missing_device_is_said_to_be_missing(tmp_path: Path) -> None:

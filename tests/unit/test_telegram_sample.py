@@ -6,7 +6,7 @@ import pytest
 
 from meterseal_agent.meters.telegrams import dsmr
 from meterseal_agent.meters.telegrams.model import Telegram, Value
-from meterseal_agent.meters.telegrams.sample import to_sample
+from meterseal_agent.meters.telegrams.sample import to_sample, with_unit
 from meterseal_proto.units import EXPORT, IMPORT, WATER, RegisterId, parse_obis
 from tests.support.data import shared_data
 
@@ -86,6 +86,17 @@ def test_historic_values_are_not_taken_for_the_present_one() -> None:
 )
 def test_what_is_no_energy_has_a_reason(told: tuple[str, str, str], why: str) -> None:
     assert why in reason(IMPORT, told)
+
+
+def test_a_unit_the_meter_leaves_out_is_the_one_written_down_for_it() -> None:
+    bare = telegram(("1-0:1.8.0", "1.2963", ""), ("0-0:96.7.0", "4", ""))
+    filled = with_unit(bare, "kWh")
+    assert to_sample(AT, filled, [IMPORT]).values == {IMPORT: 1296}
+    assert [v.unit for v in filled.values] == ["kWh", ""]
+    told = telegram(("1-0:1.8.0", "7", "Wh"))
+    assert with_unit(told, "kWh") == told
+    with pytest.raises(ValueError, match="is no unit of energy"):
+        with_unit(bare, "m3")
 
 
 def test_a_register_told_twice_must_be_told_alike() -> None:

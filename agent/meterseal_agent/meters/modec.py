@@ -22,7 +22,6 @@ from meterseal_agent.meters.stream import Want
 from meterseal_agent.meters.telegrams import d0
 from meterseal_agent.meters.telegrams.model import BadTelegram, Telegram
 from meterseal_agent.meters.telegrams.readout import MAX_FRAME_BYTES
-from meterseal_agent.meters.telegrams.sample import to_sample
 from meterseal_agent.meters.wire import Place, SerialPlace, Silent, Wire, open_wire
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.units import plausible_wh
@@ -88,10 +87,10 @@ class ModeCMeter:
         try:
             began = self._question.steady()
             telegram = await self._session()
-            sample = to_sample(now, telegram, self._want.registers)
+            sample = self._want.sample(now, telegram)
             if telegram.checked or not sample.values:
                 return sample
-            second = to_sample(now, await self._session(), self._want.registers)
+            second = self._want.sample(now, await self._session())
             self._confirm(sample, second, self._question.steady() - began)
         except Unavailable:
             self.close()

@@ -20,7 +20,7 @@ from typing import Final, Protocol
 from meterseal_agent.meters.agreement import disagreement
 from meterseal_agent.meters.registers import Sample
 from meterseal_agent.meters.telegrams.model import BadTelegram, Splitter, Telegram
-from meterseal_agent.meters.telegrams.sample import to_sample
+from meterseal_agent.meters.telegrams.sample import to_sample, with_unit
 from meterseal_agent.meters.wire import Place, Silent, TcpPlace, Wire, open_wire
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.units import RegisterId, plausible_wh
@@ -51,10 +51,21 @@ class Speech(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """The registers to be read, and what one can grow by in an hour, in Wh or litres."""
+    """The registers to be read, and what one can grow by in an hour, in Wh or litres.
+
+    `bare_unit` is the unit of energies that this meter tells without one, "" where it
+    leaves none out: then an energy without a unit is no value.
+    """
 
     registers: Sequence[RegisterId]
     max_per_hour: int
+    bare_unit: str = ""
+
+    def sample(self, now: int, telegram: Telegram) -> Sample:
+        """Return what is wanted of a telegram."""
+        if self.bare_unit:
+            telegram = with_unit(telegram, self.bare_unit)
+        return to_sample(now, telegram, self.registers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +164,7 @@ class _Ear:
         while True:
             while self._heard:
                 telegram = self._heard.popleft()
-                sample = to_sample(now, telegram, self._want.registers)
+                sample = self._want.sample(now, telegram)
                 if sample.values:
                     return telegram, sample
                 self._trouble = f"a telegram came without {_reasons(sample)}"

@@ -6,6 +6,7 @@ growing. What is absent, ambiguous or in a unit that measures something else is 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -85,6 +86,27 @@ def to_sample(at: int, telegram: Telegram, wanted: Sequence[RegisterId]) -> Samp
         except _Absent as absence:
             unavailable[register] = str(absence)
     return Sample(at, values, _power(told), unavailable)
+
+
+def with_unit(telegram: Telegram, unit: str) -> Telegram:
+    """Return the telegram with `unit` at electrical energies that came without one.
+
+    Some D0 meters leave it out (Hager eHZ: kWh); the plate of the meter says it, and who
+    installs it writes it down. ValueError for a unit that is none of energy.
+    """
+    if unit not in UNITS or UNITS[unit][0] is not Unit.WATT_HOUR:
+        raise ValueError(f"{unit!r} is no unit of energy; write Wh, kWh or MWh")
+    values = tuple(
+        replace(value, unit=unit) if _lacks_unit(value) else value
+        for value in telegram.values
+    )
+    return replace(telegram, values=values)
+
+
+def _lacks_unit(value: Value) -> bool:
+    if value.register is None or value.number is None or value.unit:
+        return False
+    return _needed(value.register) is Unit.WATT_HOUR
 
 
 class _Told:
