@@ -40,12 +40,14 @@ class Wire:
         self.opened += 1
         self._number, self._kept, self._gone = 0, [], False
 
-    async def next(self) -> Sequence[Edge]:
-        while not self._kept:
-            if self._gone:
-                raise Unavailable(f"{self.name} is gone")
+    async def ready(self) -> None:
+        while not self._kept and not self._gone:
             self._change.clear()
             await self._change.wait()
+
+    def take(self) -> Sequence[Edge]:
+        if self._gone:
+            raise Unavailable(f"{self.name} is gone")
         found, self._kept = self._kept, []
         return found
 

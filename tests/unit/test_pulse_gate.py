@@ -95,5 +95,7 @@ async def test_a_chip_that_is_not_there_is_said() -> None:
     with pytest.raises(Unavailable, match=r"/dev/no-gpiochip line 17: .*No such file"):
         line.open()
     with pytest.raises(Unavailable, match="is not open"):
-        await line.next()
+        await line.ready()
+    with pytest.raises(Unavailable, match="is not open"):
+        line.take()
     line.close()

@@ -69,23 +69,32 @@ class GpioEdges:
         except (OSError, ValueError) as error:
             raise Unavailable(f"cannot use {self.name}: {error}") from error
 
-    async def next(self) -> Sequence[Edge]:
-        """Return the edges that came, at least one; waits for it without end."""
-        request = self._request
-        if request is None:
-            raise Unavailable(f"{self.name} is not open")
-        loop = asyncio.get_running_loop()
-        ready = asyncio.Event()
-        loop.add_reader(request.fd, ready.set)
+    async def ready(self) -> None:
+        """Wait until an edge has come, without end."""
+        loop, request = asyncio.get_running_loop(), self._opened()
+        arrived = asyncio.Event()
+        loop.add_reader(request.fd, arrived.set)
         try:
-            await ready.wait()
+            await arrived.wait()
         finally:
             loop.remove_reader(request.fd)
+
+    def take(self) -> Sequence[Edge]:
+        """Return the edges that came, none if there are none."""
+        request = self._opened()
         try:
+            # Asked first: reading waits for an edge where there is none.
+            if not request.wait_edge_events(0):
+                return []
             events = request.read_edge_events(KERNEL_BUFFER)
         except OSError as error:
             raise Unavailable(f"{self.name} is gone: {error}") from error
         return [Edge(event.timestamp_ns, event.line_seqno) for event in events]
+
+    def _opened(self) -> "gpiod.LineRequest":
+        if self._request is None:
+            raise Unavailable(f"{self.name} is not open")
+        return self._request
 
     def close(self) -> None:
         """Give the line back; a second time it does nothing."""

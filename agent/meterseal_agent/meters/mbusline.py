@@ -45,6 +45,8 @@ LAST_PRIMARY: Final = 250
 SELECTED: Final = 253
 """The address of whichever meter was selected by its number."""
 SELECT: Final = 0x52
+SELECT_CHARS: Final = 20
+"""The longest question, 17 characters, and the rest of the bus before it."""
 ANY_WORD: Final = b"\xff\xff"
 ANY_BYTE: Final = b"\xff"
 _CHAR_BITS: Final = 11
@@ -102,6 +104,8 @@ class MbusLine:
         self._place = place
         self._timeout_s = timeout_s
         self._char_s = place.char_s or _CHAR_BITS / BAUD
+        # A question of 17 characters is out before its answer is waited for.
+        self.wait_s = timeout_s + SELECT_CHARS * self._char_s
         self._turn = asyncio.Lock()
         self._wire: Wire | None = None
         self._wary = False
@@ -274,6 +278,13 @@ class MbusMeter:
         self._line = line
         self._address = address
         self._wanted = tuple(wanted)
+
+    @property
+    def silent_s(self) -> float:
+        """The most seconds a reading takes when this meter is silent: the bus is heard
+        out after trouble, a reset is waited for, and a selection where it needs one."""
+        waits = 2 if isinstance(self._address, Primary) else 3
+        return waits * self._line.wait_s
 
     async def read(self, now: int) -> Sample:
         """Read every wanted register; see the port."""

@@ -58,8 +58,12 @@ class Edges(Protocol):
         """Begin to listen; edges from now on are kept. Raises Unavailable."""
         ...
 
-    async def next(self) -> Sequence[Edge]:
-        """Return the edges that came since, at least one. Raises Unavailable."""
+    async def ready(self) -> None:
+        """Wait until an edge has come. Raises Unavailable."""
+        ...
+
+    def take(self) -> Sequence[Edge]:
+        """Return the edges that came since, without waiting. Raises Unavailable."""
         ...
 
     def close(self) -> None:
@@ -149,7 +153,10 @@ class Gate:
 class PulseMeter:
     """One pulse output. Counting starts with `start` or the first reading."""
 
-    def __init__(self, edges: Edges, folder: Path, pulse: Pulse) -> None:
+    def __init__(
+        self, edges: Edges, folder: Path, pulse: Pulse, again_s: float = AGAIN_S
+    ) -> None:
+        self._again_s = again_s
         self._edges = edges
         self._folder = folder
         self._pulse = pulse
@@ -174,6 +181,7 @@ class PulseMeter:
             self._task.result()
         if self._deaf:
             raise Unavailable(self._deaf)
+        self._take()
         if asyncio.get_running_loop().time() < self._noisy_until:
             raise Unavailable(
                 f"{self._edges.name}: pulses come faster than the meter can give; shield "
@@ -210,7 +218,7 @@ class PulseMeter:
             group.create_task(self._keep())
 
     async def _listen(self) -> None:
-        again_s = AGAIN_S
+        again_s = self._again_s
         while True:
             if self._deaf:
                 await asyncio.sleep(again_s)
@@ -218,8 +226,9 @@ class PulseMeter:
                 self._open()
                 continue
             try:
-                self._add(await self._edges.next())
-                again_s = AGAIN_S
+                await self._edges.ready()
+                self._take()
+                again_s = self._again_s
             except Unavailable as trouble:
                 # Pulses that come meanwhile are lost, so it is said until it is over.
                 self._deaf = str(trouble)
@@ -231,9 +240,9 @@ class PulseMeter:
             with suppress(Unavailable):
                 await self._sync()
 
-    def _add(self, edges: Sequence[Edge]) -> None:
+    def _take(self) -> None:
         before = self._gate.noisy_at
-        self._pending += self._gate.pulses(edges)
+        self._pending += self._gate.pulses(self._edges.take())
         if self._gate.noisy_at != before:
             loop = asyncio.get_running_loop()
             self._noisy_until = loop.time() + QUIET_S
