@@ -7,7 +7,7 @@ two readings of the same page, which is worth nothing if one copied the other.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from meterseal_sim.refusal import Refused
@@ -49,7 +49,8 @@ class Register:
     The register shows quantity x `times` / `divide` (quantities are W, V, A, Hz, Wh,
     varh). One with `raw` shows those bits whatever happens: an identity, a scale, or
     a vendor's "not available". A `text` fills `words` registers with `said`, or with
-    its quantity in digits.
+    its quantity in digits. `nothing` are the bits its model shows for a value that is
+    not to be had, None where the document does not say; `turned` is low word first.
     """
 
     function: int
@@ -61,6 +62,8 @@ class Register:
     raw: int | None = None
     said: str = ""
     words: int = 0
+    nothing: int | None = None
+    turned: bool = False
 
     @property
     def width(self) -> int:
@@ -122,7 +125,14 @@ def _profile(document: Mapping[str, Any]) -> Profile:
         exact_below_wh=document["exact_below_wh"],
         turnaround_ms=document.get("turnaround_ms", TURNAROUND_MS),
         pages=tuple(Page(**page) for page in document["page"]),
-        registers=tuple(_register(row) for row in document["register"]),
+        registers=tuple(
+            replace(
+                _register(row),
+                nothing=document.get("nothing", {}).get(row["kind"]),
+                turned=document["low_word_first"],
+            )
+            for row in document["register"]
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from meterseal_agent.meters.modbus.sunspec import SunSpecMeter
 from meterseal_agent.meters.profile import Profile, load, names
 from meterseal_agent.meters.registers import Absence, Point, Unit
 from meterseal_proto.units import EXPORT, IMPORT
+from meterseal_sim import faults
 from meterseal_sim.catalogue import profile as sim_profile
 from meterseal_sim.electrical import Quantities, quantities
 from meterseal_sim.profile import Register
@@ -52,11 +53,11 @@ THOUSANDTHS = {Unit.MILLIVOLT, Unit.MILLIAMPERE, Unit.MILLIHERTZ, Unit.PER_MILLE
 class Rig:
     """Two homes with one model of meter, on the wire at a second the test chooses."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *told: str) -> None:
         self.t = START
-        self.homes = build(
-            Plan(homes=2, seed=5, start=START, days=1, model=model)
-        ).homes
+        broken = tuple(faults.parse(text, START) for text in told)
+        plan = Plan(homes=2, seed=5, start=START, days=1, model=model, faults=broken)
+        self.homes = build(plan).homes
         self.served = lines_of(self.homes, lambda: self.t, gateway=False)
         self.lines: list[AgentLine] = []
 
@@ -68,8 +69,8 @@ class Rig:
 
 
 @asynccontextmanager
-async def serving(model: str) -> AsyncIterator[Rig]:
-    rig = Rig(model)
+async def serving(model: str, *told: str) -> AsyncIterator[Rig]:
+    rig = Rig(model, *told)
     await open_all(rig.served, HOST, 0)
     rig.lines = [AgentLine(TcpTransport(HOST, line.port)) for line in rig.served]
     try:
@@ -159,6 +160,20 @@ def test_the_step_stated_for_a_model_is_that_of_its_registers(model: str) -> Non
         point = profile.point(register)
         factor = point.scale if not point.kind.value.startswith("f") else Fraction(1)
         assert factor == STEP_WH.get(model, 1)
+
+
+@pytest.mark.parametrize("model", names())
+async def test_an_energy_that_is_not_available_is_absent_and_never_a_number(
+    model: str,
+) -> None:
+    async with serving(model, "1:nan:0:") as rig:
+        (_, broken), (_, sound) = rig.meters(load(model))
+        rig.t = TIMES[1]
+        sample = await broken.read(rig.t)
+        none = {Absence.NOT_AVAILABLE, Absence.NOT_A_NUMBER}
+        assert {sample.unavailable[IMPORT], sample.unavailable[EXPORT]} <= none
+        assert not {IMPORT, EXPORT} & sample.values.keys()
+        assert (await sound.read(rig.t)).values.keys() >= {IMPORT, EXPORT}
 
 
 async def test_walking_the_chain_and_reading_by_profile_give_one_sample() -> None:

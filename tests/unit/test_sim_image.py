@@ -251,10 +251,32 @@ def test_a_profile_is_found_by_the_end_of_its_name() -> None:
         profile("sdm999")
 
 
+@pytest.mark.parametrize(
+    ("model", "quantity", "shown"),
+    [
+        ("eastron-sdm630", "import", (0x7FC0, 0)),
+        ("shelly-pro-3em", "import", (0, 0x7FC0)),
+        ("siemens-pac2200", "import", (0x7FF8, 0, 0, 0)),
+        ("schneider-iem3155", "import", (0x8000, 0, 0, 0)),
+        ("schneider-pm5xxx", "power", (0xFFC0, 0)),
+        ("abb-b23", "import", (0xFFFF,) * 4),
+        ("abb-b23", "power", (0x7FFF, 0xFFFF)),
+        ("carlo-gavazzi-em340", "power", (0xFFFF, 0x7FFF)),
+        ("sunspec", "power", (0x8000,)),
+        ("sunspec", "serial", (9,) * 16),
+    ],
+)
+def test_what_is_not_available_is_shown_as_the_model_shows_it(
+    model: str, quantity: str, shown: tuple[int, ...]
+) -> None:
+    registers = profile(model).registers
+    register = next(one for one in registers if one.quantity == quantity)
+    assert not_available(register, (9,) * register.width) == shown
+
+
 def test_a_meter_without_values_or_with_turned_words_is_still_what_it_is() -> None:
     scale = Register(3, 0, "s16", "", 1, raw=-2)
     told = Register(3, 0, TEXT, "serial", 1, words=2)
     assert not_available(scale, (0xFFFE,)) == (0xFFFE,)
-    assert not_available(Register(3, 0, "s16", "power", 1), (5,)) == (0x8000,)
     assert swapped(told, (1, 2)) == (1, 2)
     assert swapped(Register(3, 0, "u32", "serial", 1), (1, 2)) == (2, 1)

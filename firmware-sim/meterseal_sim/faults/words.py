@@ -7,11 +7,8 @@ from meterseal_sim.electrical import IDENTITY
 from meterseal_sim.image import Spoil, Words, as_told
 from meterseal_sim.profile import TEXT, Register
 
-NAN_WORDS = {"f32": (0x7FC0, 0), "f64": (0x7FF8, 0, 0, 0)}
+NAN = {"f32": 0x7FC0_0000, "f64": 0x7FF8_0000_0000_0000}
 """IEEE 754 quiet NaN."""
-NOT_SIGNED, NOT_UNSIGNED = 0x8000, 0xFFFF
-"""What vendors and SunSpec show for "not available": the least signed value, and
-all ones."""
 
 __all__ = ["Spoil", "as_told", "not_available", "swapped"]
 
@@ -20,11 +17,17 @@ def not_available(register: Register, words: Words) -> Words:
     """Return the words of a value that is not to be had; identities and scales stay."""
     if not register.quantity or register.quantity in IDENTITY:
         return words
-    if register.kind in NAN_WORDS:
-        return NAN_WORDS[register.kind]
-    if register.kind.startswith("s"):
-        return (NOT_SIGNED, *(0 for _ in words[1:]))
-    return tuple(NOT_UNSIGNED for _ in words)
+    size = 16 * len(words)
+    bits = register.nothing
+    if bits is None:
+        bits = NAN.get(register.kind, _usual(register.kind, size))
+    shown = tuple(bits >> shift & 0xFFFF for shift in range(size - 16, -1, -16))
+    return shown[::-1] if register.turned else shown
+
+
+def _usual(kind: str, size: int) -> int:
+    """Return what SunSpec and many vendors show: the least signed value, all ones."""
+    return 1 << size - 1 if kind.startswith("s") else (1 << size) - 1
 
 
 def swapped(register: Register, words: Words) -> Words:
