@@ -163,6 +163,18 @@ def _quality(options: Options) -> int:
     return line_quality(options, print)
 
 
+def _dry_run(options: Options) -> int:
+    from meterseal_agent.technician.dryrun import dry_run
+
+    return dry_run(options, print)
+
+
+def _status(options: Options) -> int:
+    from meterseal_agent.technician.status import status
+
+    return status(_config(options).data_dir, print)
+
+
 def _config(options: Options) -> Config:
     """Load the configuration, and from then on tell what happens on stderr."""
     config = load(Path(options.config), os.environ)
@@ -254,6 +266,14 @@ COMMANDS: Final = (
         "read 200 times: latencies, failures, advice",
         given.measuring,
         _quality,
+    ),
+    Command("status", "one screen on how the agent does", given.configured, _status),
+    Command(
+        "dry-run",
+        "try the whole chain: meters, seal, aggregator, broker, receipts; nothing false"
+        " enters it: the rehearsed seal is for a network that does not exist",
+        given.rehearsing,
+        _dry_run,
     ),
 )
 

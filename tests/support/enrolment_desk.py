@@ -24,6 +24,8 @@ class Desk:
         self.down = False
         self.bodies: list[bytes] = []
         self.url = ""
+        self.says: dict[str, object] = {}
+        """What it says of the network that is not so."""
 
     def points_to(self, port: int, receipt_key: bytes) -> None:
         """Say where the broker is, and whose receipts count."""
@@ -40,6 +42,9 @@ class Desk:
     ) -> None:
         """Answer one request, HTTP/1.1 as far as urllib needs it."""
         head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"GET /v1/network "):
+            await self._reply(writer, "200 OK", self._network())
+            return
         assert head.startswith(b"POST /v1/enrolments ")
         (length,) = (
             int(line.split(b":")[1])
@@ -48,6 +53,11 @@ class Desk:
         )
         self.bodies.append(await reader.readexactly(length))
         status, body = await self._enrol(self.bodies[-1])
+        await self._reply(writer, status, body)
+
+    async def _reply(
+        self, writer: asyncio.StreamWriter, status: str, body: bytes
+    ) -> None:
         if not self.down:
             writer.write(
                 f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n"
@@ -56,6 +66,19 @@ class Desk:
             writer.write(body)
             await writer.drain()
         writer.close()
+
+    def _network(self) -> bytes:
+        terms = self.terms
+        said = {
+            "network": terms.genesis.network.hex(),
+            "name": terms.network_name,
+            "genesis": terms.genesis.document().hex(),
+            "chain_id": terms.genesis.chain_id,
+            "registry": terms.genesis.registry,
+            "log_key": terms.genesis.log_key,
+            "receipt_key": terms.receipt_key.hex(),
+        }
+        return json.dumps(said | self.says).encode()
 
     async def _enrol(self, body: bytes) -> tuple[str, bytes]:
         request = EnrolmentRequest.from_json(body)

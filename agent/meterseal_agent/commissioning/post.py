@@ -36,6 +36,16 @@ def poster(url: str, ca: Path | None) -> Callable[[str, bytes], bytes]:
 
     It raises EnrolmentRefused for an answer of 3xx or 4xx, Unavailable for 5xx or none.
     """
+    return _caller(url, ca)
+
+
+def getter(url: str, ca: Path | None) -> Callable[[str], bytes]:
+    """Return a function that GETs a path below `url`; it raises as a poster does."""
+    call = _caller(url, ca)
+    return lambda path: call(path, None)
+
+
+def _caller(url: str, ca: Path | None) -> Callable[[str, bytes | None], bytes]:
     context = ssl.create_default_context(cafile=str(ca) if ca else None)
     plain = url.startswith("http:")
     opener = urllib.request.build_opener(
@@ -44,9 +54,12 @@ def poster(url: str, ca: Path | None) -> Callable[[str, bytes], bytes]:
         _NoRedirect,
     )
 
-    def post(path: str, body: bytes) -> bytes:
+    def call(path: str, body: bytes | None) -> bytes:
         request = urllib.request.Request(  # noqa: S310 - config.py checks the scheme
-            url + path, body, {"Content-Type": "application/json"}, method="POST"
+            url + path,
+            body,
+            {"Content-Type": "application/json"} if body else {},
+            method="GET" if body is None else "POST",
         )
         try:
             with opener.open(request, timeout=TIMEOUT_S) as answer:
@@ -66,7 +79,7 @@ def poster(url: str, ca: Path | None) -> Callable[[str, bytes], bytes]:
             )
         return raw
 
-    return post
+    return call
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -140,3 +140,15 @@ def addressing(sub: ArgumentParser) -> None:
     sub.add_argument("--to-baud", type=int, metavar="BAUD", help="its new baud rate")
     sub.add_argument("--undo", action="store_true", help="take the last change back")
     sub.add_argument("--memory", metavar="FILE", help="where the way back is kept")
+
+
+def rehearsing(sub: ArgumentParser) -> None:
+    """Take what `dry-run` needs."""
+    configured(sub)
+    sub.add_argument(
+        "--wait",
+        type=int,
+        default=0,
+        metavar="SECONDS",
+        help="wait until the running agent gets its next receipt",
+    )
