@@ -18,12 +18,20 @@ from meterseal_agent.meters.stream import Patience, StreamMeter, Want
 from meterseal_agent.meters.telegrams.detect import Format, decoder
 from meterseal_agent.meters.wire import SerialPlace, TcpPlace
 from meterseal_proto.units import EXPORT, IMPORT, RegisterId
+from tests.support.binary_frames import (
+    entry,
+    hdlc_frame,
+    message,
+    number,
+    sml_frame,
+    value_list,
+)
 from tests.support.serial_lines import FarEnd
 from tests.support.text_telegrams import data_message, energy, framed, p1, pushed
 
 HOST = "127.0.0.1"
 WANT = Want((IMPORT, EXPORT), max_per_hour=17_250)
-QUICK = Patience(timeout_s=0.3)
+QUICK = Patience(timeout_s=0.5)
 PERIOD_S = 0.01
 IDENTIFICATION = "/LGz5ZMF100AC.M27"
 """The small z: 20 ms are enough before it is answered. 5: it can do 9600 baud."""
@@ -145,7 +153,7 @@ class HeadStand(Told):
         self._folder = tempfile.TemporaryDirectory()
         self.far = FarEnd(Path(self._folder.name))
         self._answering = asyncio.create_task(self._answer())
-        question = Question(baud=self._start_baud, answer_s=0.3)
+        question = Question(baud=self._start_baud, answer_s=0.5)
         self._meter = ModeCMeter(SerialPlace(self.far.device), WANT, question)
         return self._meter
 
@@ -197,6 +205,35 @@ def _framed(import_wh: int, export_wh: int) -> bytes:
     return framed(*energy(import_wh, export_wh))
 
 
+def _sml(import_wh: int, export_wh: int) -> bytes:
+    entries = [
+        entry("0100010800ff", number(import_wh * 10, 8)),
+        entry("0100020800ff", number(export_wh * 10, 8)),
+        entry("0100100700ff", number(378, 4, signed=True), unit=27, scaler=0),
+    ]
+    return sml_frame(message(value_list(b"\x0a\x01EMH\x00\x00\x00\x00\x01", entries)))
+
+
+def _han(import_wh: int, export_wh: int) -> bytes:
+    """As Aidon sends it: a notification of structures of code, value, scaler and unit."""
+    told = [
+        ("0100010700ff", 378, 27),
+        ("0100020700ff", 0, 27),
+        ("0100010800ff", import_wh, 30),
+        ("0100020800ff", export_wh, 30),
+    ]
+    elements = b"".join(
+        b"\x02\x03\x09\x06"
+        + bytes.fromhex(code)
+        + b"\x06"
+        + value.to_bytes(4)
+        + bytes((0x02, 0x02, 0x0F, 0, 0x16, unit))
+        for code, value, unit in told
+    )
+    head = bytes.fromhex("e6e7000f4000000000") + bytes((1, len(told)))
+    return hdlc_frame(head + elements)
+
+
 def push_stands() -> dict[str, PushStand | PushServerStand | HeadStand]:
     """Return every such stand by name; built inside the loop that will use it."""
     return {
@@ -205,7 +242,9 @@ def push_stands() -> dict[str, PushStand | PushServerStand | HeadStand]:
         "d0": PushStand(Format.D0, _pushed),
         "d0-bcc": PushStand(Format.D0, _framed),
         "d0-mode-c": HeadStand(),
+        "sml": PushStand(Format.SML, _sml),
+        "han": PushStand(Format.HAN, _han),
     }
 
 
-PUSH_NAMES = ("dsmr", "dsmr-tcp", "d0", "d0-bcc", "d0-mode-c")
+PUSH_NAMES = ("dsmr", "dsmr-tcp", "d0", "d0-bcc", "d0-mode-c", "sml", "han")

@@ -159,6 +159,7 @@ class _Ear:
         meters tell energy once an hour. Unavailable where there is none either.
         """
         poor: tuple[Telegram, Sample] | None = None
+        self._trouble = ""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
         while True:
