@@ -128,6 +128,13 @@ def test_a_value_whose_scale_the_meter_does_not_tell_is_absent(
     }
 
 
+def test_a_meter_without_the_mark_of_its_profile_shows_nothing() -> None:
+    marked = scaled(Scale("id", 4, Kind.U16, Form.MARK, Fraction(203)))
+    assert to_sample(0, {0: 7, 4: 203}, (marked,), BIG).values == {IMPORT: 7000}
+    sample = to_sample(0, {0: 7, 4: 103}, (marked,), BIG)
+    assert sample.unavailable == {IMPORT: "this is not the meter its profile is for"}
+
+
 @given(st.integers(-32768, 32767), st.integers(-10, 10))
 def test_a_power_of_ten_is_applied_before_the_one_rounding(
     raw: int, power: int

@@ -176,7 +176,9 @@ def test_every_sunspec_point_is_scaled_by_the_register_its_model_names() -> None
     facts = {fact["address"]: fact for fact in facts_of("sunspec")}
     places = {fact["name"]: fact["address"] for fact in facts.values()}
     for point in load("sunspec").every_point:
-        (scale,) = point.scaled_by
+        mark, scale = point.scaled_by
+        assert mark.address == places["ID"]
+        assert mark.scale == SUNSPEC_MODEL
         fact = facts[point.address]
         assert scale.address == places[fact["scale_factor"]]
         assert (fact["sunspec_type"] == "acc32" and not fact["mandatory"]) == bool(

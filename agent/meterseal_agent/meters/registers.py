@@ -94,18 +94,27 @@ class Absence(StrEnum):
     NEGATIVE = "a cumulative register is negative"
     OUT_OF_RANGE = "the value does not fit 63 bits"
     UNSCALED = "the meter does not tell the scale of this value"
+    ANOTHER = "this is not the meter its profile is for"
 
 
 class Form(Enum):
-    """How a scale register holds its factor: itself, or as a power of ten."""
+    """How a scale register holds its factor: itself, or as a power of ten.
+
+    A mark is no factor: it must show the number of the profile, as a model's id does,
+    or the points it is named for are not what the profile says.
+    """
 
     FACTOR = "factor"
     EXPONENT = "exponent"
+    MARK = "mark"
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A register of the meter that scales points: raw x `scale`, or 10 to the raw."""
+    """A register of the meter that scales points: raw x `scale`, or 10 to the raw.
+
+    A mark's raw number must be `scale`.
+    """
 
     name: str
     address: int
@@ -209,10 +218,18 @@ def decode(
 def factor_of(
     words: Mapping[int, int], scales: Sequence[Scale], coding: Coding
 ) -> Fraction | Absence:
-    """Return the product of scale registers, UNSCALED where the meter tells none."""
+    """Return the product of scale registers, or why there is none.
+
+    UNSCALED where the meter tells no scale, ANOTHER where a mark is missing.
+    """
     product = Fraction(1)
     for scale in scales:
-        factor = _factor(_raw(words, scale, coding), scale, coding)
+        raw = _raw(words, scale, coding)
+        if scale.form is Form.MARK:
+            if _number(raw, scale.kind) != scale.scale:
+                return Absence.ANOTHER
+            continue
+        factor = _factor(raw, scale, coding)
         if factor is None:
             return Absence.UNSCALED
         product *= factor
