@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from meterseal_proto.clock import VARIABLE, ClockRate
-from meterseal_sim import faults, listing, marking
+from meterseal_sim import capture, faults, listing, marking
 from meterseal_sim.catalogue import profile, profiles
 from meterseal_sim.listing import Address, AnyAddress
 from meterseal_sim.orders import parser
@@ -27,8 +27,10 @@ from meterseal_sim.scenario import shelf, work
 from meterseal_sim.scenario.model import Scenario
 from meterseal_sim.scenario.read import Given
 from meterseal_sim.serve.lines import Device
+from meterseal_sim.serve.protocols import SPOKEN
+from meterseal_sim.serve.speakers import CaptureSpeaker
 from meterseal_sim.shapes import DAY_S, Place
-from meterseal_sim.stand import Wiring, stand_of
+from meterseal_sim.stand import Stand, Wiring, spoken_stand, stand_of
 from meterseal_sim.street import Plan, Street, build
 
 WRONG = 2
@@ -154,6 +156,34 @@ def _mark(options: argparse.Namespace) -> None:
         sys.exit(WRONG)
 
 
+def _replay(options: argparse.Namespace) -> None:
+    found = capture.telegrams(options.file, options.protocol, options.entry)
+    usual = SPOKEN[options.protocol].pace
+    options.bits = usual.bits
+    options.baud = options.baud or usual.baud
+    options.parity = options.parity or usual.parity
+    stand = spoken_stand(
+        [{}],
+        time.time,
+        _wiring(options),
+        options.protocol,
+        lambda _bus: CaptureSpeaker(found, once=options.once),
+    )
+    count = f"{len(found)} telegram{'s' * (len(found) != 1)}"
+    asyncio.run(_say(stand, f"{count} of {options.file.name}"))
+
+
+async def _say(stand: Stand, what: str) -> None:
+    """Serve a stand without meters of a street until SIGTERM or Ctrl-C."""
+    stop = _stop_signal()
+    await stand.open()
+    try:
+        print(f"{what} on {stand.posts[0].address(0).place}", flush=True)
+        await stop.wait()
+    finally:
+        await stand.close()
+
+
 async def _put_up(staged: Scenario, map_file: Path | None) -> None:
     """Serve a scenario until SIGTERM or Ctrl-C."""
     hour = work.hour_of(staged, time.time())
@@ -221,8 +251,11 @@ def _wiring(options: argparse.Namespace) -> Wiring:
         port=options.port,
         gateway=options.gateway,
         rtu=options.framing == "rtu",
-        pace=Pace(options.baud, 8, options.parity, options.stop),
+        pace=Pace(
+            options.baud, getattr(options, "bits", 8), options.parity, options.stop
+        ),
         device=device,
+        interval_s=getattr(options, "interval", None),
     )
 
 
@@ -274,6 +307,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "scenario": _scenario,
     "rehearse": _rehearse,
     "mark": _mark,
+    "replay": _replay,
 }
 
 

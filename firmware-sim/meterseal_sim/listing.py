@@ -22,6 +22,8 @@ from meterseal_sim.shapes import Place
 from meterseal_sim.street import Home, Plan, build
 
 VERSION = 1
+MODBUS = "modbus"
+"""What is spoken where nothing else is said."""
 
 # JSON read back is untyped; `plan_of` gives it its types again.
 Document = Mapping[str, Any]
@@ -35,6 +37,7 @@ class Address:
     port: int
     unit: int
     framing: str = "tcp"
+    protocol: str = MODBUS
 
     @property
     def place(self) -> str:
@@ -44,16 +47,18 @@ class Address:
     def row(self) -> dict[str, object]:
         """Return the keys that an agent's configuration has for it."""
         told = {"framing": self.framing} if self.framing != "tcp" else {}
+        told |= _spoken(self.protocol)
         return {"host": self.host, "port": self.port, **told, "unit": self.unit}
 
 
 @dataclass(frozen=True, slots=True)
 class SerialAddress:
-    """Where a meter answers Modbus RTU: a device, its setting and the unit."""
+    """Where a meter is on a serial line: a device, its setting and the unit."""
 
     device: str
     pace: Pace
     unit: int
+    protocol: str = MODBUS
 
     @property
     def place(self) -> str:
@@ -69,6 +74,7 @@ class SerialAddress:
             "bits": pace.bits,
             "parity": pace.parity,
             "stop": pace.stop,
+            **_spoken(self.protocol),
             "unit": self.unit,
         }
 
@@ -151,6 +157,10 @@ def quarters(content: Document) -> dict[str, list[dict[str, int]]]:
         ]
         for home in build(plan_of(content)).homes
     }
+
+
+def _spoken(protocol: str) -> dict[str, str]:
+    return {} if protocol == MODBUS else {"protocol": protocol}
 
 
 def _plan(plan: Plan) -> dict[str, object]:

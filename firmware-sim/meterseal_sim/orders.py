@@ -9,11 +9,15 @@ from pathlib import Path
 
 from meterseal_sim import faults
 from meterseal_sim.pace import PARITIES
+from meterseal_sim.serve.protocols import SPOKEN
 from meterseal_sim.shapes import Place
 
 DEFAULT_PORT = 15020
 """Modbus' own 502 needs root; 15020 is where test benches put it."""
 DEFAULT_BAUD = 9600
+MIN_INTERVAL_S = 0.05
+MAX_INTERVAL_S = 3600.0
+"""No meter speaks more often than twenty times a second, or less than once an hour."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,7 +41,20 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("registers", help="what a street must show, as JSON")
     )
     _staged(commands)
+    _captured(commands.add_parser("replay", help="say what was captured in a file"))
     return root
+
+
+def _captured(order: argparse.ArgumentParser) -> None:
+    order.add_argument("file", type=Path, metavar="FILE", help="bytes, hex or JSON")
+    order.add_argument("--protocol", required=True, choices=tuple(SPOKEN))
+    order.add_argument("--entry", metavar="NAME", help="one text of a JSON file")
+    order.add_argument("--once", action="store_true", help="do not begin again")
+    order.add_argument(
+        "--interval", type=_seconds, metavar="SECONDS", help="the meter's (its kind's)"
+    )
+    _wired(order)
+    order.set_defaults(baud=None, parity=None, gateway=False)
 
 
 # argparse names the type of what add_subparsers returns in private.
@@ -159,6 +176,18 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not MIN_INTERVAL_S <= value <= MAX_INTERVAL_S:
+        raise argparse.ArgumentTypeError(
+            f"{text} is not between {MIN_INTERVAL_S} and {MAX_INTERVAL_S} seconds"
+        )
+    return value
 
 
 def _unit(text: str) -> int:

@@ -4,25 +4,30 @@ Commands, scenarios and the panel put one together and say where its meters answ
 Must never leave half of itself open.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from meterseal_sim.listing import Address, AnyAddress, SerialAddress
 from meterseal_sim.pace import Pace
 from meterseal_sim.refusal import Refused
-from meterseal_sim.serve.bus import Clock
+from meterseal_sim.serve.bus import Bus, Clock
 from meterseal_sim.serve.frames import MAX_UNIT
 from meterseal_sim.serve.lines import (
     MAX_PORT,
     AnyLine,
     Device,
     DeviceLine,
-    RtuSocketLine,
+    Speech,
+    StreamLine,
     by_unit,
     close_all,
 )
 from meterseal_sim.serve.listen import make_room
+from meterseal_sim.serve.ports import Port
+from meterseal_sim.serve.protocols import MODBUS, SPOKEN
+from meterseal_sim.serve.speakers import Speaker
 from meterseal_sim.serve.tcp import Line
+from meterseal_sim.serve.wire import Wire
 from meterseal_sim.street import Home
 
 PACE = Pace()
@@ -34,7 +39,8 @@ class Wiring:
     """How meters are wired: to a device, or to TCP ports from `port` on (0: free ones).
 
     On TCP every meter has a port of its own unless there is a `gateway`. `rtu` puts
-    RTU frames on TCP, at the line's `pace`.
+    RTU frames on TCP, at the line's `pace`. `interval_s` is how often a meter that
+    speaks of its own accord does so, None: as often as its kind.
     """
 
     host: str = "127.0.0.1"
@@ -43,6 +49,7 @@ class Wiring:
     rtu: bool = False
     pace: Pace = PACE
     device: Device | None = None
+    interval_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ class Post:
     line: AnyLine
     host: str = ""
     port: int = 0
+    protocol: str = MODBUS
 
     async def open(self) -> None:
         """Open the line; raises Refused when its place is taken."""
@@ -64,9 +72,10 @@ class Post:
         """Say where a unit answers, once the line is open."""
         line = self.line
         if isinstance(line, DeviceLine):
-            return SerialAddress(line.device.path, line.pace, unit)
-        framing = "rtu" if isinstance(line, RtuSocketLine) else "tcp"
-        return Address(self.host, line.port, unit, framing)
+            return SerialAddress(line.device.path, line.pace, unit, self.protocol)
+        rtu = isinstance(line, StreamLine) and self.protocol == MODBUS
+        framing = "rtu" if rtu else "tcp"
+        return Address(self.host, line.port, unit, framing, self.protocol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +121,51 @@ def stand_of(
     return posted([{unit: home} for home in homes], now, wiring)
 
 
-def posted(lines: Sequence[UnitHomes], now: Clock, wiring: Wiring) -> Stand:
-    """Return a stand of these lines, each its meters by unit id; raises Refused."""
-    first, count = wiring.port, len(lines)
+def spoken_stand(
+    lines: Sequence[UnitHomes],
+    now: Clock,
+    wiring: Wiring,
+    protocol: str,
+    speaker: Callable[[Bus], Speaker],
+) -> Stand:
+    """Return a stand of lines on which telegrams are spoken; raises Refused."""
+    link = SPOKEN[protocol].link(wiring.interval_s)
+
+    async def speech(port: Port, bus: Bus, wire: Wire) -> None:
+        # A client of TCP has the meter for itself: each hears it from the beginning.
+        await link.run(port, speaker(bus), Wire(wire.pace))
+
+    first = _room(wiring, len(lines))
+    return Stand(
+        [
+            Post(
+                _spoken(units, now, wiring, speech),
+                wiring.host,
+                first + place if first else 0,
+                protocol,
+            )
+            for place, units in enumerate(lines)
+        ]
+    )
+
+
+def _spoken(units: UnitHomes, now: Clock, wiring: Wiring, speech: Speech) -> AnyLine:
+    if wiring.device is not None:
+        return DeviceLine(units, now, wiring.pace, wiring.device, speech)
+    return StreamLine(units, now, wiring.pace, speech)
+
+
+def _room(wiring: Wiring, count: int) -> int:
+    """Return the first port, 0 for free ones; raises Refused when they run out."""
+    first = wiring.port
     if wiring.device is None and first and first + count - 1 > MAX_PORT:
         raise Refused(f"{count} ports from {first} on: choose a lower --port")
+    return first
+
+
+def posted(lines: Sequence[UnitHomes], now: Clock, wiring: Wiring) -> Stand:
+    """Return a stand of these lines, each its meters by unit id; raises Refused."""
+    first = _room(wiring, len(lines))
     return Stand(
         [
             Post(_line(units, now, wiring), wiring.host, first + place if first else 0)
@@ -129,5 +178,5 @@ def _line(units: UnitHomes, now: Clock, wiring: Wiring) -> AnyLine:
     if wiring.device is not None:
         return DeviceLine(units, now, wiring.pace, wiring.device)
     if wiring.rtu:
-        return RtuSocketLine(units, now, wiring.pace)
+        return StreamLine(units, now, wiring.pace)
     return Line(units, now, gateway=wiring.gateway)

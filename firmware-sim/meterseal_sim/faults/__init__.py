@@ -7,8 +7,8 @@ of the requests; the dice belong to the seed, so a rehearsal can be repeated. A
 fault must never change the truth: the curve goes on counting behind it.
 """
 
-from meterseal_sim.faults.answers import Answer, answered, spoiler
-from meterseal_sim.faults.frames import damaged, lost
+from meterseal_sim.faults.answers import Answer, answered, spoiler, told
+from meterseal_sim.faults.frames import damaged, damaged_telegram, lost
 from meterseal_sim.faults.model import Fault, Kind, of_home, parse, written
 from meterseal_sim.faults.registers import (
     clock_shift_s,
@@ -26,6 +26,7 @@ __all__ = [
     "answered",
     "clock_shift_s",
     "damaged",
+    "damaged_telegram",
     "dark",
     "faded",
     "lost",
@@ -35,6 +36,7 @@ __all__ = [
     "shown_second",
     "spoiler",
     "strayed",
+    "told",
     "wiring",
     "written",
 ]

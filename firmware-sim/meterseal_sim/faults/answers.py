@@ -65,6 +65,19 @@ def answered(
     )
 
 
+def told(
+    faults: Sequence[Fault], t: int, seed: int, ordinal: int, telegram: bytes
+) -> Answer:
+    """Return what becomes of a meter's telegram number `ordinal`.
+
+    A telegram cannot refuse: a busy meter and one that is asked wrongly are silent.
+    """
+    hit = _struck(faults, t, seed, ordinal)
+    answer = answered(faults, t, seed, ordinal, telegram)
+    mute = Kind.BUSY in hit or Kind.ILLEGAL_ADDRESS in hit
+    return Answer(None, answer.delay_s) if mute else answer
+
+
 def spoiler(faults: Sequence[Fault], t: int, seed: int, ordinal: int) -> Spoil:
     """Return what is done to each register's words in request number `ordinal`."""
     hit = _struck(faults, t, seed, ordinal)

@@ -12,6 +12,8 @@ from meterseal_sim.faults.model import Kind
 
 USUAL_NOISE = 6
 """A spike on an RS-485 line makes a few characters, not dozens."""
+DATA_BITS = 7
+"""The eighth bit is no data on a line with 7 data bits."""
 
 
 def damaged(frame: bytes, damage: Sequence[Damage]) -> bytes:
@@ -19,6 +21,14 @@ def damaged(frame: bytes, damage: Sequence[Damage]) -> bytes:
     for one in damage:
         frame = _WAYS[one.kind](frame, one)
     return frame
+
+
+def damaged_telegram(telegram: bytes, damage: Sequence[Damage]) -> bytes:
+    """Return the bytes that arrive of a telegram; a wrong CRC is a wrong bit in it."""
+    for one in damage:
+        way = _flipped if one.kind is Kind.WRONG_CRC else _WAYS[one.kind]
+        telegram = way(telegram, one)
+    return telegram
 
 
 def lost(answer: Answer) -> bool:
@@ -30,6 +40,13 @@ def _wrong_crc(frame: bytes, damage: Damage) -> bytes:
     bit = damage.dice % 16
     spoiled = bytearray(frame)
     spoiled[-1 - bit // 8] ^= 1 << bit % 8
+    return bytes(spoiled)
+
+
+def _flipped(telegram: bytes, damage: Damage) -> bytes:
+    place, bit = damage.dice % len(telegram), damage.dice // len(telegram) % DATA_BITS
+    spoiled = bytearray(telegram)
+    spoiled[place] ^= 1 << bit
     return bytes(spoiled)
 
 

@@ -25,13 +25,17 @@ class LinePlan:
 
 @dataclass(frozen=True, slots=True)
 class MeterPlan:
-    """A meter: its name, its line and unit, its model and its home (from 1)."""
+    """A meter: its name, its line and unit, its model and its home (from 1).
+
+    `medium` is what it counts where that is not electricity.
+    """
 
     name: str
     line: str
     unit: int
     model: str
     home: int
+    medium: str = ""
 
 
 @dataclass(frozen=True, slots=True)

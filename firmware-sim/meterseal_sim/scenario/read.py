@@ -26,14 +26,25 @@ from meterseal_sim.scenario.model import PEAK, LinePlan, MeterPlan, Scenario, Ta
 from meterseal_sim.scenario.table import Table
 from meterseal_sim.serve.frames import MAX_UNIT
 from meterseal_sim.serve.lines import MAX_PORT, Device
+from meterseal_sim.serve.protocols import M_BUS, MODBUS, SPOKEN
+from meterseal_sim.serve.speakers import MEDIA
 from meterseal_sim.shapes import Place
 from meterseal_sim.stand import Wiring
 from meterseal_sim.street import MAX_DAYS, MAX_HOMES, Plan
 
 ANY = "any"
 TRANSPORTS = {"tcp": 0, "rtu-over-tcp": 0, "pty": 0, "serial": 0}
-PROTOCOLS = {"modbus": Pace()}
-"""What can be spoken on a line, and the usual setting of its wire."""
+PROTOCOLS = {
+    MODBUS: Pace(),
+    **{
+        name: spoken.pace
+        for name, spoken in SPOKEN.items()
+        if spoken.write is not None or name == M_BUS
+    },
+}
+"""What meters of a street can speak, and the usual setting of its wire."""
+TELEGRAM_MODEL = "sdm630"
+"""Three phases and every register: what telegrams are made from."""
 FACTS = ("meter", "kind", "phase", "phases", "amount")
 """What a rehearsal may ask for."""
 MAX_SPEED = 100_000
@@ -91,9 +102,13 @@ def _line(row: Table, given: Given) -> LinePlan:
         host = row.text("host", host)
         port = row.whole("port", 0, low=0, high=MAX_PORT)
         gateway = row.flag("gateway")
+    interval_s = None
+    if protocol in SPOKEN and row.has("interval_s"):
+        interval_s = row.number("interval_s", 1.0, low=0.1, high=3600)
     row.done()
     rtu = transport == "rtu-over-tcp"
-    return LinePlan(name, Wiring(host, port, gateway, rtu, pace, device), protocol)
+    wiring = Wiring(host, port, gateway, rtu, pace, device, interval_s)
+    return LinePlan(name, wiring, protocol)
 
 
 def _pace(row: Table, usual: Pace) -> Pace:
@@ -121,7 +136,10 @@ def _meters(root: Table, lines: Sequence[LinePlan]) -> list[MeterPlan]:
     taken: dict[str, set[int]] = {name: set() for name in names}
     for row in root.tables("meters"):
         line = row.one_of("line", names, next(iter(names), ""))
-        model = profile(row.text("model")).name
+        protocol = names[line].protocol
+        usual = None if protocol == MODBUS else TELEGRAM_MODEL
+        model = profile(row.text("model", usual)).name
+        medium = row.one_of("medium", MEDIA, "water") if protocol == M_BUS else ""
         count = row.whole("count", 1, low=1, high=MAX_HOMES)
         after = max(taken[line], default=0) + 1
         first = row.whole("unit", min(after, MAX_UNIT), low=1, high=MAX_UNIT)
@@ -132,23 +150,29 @@ def _meters(root: Table, lines: Sequence[LinePlan]) -> list[MeterPlan]:
                 raise Refused(f"{row.place}: no room for unit {unit} on line {line}")
             taken[line].add(unit)
             name = named if named and count == 1 else f"{named or line}/{unit}"
-            found.append(MeterPlan(name, line, unit, model, len(found) + 1))
-    _check_meters(root, found, taken)
-    return found
-
-
-def _check_meters(
-    root: Table, found: Sequence[MeterPlan], taken: dict[str, set[int]]
-) -> None:
+            place = len(found) + 1
+            found.append(MeterPlan(name, line, unit, model, place, medium))
     if not found:
         raise Refused(
             f"{root.place}: there is no meter: write [[lines]] and [[meters]]"
         )
     if len({meter.name for meter in found}) < len(found):
         raise Refused(f"{root.place}: two meters have one name")
-    for line, units in taken.items():
-        if not units:
-            raise Refused(f"{root.place}: no meter is on line {line}")
+    _check_lines(root, lines, taken)
+    return found
+
+
+def _check_lines(
+    root: Table, lines: Sequence[LinePlan], taken: dict[str, set[int]]
+) -> None:
+    for line in lines:
+        if not taken[line.name]:
+            raise Refused(f"{root.place}: no meter is on line {line.name}")
+        alone = line.protocol not in (MODBUS, M_BUS)
+        if alone and len(taken[line.name]) > 1:
+            raise Refused(
+                f"{root.place}: line {line.name}: {line.protocol} is spoken by one meter"
+            )
 
 
 def _fault(row: Table, start: int, meters: Sequence[MeterPlan], seed: int) -> Fault:

@@ -11,7 +11,15 @@ from meterseal_sim.curve import QUARTER_S
 from meterseal_sim.listing import AnyAddress
 from meterseal_sim.scenario.model import PEAK, LinePlan, Scenario
 from meterseal_sim.serve.bus import Clock
-from meterseal_sim.stand import Post, Stand, posted
+from meterseal_sim.serve.protocols import (
+    M_BUS,
+    MODBUS,
+    SPOKEN,
+    electricity,
+    medium,
+)
+from meterseal_sim.serve.speakers import HomeSpeaker
+from meterseal_sim.stand import Post, Stand, posted, spoken_stand
 from meterseal_sim.street import Home, build
 
 
@@ -67,8 +75,25 @@ def stand_for(scenario: Scenario, now: Clock) -> Stand:
             for meter in scenario.meters
             if meter.line == line.name
         }
-        posts += posted(_apart(units, line), now, line.wiring).posts
+        posts += _stand_of(scenario, line, units, now).posts
     return Stand(posts)
+
+
+def _stand_of(
+    scenario: Scenario, line: LinePlan, units: dict[int, Home], now: Clock
+) -> Stand:
+    if line.protocol == MODBUS:
+        return posted(_apart(units, line), now, line.wiring)
+    if line.protocol == M_BUS:
+        media = {m.unit: m.medium for m in scenario.meters if m.line == line.name}
+        encode = medium(media)
+    else:
+        write = SPOKEN[line.protocol].write
+        assert write is not None
+        encode = electricity(write)
+    return spoken_stand(
+        [units], now, line.wiring, line.protocol, lambda bus: HomeSpeaker(bus, encode)
+    )
 
 
 def told(scenario: Scenario, places: Sequence[tuple[Home, AnyAddress]]) -> str:

@@ -39,6 +39,13 @@ class Tally:
             self.answered += 1
         self.spoiled += answer.spoiled
 
+    def note_told(self, telegram: Answer) -> None:
+        """Count one telegram, which cannot refuse."""
+        self.asked += 1
+        self.answered += telegram.pdu is not None
+        self.silent += telegram.pdu is None
+        self.spoiled += telegram.spoiled
+
 
 @dataclass(slots=True)
 class Bus:

@@ -40,13 +40,29 @@ class SocketLine(Protocol):
         ...
 
 
-class RtuSocketLine:
-    """Modbus RTU frames on TCP: a transparent gateway with a serial line behind it."""
+class Speech(Protocol):
+    """What is spoken on a serial line: RTU answers, or telegrams."""
 
-    def __init__(self, homes: Mapping[int, Home], now: Clock, pace: Pace) -> None:
+    async def __call__(self, port: Port, bus: Bus, wire: Wire) -> None:
+        """Hold one conversation until the port is gone."""
+        ...
+
+
+async def rtu(port: Port, bus: Bus, wire: Wire) -> None:
+    """Speak Modbus RTU."""
+    await Talk(port, bus, wire).run()
+
+
+class StreamLine:
+    """A serial line behind a transparent TCP gateway; RTU is spoken unless said."""
+
+    def __init__(
+        self, homes: Mapping[int, Home], now: Clock, pace: Pace, speech: Speech = rtu
+    ) -> None:
         self.bus = Bus(homes, now)
         self.pace = pace
         self.port = 0
+        self._speech = speech
         self._wire = Wire(pace)
         self._server: asyncio.Server | None = None
         self._talks: set[asyncio.Task[None]] = set()
@@ -70,7 +86,7 @@ class RtuSocketLine:
         if len(self._talks) >= MAX_CLIENTS:
             port.close()
             return
-        talk = asyncio.create_task(_talked(port, self.bus, self._wire))
+        talk = asyncio.create_task(_held(self._speech, port, self.bus, self._wire))
         self._talks.add(talk)
         talk.add_done_callback(self._talks.discard)
 
@@ -88,14 +104,20 @@ class Device:
 
 
 class DeviceLine:
-    """Modbus RTU on a terminal or on a real serial port."""
+    """A terminal or a real serial port; RTU is spoken unless said."""
 
     def __init__(
-        self, homes: Mapping[int, Home], now: Clock, pace: Pace, device: Device
+        self,
+        homes: Mapping[int, Home],
+        now: Clock,
+        pace: Pace,
+        device: Device,
+        speech: Speech = rtu,
     ) -> None:
         self.bus = Bus(homes, now)
         self.pace = pace
         self.device = device
+        self._speech = speech
         self._talk: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -110,7 +132,7 @@ class DeviceLine:
     async def _serve(self, port: Port) -> None:
         """Answer; a serial port that is unplugged is opened again when it is back."""
         while True:
-            await _talked(port, self.bus, Wire(self.pace))
+            await _held(self._speech, port, self.bus, Wire(self.pace))
             port = await self._again()
 
     async def _again(self) -> Port:
@@ -122,7 +144,7 @@ class DeviceLine:
                 continue
 
 
-AnyLine = Line | RtuSocketLine | DeviceLine
+AnyLine = Line | StreamLine | DeviceLine
 
 
 def lines_of(homes: Sequence[Home], now: Clock, *, gateway: bool) -> list[Line]:
@@ -164,10 +186,10 @@ async def close_all(lines: Sequence[SocketLine | DeviceLine]) -> None:
     await asyncio.gather(*(line.close() for line in lines))
 
 
-async def _talked(port: Port, bus: Bus, wire: Wire) -> None:
+async def _held(speech: Speech, port: Port, bus: Bus, wire: Wire) -> None:
     """Hold one conversation and hang up after it."""
     try:
-        await Talk(port, bus, wire).run()
+        await speech(port, bus, wire)
     finally:
         port.close()
 
