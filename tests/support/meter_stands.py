@@ -187,6 +187,8 @@ class SimStand:
 
 
 MODELS = ("eastron-sdm120", "eastron-sdm630", "schneider-iem3155")
+SIM_MODELS = (*MODELS, "shelly-pro-3em", "siemens-pac2200", "sunspec")
+"""Low word first, float64 and scaled integers stand here too, all exact to the Wh."""
 
 
 def stands() -> Mapping[str, Stand]:
@@ -194,7 +196,7 @@ def stands() -> Mapping[str, Stand]:
     return {
         "fake": FakeStand(),
         **{f"pymodbus-{model}": PymodbusStand(model) for model in MODELS},
-        **{f"sim-{model}": SimStand(model) for model in MODELS},
+        **{f"sim-{model}": SimStand(model) for model in SIM_MODELS},
         **push_stands(),
         **bus_stands(),
         **rtu_stands(),
@@ -203,7 +205,8 @@ def stands() -> Mapping[str, Stand]:
 
 NAMES = (
     "fake",
-    *(f"{kind}-{model}" for kind in ("pymodbus", "sim") for model in MODELS),
+    *(f"pymodbus-{model}" for model in MODELS),
+    *(f"sim-{model}" for model in SIM_MODELS),
     *PUSH_NAMES,
     *BUS_NAMES,
     *RTU_NAMES,
