@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from meterseal_proto.multiscalar import Buckets
 
 STRUCT_BYTES: Final = 64
+UNCOMPRESSED: Final = 4
 FEW: Final = 128
 """Terms below which multiplying one by one is faster than sorting them into buckets."""
 _COPY: Final = (
@@ -91,15 +92,19 @@ class NativeGroup:
 
     def times_secret(self, point: Point, scalar: Secret) -> Point | None:
         """See Group: secp256k1_ecdh, constant-time, with a hash that copies the point."""
-        out = self._ffi.new("unsigned char[64]")
+        # SEC 1's uncompressed form, for its own parser: it spares a square root.
+        out = self._ffi.new("unsigned char[65]")
+        out[0] = UNCOMPRESSED
         done = self._lib.secp256k1_ecdh(
-            self._ctx, out, self._given(point), scalar.to_bytes(), self._copy,
+            self._ctx, out + 1, self._given(point), scalar.to_bytes(), self._copy,
             self._ffi.NULL,
         )  # fmt: skip
         if not done:
             return None
-        x, last = bytes(self._ffi.buffer(out, 32)), out[63]
-        return self.decode(bytes((2 + last % 2,)) + x)
+        held = self._ffi.new("secp256k1_pubkey *")
+        parsed = self._lib.secp256k1_ec_pubkey_parse(self._ctx, held, out, len(out))
+        assert parsed, "the library refused a point of its own"
+        return self._taken(held)
 
     def combine(self, points: Sequence[Point], scalars: Sequence[int]) -> Point | None:
         """See Group."""

@@ -103,7 +103,7 @@ class Buckets:
 
         Key 0 is left out: it multiplies by nothing.
         """
-        order = np.argsort(keys, kind="stable")
+        order = np.argsort(keys.astype(np.uint16), kind="stable")  # by radix: 16 bits
         counts = np.bincount(keys, minlength=most + 1)
         starts = np.cumsum(counts) - counts
         ordered = np.ascontiguousarray(chosen[order])

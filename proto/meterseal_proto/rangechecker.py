@@ -9,34 +9,24 @@ a proof on trust, and nothing here is secret.
 """
 
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from meterseal_proto.bignum import Number, invert, mpz
 from meterseal_proto.commitment import bases
 from meterseal_proto.curve import ORDER
 from meterseal_proto.generators import points
 from meterseal_proto.group import Point, group
 from meterseal_proto.rangeproof import BadProof, Proof, Statement, parse
-
-try:
-    from gmpy2 import invert, mpz  # type: ignore[import-untyped]
-except ImportError:  # slower by half, and no different
-
-    def mpz(number: int) -> int:
-        """Return the number itself."""
-        return number
-
-    def invert(number: int, modulus: int) -> int:
-        """Return the inverse modulo a prime."""
-        return pow(number, -1, modulus)
-
+from meterseal_proto.tensor import Tensors
 
 WEIGHT_BITS: Final = 128
 N: Final = mpz(ORDER)
 
-Number = Any
-"""An int, or gmpy2's, which has no types."""
+Weigh = Callable[[int], int]
+"""Draws a number of so many bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +37,26 @@ class Claim:
     proof: bytes
 
 
-def holds(
-    claims: Sequence[Claim],
-    weigh: Callable[[int], int] = secrets.randbits,
-) -> bool:
+def holds(claims: Sequence[Claim], weigh: Weigh = secrets.randbits) -> bool:
     """Tell whether every claim is proved; one that is malformed is not.
 
     `weigh` draws the weights and is given only by tests.
     """
     try:
-        batch = _Batch(max((c.statement.size for c in claims), default=1))
-        for claim in claims:
-            batch.take(claim, mpz(weigh(WEIGHT_BITS) | 1))
-        return batch.vanishes()
+        return remainder(claims, weigh) is None
     except ValueError:
         return False
+
+
+def remainder(claims: Sequence[Claim], weigh: Weigh) -> Point | None:
+    """Return the weighted sum of what each equation leaves: infinity when all are proved.
+
+    Raises ValueError for a claim whose bytes are no proof.
+    """
+    batch = _Batch()
+    for claim in claims:
+        batch.take(claim, mpz(weigh(WEIGHT_BITS) | 1))
+    return batch.total()
 
 
 def failing(claims: Sequence[Claim]) -> list[int]:
@@ -76,22 +71,28 @@ def failing(claims: Sequence[Claim]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Challenges:
-    """A proof's challenges and the inverses of y and of the foldings' ones."""
+    """A proof's challenges, the inverses of y and of the foldings' ones, and weights.
+
+    `once` and `squared` are the proof's weight times the last challenge and its square.
+    """
 
     y: Number
     z: Number
     folds: list[Number]
-    last: Number
     y_inverse: Number
     unfolds: list[Number]
+    weight: Number
+    once: Number
+    squared: Number
 
 
 class _Batch:
     """The weighted sum of equations: scalars of the shared generators, and each's own points."""
 
-    def __init__(self, size: int) -> None:
-        self._g: list[Number] = [mpz(0)] * size
-        self._h: list[Number] = [mpz(0)] * size
+    def __init__(self) -> None:
+        self._g = Tensors()
+        self._h = Tensors()
+        self._flat: defaultdict[int, Number] = defaultdict(lambda: mpz(0))
         self._value = mpz(0)
         self._blinding = mpz(0)
         self._points: list[Point] = []
@@ -101,46 +102,45 @@ class _Batch:
         """Add a claim's equation; ValueError when its bytes are none."""
         statement = claim.statement
         proof = parse(claim.proof, statement)
-        at = _challenges(statement, proof)
-        self._take_points(statement, proof, at, weight)
-        self._take_bases(statement, proof, at, weight)
-        self._take_generators(statement, proof, at, weight)
+        at = _challenges(statement, proof, weight)
+        self._take_points(statement, proof, at)
+        self._take_bases(statement, proof, at)
+        self._take_generators(statement, proof, at)
 
-    def vanishes(self) -> bool:
-        """Tell whether the sum of all equations is infinity."""
-        size = len(self._g)
+    def total(self) -> Point | None:
+        """Return the sum of all equations."""
+        for size, flat in self._flat.items():
+            ones = [mpz(1)] * (size.bit_length() - 1)
+            self._g.add(-flat % N, ones)
+            self._h.add(flat % N, ones)
+        size = max(self._flat, default=1)
+        scalars = self._g.totals(size) + self._h.totals(size)
+        scalars += [self._value % N, self._blinding % N, *self._scalars]
         fixed = [*points(b"G", size), *points(b"H", size)]
-        scalars = [*self._g, *self._h, self._value, self._blinding, *self._scalars]
-        held = [*fixed, bases().value, _blinding_base(), *self._points]
-        return group().combine(held, [int(s % N) for s in scalars]) is None
+        fixed += [bases().value, bases().blinding]
+        return group().combine([*fixed, *self._points], list(map(int, scalars)))
 
-    def _take_points(
-        self, statement: Statement, proof: Proof, at: _Challenges, weight: Number
-    ) -> None:
+    def _take_points(self, statement: Statement, proof: Proof, at: _Challenges) -> None:
         """A, A', B, every L and R, and every commitment: the points only this proof has."""
-        squared = weight * at.last % N * at.last % N
         decode = group().decode
         self._points += map(decode, (proof.first, *proof.last))
-        self._scalars += (squared, weight * at.last, weight)
+        self._scalars += (at.squared, at.once, at.weight)
         for (left, right), e, undo in zip(
             proof.rounds, at.folds, at.unfolds, strict=True
         ):
             self._points += (decode(left), decode(right))
-            self._scalars += (squared * (e * e % N), squared * (undo * undo % N))
+            self._scalars += (at.squared * e * e % N, at.squared * undo * undo % N)
         z2 = at.z * at.z % N
-        scalar = squared * pow(at.y, statement.size + 1, N) % N
+        scalar = at.squared * pow(at.y, statement.size + 1, N) % N
         for commitment in statement.commitments:
             scalar = scalar * z2 % N
             self._points.append(decode(commitment))
             self._scalars.append(scalar)
 
-    def _take_bases(
-        self, statement: Statement, proof: Proof, at: _Challenges, weight: Number
-    ) -> None:
+    def _take_bases(self, statement: Statement, proof: Proof, at: _Challenges) -> None:
         """V and B."""
         r, s, d = proof.scalars
         size, y, z = statement.size, at.y, at.z
-        squared = weight * at.last % N * at.last % N
         z2 = z * z % N
         y_sum, power = y, y
         for _ in range(size.bit_length() - 1):
@@ -153,36 +153,30 @@ class _Batch:
             weights += each
         widest = (1 << statement.bits) - 1
         zeta = (z - z2) * y_sum - z * power % N * y % N * (weights % N) * widest
-        self._value += squared * (zeta % N) - weight * r % N * y % N * s
-        self._blinding -= weight * d
+        self._value += at.squared * (zeta % N) - at.weight * r % N * y % N * s
+        self._blinding -= at.weight * d
 
     def _take_generators(
-        self, statement: Statement, proof: Proof, at: _Challenges, weight: Number
+        self, statement: Statement, proof: Proof, at: _Challenges
     ) -> None:
         """Every G_i and H_i: products of challenges, a factor for each bit of i."""
         size = statement.size
         r, s, _ = proof.scalars
-        once = weight * at.last % N
-        squared = once * at.last % N
-        low_g, low_h = -r * once % N, -s * once % N
+        low_g, low_h = -r * at.once % N, -s * at.once % N
         for e, undo in zip(at.folds, at.unfolds, strict=True):
             low_g, low_h = low_g * undo % N, low_h * e % N
         # Round k splits at the k-th highest bit; a bit set swaps e for its inverse.
         backs = _squarings(at.y_inverse, size.bit_length() - 1)
         rows = list(zip(reversed(at.folds), reversed(at.unfolds), backs, strict=True))
-        g = _spread(low_g, [e * e % N * back % N for e, _, back in rows])
-        h = _spread(low_h, [undo * undo % N for _, undo, _ in rows])
-        weights = _spread(
-            squared * at.z % N * at.z % N * pow(at.y, size, N) % N,
-            _weight_steps(statement, at),
-        )
-        flat = squared * at.z % N
-        for place in range(size):
-            self._g[place] += g[place] - flat
-            self._h[place] += h[place] + weights[place] + flat
+        self._g.add(low_g, [e * e % N * back % N for e, _, back in rows])
+        self._h.add(low_h, [undo * undo % N for _, undo, _ in rows])
+        flat = at.squared * at.z % N
+        weight = flat * at.z % N * pow(at.y, size, N) % N
+        self._h.add(weight, _weight_steps(statement, at))
+        self._flat[size] += flat
 
 
-def _challenges(statement: Statement, proof: Proof) -> _Challenges:
+def _challenges(statement: Statement, proof: Proof, weight: Number) -> _Challenges:
     """Hear the proof out: every message before its challenge."""
     transcript = statement.transcript()
     transcript.absorb(b"A", proof.first)
@@ -195,8 +189,11 @@ def _challenges(statement: Statement, proof: Proof) -> _Challenges:
     transcript.absorb(b"A'", proof.last[0])
     transcript.absorb(b"B", proof.last[1])
     last = mpz(transcript.challenge(b"last"))
+    once = weight * last % N
     y_inverse, *unfolds = _inverses([y, *folds])
-    return _Challenges(y, z, folds, last, y_inverse, unfolds)
+    return _Challenges(
+        y, z, folds, y_inverse, unfolds, weight, once, once * last % N
+    )  # fmt: skip
 
 
 def _inverses(numbers: Sequence[Number]) -> list[Number]:
@@ -230,16 +227,4 @@ def _squarings(start: Number, count: int) -> list[Number]:
     return found
 
 
-def _spread(start: Number, steps: Sequence[Number]) -> list[Number]:
-    """Return start times the product of the steps whose bit is set, for every place."""
-    found = [start]
-    for step in steps:
-        found += [one * step % N for one in found]
-    return found
-
-
-def _blinding_base() -> Point:
-    return bases().blinding
-
-
-__all__ = ["BadProof", "Claim", "failing", "holds"]
+__all__ = ["BadProof", "Claim", "failing", "holds", "remainder"]

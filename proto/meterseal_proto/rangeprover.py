@@ -10,7 +10,7 @@ over another statement. It must never prove a value that is out of range: it ref
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, repeat
 from typing import Final
@@ -25,6 +25,9 @@ from meterseal_proto.transcript import Transcript
 
 FRESH_BYTES: Final = 32
 _NONCE: Final = b"meterseal/range-proof/nonce/v1"
+
+Terms = Iterator[tuple[Point, Secret]]
+"""Points and what multiplies them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,10 @@ class _Argument:
         self._powers = powers
         self._g: list[Point] = list(points(b"G", len(a)))
         self._h: list[Point] = list(points(b"H", len(a)))
+        # The paper's generators are these times a factor: each half folded costs one
+        # multiplication instead of two.
+        self._g_factor = 1
+        self._h_factor = 1
         self.a = a
         self._b = b
         self.alpha = alpha
@@ -144,23 +151,24 @@ class _Argument:
         a1, a2, b1, b2 = (
             self.a[:half], self.a[half:], self._b[:half], self._b[half:],
         )  # fmt: skip
-        a1_back = [one.times(back) for one in a1]
         a2_ahead = [one.times(ahead) for one in a2]
         to_left, to_right = nonces
         left = _point(
-            zip(self._g[half:] + self._h[:half], a1_back + b2, strict=True),
+            [*self._on_g(half, a1, back), *self._on_h(0, b2)],
             self._inner(a1, b2), to_left,
         )  # fmt: skip
         right = _point(
-            zip(self._g[:half] + self._h[half:], a2_ahead + b1, strict=True),
+            [*self._on_g(0, a2_ahead), *self._on_h(half, b1)],
             self._inner(a2_ahead, b1), to_right,
         )  # fmt: skip
         transcript.absorb(b"L", left)
         transcript.absorb(b"R", right)
         e = transcript.challenge(b"e")
         undo = pow(e, -1, ORDER)
-        self._g = _folded(self._g, undo, e * back)
-        self._h = _folded(self._h, e, undo)
+        self._g = _folded(self._g, e * e * back)
+        self._h = _folded(self._h, undo * undo)
+        self._g_factor = self._g_factor * undo % ORDER
+        self._h_factor = self._h_factor * e % ORDER
         self.a = [
             x.times(e).plus(w.times(undo)) for x, w in zip(a1, a2_ahead, strict=True)
         ]
@@ -177,7 +185,7 @@ class _Argument:
         r, s, delta, eta = nonces
         (a,), (b,) = self.a, self._b
         cross = r.times(b).plus(s.times(a)).times(self._y)
-        one = _point(((self._g[0], r), (self._h[0], s)), cross, delta)
+        one = _point([*self._on_g(0, [r]), *self._on_h(0, [s])], cross, delta)
         two = _point((), r.times(s).times(self._y), eta)
         transcript.absorb(b"A'", one)
         transcript.absorb(b"B", two)
@@ -189,6 +197,16 @@ class _Argument:
             answer.reveal(),
         )
 
+    def _on_g(self, start: int, scalars: Sequence[Secret], by: int = 1) -> Terms:
+        """Yield a term for each scalar, times `by`, on the generators from `start` on."""
+        factor = self._g_factor * by
+        for point, scalar in zip(self._g[start:], scalars, strict=False):
+            yield point, scalar.times(factor)
+
+    def _on_h(self, start: int, scalars: Sequence[Secret]) -> Terms:
+        for point, scalar in zip(self._h[start:], scalars, strict=False):
+            yield point, scalar.times(self._h_factor)
+
     def _inner(self, left: Sequence[Secret], right: Sequence[Secret]) -> Secret:
         """Return the inner product weighted by y, y^2, y^3 ..."""
         return Secret.total(
@@ -198,7 +216,7 @@ class _Argument:
 
 
 def _point(
-    terms: "Iterator[tuple[Point, Secret]] | Sequence[tuple[Point, Secret]]",
+    terms: Iterable[tuple[Point, Secret]],
     value: Secret,
     blinding: Secret,
 ) -> bytes:
@@ -215,13 +233,13 @@ def _blinded(blinding: Secret) -> list[Point]:
     return [] if found is None else [found]
 
 
-def _folded(whole: Sequence[Point], low: int, high: int) -> list[Point]:
-    """Return low * first half + high * second half, by public challenges."""
+def _folded(whole: Sequence[Point], ratio: int) -> list[Point]:
+    """Return first half + ratio * second half, by public challenges."""
     of, half = group(), len(whole) // 2
     found = []
     for one, other in zip(whole[:half], whole[half:], strict=True):
-        parts = (of.times(one, low), of.times(other, high))
-        total = of.add([part for part in parts if part is not None])
+        added = of.times(other, ratio)
+        total = of.add([one] if added is None else [one, added])
         assert total is not None, "generators have no known relation"
         found.append(total)
     return found
