@@ -92,7 +92,7 @@ def compiled(folder: Path) -> Path:
     """Return our small C program, linked with libmodbus, built in `folder`."""
     compiler, program = shutil.which("cc"), folder / "libmodbus_client"
     if compiler is None or not HEADER.exists():
-        absent("cc or libmodbus is absent: apt install gcc libmodbus-dev")
+        absent("cc or libmodbus is absent: apt install gcc libc6-dev libmodbus-dev")
     order = [str(compiler), "-Wall", "-Werror", "-o", str(program), str(SOURCE)]
     subprocess.run([*order, "-lmodbus"], check=True, timeout=WAIT_S)
     return program
