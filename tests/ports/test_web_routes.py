@@ -57,6 +57,7 @@ def _filled(house: WebHouse, path: str) -> str:
         "{token_id}": "1",
         "{evidence_id}": "1",
         "{meter}": house.meter,
+        "{agent}": "home-1",
         "{register}": EXPORT,
         "{seal_id}": str(house.seals[0]),
         "{seq}": "1",
@@ -108,6 +109,9 @@ READABLE = {
         "/v1/meter-points/{point_id}",
         "/v1/meters",
         "/v1/meters/{meter}",
+        "/v1/meters/{meter}/telemetry",
+        "/v1/meters/{meter}/telemetry/latest",
+        "/v1/meters/{meter}/telemetry/gaps",
         "/v1/meters/{meter}/registers/{register}/readings",
         "/v1/meters/{meter}/registers/{register}/credits",
         "/v1/meters/{meter}/registers/{register}/leak",
@@ -120,6 +124,9 @@ READABLE = {
         "/v1/meter-points/{point_id}",
         "/v1/meters",
         "/v1/meters/{meter}",
+        "/v1/meters/{meter}/telemetry",
+        "/v1/meters/{meter}/telemetry/latest",
+        "/v1/meters/{meter}/telemetry/gaps",
         "/v1/meters/{meter}/registers/{register}/readings",
         "/v1/meters/{meter}/registers/{register}/credits",
         "/v1/meters/{meter}/registers/{register}/leak",
@@ -161,6 +168,7 @@ async def test_nobody_but_the_operator_changes_anything(house: WebHouse) -> None
         "/v1/meters/{meter}/revocation": {},
         "/v1/meters/{meter}/removal": {"at": MOVED + 900},
         "/v1/tokens": {"role": "operator", "label": "mine"},
+        "/v1/meters/{meter}/telemetry/backfill": {"begin": SLOT, "end": MOVED},
     }
     posts = {path for method, path in _openapi_routes(house) if method == "POST"}
     assert posts - OPEN == bodies.keys()

@@ -1,7 +1,7 @@
 """The whole API over a real database: three members, a sealed meter, a token for each role."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,8 @@ from meterseal_aggregator.credits import mint
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import MemberId, Role
 from meterseal_aggregator.intake.batch import Intake, Notary
-from meterseal_aggregator.intake.port import Counters, Incoming
+from meterseal_aggregator.intake.beside.desk import Desk
+from meterseal_aggregator.intake.port import Counters, Incoming, Told
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.registry import write
@@ -25,7 +26,15 @@ from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.translog import sequencer
 from meterseal_aggregator.vee import job as vee
 from meterseal_aggregator.web.site import Site, build
+from meterseal_proto.backfill import Backfill
 from meterseal_proto.enrolment import EnrolmentAnswer
+from meterseal_proto.health import (
+    ClockHealth,
+    HealthRecord,
+    MeterHealth,
+    RegisterHealth,
+    sign_health,
+)
 from meterseal_proto.keys import SealKey
 from meterseal_proto.message import encode_seal
 from meterseal_proto.seal import (
@@ -35,6 +44,8 @@ from meterseal_proto.seal import (
     record_root,
     record_salt,
 )
+from meterseal_proto.spans import Span
+from meterseal_proto.telemetry import Batch, Row, encode_batch
 from meterseal_proto.units import MeterId, parse_obis
 from tests.support.enrolling import (
     GENESIS,
@@ -63,10 +74,13 @@ class WebHouse:
     registry: Registry
     app: FastAPI
     folder: Path
+    desk: Desk
     meter: str = ""
     members: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     seals: list[int] = field(default_factory=list)
+    asked: list[Backfill] = field(default_factory=list)
+    """What agents were asked to tell again."""
 
     @property
     def db(self) -> Database:
@@ -102,6 +116,8 @@ async def a_house(folder: Path) -> AsyncIterator[WebHouse]:
     """Open the API over a database with members Ada, Bo and Cleo and no meter yet."""
     async with a_registry(folder) as registry:
         intake = Intake(registry.db, Notary(GENESIS, LOG_KEY), lambda: LATER)
+        desk = Desk(registry.db, GENESIS.network, lambda: LATER)
+        asked: list[Backfill] = []
         site = Site(
             database=registry.db,
             terms=TERMS,
@@ -110,8 +126,10 @@ async def a_house(folder: Path) -> AsyncIterator[WebHouse]:
             uplink=Counters(),
             intake=intake.tally,
             duties={},
+            ask_again=_heard_by(asked),
+            beside=desk.tally,
         )
-        house = WebHouse(registry, build(site), folder)
+        house = WebHouse(registry, build(site), folder, desk, asked=asked)
         await _people(house)
         try:
             yield house
@@ -133,6 +151,7 @@ async def a_lived_in_house(folder: Path) -> AsyncIterator[WebHouse]:
         assert answer.status_code == 201, answer.text
         await seal_eight(house, EnrolmentAnswer.from_json(answer.content))
         await spoil(house, NO_SEAL)
+        await tell_beside(house)
         async with house.db.transaction() as tx:
             await write.end_tenancy(tx, house.registry.point, at=MOVED)
             cleo = Tenancy(house.members["cleo"], house.registry.point, MOVED, None)
@@ -184,6 +203,38 @@ async def spoil(house: WebHouse, *payloads: bytes) -> None:
     intake = Intake(house.db, Notary(GENESIS, LOG_KEY), lambda: LATER)
     await intake.deliver([Incoming("home-1", payload, None) for payload in payloads])
     intake.close()
+
+
+def _heard_by(asked: list[Backfill]) -> Callable[[Backfill], bool]:
+    def ask_again(request: Backfill) -> bool:
+        asked.append(request)
+        return True
+
+    return ask_again
+
+
+async def tell_beside(house: WebHouse) -> None:
+    """Let home-1 tell six slots of telemetry, one sample each, and how it does.
+
+    The third slot is missing.
+    """
+    desk, meter = house.desk, MeterId(bytes.fromhex(house.meter))
+    for n in (0, 1, 3, 4, 5, 6):
+        begin = SLOT + n * 900
+        row = Row(begin + 450, (500 + n, 230_000))
+        registers = (parse_obis("1-0:16.7.0"), parse_obis("1-0:32.7.0"))
+        batch = Batch(meter, 2, Span(begin, begin + 900), registers, (row,))
+        assert desk.take(Told("home-1", "tel", encode_batch(batch)))
+    record = HealthRecord(
+        *(GENESIS.network, "home-1", LATER - 5, SLOT, "0.1.0"),
+        ClockHealth(2, -412, LATER - 9),
+        (MeterHealth(meter, 8, 1, 0),),
+        (RegisterHealth(meter, parse_obis(EXPORT), 8, MOVED, 0, 0),),
+        {"sent": 8},
+        ("meter-silent",),
+    )
+    assert desk.take(Told("home-1", "health", sign_health(record, a_key())))
+    assert await desk.keep_taken() == 7, desk.tally
 
 
 def _one(key: SealKey, meter: str, at: tuple[int, bytes, int]) -> Seal:

@@ -5,19 +5,22 @@ Rooms that must not know each other meet here. This module must never hold a rul
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import FastAPI
 
 from meterseal_aggregator.app.duties import publisher
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.intake.batch import Tally as IntakeTally
-from meterseal_aggregator.intake.port import Uplink
+from meterseal_aggregator.intake.beside.desk import BesideTally
+from meterseal_aggregator.intake.port import Reply, Uplink
 from meterseal_aggregator.intake.store import heads
 from meterseal_aggregator.jobs import Tally
 from meterseal_aggregator.registry.enrol import NetworkTerms
 from meterseal_aggregator.registry.rekey import ChainAccess
 from meterseal_aggregator.translog.store import append
 from meterseal_aggregator.web.site import Site, build
+from meterseal_proto.backfill import Backfill, sign_backfill
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class WebParts:
 
     mqtt: str
     uplink: Uplink
+    beside: BesideTally
     intake: IntakeTally
     duties: Mapping[str, Tally]
 
@@ -59,6 +63,13 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
             uplink=parts.uplink.counters,
             intake=parts.intake,
             duties=parts.duties,
+            ask_again=partial(_ask_again, house, parts.uplink),
+            beside=parts.beside,
             proving=frozenset({anchors.name} if anchors.proves else ()),
         )
     )
+
+
+def _ask_again(house: House, uplink: Uplink, request: Backfill) -> bool:
+    payload = sign_backfill(request, house.keys.receipt)
+    return uplink.tell(Reply(request.agent, payload))

@@ -28,10 +28,17 @@ from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.webserver import WebBounds, WebServer
 from meterseal_aggregator.config import ConfigError
 from meterseal_aggregator.intake.batch import Intake, Notary
+from meterseal_aggregator.intake.beside.desk import Desk
 from meterseal_aggregator.intake.mqtt.admission import DoorLimits
 from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
 from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
-from meterseal_aggregator.intake.port import Deliver, Incoming, Reply, Uplink
+from meterseal_aggregator.intake.port import (
+    Deliver,
+    Incoming,
+    Reply,
+    TakeTold,
+    Uplink,
+)
 from meterseal_aggregator.jobs import Runner, tend
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.receipt import LOG_WITHIN_S
@@ -59,15 +66,18 @@ async def serve(house: House, say: Say) -> None:
     if gate is not None:
         await gate.refresh()
     shares = share(raise_limit())
-    uplink, mqtt = _uplink(house, gate, DoorLimits(connections=shares.agents))
+    desk = Desk(house.database, house.keys.genesis.network, house.now)
+    door = DoorLimits(connections=shares.agents)
+    uplink, mqtt = _uplink(house, gate, door, desk.take)
     calm_the_collector()
     runner = Runner(house.database, uuid4().hex, house.real_now, chance=_CHANCE.random)
     with _listen(config.web.host, config.web.port) as web_socket:
-        parts = WebParts(mqtt, uplink, intake.tally, runner.tallies)
+        parts = WebParts(mqtt, uplink, desk.tally, intake.tally, runner.tallies)
         bounds = web_bounds(shares.web, behind_proxy=config.web.behind_proxy)
         server = WebServer(_uvicorn_config(house, parts), bounds)
         tasks = {
             asyncio.create_task(uplink.run(naming_refusals(intake)), name="uplink"),
+            asyncio.create_task(desk.run(), name="beside"),
             asyncio.create_task(server.serve([]), name="web"),
             asyncio.create_task(server.accept(web_socket), name="web-door"),
             *([asyncio.create_task(gate.run(), name="gate")] if gate else []),
@@ -152,18 +162,21 @@ def _listen(host: str, port: int) -> socket.socket:
         raise Unavailable(_taken("web", host, port, error)) from error
 
 
-def _uplink(house: House, gate: Gate | None, door: DoorLimits) -> tuple[Uplink, str]:
+def _uplink(
+    house: House, gate: Gate | None, door: DoorLimits, told: TakeTold
+) -> tuple[Uplink, str]:
     """Return the adapter the configuration asks for, and the address agents are told."""
     mqtt = house.config.mqtt
     if mqtt.broker_url is not None:
         settings = broker_settings(house, mqtt.broker_url)
-        told = f"{settings.host}:{settings.port}"
-        return Broker(settings), mqtt.advertise or told
+        where = f"{settings.host}:{settings.port}"
+        return Broker(settings, told), mqtt.advertise or where
     server_tls = gate.context if gate else None
     endpoint = Endpoint(
         EndpointSettings(
             house.config.network, mqtt.host, mqtt.port, server_tls, door=door
-        )
+        ),
+        told,
     )
     try:
         endpoint.listen()

@@ -71,6 +71,7 @@ class _Page(Collector):
         yield from self._uplink()
         yield from self._intake()
         yield from self._duties()
+        yield from self._beside()
         gauge = GaugeMetricFamily
         yield gauge("meterseal_log_entries", "Entries with an index", self._log_size)
         yield gauge(
@@ -99,6 +100,20 @@ class _Page(Collector):
         for reason in Reason:
             reasons.add_metric([reason.text], tally.reasons[reason])
         yield reasons
+
+    def _beside(self) -> Iterator[Metric]:
+        tally = self._site.beside
+        if tally is None:
+            return
+        for name, counts in (("kept", tally.kept), ("refused", tally.refused)):
+            family = CounterMetricFamily(
+                f"meterseal_beside_{name}",
+                f"Telemetry and health: {name}",
+                labels=["kind" if name == "kept" else "reason"],
+            )
+            for label, count in sorted(counts.items()):
+                family.add_metric([label], count)
+            yield family
 
     def _duties(self) -> Iterator[Metric]:
         columns = ("runs", "done", "failures")

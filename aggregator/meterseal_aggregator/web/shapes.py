@@ -13,12 +13,14 @@ from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from meterseal_aggregator.intake.batch import Tally as IntakeTally
+from meterseal_aggregator.intake.beside.desk import BesideTally
 from meterseal_aggregator.intake.port import Counters
 from meterseal_aggregator.jobs import Tally
 from meterseal_aggregator.registry.enrol import NetworkTerms
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.web.limits import Rate
 from meterseal_aggregator.web.problems import not_found
+from meterseal_proto.backfill import Backfill
 from meterseal_proto.units import RegisterId, parse_obis
 
 MAX_PAGE: Final = 1_000
@@ -47,6 +49,9 @@ class Site:
     uplink: Counters
     intake: IntakeTally
     duties: Mapping[str, Tally]
+    ask_again: Callable[[Backfill], bool] | None = None
+    """Signs a request for telemetry and sends it; tells whether the agent was there."""
+    beside: BesideTally | None = None
     proving: frozenset[str] = frozenset()
     """Names of the publishers whose anchors a stranger may rely on."""
     publics: Rate = field(

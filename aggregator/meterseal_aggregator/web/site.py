@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meterseal_aggregator.web import (
+    agents,
     bundles,
     enrolments,
     evidence,
@@ -22,6 +23,7 @@ from meterseal_aggregator.web import (
     points,
     problems,
     registers,
+    telemetry,
 )
 from meterseal_aggregator.web.limits import (
     MAX_BODY_BYTES,
@@ -59,6 +61,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     points.router,
     meters.router,
     registers.router,
+    telemetry.router,
+    agents.router,
     bundles.router,
     evidence.router,
     log.router,
