@@ -165,5 +165,5 @@ def test_every_package_imported_is_declared() -> None:
     assert {IMPORT_NAMES.get(n, n) for n in foreign} <= known
 
 
-IMPORT_NAMES = {"paho": "paho_mqtt", "serial": "pyserial"}
+IMPORT_NAMES = {"paho": "paho_mqtt", "serial": "pyserial", "fpdf": "fpdf2"}
 """Where a package is imported under another name than it is installed by."""

@@ -2,8 +2,8 @@
 
 Backends in order of preference: libsecp256k1 wherever `library` finds it, else py-ecc,
 slow and everywhere. A `Point` is a backend's own bytes and only that backend's; on the
-wire it is 33 bytes. Infinity is None and has no bytes: whoever meets it decides what it
-means. Public scalars are ints and may take any time; secret ones are `Secret` and enter
+wire it is 33 bytes. Infinity is None and must never be given bytes: whoever meets it
+decides what it means. Public scalars are ints and may take any time; secret ones are `Secret` and enter
 `base` and `times_secret` only, which are constant-time in the C library.
 """
 
