@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ROOMS = ("intake", "telegrams", "water")
+ROOMS = ("edge_bus", "intake", "telegrams", "water")
 
 
 def main() -> int:
