@@ -175,6 +175,12 @@ def _status(options: Options) -> int:
     return status(_config(options).data_dir, print)
 
 
+def _report(options: Options) -> int:
+    from meterseal_agent.technician.report import report
+
+    return report(options, print)
+
+
 def _config(options: Options) -> Config:
     """Load the configuration, and from then on tell what happens on stderr."""
     config = load(Path(options.config), os.environ)
@@ -274,6 +280,12 @@ COMMANDS: Final = (
         " enters it: the rehearsed seal is for a network that does not exist",
         given.rehearsing,
         _dry_run,
+    ),
+    Command(
+        "report",
+        "write the commissioning report: signed JSON and PDF; compare with an old one",
+        given.reporting,
+        _report,
     ),
 )
 

@@ -213,7 +213,7 @@ async def test_a_configured_meter_is_named_by_its_serial(
     async with a_line([1, 2], rtu=False) as bench:
         meters = "".join(
             f'[[meters]]\nserial = "S{unit}"\nprofile = "{MODEL}"\nunit = {unit}\n'
-            f'host = "{HOST}"\nport = {bench.line.port}\ncapacity_w = 9000\n'
+            f'host = "{HOST}"\nport = {bench.port}\ncapacity_w = 9000\n'
             for unit in (1, 2)
         )
         config = tmp_path / "agent.toml"

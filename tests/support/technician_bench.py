@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from meterseal_agent.cli import main
 from meterseal_sim import faults, street
+from meterseal_sim.listing import Address
 from meterseal_sim.pace import Pace
-from meterseal_sim.serve.lines import RtuSocketLine
-from meterseal_sim.serve.tcp import Line
+from meterseal_sim.stand import Stand, Wiring, posted
 
 HOST = "127.0.0.1"
 START = 1_782_864_000
@@ -22,18 +22,25 @@ class Bench:
     def __init__(self, homes: dict[int, street.Home], *, rtu: bool) -> None:
         self.homes = homes
         self.at = START
-        self.line: Line | RtuSocketLine = (
-            RtuSocketLine(homes, lambda: self.at, QUICK)
-            if rtu
-            else Line(homes, lambda: self.at, gateway=True)
+        self.stand: Stand = posted(
+            [homes],
+            lambda: self.at,
+            Wiring(HOST, gateway=True, rtu=rtu, pace=QUICK),
         )
         self._rtu = rtu
+
+    @property
+    def port(self) -> int:
+        """Where the line listens."""
+        ((_, address), *_) = self.stand.places()
+        assert isinstance(address, Address)
+        return address.port
 
     @property
     def place(self) -> list[str]:
         """The options that name the line."""
         framing = "rtu" if self._rtu else "tcp"
-        return ["--host", HOST, "--port", str(self.line.port), "--framing", framing]
+        return ["--host", HOST, "--port", str(self.port), "--framing", framing]
 
     def to_load(self, low: int, high: int) -> None:
         """Turn the clock to when the first home takes `low` to `high` W."""
@@ -63,8 +70,8 @@ async def a_line(
         faults=tuple(faults.parse(text, START) for text in told),
     )
     bench = Bench(dict(zip(units, street.build(plan).homes, strict=True)), rtu=rtu)
-    await bench.line.open(HOST, 0)
+    await bench.stand.open()
     try:
         yield bench
     finally:
-        await bench.line.close()
+        await bench.stand.close()

@@ -87,6 +87,11 @@ def configured(sub: ArgumentParser) -> None:
 def wiring(sub: ArgumentParser) -> None:
     """Take what `wiring` needs."""
     _meter(sub)
+    _site(sub)
+
+
+def _site(sub: ArgumentParser) -> None:
+    """Take what the technician knows of the place."""
     sub.add_argument("--nominal", default="230", help="volts, default %(default)s")
     sub.add_argument(
         "--feeding-in", action="store_true", help="PV feeds in now: P may be negative"
@@ -151,4 +156,25 @@ def rehearsing(sub: ArgumentParser) -> None:
         default=0,
         metavar="SECONDS",
         help="wait until the running agent gets its next receipt",
+    )
+
+
+def reporting(sub: ArgumentParser) -> None:
+    """Take what `report` needs."""
+    configured(sub)
+    _site(sub)
+    sub.add_argument("--technician", default="", metavar="NAME")
+    sub.add_argument("--place", default="", metavar="TEXT", help="where this is")
+    sub.add_argument(
+        "--reads", type=int, default=50, help="to time each line, default %(default)s"
+    )
+    sub.add_argument(
+        "--out", metavar="FILE", help="default: commissioning-DATE.json, and .pdf"
+    )
+    sub.add_argument("--no-pdf", action="store_true", help="write the JSON only")
+    sub.add_argument(
+        "--diff", metavar="OLD.json", help="say what changed since an old report"
+    )
+    sub.add_argument(
+        "--verify", metavar="FILE", help="check a report's signature; do nothing else"
     )

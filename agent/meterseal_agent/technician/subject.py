@@ -114,10 +114,14 @@ def _configured(options: argparse.Namespace) -> Subject:
         raise Complaint(f"say --meter with one of {', '.join(serials)}, or name a line")
     chosen = [meter for meter in config.meters if meter.serial == wanted]
     (wired,) = meters.wire(chosen, Times(ClockRate()))
-    place = None
+    return of_wired(wired)
+
+
+def of_wired(wired: meters.Wired) -> Subject:
+    """Return a configured meter as a subject."""
+    place, meter = None, wired.config
     if wired.profile is not None and isinstance(wired.line, Line):
-        meter = wired.config
         timing = Timing(wired.timeout_s, turnaround_s=meter.turnaround_s)
         serial = isinstance(meter.line.place, SerialPlace)
         place = OnModbus(wired.line, meter.unit, wired.profile, timing, serial)
-    return Subject(wanted, wired.port, place, wired.line.close)
+    return Subject(meter.serial, wired.port, place, wired.line.close)

@@ -1,0 +1,143 @@
+"""What a report says: every configured meter read, checked and timed, one after another.
+
+It reads only. A meter that does not answer is a finding; it must never end the survey of
+the others.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from meterseal_agent.commissioning.finding import Finding, bad
+from meterseal_agent.commissioning.phases import phases
+from meterseal_agent.commissioning.quality import Outcome, Quality
+from meterseal_agent.commissioning.report import Body, finding_rows
+from meterseal_agent.commissioning.wiring import Site, check
+from meterseal_agent.config import Config
+from meterseal_agent.keystore import Keystore, read_small
+from meterseal_agent.meters.registers import Sample
+from meterseal_agent.run import meters
+from meterseal_agent.run.times import Times
+from meterseal_agent.technician.quality import figures
+from meterseal_agent.technician.subject import Subject, of_wired
+from meterseal_proto.enrolment import EnrolmentAnswer, EnrolmentRequest
+from meterseal_proto.errors import Unavailable
+from meterseal_proto.units import obis_text
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who is there and where, and how often each line is read."""
+
+    technician: str
+    place: str
+    site: Site
+    reads: int
+
+
+async def survey(config: Config, times: Times, visit: Visit) -> Body:
+    """Return the body of a report; KeystoreError when there is no device yet."""
+    store = Keystore(config.data_dir)
+    answer = store.answer()
+    wired = meters.wire(config.meters, times)
+    return {
+        "at": int(times.now()),
+        "clock_kept": times.synchronised(),
+        "technician": visit.technician,
+        "place": visit.place,
+        "version": _version(),
+        "agent": answer.agent if answer else "",
+        "network": answer.network_name if answer else "",
+        "enrolled": _enrolled(store, answer),
+        "meters": [await _meter(one, int(times.now()), visit) for one in wired],
+    }
+
+
+async def _meter(wired: meters.Wired, now: int, visit: Visit) -> Body:
+    subject = of_wired(wired)
+    row: Body = {
+        "serial": wired.config.serial,
+        "model": wired.model,
+        "line": wired.config.spot,
+        "capacity_w": wired.config.capacity_w,
+        "at": now,
+        "registers": {},
+        "values": {},
+        "quality": None,
+    }
+    try:
+        sample = await subject.read()
+        row["registers"] = _sealed(wired, sample)
+        row["values"] = {
+            obis_text(register): value
+            for register, value in sorted(sample.values.items())
+        }
+        findings = check(phases(sample.values), visit.site, sample.power_w)
+        row["quality"], told = await _line(subject, visit.reads)
+        findings += told
+    except Unavailable as trouble:
+        findings = [bad("meter", str(trouble))]
+    finally:
+        subject.close()
+    row["findings"] = finding_rows(findings)
+    return row
+
+
+def _sealed(wired: meters.Wired, sample: Sample) -> Mapping[str, int]:
+    """Return the registers that are sealed; Unavailable when one has no value."""
+    for register in wired.config.registers:
+        if register not in sample.values:
+            why = sample.unavailable.get(register, "no value")
+            raise Unavailable(f"{obis_text(register)}: {why}")
+    return {obis_text(r): sample.values[r] for r in wired.config.registers}
+
+
+async def _line(subject: Subject, reads: int) -> tuple[Body | None, list[Finding]]:
+    if subject.modbus is None or not reads:
+        return None, []
+    run, findings = await figures(
+        subject, reads, subject.modbus.timing.timeout_s, _mute
+    )
+    return _quality(run), findings
+
+
+def _mute(_text: str) -> None:
+    """Say nothing: the report says it."""
+
+
+def _quality(run: Quality) -> Body:
+    counts = {outcome.value: run.counts[outcome] for outcome in Outcome}
+    return {
+        "reads": run.tries,
+        **counts,
+        "half_within_ms": round(run.percentile_ms(50)),
+        "longest_ms": round(run.percentile_ms(100)),
+    }
+
+
+def _enrolled(store: Keystore, answer: EnrolmentAnswer | None) -> list[Body]:
+    """Return each register as it stood when it was enrolled: both sides signed that."""
+    text = read_small(store.paths.request) if answer else None
+    if text is None:
+        return []
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        return [
+            {
+                "serial": meter.serial,
+                "register": obis_text(row.register),
+                "value": row.value,
+                "at": row.at,
+                "step": row.step,
+            }
+            for meter in EnrolmentRequest.from_json(text).meters
+            for row in meter.registers
+        ]
+    return []
+
+
+def _version() -> str:
+    try:
+        return version("meterseal")
+    except PackageNotFoundError:
+        return "unknown"
