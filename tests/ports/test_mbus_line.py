@@ -164,6 +164,22 @@ async def test_a_late_answer_is_never_taken_for_the_next_one(tmp_path: Path) -> 
         assert await litres(line, Primary(1)) == 20
 
 
+async def test_after_a_timeout_nothing_is_asked_until_the_bus_is_quiet(
+    tmp_path: Path,
+) -> None:
+    shown = [10]
+    slave = Slave(1, IDENT, lambda: [volume(shown[0])], faults=[Fault.LATE])
+    async with bus(tmp_path, slave) as (line, loop):
+        with pytest.raises(Unavailable, match="no answer"):
+            await litres(line, Primary(1))
+        shown[0], asked = 20, len(slave.asked)
+        reading = asyncio.ensure_future(litres(line, Primary(1)))
+        await asyncio.sleep(TIMEOUT_S / 2)
+        assert len(slave.asked) == asked
+        loop.far_end.write(slave.kept)
+        assert await reading == 20
+
+
 async def test_a_dead_meter_costs_one_wait_and_not_two(tmp_path: Path) -> None:
     slave = Slave(1, IDENT, shows(1), cut_off=True)
     async with bus(tmp_path, slave) as (line, _):

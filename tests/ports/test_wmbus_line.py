@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -126,6 +126,42 @@ async def test_a_meter_that_is_heard_and_not_decoded_is_said_in_words(
             await meter(line, wait=0.05).read(NOW)
         made.telegram(OTHER, "1")
         assert await other == 1000
+
+
+async def test_a_meter_that_is_read_after_all_is_complained_of_no_more(
+    tmp_path: Path,
+) -> None:
+    async with radio(tmp_path) as (made, line):
+        task = await reading(meter(line))
+        made.order(f"out {NOT_HANDLED.format(IDENT)}")
+        with pytest.raises(Unavailable, match="its driver cannot read it"):
+            await task
+        task = await reading(meter(line))
+        made.telegram(IDENT, "1")
+        assert await task == 1000
+        with pytest.raises(Unavailable, match="no telegram"):
+            await meter(line, wait=0.05).read(NOW)
+
+
+class Burst:
+    """A source that gives one chunk and then nothing."""
+
+    def __init__(self, chunk: str) -> None:
+        self._chunk = chunk.encode()
+
+    async def chunks(
+        self, _said: Callable[[bytes], None]
+    ) -> AsyncGenerator[bytes, None]:
+        yield self._chunk
+        await asyncio.Event().wait()
+
+
+async def test_of_telegrams_that_come_together_the_first_is_the_reading() -> None:
+    line = WmbusLine(Burst(telegram(IDENT, "1") + "\n" + telegram(IDENT, "2") + "\n"))
+    found = await asyncio.gather(*(meter(line).read(NOW) for _ in range(2)))
+    assert [sample.values[WATER] for sample in found] == [1000, 1000]
+    line.close()
+    await line.ended()
 
 
 async def test_a_line_of_the_meter_that_is_no_telegram_is_said(tmp_path: Path) -> None:
