@@ -1,5 +1,6 @@
 """Lines, protocols and kinds: what an installer writes, and one sentence when it is wrong."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from meterseal_agent.config import (
     Config,
     ConfigError,
     Framing,
+    PulseConfig,
     Speech,
     load,
     parse,
@@ -79,7 +81,7 @@ def test_meters_on_one_line_share_it_and_others_do_not() -> None:
     wired = meters.wire(load(HOUSE, {}).meters, TIMES)
     assert wired[0].line is wired[1].line
     assert wired[3].line is wired[4].line
-    assert len({id(one.line) for one in wired}) == 5
+    assert len({id(one.line) for one in wired}) == 7
     assert [one.model for one in wired[:4]] == [
         *("eastron-sdm630", "eastron-sdm120", "dsmr", "mbus")
     ]
@@ -121,11 +123,72 @@ def test_how_modbus_crosses_a_network_is_told_by_line_or_meter(
     assert meter.line.place == TcpPlace("10.0.0.5", port)
 
 
+RADIO = (
+    LEAST.replace('device = "/dev/ttyUSB0"', 'command = ["wmbusmeters"]')
+    .replace(
+        'profile = "eastron-sdm120"',
+        'protocol = "wmbus"\nkind = "water"\naddress = "7634879A"',
+    )
+    .replace("capacity_w", "capacity_l_per_h")
+)
+PULSE = (
+    URL
+    + """
+[[meters]]
+serial = "S0/1"
+protocol = "pulse"
+chip = "/dev/gpiochip0"
+pin = 17
+registers = ["1-0:1.8.0"]
+pulses_per_kwh = 800
+start_wh = 123456
+capacity_w = 7400
+"""
+)
+
+
+def test_a_meter_alone_on_its_line_may_hold_the_lines_keys_itself() -> None:
+    own = 'device = "/dev/ttyUSB0"\nbaud = 19200\nparity = "E"'
+    text = URL + METER.replace('line = "bus"', own)
+    (meter,) = parse(text, {}).meters
+    assert meter.line.place == SerialPlace("/dev/ttyUSB0", 19200, 8, "E")
+    two = parse(text + second(('line = "bus"', own)) + "unit = 2", {}).meters
+    assert two[0].line == two[1].line
+    with pytest.raises(ConfigError, match="set in two ways"):
+        parse(text + second(('line = "bus"', own[:-12])) + "unit = 2", {})
+
+
+def test_radio_meters_share_a_receiver_and_none_waits_for_another() -> None:
+    other = RADIO[RADIO.index("\n[[meters]]") :].replace("9A", "9B")
+    config = parse(RADIO + other.replace('"1"', '"2"'), {})
+    one, two = config.meters
+    assert one.line == two.line
+    assert one.queue != two.queue
+    assert one.address == "7634879a"
+    wired = meters.wire(config.meters, TIMES)
+    assert wired[0].line is wired[1].line
+    logged = parse(RADIO.replace('command = ["wmbusmeters"]', 'file = "/run/x"'), {})
+    assert str(logged.meters[0].line.end) == "/run/x"
+
+
+def test_a_pulse_output_is_counted_under_the_data_folder() -> None:
+    config = parse(PULSE, {"METERSEAL_AGENT_DATA_DIR": "/data"})
+    (meter,) = config.meters
+    end = meter.line.end
+    assert isinstance(end, PulseConfig)
+    assert (end.weight, end.start) == (Fraction(5, 4), 123_456)
+    assert end.folder == Path("/data/pulses/meter-S0%2F1")
+    (wired,) = meters.wire(config.meters, TIMES)
+    assert (wired.model, wired.line.name) == ("pulse", "/dev/gpiochip0 pin 17")
+    with pytest.raises(TypeError, match="is no wire"):
+        _ = meter.line.place
+
+
 WRONG = [
-    (LEAST.replace('line = "bus"', ""), "give exactly one of line, host"),
-    (LEAST + 'host = "10.0.0.5"', "give exactly one of line, host"),
+    (LEAST.replace('line = "bus"', ""), "give exactly one of line, device, host"),
+    (LEAST + 'host = "10.0.0.5"', "give exactly one of line, device, host"),
     (LEAST.replace('line = "bus"', 'line = "buss"'), r"line 'buss' is in no \[\["),
-    (URL + METER.replace("line", "#"), "give exactly one of line, host"),
+    (URL + METER.replace("line", "#"), "give exactly one of line, device, host"),
     (LEAST.replace("/dev/ttyUSB0", "ttyUSB0"), "device must be a path"),
     (LEAST.replace("[[meters]]", "baud = 9601\n[[meters]]"), "baud must be one of"),
     (LEAST.replace("[[meters]]", 'parity = "X"\n[[meters]]'), "parity must be one of"),
@@ -186,7 +249,26 @@ WRONG = [
     (GATEWAY + second(("line", "host"), ('"bus"', '"10.0.0.5"')), 'say line = "bus"'),
     (
         GATEWAY + second() + 'unit = 2\nprotocol = "modbus-rtu-over-tcp"',
-        "cannot be both Modbus TCP and RTU over TCP",
+        "set in two ways, make it one of",
+    ),
+    (RADIO.replace("7634879A", "76348799 "), "eight digits in quotes"),
+    (RADIO.replace('["wmbusmeters"]', "[]"), "command must be texts"),
+    (RADIO.replace('["wmbusmeters"]', '["a", 1]'), "command must be texts"),
+    (RADIO.replace('command = ["wmbusmeters"]', 'file = "x"'), "file must be a path"),
+    (RADIO.replace('command = ["wmbusmeters"]', 'host = "x"'), "bus is a wire"),
+    (LEAST.replace('device = "/dev/ttyUSB0"', 'file = "/x"'), "a command or a file"),
+    (PULSE.replace("17", "-1"), "pin must be an integer"),
+    (PULSE.replace("/dev/gpiochip0", "gpiochip0"), "chip must be a device"),
+    (PULSE.replace("800", "0"), "pulses_per_kwh must be an integer"),
+    (PULSE.replace("pulses_per_kwh = 800", ""), "pulses_per_kwh is missing"),
+    (PULSE.replace("per_kwh", "per_m3"), "pulses_per_m3 does not fit"),
+    (PULSE.replace('registers = ["1-0:1.8.0"]', ""), "counts one register, name it"),
+    (PULSE + 'line = "bus"', "unknown key line"),
+    (PULSE + "unit = 1", "pulse has no unit"),
+    (PULSE + 'edge = "both"', "edge must be falling or rising"),
+    (
+        PULSE + PULSE[PULSE.index("[[") :].replace("S0/1", "S0/2"),
+        "/dev/gpiochip0 pin 17 is given twice",
     ),
     (
         PUSH.replace('device = "/dev/ttyUSB0"', 'host = "10.0.0.5"'),
@@ -224,7 +306,7 @@ def test_a_reload_keeps_the_ports_and_lines_of_what_did_not_change() -> None:
     slower = parse(text.replace("unit = 2", "unit = 3"), {})
     after = meters.wire(slower.meters, TIMES, before)
     same = [one is two for one, two in zip(before, after, strict=True)]
-    assert same == [True, False, True, True, True, True, True]
+    assert same == [True, False] + 7 * [True]
     assert after[1].line is before[1].line
     assert isinstance(after[1].port, ModbusMeter)
     assert meters.left(before, after) == []
@@ -235,7 +317,7 @@ def test_a_line_set_otherwise_is_left_and_its_meters_begin_anew() -> None:
     faster = parse(HOUSE.read_text().replace("baud = 9600", "baud = 19200"), {})
     after = meters.wire(faster.meters, TIMES, before)
     same = [one is two for one, two in zip(before, after, strict=True)]
-    assert same == [False, False, True, True, True, True, True]
+    assert same == [False, False] + 7 * [True]
     assert meters.left(before, after) == [before[0].line]
     assert after[0].line is after[1].line
     assert after[0].config.speech is Speech.MODBUS
@@ -245,6 +327,4 @@ def test_a_meter_taken_out_leaves_its_line() -> None:
     before = meters.wire(house().meters, TIMES)
     after = meters.wire(house().meters[:2], TIMES, before)
     assert after == before[:2]
-    assert meters.left(before, after) == [
-        *(before[2].line, before[3].line, before[5].line, before[6].line)
-    ]
+    assert meters.left(before, after) == [before[i].line for i in (2, 3, 5, 6, 7, 8)]

@@ -5,21 +5,30 @@
     device = "/dev/serial/by-id/usb-FTDI_A1-if00-port0"
     baud = 9600
 
-What a line leaves out is what the protocol on it usually has. A line carries one kind
+A meter alone on its line may hold the line's keys itself. What a line leaves out is what the protocol on it usually has. A line carries one kind
 of protocol; on most there is room for one meter only. It must never open a line.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from meterseal_agent.config.fields import choice, distinct, integer, one_of, seconds
-from meterseal_agent.config.model import Framing, LineConfig, Speech
+from meterseal_agent.config.model import (
+    End,
+    Framing,
+    LineConfig,
+    Log,
+    Program,
+    Speech,
+)
 from meterseal_agent.meters.table import BadTable, Table, as_table
 from meterseal_agent.meters.wire import PARITIES, SerialPlace, TcpPlace
 
 MAX_LINES: Final = 64
 """More serial adapters and gateways than one small computer serves."""
+ENDS: Final = ("device", "host", "command", "file")
 MODBUS_PORT: Final = 502
 BAUDS: Final = (
     *(300, 600, 1200, 2400, 4800, 9600, 14_400, 19_200, 28_800),
@@ -86,7 +95,7 @@ class _Written:
     """A line as written, before it is known what is spoken on it."""
 
     name: str
-    end: _Serial | _Network
+    end: _Serial | _Network | Program | Log
     framing: Framing | None = None
     timeout_s: float | None = None
     turnaround_s: float = 0.0
@@ -102,8 +111,17 @@ class _Written:
         if self.framing is not None and not speech.modbus:
             raise BadTable(f"framing of {self.name} is for Modbus only, take it out")
         framing = self.framing or (Framing.RTU if over else Framing.TCP)
-        place = self.end.place(speech)
-        return LineConfig(self.name, place, framing, self.timeout_s, self.turnaround_s)
+        end = self._end(speech)
+        return LineConfig(self.name, end, framing, self.timeout_s, self.turnaround_s)
+
+    def _end(self, speech: Speech) -> End:
+        radio = isinstance(self.end, Program | Log)
+        if radio != (speech is Speech.WMBUS):
+            has = "a command or a file" if radio else "a wire"
+            raise BadTable(f"{self.name} is {has}, which is not how {speech} comes")
+        if isinstance(self.end, Program | Log):
+            return self.end
+        return self.end.place(speech)
 
 
 class Lines:
@@ -126,7 +144,7 @@ class Lines:
 
     def of(self, table: Table, speech: Speech) -> LineConfig:
         """Return the line a meter's table names, or makes by a host and a port."""
-        if one_of(table, ("line", "host")) == "line":
+        if one_of(table, ("line", *ENDS)) == "line":
             name = table.text("line")
             if name not in self._written:
                 raise BadTable(f"{table.where}: line {name!r} is in no [[lines]]")
@@ -150,18 +168,15 @@ class Lines:
                 )
 
     def _made(self, table: Table) -> _Written:
-        host = table.text("host")
-        port = None
-        if table.has("port"):
-            port = table.integer("port", low=1, high=65535)
-        end = _Network(host, port)
+        """Return the line that a meter's own table makes."""
+        end, framing = _ends(table)
         for line in self._written.values():
             if str(line.end) == str(end):
                 raise BadTable(
                     f'{table.where}: {end} is a line already, say line = "{line.name}"'
-                    " instead of host and port"
+                    " instead"
                 )
-        return _Written(str(end), end)
+        return _Written(str(end), end, framing)
 
     def _book(self, line: LineConfig, speech: Speech) -> None:
         before = self._speech.get(line.name)
@@ -174,7 +189,7 @@ class Lines:
                 )
             if self._used[line.name] != line:
                 raise BadTable(
-                    f"{line.name} cannot be both Modbus TCP and RTU over TCP"
+                    f"{line.name} is set in two ways, make it one of [[lines]]"
                 )
         self._speech[line.name] = speech
         self._used[line.name] = line
@@ -182,20 +197,39 @@ class Lines:
 
 def _written(table: Table) -> _Written:
     name = table.text("name")
-    end: _Serial | _Network
-    framing = None
-    if one_of(table, ("device", "host")) == "device":
-        end = _serial(table)
-    else:
-        host = table.text("host")
-        end = _Network(host, None)
-        if table.has("port"):
-            end = _Network(host, table.integer("port", low=1, high=65535))
-        if table.has("framing"):
-            framing = choice(table, "framing", Framing, Framing.TCP)
+    end, framing = _ends(table)
     timeout_s, turnaround_s = patience(table)
     table.done()
     return _Written(name, end, framing, timeout_s, turnaround_s or 0.0)
+
+
+def _ends(
+    table: Table,
+) -> tuple[_Serial | _Network | Program | Log, Framing | None]:
+    """Take what is at a line's end, and how Modbus crosses it where that is told."""
+    match one_of(table, ENDS):
+        case "device":
+            return _serial(table), None
+        case "host":
+            host = table.text("host")
+            port = (
+                table.integer("port", low=1, high=65535) if table.has("port") else None
+            )
+            framing = None
+            if table.has("framing"):
+                framing = choice(table, "framing", Framing, Framing.TCP)
+            return _Network(host, port), framing
+        case "command":
+            words = table.items("command")
+            argv = tuple(word for word in words if isinstance(word, str) and word)
+            if not argv or len(argv) < len(words):
+                raise BadTable(
+                    f'{table.where}: command must be texts like ["wmbusmeters", "--help"]'
+                )
+            return Program(argv), None
+        case _:
+            path = _absolute(table, "file", "a path like /run/wmbus.json")
+            return Log(Path(path)), None
 
 
 def patience(table: Table) -> tuple[float | None, float | None]:
@@ -207,11 +241,7 @@ def patience(table: Table) -> tuple[float | None, float | None]:
 
 
 def _serial(table: Table) -> _Serial:
-    device = table.text("device")
-    if not device.startswith("/"):
-        raise BadTable(
-            f"{table.where}: device must be a path, best one of /dev/serial/by-id/"
-        )
+    device = _absolute(table, "device", "a path, best one of /dev/serial/by-id/")
     baud = table.integer("baud", low=1, high=10**6) if table.has("baud") else None
     if baud is not None and baud not in BAUDS:
         raise BadTable(
@@ -225,3 +255,10 @@ def _serial(table: Table) -> _Serial:
     bits = table.integer("bits", low=7, high=8) if table.has("bits") else None
     stop = integer(table, "stop", 1, low=1, high=2)
     return _Serial(device, baud, bits, parity, stop)
+
+
+def _absolute(table: Table, key: str, wanted: str) -> str:
+    text = table.text(key)
+    if not text.startswith("/"):
+        raise BadTable(f"{table.where}: {key} must be {wanted}")
+    return text

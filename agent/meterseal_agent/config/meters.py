@@ -6,11 +6,13 @@ protocol does not know is refused. It must never read a profile: that is for the
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from meterseal_agent.config.fields import choice, distinct, integer
 from meterseal_agent.config.lines import Lines, patience
 from meterseal_agent.config.model import LineConfig, MeterConfig, Speech, Supply
+from meterseal_agent.config.pulses import pulses
 from meterseal_agent.meters.modbus.rtu_frame import LAST_UNIT
 from meterseal_agent.meters.table import BadTable, Table, as_table
 from meterseal_proto.intervals import STEPS
@@ -36,7 +38,10 @@ MAX_TELEMETRY_S: Final = 3_600
 DEFAULT_STEP: Final = 900
 DEFAULT_PERIOD_S: Final = 10
 """Seconds between readings: a slot boundary is then met within ten."""
-SLOW_PERIOD_S: Final[Mapping[Speech, int]] = {Speech.MBUS: 30, Speech.D0_MODE_C: 60}
+SLOW_PERIOD_S: Final[Mapping[Speech, int]] = {
+    Speech.MBUS: 30,
+    Speech.D0_MODE_C: 60,
+}
 """Meters that run from a battery, or read out for half a minute, are asked less often."""
 DEFAULT_LATENESS_S: Final = 60
 USUAL: Final[Mapping[Supply, tuple[RegisterId, ...]]] = {
@@ -48,18 +53,22 @@ USUAL: Final[Mapping[Supply, tuple[RegisterId, ...]]] = {
 VOLUMES: Final = frozenset({7, 8, 9})
 """IEC 62056-6-1, value group A: gas, cold water, hot water."""
 _MBUS_NUMBER: Final = re.compile("[0-9A-E]{8}")
+_RADIO_NUMBER: Final = re.compile("[0-9A-Fa-f]{8}")
 _D0_ADDRESS: Final = re.compile("[0-9A-Za-z]{1,32}")
 LAST_PRIMARY: Final = 250
 
 
-def meters(table: Table) -> tuple[MeterConfig, ...]:
-    """Return the meters of a configuration, its lines already resolved."""
+def meters(table: Table, data_dir: Path) -> tuple[MeterConfig, ...]:
+    """Return the meters of a configuration, its lines already resolved.
+
+    Pulses are counted under `data_dir`.
+    """
     items = table.items("meters")
     if not 1 <= len(items) <= MAX_METERS:
         raise BadTable(f"{table.where}: give 1 to {MAX_METERS} [[meters]]")
     lines = Lines(table)
     found = tuple(
-        _meter(as_table(item, f"{table.where}: meter {i}"), lines)
+        _meter(as_table(item, f"{table.where}: meter {i}"), lines, data_dir)
         for i, item in enumerate(items, 1)
     )
     lines.done()
@@ -68,11 +77,14 @@ def meters(table: Table) -> tuple[MeterConfig, ...]:
     return found
 
 
-def _meter(table: Table, lines: Lines) -> MeterConfig:
+def _meter(table: Table, lines: Lines, data_dir: Path) -> MeterConfig:
     serial = table.text("serial")
     speech = choice(table, "protocol", Speech, Speech.MODBUS)
-    line = lines.of(table, speech)
     registers = _registers(table)
+    if speech is Speech.PULSE:
+        line = _pulse_line(table, data_dir, serial, registers)
+    else:
+        line = lines.of(table, speech)
     usual_s = SLOW_PERIOD_S.get(speech, DEFAULT_PERIOD_S)
     period_s = integer(table, "period_s", usual_s, low=1, high=900)
     lateness_s = max(DEFAULT_LATENESS_S, min(2 * period_s, 900))
@@ -100,6 +112,19 @@ def _meter(table: Table, lines: Lines) -> MeterConfig:
     table.done()
     _check(meter, table.where)
     return meter
+
+
+def _pulse_line(
+    table: Table, data_dir: Path, serial: str, registers: tuple[RegisterId, ...]
+) -> LineConfig:
+    if len(registers) != 1:
+        raise BadTable(f"{table.where}: a pulse output counts one register, name it")
+    end = pulses(table, data_dir, serial, volume=_is_volume(registers[0]))
+    return LineConfig(str(end), end)
+
+
+def _is_volume(register: RegisterId) -> bool:
+    return register.to_bytes(6)[0] in VOLUMES
 
 
 def _check(meter: MeterConfig, where: str) -> None:
@@ -130,6 +155,13 @@ def _unit(table: Table, speech: Speech, line: LineConfig) -> int:
 
 def _address(table: Table, speech: Speech) -> str:
     """Take an M-Bus address, 0 to 250 or eight digits, or one of IEC 62056-21."""
+    if speech is Speech.WMBUS:
+        number = table.text("address")
+        if not _RADIO_NUMBER.fullmatch(number):
+            raise BadTable(
+                f"{table.where}: address must be the meter's eight digits in quotes"
+            )
+        return number.lower()
     if speech is Speech.MBUS:
         if not table.is_text("address"):
             return str(table.integer("address", low=0, high=LAST_PRIMARY))
@@ -156,7 +188,7 @@ def _refuse(table: Table, key: str, speech: Speech) -> None:
 
 def _capacity(table: Table, registers: tuple[RegisterId, ...]) -> int:
     """Take what a register can grow by in an hour: W, or litres for a volume."""
-    volumes = {register.to_bytes(6)[0] in VOLUMES for register in registers}
+    volumes = {_is_volume(register) for register in registers}
     if len(volumes) > 1:
         raise BadTable(
             f"{table.where}: one meter's registers are all energy or all volume;"

@@ -5,10 +5,11 @@ Nothing in here reads a file; it must never hold a secret.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from meterseal_agent.meters.wire import Place, SerialPlace
+from meterseal_agent.meters.wire import Place, SerialPlace, TcpPlace
 from meterseal_agent.uplink.address import Protocol
 from meterseal_proto.keys import Algorithm
 from meterseal_proto.units import RegisterId
@@ -33,6 +34,8 @@ class Speech(StrEnum):
     D0_MODE_C = "d0-mode-c"
     MBUS = "mbus"
     HAN = "han"
+    WMBUS = "wmbus"
+    PULSE = "pulse"
 
     @property
     def modbus(self) -> bool:
@@ -46,7 +49,7 @@ class Speech(StrEnum):
     @property
     def shared(self) -> bool:
         """Whether several meters may stand on one line, told apart by an address."""
-        return self.modbus or self is Speech.MBUS
+        return self.modbus or self in {Speech.MBUS, Speech.WMBUS}
 
 
 class Framing(StrEnum):
@@ -65,24 +68,92 @@ class Supply(StrEnum):
     GAS = "gas"
 
 
+class Bias(StrEnum):
+    """What holds a pulse input when no pulse is on."""
+
+    PULL_UP = "pull-up"
+    PULL_DOWN = "pull-down"
+    DISABLED = "disabled"
+    AS_IS = "as-is"
+
+
+class Edge(StrEnum):
+    """Which edge of a pulse counts."""
+
+    FALLING = "falling"
+    RISING = "rising"
+
+
+@dataclass(frozen=True, slots=True)
+class PulseConfig:
+    """A pulse output: its GPIO line, what a pulse is worth, where it is counted.
+
+    `weight` is in Wh or litres a pulse, `start` the register's Wh or litres when
+    counting began; `debounce_s` None is what the standard gives a pulse.
+    """
+
+    chip: str
+    pin: int
+    bias: Bias
+    edge: Edge
+    debounce_s: float | None
+    weight: Fraction
+    start: int
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.chip} pin {self.pin}"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that prints telegrams, without a shell."""
+
+    argv: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join(self.argv)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A file or FIFO that a program leaves its telegrams in."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+End = SerialPlace | TcpPlace | Program | Log | PulseConfig
+"""What is at our end of a line."""
+
+
 @dataclass(frozen=True, slots=True)
 class LineConfig:
-    """A line: where it is, and how long its meters are waited for.
+    """A line: what is at its end, and how long its meters are waited for.
 
     `timeout_s` None is what the protocol takes; `turnaround_s` is the silence its units
     want before a question. Both are real seconds.
     """
 
     name: str
-    place: Place
-    framing: Framing
+    end: End
+    framing: Framing = Framing.TCP
     timeout_s: float | None = None
     turnaround_s: float = 0.0
 
     @property
+    def place(self) -> Place:
+        """Where the wire is; TypeError where there is none (radio, pulses)."""
+        if isinstance(self.end, SerialPlace | TcpPlace):
+            return self.end
+        raise TypeError(f"{self.end} is no wire")
+
+    @property
     def rtu(self) -> bool:
         """Whether Modbus on it is RTU."""
-        return isinstance(self.place, SerialPlace) or self.framing is Framing.RTU
+        return isinstance(self.end, SerialPlace) or self.framing is Framing.RTU
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +187,15 @@ class MeterConfig:
     def spot(self) -> str:
         """Where it stands on its line: no two meters may share it."""
         if self.speech.modbus:
-            return f"{self.line.place} unit {self.unit}"
-        return f"{self.line.place} address {self.address}"
+            return f"{self.line.end} unit {self.unit}"
+        return f"{self.line.end} address {self.address}" if self.address else self.queue
+
+    @property
+    def queue(self) -> str:
+        """The meters it takes turns with: radio meters speak when they like."""
+        if self.speech is Speech.WMBUS:
+            return f"{self.line.name} address {self.address}"
+        return self.line.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,9 @@ def parse(text: str, environment: Mapping[str, str], where: str = "config") -> C
 
 
 def _config(table: Table) -> Config:
+    data_dir = _folder(table, "data_dir", DEFAULT_DATA)
     config = Config(
-        data_dir=_folder(table, "data_dir", DEFAULT_DATA),
+        data_dir=data_dir,
         aggregator_url=_url(table),
         aggregator_ca=Path(table.text("aggregator_ca"))
         if table.has("aggregator_ca")
@@ -67,7 +68,7 @@ def _config(table: Table) -> Config:
         broker=_broker(table.table("broker"))
         if table.has("broker")
         else BrokerConfig(),
-        meters=meters(table),
+        meters=meters(table, data_dir),
         metrics_port=_metrics(table),
         health_s=integer(table, "health_s", DEFAULT_HEALTH_S, low=10, high=86_400),
     )

@@ -5,9 +5,17 @@ the decoders of the others. Nothing here may open a line.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from meterseal_agent.config import LineConfig, MeterConfig, Speech
+from meterseal_agent.config import (
+    Edge,
+    LineConfig,
+    MeterConfig,
+    Program,
+    PulseConfig,
+    Speech,
+)
 from meterseal_agent.meters.port import Meter
 from meterseal_agent.meters.profile import Profile
 from meterseal_agent.meters.wire import SerialPlace
@@ -18,6 +26,9 @@ if TYPE_CHECKING:
 
 IDENT_DIGITS: Final = 8
 """An M-Bus address of eight digits is the number on the meter's plate."""
+
+SYNC_S: Final = 1.0
+"""What a memory card may take to sync a pulse count."""
 
 
 class Held(Protocol):
@@ -71,6 +82,10 @@ def make(
             return _mode_c(meter, times)
         case Speech.DSMR | Speech.SML | Speech.D0 | Speech.HAN:
             return _stream(meter, times)
+        case Speech.WMBUS:
+            return _wmbus(meter, line)
+        case Speech.PULSE:
+            return _pulse(meter)
 
 
 def _modbus(
@@ -144,3 +159,44 @@ def _stream(meter: MeterConfig, times: Times) -> Made:
         Patience(timeout_s, times.steady),
     )
     return Made(port, _Own(str(meter.line.place), port), timeout_s)
+
+
+def _wmbus(meter: MeterConfig, line: Held | None) -> Made:
+    from meterseal_agent.meters.linesource import Command, Followed
+    from meterseal_agent.meters.wmbusline import TIMEOUT_S, WmbusLine, WmbusMeter
+    from meterseal_agent.run.renewed import Radio, RadioMeter
+
+    end = meter.line.end
+    timeout_s = meter.timeout_s or TIMEOUT_S
+
+    def receiver() -> WmbusLine:
+        if isinstance(end, Program):
+            return WmbusLine(Command(end.argv))
+        return WmbusLine(Followed(Path(str(end))))
+
+    def one(on: WmbusLine) -> WmbusMeter:
+        return WmbusMeter(on, meter.address, meter.registers, timeout_s)
+
+    radio = line if isinstance(line, Radio) else Radio(str(end), receiver)
+    return Made(RadioMeter(radio, one), radio, timeout_s)
+
+
+def _pulse(meter: MeterConfig) -> Made:
+    from meterseal_agent.meters.gpio import GpioEdges, GpioLine
+    from meterseal_agent.meters.pulse import DEBOUNCE_S, Pulse, PulseMeter
+    from meterseal_agent.run.renewed import Pulses
+
+    end = meter.line.end
+    if not isinstance(end, PulseConfig):
+        raise TypeError(f"{end} is no pulse output")
+    falling = end.edge is Edge.FALLING
+    place = GpioLine(end.chip, end.pin, end.bias.value, falling)
+    pulse = Pulse(
+        meter.registers[0],
+        end.weight,
+        end.start,
+        meter.capacity_w,
+        DEBOUNCE_S if end.debounce_s is None else end.debounce_s,
+    )
+    port = Pulses(str(end), lambda: PulseMeter(GpioEdges(place), end.folder, pulse))
+    return Made(port, port, SYNC_S)

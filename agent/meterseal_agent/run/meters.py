@@ -82,7 +82,7 @@ def stations(
         Station(
             meter=ids[w.config.serial],
             port=w.port,
-            line=w.config.line.name,
+            line=w.config.queue,
             period_s=w.config.period_s,
             timeout_s=w.timeout_s * times.rate.speed,
         )
