@@ -87,7 +87,7 @@ def _coincurve() -> Library:
 
 
 def _btclib() -> Library:
-    from btclib_secp256k1 import ffi, lib  # type: ignore[import-not-found]
+    from btclib_secp256k1 import ffi, lib
 
     return Library("btclib", ffi, lib, _context(lib))
 
