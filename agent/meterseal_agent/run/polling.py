@@ -1,7 +1,7 @@
 """The meters' duty: a bus over the configured meters, exchanged when they change.
 
-It reads until it is told of other meters, ends the readings in hand, closes the lines that
-nobody uses any more and goes on with the new ones. This module must never decide which meters there are, and must
+It reads until it is told of other meters, then those: what stays as it is is not disturbed,
+and lines that nobody uses any more are closed. This module must never decide which meters there are, and must
 never leave a line open behind it.
 """
 
@@ -9,16 +9,19 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from meterseal_agent.meters.bus import Bus, Deliver, Health
+from meterseal_agent.meters.bus import Bus, Deliver, Health, Station
 from meterseal_agent.run import meters
 from meterseal_agent.run.duties import end_all
 from meterseal_agent.run.meters import Wired
 from meterseal_agent.run.times import Times
-from meterseal_agent.run.watched import LineWatch
+from meterseal_agent.run.watched import LineStuck, LineWatch
+from meterseal_proto.errors import Unavailable
 from meterseal_proto.units import MeterId
 
 LOOK_S: Final = 1.0
 """Real seconds between two looks whether every line gets on."""
+REPLACE_S: Final = 60.0
+"""How long a reading in hand may keep other meters waiting; the longest takes thirty."""
 
 
 class Polling:
@@ -54,25 +57,17 @@ class Polling:
 
     async def run(self) -> None:
         """Read for ever. LineStuck, and whatever a port or `deliver` raises, end the run."""
-        while True:
-            self._changed.clear()
-            self._wired = self._next
-            stations = meters.stations(self._wired, self._ids, self._times)
-            self._bus = Bus(stations, self._times.clocks)
-            lines: dict[str, set[MeterId]] = {}
-            for station in stations:
-                lines.setdefault(station.line, set()).add(station.meter)
-            watch = LineWatch(
-                {name: frozenset(found) for name, found in lines.items()},
-                self._times.steady(),
-            )
-            task = asyncio.create_task(self._bus.run(self._deliver))
-            try:
-                await self._see_to(task, watch)
-            finally:
-                await end_all([task])
-                # After trouble nothing stays open; after a change what is still used does.
-                _close(self._wired, self._next if self._changed.is_set() else ())
+        self._changed.clear()
+        self._wired = self._next
+        self._bus = Bus(self._stations(), self._times.clocks)
+        task = asyncio.create_task(self._bus.run(self._deliver))
+        try:
+            while True:
+                await self._see_to(task)
+                await self._replace()
+        finally:
+            await end_all([task])
+            self.close()
 
     @property
     def wired(self) -> Sequence[Wired]:
@@ -83,23 +78,48 @@ class Polling:
         """Close every line; the next reading opens what it needs."""
         _close(self._wired, ())
 
-    async def _see_to(self, task: asyncio.Task[None], watch: LineWatch) -> None:
-        """Return when other meters are to be read."""
-        changed = asyncio.create_task(self._changed.wait())
-        try:
-            while not self._changed.is_set():
+    async def _see_to(self, task: asyncio.Task[None]) -> None:
+        """Return when other meters are to be read; raise what ended the bus."""
+        lines: dict[str, set[MeterId]] = {}
+        for station in self._stations():
+            lines.setdefault(station.line, set()).add(station.meter)
+        watch = LineWatch(
+            {name: frozenset(found) for name, found in lines.items()},
+            self._times.steady(),
+        )
+        while not self._changed.is_set():
+            changed = asyncio.create_task(self._changed.wait())
+            try:
                 await asyncio.wait(
                     {task, changed},
                     timeout=LOOK_S,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                if task.done():
-                    task.result()
-                    return
-                watch.look(self._bus.health(), self._times.steady())
-                self.turns += 1
-        finally:
-            changed.cancel()
+            finally:
+                changed.cancel()
+            if task.done():
+                task.result()
+                raise Unavailable("the bus ended by itself")
+            watch.look(self._bus.health(), self._times.steady())
+            self.turns += 1
+
+    async def _replace(self) -> None:
+        """Read the other meters: those that stay are not disturbed."""
+        self._changed.clear()
+        before, self._wired = self._wired, self._next
+        try:
+            async with asyncio.timeout(REPLACE_S):
+                await self._bus.replace(
+                    self._stations(), lambda: _close(before, self._wired)
+                )
+        except TimeoutError:
+            _close(before, ())
+            raise LineStuck(
+                f"a reading has not ended for {REPLACE_S:.0f} s; every line is opened anew"
+            ) from None
+
+    def _stations(self) -> list[Station]:
+        return meters.stations(self._wired, self._ids, self._times)
 
 
 def _close(before: Sequence[Wired], after: Sequence[Wired]) -> None:

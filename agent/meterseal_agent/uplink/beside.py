@@ -17,8 +17,10 @@ from meterseal_proto.topics import Aside
 
 TAKEN_S: Final = 20.0
 """Real seconds for an acknowledgement; a slow mobile link needs two."""
-REFUSED_S: Final = 60.0
-"""A broker or aggregator that knows no such topic is not asked every second."""
+REFUSED_S: Final = 1.0
+REFUSED_CAP_S: Final = 300.0
+"""A queue that is full has room again within a second; a broker or aggregator that knows
+no such topic is asked ever more seldom."""
 TICK_S: Final = 1.0
 """How often something new is looked for when nobody says so."""
 
@@ -70,14 +72,18 @@ class Courier:
 
     async def run(self, link: Link) -> None:
         """Carry posts until cancelled; Unavailable when the link is lost."""
+        wait = REFUSED_S
         while True:
             await self._quiet.wait()
             self._awake.clear()
             post = await self._next()
             if post is None:
                 await self._rest(TICK_S)
-            elif not await self._carry(link, post):
-                await asyncio.sleep(REFUSED_S)
+            elif await self._carry(link, post):
+                wait = REFUSED_S
+            else:
+                await asyncio.sleep(wait)
+                wait = min(REFUSED_CAP_S, 2 * wait)
 
     async def _carry(self, link: Link, post: Post) -> bool:
         counters = self.counters
