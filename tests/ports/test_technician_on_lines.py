@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_sim.catalogue import profiles
 from tests.support.technician_bench import HOST, MODEL, START, a_line
 
 Captured = pytest.CaptureFixture[str]
@@ -52,23 +53,30 @@ async def test_a_line_that_is_not_there_ends_in_one_sentence(capsys: Captured) -
         assert "cannot connect" in err
 
 
-@pytest.mark.parametrize(
-    ("model", "named"),
-    [
-        ("eastron-sdm630", "eastron-sdm630"),
-        ("eastron-sdm120", "eastron-sdm120"),
-        ("schneider-iem3155", "schneider-iem3155"),
-    ],
-)
-async def test_the_model_is_found_by_what_it_answers(
-    model: str, named: str, capsys: Captured
+TWINS = {"eastron-sdm230": "eastron-sdm120"}
+"""A model whose registers are another's, word for word."""
+
+
+@pytest.mark.parametrize("model", [name for name in profiles() if name != "sunspec"])
+async def test_every_model_is_found_by_what_it_answers(
+    model: str, capsys: Captured
 ) -> None:
-    async with a_line([1], model=model) as bench:
+    async with a_line([1], model=model, rtu=False) as bench:
         bench.to_load(1_200, 9_000)
         assert await bench.run("identify") == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0].split()[2] == named
-    assert int(out[0].split()[0]) >= 75
+    assert out[0].split()[::2][:2] == ["100", TWINS.get(model, model)]
+    if model in TWINS:
+        assert f"{model} answers the same; only the type plate" in out[-2]
+    assert out[-1].startswith(f'write profile = "{TWINS.get(model, model)}"')
+
+
+async def test_a_sunspec_device_says_itself_what_it_is(capsys: Captured) -> None:
+    async with a_line([1], model="sunspec", rtu=False) as bench:
+        assert await bench.run("identify") == 0
+    out = capsys.readouterr().out
+    assert "it says itself what it is: " in out
+    assert 'write protocol = "sunspec"' in out
 
 
 async def test_a_unit_that_is_silent_cannot_be_identified(capsys: Captured) -> None:

@@ -1,7 +1,7 @@
 """Where a meter model keeps its own address and baud rate, if it may be told over the line.
 
-Pure; a part of a profile (`[address]`). Only what a vendor document says is written here,
-for a register that is written by mistake may be a meter's calibration.
+Pure; a part of a profile (`[address]`). It must never hold more than a vendor document
+says, for a register that is written by mistake may be a meter's calibration.
 """
 
 import struct
