@@ -1,12 +1,14 @@
 """M-Bus laws: no bytes break the decoder, and no damaged byte becomes a reading."""
 
+import json
+from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterseal_agent.meters.telegrams import mbus, mbus_records, mbus_vife
+from meterseal_agent.meters.telegrams import mbus, mbus_records, mbus_vife, wmbus
 from meterseal_agent.meters.telegrams.mbus_frame import (
     MAX_FRAME,
     Cutter,
@@ -43,6 +45,10 @@ def refused_or_decoded(raw: bytes) -> None:
         assert value.number is None or value.number.is_finite()
 
 
+def told(fields: Mapping[str, object]) -> bytes:
+    return json.dumps({"id": "12345678", "media": "water", **fields}).encode()
+
+
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused_and_nothing_else(raw: bytes) -> None:
     refused_or_decoded(raw)
@@ -56,6 +62,23 @@ def test_random_data_in_a_sound_frame_are_refused_or_decoded(
     ci: int, data: bytes
 ) -> None:
     refused_or_decoded(long(0x08, 1, ci, data))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.binary(max_size=200) | st.dictionaries(st.text(max_size=9), JSON).map(told))
+def test_random_lines_of_wmbusmeters_are_refused_and_nothing_else(raw: bytes) -> None:
+    try:
+        telegram = wmbus.decode(raw)
+    except BadTelegram as trouble:
+        assert 0 <= trouble.offset <= len(raw)
+    else:
+        assert all(v.text.isprintable() for v in telegram.values)
 
 
 RECORD = st.builds(

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from meterseal_agent.meters.telegrams import mbus
+from meterseal_agent.meters.telegrams import mbus, mbus_records
 from meterseal_agent.meters.telegrams.mbus_frame import from_hex, long
 from meterseal_agent.meters.telegrams.model import BadTelegram, Telegram, Value
 from meterseal_proto.units import GAS, HEAT, IMPORT, WATER, obis_text
@@ -163,6 +163,7 @@ def test_a_quantity_has_the_register_its_standard_assigns(
         ("0C 93 10 01 00 00 00", "reserved extension 10 volume"),
         ("0C FF 13 01 00 00 00", "manufacturer specific 13"),
         ("0C 6F 01 00 00 00", "reserved"),
+        ("0C FD FD 50 01 00 00 00", "reserved"),
         ("0C 7C 02 33 6D 01 00 00 00", "in m3"),
     ],
 )
@@ -264,6 +265,10 @@ def test_the_records_of_one_frame_are_counted() -> None:
     # Without a header 126 records of two bytes are the most a frame holds.
     found = telegram("00 13" * 126, ci=0x78)
     assert len(found.values) == 126
+    most = mbus_records.MAX_RECORDS
+    assert len(mbus_records.parse(b"\x00\x13" * most, 0).items) == most
+    with pytest.raises(BadTelegram, match="more than 128 records"):
+        mbus_records.parse(b"\x00\x13" * (most + 1), 0)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,11 @@ def test_what_the_telegram_does_not_tell_is_absent_and_never_zero() -> None:
     assert sample.unavailable[WATER]
 
 
+def test_texts_are_fit_to_print() -> None:
+    found = values("water", r'"status":"a\u0007b\ud800\u00e9"')
+    assert found["status"].text == "a.b.\u00e9"
+
+
 def test_digits_are_kept_exactly() -> None:
     found = values("water", '"total_m3":4503599627370497.125')
     assert str(found["total_m3"].number) == "4503599627370497.125"
@@ -107,6 +112,7 @@ def test_digits_are_kept_exactly() -> None:
         (line("water", '"total_m3":1,"total_m3":2'), "a field twice"),
         (line("water", '"total_m3":true'), "neither a number nor a text"),
         (line("water", '"total_m3":[1]'), "neither a number nor a text"),
+        (line("water", '"total m3":1'), "letters and digits"),
         (b" " * 20_000, "at most 16384 bytes"),
     ],
 )

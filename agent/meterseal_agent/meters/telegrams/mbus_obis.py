@@ -2,12 +2,14 @@
 
 Sources: EN 13757-1 (value groups of heat, gas and water), IEC 62056-6-1 (electricity),
 OMS Specification volume 2, annex A (which M-Bus record is which code). A wrong register
-books a wrong quantity, so what is doubtful has none: values of other storage numbers,
-subunits, limits, per-pulse values, whatever a manufacturer extended in its own way.
+books a wrong quantity, so this module must never name a doubtful one: values of other
+storage numbers, subunits, limits, per-pulse values, whatever a manufacturer extended in
+its own way have none.
 """
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Final
 
 from meterseal_agent.meters.telegrams.mbus_records import Function, Record
@@ -116,6 +118,7 @@ def _total(
     return None if record.storage else _code(medium, c, d, record.tariff)
 
 
+@cache
 def _code(medium: Medium, c: int, d: int, e: int) -> RegisterId:
     # Group B is the channel: 0 where it is not used, and electricity counts from 1-0.
     return parse_obis(f"{medium.value}-0:{c}.{d}.{e}")

@@ -161,7 +161,9 @@ def _information(reader: _Reader) -> Extended:
         return Extended(Meaning(quantity, known=False), special=True)
     table = _TABLES.get(vif)
     if table is not None:
-        return extend(mbus_units.look_up(table, codes[0]), codes[1:])
+        meaning = mbus_units.look_up(table, codes[0])
+        # What an unknown code is extended by may be anything.
+        return extend(meaning, codes[1:] if meaning.known else ())
     return extend(mbus_units.look_up(mbus_units.PRIMARY, code), codes)
 
 

@@ -11,7 +11,11 @@ Tables only. A code that is not in them has no unit: this module must never gues
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 from typing import Final
+
+CODES: Final = 3 * 128
+"""Three tables of seven bits: what is looked up once is kept."""
 
 
 class Shape(Enum):
@@ -187,6 +191,7 @@ RESERVED: Final = Meaning("reserved", known=False)
 MANUFACTURER: Final = Meaning("manufacturer specific", known=False)
 
 
+@lru_cache(CODES)
 def look_up(table: tuple[_Row, ...], code: int) -> Meaning:
     """Return what `code` (0 to 127) means in one of the three tables."""
     for row in table:

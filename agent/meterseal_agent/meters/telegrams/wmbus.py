@@ -93,6 +93,7 @@ REGISTERS: Final[Mapping[str, Mapping[str, RegisterId]]] = {
 driver means something else, so what is not here has no register."""
 
 _IDENT: Final = re.compile(r"[0-9A-Fa-f]{8}")
+_NAME: Final = re.compile(r"[A-Za-z0-9_]{1,80}")
 _ABOUT: Final = frozenset({"_", "media", "meter", "name", "id"})
 
 
@@ -165,6 +166,8 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _value(name: str, content: object, register: RegisterId | None) -> Value:
+    if not _NAME.fullmatch(name):
+        raise BadTelegram("a field's name is not made of letters and digits", 0)
     unit = UNITS.get(name.rpartition("_")[2], "")
     if isinstance(content, Decimal):
         return Value(register, content, unit, note=name)
@@ -172,8 +175,13 @@ def _value(name: str, content: object, register: RegisterId | None) -> Value:
         return Value(register, None, unit, "not in this telegram", name)
     if isinstance(content, str):
         # A register is a number: a text in its place is not read as one.
-        return Value(register, None, "", content, name)
+        return Value(register, None, "", _shown(content), name)
     raise BadTelegram(f"field {name} is neither a number nor a text", 0)
+
+
+def _shown(text: str) -> str:
+    """Return a text fit to print: what is not printable shows as dots."""
+    return "".join(c if c.isprintable() else "." for c in text)
 
 
 class Splitter:
