@@ -1,14 +1,17 @@
 """The technician's commands against simulated meters and their faults, as he types them."""
 
 import asyncio
+import contextlib
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from meterseal_agent.cli import main
 from meterseal_sim.catalogue import profiles
 from tests.support.technician_bench import HOST, MODEL, START, a_line
+from tests.support.text_telegrams import p1
 
 Captured = pytest.CaptureFixture[str]
 UNIT_1 = ("--unit", "1", "--profile", MODEL)
@@ -44,8 +47,6 @@ async def test_a_line_that_is_not_there_ends_in_one_sentence(capsys: Captured) -
     async with a_line([1]) as bench:
         place = bench.place
     for command in (["scan"], ["identify"], ["registers"], ["wiring", *UNIT_1[2:]]):
-        from meterseal_agent.cli import main
-
         assert await asyncio.to_thread(main, [*command, *place]) == 1
         err = capsys.readouterr().err.splitlines()[-1]
         assert err.startswith("meterseal-agent: ")
@@ -158,9 +159,35 @@ async def test_a_meter_is_held_against_clamp_and_display(capsys: Captured) -> No
         assert await bench.run("compare", *UNIT_1, f"current_l1={2 * amps}") == 1
         assert "factor of two: is the CT ratio half" in capsys.readouterr().out
         assert await bench.run("compare", *UNIT_1, "amps=3") == 1
-        assert (
-            "eastron-sdm630 has no amps; it has voltage_l1" in capsys.readouterr().err
-        )
+        assert "this meter has no amps; it has voltage_l1" in capsys.readouterr().err
+
+
+async def test_a_meter_that_pushes_is_held_against_its_display_by_obis_code(
+    capsys: Captured, tmp_path: Path
+) -> None:
+    telegram = p1("1-0:1.8.0(000123.456*kWh)")
+
+    async def push(_: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                out.write(telegram)
+                await out.drain()
+                await asyncio.sleep(0.05)
+
+    server = await asyncio.start_server(push, HOST, 0)
+    port = server.sockets[0].getsockname()[1]
+    config = tmp_path / "agent.toml"
+    config.write_text(
+        f'data_dir = "{tmp_path}"\naggregator_url = "https://x"\n[[meters]]\n'
+        f'serial = "P1"\nprotocol = "dsmr"\nhost = "{HOST}"\nport = {port}\n'
+        'capacity_w = 9000\nregisters = ["1-0:1.8.0"]\n'
+    )
+    at = ("compare", "--config", str(config), "--by", "display")
+    assert await asyncio.to_thread(main, [*at, "1-0:1.8.0=123.5"]) == 0
+    assert "error -0.04 %" in capsys.readouterr().out
+    assert await asyncio.to_thread(main, ["quality", *at[1:3]]) == 1
+    assert "is no Modbus meter" in capsys.readouterr().err
+    server.close()
 
 
 async def test_a_load_that_is_switched_on_is_found_on_its_phase(
@@ -229,8 +256,6 @@ async def test_a_configured_meter_is_named_by_its_serial(
             f"data_dir = {json.dumps(str(tmp_path))}\n"
             f'aggregator_url = "https://x"\n{meters}'
         )
-        from meterseal_agent.cli import main
-
         at = ["--config", str(config)]
         assert await asyncio.to_thread(main, ["wiring", *at, "--meter", "S2"]) == 0
         assert "wiring of S2" in capsys.readouterr().out

@@ -16,10 +16,10 @@ from meterseal_agent.commissioning.compare import (
     compare,
 )
 from meterseal_agent.commissioning.finding import Finding, all_well, bad
-from meterseal_agent.meters.profile import Profile
-from meterseal_agent.meters.registers import Point, Sample, Unit
+from meterseal_agent.meters.registers import POWER, Sample, Unit
 from meterseal_agent.technician.complaint import Complaint
 from meterseal_agent.technician.subject import Subject, measure
+from meterseal_proto.units import GAS, WATER, RegisterId, obis_text
 
 AS_SHOWN: Final = {
     Unit.WATT_HOUR: ("kWh", 1000),
@@ -50,32 +50,45 @@ def compare_all(options: argparse.Namespace, say: Say) -> int:
 
 
 async def _findings(meter: Subject, pairs: Pairs, limit: Fraction) -> list[Finding]:
-    profile = meter.on_modbus().profile
-    points = [_point(profile, name) for name, _ in pairs]
     sample = await meter.read()
-    return [
-        _finding(sample, point, reference, limit)
-        for point, (_, reference) in zip(points, pairs, strict=True)
-    ]
+    known = _known(meter, sample)
+    return [_finding(sample, known, pair, limit) for pair in pairs]
+
+
+def _known(meter: Subject, sample: Sample) -> dict[str, tuple[RegisterId, Unit]]:
+    """Return what can be compared, by OBIS code and, where a profile names it, by name."""
+    if meter.modbus is None:
+        found = [*sample.values, *sample.unavailable]
+        return {obis_text(r): (r, _unit_of(r)) for r in found}
+    points = meter.modbus.profile.every_point
+    return {point.name: (point.register, point.unit) for point in points} | {
+        obis_text(point.register): (point.register, point.unit) for point in points
+    }
+
+
+def _unit_of(register: RegisterId) -> Unit:
+    """Return a telegram value's unit: power, a volume, else energy."""
+    if register == POWER:
+        return Unit.WATT
+    return Unit.LITRE if register in {WATER, GAS} else Unit.WATT_HOUR
 
 
 def _finding(
-    sample: Sample, point: Point, reference: Fraction, limit: Fraction
+    sample: Sample,
+    known: dict[str, tuple[RegisterId, Unit]],
+    pair: tuple[str, Fraction],
+    limit: Fraction,
 ) -> Finding:
-    shown = sample.values.get(point.register)
+    name, reference = pair
+    if name not in known:
+        raise Complaint(f"this meter has no {name}; it has {', '.join(known)}")
+    register, kind = known[name]
+    shown = sample.values.get(register)
     if shown is None:
-        why = sample.unavailable.get(point.register, "no value")
-        return bad(point.name, f"nothing to compare: {why}")
-    unit, parts = AS_SHOWN.get(point.unit, (str(point.unit), 1))
-    return compare(point.name, Compared(Fraction(shown, parts), reference), unit, limit)
-
-
-def _point(profile: Profile, name: str) -> Point:
-    for point in profile.every_point:
-        if point.name == name:
-            return point
-    names = ", ".join(point.name for point in profile.every_point)
-    raise Complaint(f"{profile.name} has no {name}; it has {names}")
+        why = sample.unavailable.get(register, "no value")
+        return bad(name, f"nothing to compare: {why}")
+    unit, parts = AS_SHOWN.get(kind, (str(kind), 1))
+    return compare(name, Compared(Fraction(shown, parts), reference), unit, limit)
 
 
 def _pair(text: str) -> tuple[str, Fraction]:
