@@ -16,27 +16,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from meterseal_proto.clock import VARIABLE, ClockRate
-from meterseal_sim import capture, faults, listing, marking
-from meterseal_sim.catalogue import profile, profiles
-from meterseal_sim.listing import Address, AnyAddress
+from meterseal_sim import assembly, listing, marking
+from meterseal_sim.catalogue import profiles
 from meterseal_sim.orders import parser
-from meterseal_sim.pace import Pace
 from meterseal_sim.refusal import Refused
-from meterseal_sim.replay import Replay
 from meterseal_sim.scenario import shelf, work
 from meterseal_sim.scenario.model import Scenario
 from meterseal_sim.scenario.read import Given
-from meterseal_sim.serve.lines import Device
-from meterseal_sim.serve.protocols import SPOKEN
-from meterseal_sim.serve.speakers import CaptureSpeaker
-from meterseal_sim.shapes import DAY_S, Place
-from meterseal_sim.stand import Stand, Wiring, spoken_stand, stand_of
+from meterseal_sim.serve.bus import Clock
+from meterseal_sim.shapes import DAY_S
+from meterseal_sim.stand import Stand, Wiring, stand_of
 from meterseal_sim.street import Plan, Street, build
 
 WRONG = 2
 """How `mark` ends when not everything was found."""
 WEATHER = frozenset({"demandlib", "pandas", "pvlib"})
 """Packages that only an invented street needs."""
+SCREEN = "textual"
+"""The package that only the panel needs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except ModuleNotFoundError as trouble:
         package = (trouble.name or "").partition(".")[0]
-        if package not in WEATHER:
+        if package not in {*WEATHER, SCREEN}:
             raise
+        other = ", or --replay a file, which needs no weather" * (package in WEATHER)
         print(
-            f"meterseal-sim: {package} is missing: pip install 'meterseal[sim]',"
-            " or --replay a file, which needs no weather",
+            f"meterseal-sim: {package} is missing: pip install 'meterseal[sim]'{other}",
             file=sys.stderr,
         )
         return 1
@@ -65,39 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _street(options: argparse.Namespace) -> None:
     rate = _rate()
-    replay = None
-    if options.replay is not None:
-        replay = Replay(
-            file=options.replay,
-            row=options.row,
-            pv_scale=options.pv_scale,
-            peak_load_kw=options.peak_load_kw,
-            peak_pv_kw=options.peak_pv_kw,
-        )
-    start = _start(options.start, rate)
-    plan = Plan(
-        homes=options.homes,
-        seed=options.seed,
-        start=start,
-        days=options.days,
-        replay=replay,
-        place=Place(options.latitude, options.longitude, options.utc_offset),
-        faults=tuple(faults.parse(text, start) for text in options.fault),
-    )
+    plan = assembly.street_plan(options, _start(options.start, rate))
     asyncio.run(_serve(build(plan), options, rate))
 
 
 def _meter(options: argparse.Namespace) -> None:
     rate = _rate()
-    start = _start(options.start, rate)
-    plan = Plan(
-        homes=1,
-        seed=options.seed,
-        start=start,
-        days=options.days,
-        model=profile(options.profile).name,
-        faults=tuple(faults.parse(text, start) for text in options.fault),
-    )
+    plan = assembly.meter_plan(options, _start(options.start, rate))
     asyncio.run(_serve(build(plan), options, rate))
 
 
@@ -157,51 +128,96 @@ def _mark(options: argparse.Namespace) -> None:
 
 
 def _replay(options: argparse.Namespace) -> None:
-    found = capture.telegrams(options.file, options.protocol, options.entry)
-    usual = SPOKEN[options.protocol].pace
-    options.bits = usual.bits
-    options.baud = options.baud or usual.baud
-    options.parity = options.parity or usual.parity
-    stand = spoken_stand(
-        [{}],
-        time.time,
-        _wiring(options),
-        options.protocol,
-        lambda _bus: CaptureSpeaker(found, once=options.once),
-    )
-    count = f"{len(found)} telegram{'s' * (len(found) != 1)}"
-    asyncio.run(_say(stand, f"{count} of {options.file.name}"))
+    stand, what = assembly.captured(options, time.time)
 
-
-async def _say(stand: Stand, what: str) -> None:
-    """Serve a stand without meters of a street until SIGTERM or Ctrl-C."""
-    stop = _stop_signal()
-    await stand.open()
-    try:
+    def say() -> None:
         print(f"{what} on {stand.posts[0].address(0).place}", flush=True)
-        await stop.wait()
-    finally:
-        await stand.close()
+
+    asyncio.run(_held(stand, say))
+
+
+def _panel(options: argparse.Namespace) -> None:
+    from meterseal_sim.panel.app import Panel
+
+    given, status = _given(options), options.agent_status
+    if options.file is not None:
+        staged = shelf.opened(options.file, given)
+        now, _ = _hands(staged)
+        panel = Panel(
+            work.stand_for(staged, now),
+            now,
+            lambda home: staged.meter(home).name,
+            status,
+        )
+    else:
+        rate, seed = _rate(), 1 if options.seed is None else options.seed
+        street = build(Plan(options.homes, seed, _start(None, rate), 1))
+        now = _running(rate)
+        stand = stand_of(street.homes, now, Wiring(options.host, options.port))
+        panel = Panel(stand, now, lambda home: f"home {home}", status)
+    trouble = panel.run()
+    if trouble is not None:
+        raise Refused(trouble)
+
+
+async def _serve(street: Street, options: argparse.Namespace, rate: ClockRate) -> None:
+    """Serve until SIGTERM or Ctrl-C; the map is written once every line answers."""
+    unit = getattr(options, "unit", 1)
+    stand = stand_of(street.homes, _running(rate), assembly.wiring(options), unit=unit)
+
+    def say() -> None:
+        places = stand.places()
+        if options.map is not None:
+            listing.write(options.map, listing.document(street.plan, places))
+        told = assembly.welcome(street, [address for _, address in places])
+        print(told, flush=True)
+
+    await _held(stand, say)
 
 
 async def _put_up(staged: Scenario, map_file: Path | None) -> None:
     """Serve a scenario until SIGTERM or Ctrl-C."""
-    hour = work.hour_of(staged, time.time())
-    at = _rate().at if os.environ.get(VARIABLE) else hour.at
-    stand = work.stand_for(staged, lambda: at(time.time()))
-    shared = None if os.environ.get(VARIABLE) else hour.shared()
-    stop = _stop_signal()
-    await stand.open()
-    try:
+    now, shared = _hands(staged)
+    stand = work.stand_for(staged, now)
+
+    def say() -> None:
         places = stand.places()
         if map_file is not None:
             listing.write(map_file, listing.document(staged.plan, places))
         if shared is not None:
             print(f"export {VARIABLE}={shared.epoch!r},{shared.speed!r}")
         print(work.told(staged, places), flush=True)
+
+    await _held(stand, say)
+
+
+async def _held(stand: Stand, say: Callable[[], None]) -> None:
+    """Hold a stand open until SIGTERM or Ctrl-C; `say` is called once it is."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    await stand.open()
+    try:
+        say()
         await stop.wait()
     finally:
         await stand.close()
+
+
+def _hands(staged: Scenario) -> tuple[Clock, ClockRate | None]:
+    """Return a scenario's clock, and what other programs must be told to share it.
+
+    METERSEAL_CLOCK wins: a network that has a clock has one for everybody.
+    """
+    if os.environ.get(VARIABLE):
+        return _running(_rate()), None
+    hour = work.hour_of(staged, time.time())
+    return (lambda: hour.at(time.time())), hour.shared()
+
+
+def _running(rate: ClockRate) -> Clock:
+    return lambda: rate.at(time.time())
 
 
 def _given(options: argparse.Namespace | None) -> Given:
@@ -211,77 +227,6 @@ def _given(options: argparse.Namespace | None) -> Given:
         folder=folder or Path(tempfile.gettempdir()) / "meterseal-sim",
         seed=None if options is None else options.seed,
     )
-
-
-def _stop_signal() -> asyncio.Event:
-    """Return what SIGTERM and Ctrl-C will set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    return stop
-
-
-async def _serve(street: Street, options: argparse.Namespace, rate: ClockRate) -> None:
-    """Serve until SIGTERM or Ctrl-C; the map is written once every line answers."""
-    stop = _stop_signal()
-    unit = getattr(options, "unit", 1)
-    stand = stand_of(
-        street.homes, lambda: rate.at(time.time()), _wiring(options), unit=unit
-    )
-    await stand.open()
-    try:
-        places = stand.places()
-        if options.map is not None:
-            listing.write(options.map, listing.document(street.plan, places))
-        print(_welcome(street, [address for _, address in places]), flush=True)
-        await stop.wait()
-    finally:
-        await stand.close()
-
-
-def _wiring(options: argparse.Namespace) -> Wiring:
-    device = None
-    if options.serial is not None:
-        device = Device(options.serial, real=True)
-    elif options.pty is not None:
-        device = Device(str(options.pty), strict=options.strict)
-    return Wiring(
-        host=options.host,
-        port=options.port,
-        gateway=options.gateway,
-        rtu=options.framing == "rtu",
-        pace=Pace(
-            options.baud, getattr(options, "bits", 8), options.parity, options.stop
-        ),
-        device=device,
-        interval_s=getattr(options, "interval", None),
-    )
-
-
-def _welcome(street: Street, places: Sequence[AnyAddress]) -> str:
-    asked = street.plan.homes
-    meters = f"{len(places)} meter{'s' * (len(places) != 1)}"
-    short = (
-        f" (the file has no more; {asked} were asked)" if asked > len(places) else ""
-    )
-    return (
-        f"{meters}{short} on {_run(places)}, from {street.plan.start}"
-        f" for {street.plan.days} day{'s' * (street.plan.days != 1)}"
-    )
-
-
-def _run(places: Sequence[AnyAddress]) -> str:
-    """Say where the meters answer: a device, a port, or a run of ports."""
-    first = places[0]
-    if not isinstance(first, Address):
-        return first.place
-    ports = sorted({place.port for place in places if isinstance(place, Address)})
-    joined = ports[-1] - ports[0] == len(ports) - 1
-    run = f"ports {ports[0]}-{ports[-1]}" if joined else f"{len(ports)} free ports"
-    if len(ports) == 1:
-        run = f"port {ports[0]}"
-    return f"{first.host} {run}"
 
 
 def _rate() -> ClockRate:
@@ -308,6 +253,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "rehearse": _rehearse,
     "mark": _mark,
     "replay": _replay,
+    "panel": _panel,
 }
 
 

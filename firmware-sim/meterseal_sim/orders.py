@@ -42,7 +42,22 @@ def parser() -> argparse.ArgumentParser:
     )
     _staged(commands)
     _captured(commands.add_parser("replay", help="say what was captured in a file"))
+    _panelled(commands.add_parser("panel", help="a street on the screen, with faults"))
     return root
+
+
+def _panelled(order: argparse.ArgumentParser) -> None:
+    order.add_argument(
+        "file", nargs="?", metavar="SCENARIO", help="a TOML file or a name (a street)"
+    )
+    order.add_argument("--homes", type=int, default=8, help="of the street, default 8")
+    order.add_argument("--port", type=_port, default=DEFAULT_PORT, help="its first")
+    order.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1")
+    order.add_argument("--seed", type=int)
+    order.add_argument("--dir", type=Path, metavar="DIR", help="where terminals are")
+    order.add_argument(
+        "--agent-status", type=Path, metavar="FILE", help="an agent's status.json"
+    )
 
 
 def _captured(order: argparse.ArgumentParser) -> None:
