@@ -30,6 +30,14 @@ def test_bounces_within_the_debounce_time_are_one_pulse() -> None:
     assert gate.pulses(edges(0, 2 * MS, 5 * MS, 29 * MS, SECOND, SECOND + MS)) == 2
 
 
+def test_a_fast_output_loses_no_pulse_to_the_debounce_time() -> None:
+    # 10,000 imp/kWh at 24 kW: a pulse every 15 ms, shorter than the usual 30.
+    fast = Pulse(IMPORT, Fraction(1, 10), most_per_h=24_000)
+    assert Gate(fast).pulses(edges(*range(0, 1500 * MS, 15 * MS))) == 100
+    slow = Pulse(IMPORT, Fraction(1), most_per_h=24_000)
+    assert slow.gap_ns == 30 * MS
+
+
 def test_edges_that_the_kernel_could_not_keep_are_counted_by_their_numbers() -> None:
     gate = Gate(Pulse(IMPORT, Fraction(1)))
     assert gate.pulses([Edge(0, 1), Edge(SECOND, 5), Edge(2 * SECOND, 6)]) == 6
@@ -84,7 +92,7 @@ def test_a_line_is_set_as_it_is_wired() -> None:
     assert "direction=Direction.INPUT" in text
     assert "edge_detection=Edge.RISING" in text
     assert "bias=Bias.PULL_DOWN" in text
-    text = str(settings(GpioLine("/dev/gpiochip0", 17, debounce_s=0.005)))
+    text = str(settings(GpioLine("/dev/gpiochip0", 17)))
     assert "edge_detection=Edge.FALLING bias=Bias.PULL_UP" in text
     assert "debounce_period=0:00:00.005000" in text
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 CONSUMER: Final = "meterseal-agent"
 KERNEL_BUFFER: Final = 1024
 """Edges the kernel keeps for us: half a minute of the fastest S0 output."""
+REST_S: Final = 0.005
+"""Contacts rest within 5 ms, and an S0 pulse lasts 30 (IEC 62053-31)."""
 Bias = Literal["pull-up", "pull-down", "disabled", "as-is"]
 
 
@@ -28,15 +30,16 @@ class GpioLine:
 
     `chip` like /dev/gpiochip0, `line` the offset on it (on a Raspberry Pi the BCM
     number). An S0 output between the line and ground pulls a biased line down, so a
-    pulse is a `falling` edge. `debounce_s` is what the kernel waits for a contact to
-    rest; 0 for an electronic output.
+    pulse is a `falling` edge. `debounce_s` is how long the line must rest before the
+    kernel believes an edge: a contact bounces when it opens too, long after its pulse
+    began, and only the kernel can tell that from a second pulse.
     """
 
     chip: str
     line: int
     bias: Bias = "pull-up"
     falling: bool = True
-    debounce_s: float = 0.0
+    debounce_s: float = REST_S
 
     def __str__(self) -> str:
         return f"{self.chip} line {self.line}"

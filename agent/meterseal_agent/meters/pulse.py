@@ -78,7 +78,7 @@ class Pulse:
     `weight` is Wh or litres a pulse (1000 imp/kWh: 1; 10 l/imp: 10), `register` what it
     counts, `start` the register's Wh or litres when counting began, `most_per_h` the Wh
     or litres an hour that the meter can carry (0: not limited). `debounce_s` is the
-    shortest time between two pulses.
+    shortest time between two pulses, if the meter cannot give them faster than that.
     """
 
     register: RegisterId
@@ -106,6 +106,14 @@ class Pulse:
             return None
         return self.most_per_h * OVERSHOOT / self.weight / 3600
 
+    @property
+    def gap_ns(self) -> int:
+        """The shortest time between two pulses, in ns: never one that swallows pulses
+        which the meter can give, even when they come unevenly."""
+        per_s = self.per_s
+        gap_s = Fraction(self.debounce_s)
+        return round((min(gap_s, 1 / (2 * per_s)) if per_s else gap_s) * _NS)
+
 
 class Gate:
     """Lets pulses through, holds bounces and noise back. Pure: time comes with edges.
@@ -114,7 +122,7 @@ class Gate:
     """
 
     def __init__(self, pulse: Pulse) -> None:
-        self._gap_ns = int(pulse.debounce_s * _NS)
+        self._gap_ns = pulse.gap_ns
         self._per_s = pulse.per_s
         self._credit = Fraction(BURST)
         self._last: Edge | None = None
