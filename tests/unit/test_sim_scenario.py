@@ -1,5 +1,6 @@
 """Scenarios: what a file says, and how a wrong word in one is refused."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,9 @@ def test_a_peak_begins_in_the_quarter_of_the_greatest_load() -> None:
     assert curve.power_w(t) == max(
         curve.power_w(curve.start + 900 * quarter) for quarter in range(96)
     )
+
+
+def test_the_scenario_of_the_readme_is_one() -> None:
+    readme = Path(__file__).parents[2] / "firmware-sim" / "README.md"
+    (text,) = re.findall(r"```toml\n(.*?)```", readme.read_text(), re.DOTALL)
+    assert scenario(text).faults[0].home == 2
