@@ -20,7 +20,7 @@ from meterseal_agent.meters.modbus import (
 )
 from meterseal_agent.meters.planner import Block
 from meterseal_agent.meters.profile import load
-from meterseal_agent.meters.wire import SerialPlace, Silent
+from meterseal_agent.meters.wire import SerialPlace, Silent, TcpPlace
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.units import IMPORT
 from tests.support.rtu_bus import RtuBus, Unit, crc
@@ -137,6 +137,53 @@ async def test_a_spoilt_answer_is_told_and_the_line_is_whole_for_the_next(
     assert bench.line.doubts(1)
     assert bench.line.doubts(2)
     assert await bench.read(2) == [2, 102]
+
+
+async def test_another_units_long_answer_is_heard_to_its_end_and_named(
+    bench: Bench,
+) -> None:
+    bench.bus.baud = 9600
+    bench.units[1].words = dict.fromkeys(range(60), 0x1234)
+    bench.units[1].spoil = lambda raw: b"\x09" + raw[1:-2] + crc(b"\x09" + raw[1:-2])
+    with pytest.raises(Garbled, match="unit 9 answered instead"):
+        await bench.read(1, Block(0, 60))
+    assert await bench.read(2) == [2, 102]
+    assert bench.transport.disturbed == 0
+
+
+async def test_bytes_that_nobody_asked_for_make_every_unit_doubtful(
+    bench: Bench,
+) -> None:
+    assert await bench.read(1) == [1, 101]
+    assert await bench.read(2) == [2, 102]
+    bench.far.write(b"\x01\x03\x04 a second master's")
+    assert await bench.read(1) == [1, 101]
+    assert bench.line.doubts(1)
+    assert bench.line.doubts(2)
+
+
+async def test_a_connection_that_says_nothing_any_more_is_opened_anew() -> None:
+    connections = 0
+    lost = asyncio.Event()
+
+    async def swallow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await lost.wait()
+        writer.close()
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    line = Line(RtuTransport(TcpPlace("127.0.0.1", port)))
+    seen = []
+    for unit in range(1, 6):
+        with pytest.raises(Silent):
+            await line.read(unit, 3, BLOCK, 0.02)
+        seen.append(connections)
+    assert seen == [1, 1, 1, 2, 2]
+    lost.set()
+    line.close()
+    server.close()
 
 
 async def test_the_noise_of_a_turning_line_is_passed_over(bench: Bench) -> None:
