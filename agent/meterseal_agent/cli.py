@@ -39,7 +39,7 @@ class Command:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         command: Command = options.command
         return command.act(options)
@@ -290,19 +290,20 @@ COMMANDS: Final = (
 )
 
 
-def _parser() -> Parser:
-    parser = Parser(
+def parser() -> Parser:
+    """Return the command line's parser; `options.command` is the Command."""
+    line = Parser(
         prog="meterseal-agent",
         description="Reads meters, seals every interval, keeps it until it is receipted.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = line.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         sub = commands.add_parser(
             command.name, help=command.text, description=command.text
         )
         sub.set_defaults(command=command)
         command.arguments(sub)
-    return parser
+    return line
 
 
 def _log_to_stderr(level: str) -> None:
