@@ -24,9 +24,10 @@ SILENT_CHARS: Final = 3.5
 """Modbus over Serial Line V1.02, 2.5.1.1: what keeps two frames apart."""
 SILENCE_S: Final = 0.00175
 """The same section: the least of it, above 19200 baud."""
-CALM_S: Final = 0.02
-"""Silence after trouble: USB adapters hand characters on every 16 ms."""
-NETWORK_CALM_S: Final = 0.05
+CALM_S: Final = 0.05
+"""Silence after trouble: USB adapters hand characters on every 16 ms, a busy computer
+takes them two lumps late."""
+NETWORK_CALM_S: Final = 0.1
 """The same behind a network, where lumps come later."""
 GAP_S: Final = 0.1
 """Longest pause within an answer: an adapter's lump, and a busy computer's delay."""
