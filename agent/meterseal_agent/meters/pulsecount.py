@@ -35,8 +35,8 @@ class DamagedCount(Unavailable):
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
-            f"the pulse count in {path} is damaged: {why}; read the meter's display and "
-            "start with a new folder from there"
+            f"the pulse count in {path} is damaged: {why}; read the meter's display, move "
+            "the folder away and give what the meter shows as the start"
         )
 
 
