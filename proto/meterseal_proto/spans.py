@@ -63,6 +63,12 @@ def common(one: Iterable[Span], other: Iterable[Span]) -> Spans:
     )
 
 
+def minus(one: Iterable[Span], other: Iterable[Span]) -> Spans:
+    """Return the seconds of the first set that the other does not hold."""
+    taken = union(other)
+    return tuple(gap for span in union(one) for gap in gaps(span, taken))
+
+
 def seconds(spans: Iterable[Span]) -> int:
     """Return how long the spans are in all, each second counted once."""
     return sum(span.end - span.begin for span in union(spans))

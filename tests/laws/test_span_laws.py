@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterseal_proto.spans import Span, common, gaps, seconds, union
+from meterseal_proto.spans import Span, common, gaps, minus, seconds, union
 from meterseal_proto.telemetry import Batch, Row, decode_batch, encode_batch
 from meterseal_proto.units import MeterId, RegisterId
 
@@ -41,6 +41,15 @@ def test_gaps_are_what_is_not_covered(whole: Span, spans: list[Span]) -> None:
 def test_what_is_common_is_in_both(one: list[Span], other: list[Span]) -> None:
     found = common(one, other)
     assert held(found) == held(one) & held(other)
+    assert union(found) == found
+
+
+@given(SPANS, SPANS)
+def test_what_is_left_is_in_the_one_and_not_in_the_other(
+    one: list[Span], other: list[Span]
+) -> None:
+    found = minus(one, other)
+    assert held(found) == held(one) - held(other)
     assert union(found) == found
 
 

@@ -125,7 +125,7 @@ def test_the_newest_goes_first_and_then_the_oldest(tmp_path: Path) -> None:
     order = []
     while (held := box.next(now)) is not None:
         order.append(decode_batch(held.payload).span.begin)
-        box.take(held.id)
+        box.take(held)
     live = [batch(n).span.begin for n in (9, 8, 7)]
     assert order == live + [batch(n).span.begin for n in range(7)]
     assert box.state().waiting == 0
@@ -137,7 +137,7 @@ def test_what_waits_survives_a_restart_and_the_gap_map_says_so(tmp_path: Path) -
     box.add([batch(n) for n in range(4)])
     first = box.next(BEGAN + 10**6)
     assert first is not None
-    box.take(first.id)
+    box.take(first)
     box.close()
     box = ring(tmp_path)
     assert box.missing(METER) == (Span(BEGAN + BATCH_S, BEGAN + 4 * BATCH_S),)
@@ -166,7 +166,7 @@ def test_a_full_ring_drops_the_oldest_and_counts_what_nobody_had(
     for _ in range(2 * DROP_BATCHES):
         held = box.next(BEGAN + 10**9)
         assert held is not None
-        box.take(held.id)
+        box.take(held)
     box.add([batch(60_000 + i) for i in range(DROP_BATCHES)])
     assert box.state().dropped - before <= 6, "what was taken is no loss"
     box.close()
@@ -178,13 +178,13 @@ def test_what_is_asked_for_goes_again_and_what_is_gone_is_told_as_nothing(
     box = ring(tmp_path)
     box.add([batch(5), batch(6), batch(8), batch(5, OTHER)])
     while (held := box.next(BEGAN + 10**6)) is not None:
-        box.take(held.id)
+        box.take(held)
     asked = Span(BEGAN + 4 * BATCH_S, BEGAN + 20 * BATCH_S)
     assert box.again(METER, asked, BEGAN + 10**6) == 5
     told = []
     while (held := box.next(BEGAN + 10**6)) is not None:
         told.append(decode_batch(held.payload))
-        box.take(held.id)
+        box.take(held)
     assert {b.meter for b in told} == {METER}
     assert sorted((b.span.begin - BEGAN) // BATCH_S for b in told) == [4, 5, 6, 7, 8]
     assert [len(b.rows) for b in sorted(told, key=lambda b: b.span)] == [0, 6, 6, 0, 6]
@@ -202,13 +202,17 @@ def test_a_damaged_ring_is_laid_aside_and_an_empty_one_begun(tmp_path: Path) -> 
     assert (tmp_path / "telemetry.damaged").read_bytes().startswith(b"no database")
 
 
-def test_a_week_of_twenty_meters_fits_the_ring() -> None:
+def test_a_week_of_twenty_meters_fits_the_ring(tmp_path: Path) -> None:
     registers = tuple(RegisterId(0x0100_0107_00FF + (n << 16)) for n in range(13))
-    rows = tuple(
-        Row(BEGAN + 10 * i, tuple(230_000 + (i * n) % 900 for n in range(13)))
-        for i in range(6)
-    )
-    one = Batch(METER, 2, Span(BEGAN, BEGAN + BATCH_S), registers, rows)
-    overhead = 60
-    week = 20 * 7 * 86_400 // BATCH_S
-    assert week * (len(encode_batch(one)) + overhead) < 64 << 20
+
+    def minute(n: int) -> Batch:
+        begin = BEGAN + n * BATCH_S
+        values = [tuple(230_000 + i * j + n for j in range(13)) for i in range(6)]
+        rows = tuple(Row(begin + 10 * i, told) for i, told in enumerate(values))
+        return Batch(METER, 2, Span(begin, begin + BATCH_S), registers, rows)
+
+    box = ring(tmp_path)
+    box.add([minute(n) for n in range(10_000)])
+    each = box.state().bytes / 10_000
+    assert 20 * 7 * 86_400 / BATCH_S * each < MAX_BYTES
+    box.close()

@@ -118,7 +118,7 @@ class Telemetry:
             return None
 
         async def taken() -> None:
-            await self._ask(lambda ring: ring.take(held.id))
+            await self._ask(lambda ring: ring.take(held))
 
         return Post("tel", held.payload, taken)
 

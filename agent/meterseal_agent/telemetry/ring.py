@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from meterseal_proto.errors import Unavailable
-from meterseal_proto.spans import Span, Spans, gaps, union
+from meterseal_proto.spans import Span, Spans, gaps, minus, union
 from meterseal_proto.telemetry import Batch, encode_batch
 from meterseal_proto.units import MeterId
 
 PAGE_BYTES: Final = 4096
-MAX_BYTES: Final = 64 << 20
+MAX_BYTES: Final = 96 << 20
 """What the card gives to telemetry: a week of 20 meters every ten seconds."""
 RESERVED_PAGES: Final = 64
 """Pages that batches may not take, so that dropping and marking always have room."""
@@ -39,7 +39,7 @@ CREATE TABLE batches (
     taken INTEGER NOT NULL DEFAULT 0 CHECK (taken IN (0, 1)),
     payload BLOB NOT NULL
 );
-CREATE INDEX waiting ON batches (id) WHERE NOT taken;
+CREATE INDEX waiting ON batches (id, meter, begin_at, end_at, samples) WHERE NOT taken;
 CREATE INDEX of_meter ON batches (meter, begin_at);
 CREATE TABLE tallies (name TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO tallies VALUES ('dropped', 0);
@@ -48,10 +48,33 @@ INSERT INTO tallies VALUES ('dropped', 0);
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A batch in the ring: what to send, and how to name it afterwards."""
+    """A batch in the ring: what to send, and what to note once it has arrived."""
 
     id: int
+    meter: MeterId
+    span: Span
+    samples: int
     payload: bytes
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """What of a meter nobody has taken yet, kept in step with the file: counting it
+    there would read every batch of a week, every few seconds."""
+
+    batches: int = 0
+    samples: int = 0
+    spans: Spans = ()
+
+    def more(self, span: Span, samples: int) -> None:
+        self.batches += 1
+        self.samples += samples
+        self.spans = union((*self.spans, span))
+
+    def less(self, span: Span, samples: int) -> None:
+        self.batches -= 1
+        self.samples -= samples
+        self.spans = minus(self.spans, (span,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +94,7 @@ class Ring:
 
     ring = Ring(path)                       # Unavailable when it cannot be opened
     ring.add(batches); held = ring.next(now)
-    ring.take(held.id)                      # it was acknowledged
+    ring.take(held)                         # it was acknowledged
     """
 
     def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
@@ -80,6 +103,8 @@ class Ring:
         self.damaged = False
         """Whether a file was found that could not be used, and was laid aside."""
         self._connection = self._open()
+        self._waiting: dict[MeterId, _Waiting] = {}
+        self._count()
 
     def close(self) -> None:
         """Close the file."""
@@ -104,26 +129,29 @@ class Ring:
                 )
         except sqlite3.Error as error:
             raise Unavailable(f"the telemetry ring failed: {error}") from error
+        for batch in batches:
+            self._of(batch.meter).more(batch.span, len(batch.rows))
         return len(rows)
 
     def next(self, now: int) -> Held | None:
         """Return the batch to send: one of the last LIVE_S before `now`, else the oldest."""
-        found = self._connection.execute(
-            "SELECT id, payload, end_at FROM batches WHERE NOT taken"
-            " ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-        if found is None:
-            return None
-        if found[2] < now - LIVE_S:
-            found = self._connection.execute(
-                "SELECT id, payload FROM batches WHERE NOT taken ORDER BY id LIMIT 1"
-            ).fetchone()
-        return Held(found[0], found[1])
+        newest = self._held("ORDER BY id DESC")
+        if newest is None or newest.span.end >= now - LIVE_S:
+            return newest
+        return self._held("ORDER BY id")
 
-    def take(self, number: int) -> None:
-        """Note that a batch has arrived; it stays until the ring needs its room."""
+    def take(self, held: Held) -> bool:
+        """Note that a batch has arrived; it stays until the ring needs its room.
+
+        False when it was noted before, or has gone meanwhile.
+        """
         with self._connection as tx:
-            tx.execute("UPDATE batches SET taken = 1 WHERE id = ?", (number,))
+            noted = tx.execute(
+                "UPDATE batches SET taken = 1 WHERE id = ? AND NOT taken", (held.id,)
+            ).rowcount
+        if noted:
+            self._of(held.meter).less(held.span, held.samples)
+        return bool(noted)
 
     def again(self, meter: MeterId, span: Span, now: int) -> int:
         """Lay out for sending again what the ring holds of `span`; returns how many batches.
@@ -135,16 +163,19 @@ class Ring:
         with self._connection as tx:
             found = tx.execute(
                 "UPDATE batches SET taken = 0"
-                " WHERE meter = ? AND begin_at < ? AND end_at > ?",
+                " WHERE meter = ? AND begin_at < ? AND end_at > ? AND taken"
+                " RETURNING begin_at, end_at, samples",
                 (meter, span.end, span.begin),
-            ).rowcount
+            ).fetchall()
+        for begin, end, samples in found:
+            self._of(meter).more(Span(begin, end), samples)
         held = self.held(meter)
         told_to = min(span.end, held[-1].end if held else now)
         if span.begin >= told_to:
-            return found
+            return len(found)
         lacking = gaps(Span(span.begin, told_to), held)
         self.add([Batch(meter, 0, gap, (), ()) for gap in lacking])
-        return found + len(lacking)
+        return len(found) + len(lacking)
 
     def held(self, meter: MeterId) -> Spans:
         """Return the time of which the ring holds all samples of a meter."""
@@ -154,19 +185,48 @@ class Ring:
 
     def missing(self, meter: MeterId) -> Spans:
         """Return the gap map: the time held of a meter that nobody has taken yet."""
-        return self._spans(
-            "SELECT begin_at, end_at FROM batches WHERE meter = ? AND NOT taken", meter
-        )
+        return self._of(meter).spans
 
     def state(self) -> RingState:
         """Return how full the ring is."""
-        (batches,) = self._one("SELECT count(*) FROM batches WHERE NOT taken")
-        waiting, oldest = self._one(
-            "SELECT sum(samples), min(begin_at) FROM batches WHERE NOT taken"
-        )
+        oldest = self._connection.execute(
+            "SELECT begin_at FROM batches WHERE NOT taken ORDER BY id LIMIT 1"
+        ).fetchone()
         (dropped,) = self._one("SELECT count FROM tallies WHERE name = 'dropped'")
         (pages,) = self._one("PRAGMA page_count")
-        return RingState(batches, waiting or 0, oldest, dropped, pages * PAGE_BYTES)
+        return RingState(
+            sum(one.batches for one in self._waiting.values()),
+            sum(one.samples for one in self._waiting.values()),
+            oldest[0] if oldest else None,
+            dropped,
+            pages * PAGE_BYTES,
+        )
+
+    def _of(self, meter: MeterId) -> _Waiting:
+        return self._waiting.setdefault(meter, _Waiting())
+
+    def _count(self) -> None:
+        """Count once what a file holds that was filled before."""
+        spans: dict[MeterId, list[Span]] = {}
+        for meter, begin, end, samples in self._connection.execute(
+            "SELECT meter, begin_at, end_at, samples FROM batches WHERE NOT taken"
+        ):
+            spans.setdefault(MeterId(meter), []).append(Span(begin, end))
+            waiting = self._of(MeterId(meter))
+            waiting.batches += 1
+            waiting.samples += samples
+        for name, found in spans.items():
+            self._of(name).spans = union(found)
+
+    def _held(self, order: str) -> Held | None:
+        row = self._connection.execute(
+            "SELECT id, meter, begin_at, end_at, samples, payload FROM batches"  # noqa: S608
+            f" WHERE NOT taken {order} LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return None
+        number, meter, begin, end, samples, payload = row
+        return Held(number, MeterId(meter), Span(begin, end), samples, payload)
 
     def _one(self, statement: str) -> tuple[int, ...]:
         row: tuple[int, ...] = self._connection.execute(statement).fetchone()
@@ -183,11 +243,14 @@ class Ring:
                 gone = tx.execute(
                     "DELETE FROM batches WHERE id IN"
                     " (SELECT id FROM batches ORDER BY id LIMIT ?)"
-                    " RETURNING CASE WHEN taken THEN 0 ELSE samples END",
+                    " RETURNING meter, begin_at, end_at, samples, taken",
                     (DROP_BATCHES,),
                 ).fetchall()
-                lost = sum(samples for (samples,) in gone)
+                lost = sum(samples for _, _, _, samples, taken in gone if not taken)
                 tx.execute("UPDATE tallies SET count = count + ?", (lost,))
+            for meter, begin, end, samples, taken in gone:
+                if not taken:
+                    self._of(MeterId(meter)).less(Span(begin, end), samples)
             if not gone:
                 return
 
