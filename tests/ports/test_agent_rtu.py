@@ -164,13 +164,15 @@ async def test_bytes_that_nobody_asked_for_make_every_unit_doubtful(
 
 async def test_a_connection_that_says_nothing_any_more_is_opened_anew() -> None:
     connections = 0
-    lost = asyncio.Event()
+    lost, ended = asyncio.Event(), asyncio.Semaphore(0)
 
     async def swallow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
         await lost.wait()
         writer.close()
+        await writer.wait_closed()
+        ended.release()
 
     server = await asyncio.start_server(swallow, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -181,9 +183,12 @@ async def test_a_connection_that_says_nothing_any_more_is_opened_anew() -> None:
             await line.read(unit, 3, BLOCK, 0.02)
         seen.append(connections)
     assert seen == [1, 1, 1, 2, 2]
-    lost.set()
     line.close()
+    lost.set()
+    for _ in range(connections):
+        await ended.acquire()
     server.close()
+    await server.wait_closed()
 
 
 async def test_the_noise_of_a_turning_line_is_passed_over(bench: Bench) -> None:
