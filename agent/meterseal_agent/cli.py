@@ -40,6 +40,8 @@ class Command:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = parser().parse_args(arguments)
+    # We tell what is wrong with a meter, once; pymodbus would at every try.
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     try:
         command: Command = options.command
         return command.act(options)
@@ -312,8 +314,6 @@ def _log_to_stderr(level: str) -> None:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
-    # The bus tells what is wrong with a meter, once; pymodbus would at every try.
-    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 
 if __name__ == "__main__":

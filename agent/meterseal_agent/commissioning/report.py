@@ -65,7 +65,11 @@ def open_report(raw: bytes) -> tuple[Body, PublicKey]:
     """Return a report's body and the key that signed it; ValueError says what is wrong."""
     if len(raw) > MAX_BYTES:
         raise ValueError(f"it is longer than {MAX_BYTES} bytes")
-    match read_json(raw, brackets=MAX_BRACKETS):
+    try:
+        document = read_json(raw, brackets=MAX_BRACKETS)
+    except ValueError as error:
+        raise ValueError(f"it is no {FORMAT}") from error
+    match document:
         case {
             "format": str(named),
             "body": dict(body),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from meterseal_agent.commissioning.presence import FIRST_UNIT, LAST_UNIT, Setting
+from meterseal_agent.commissioning.presence import Setting
 from meterseal_agent.meters.modbus import Garbled, Line, Refused, Request
 from meterseal_agent.meters.modbus.request import READ_HOLDING
 from meterseal_agent.meters.planner import Block
@@ -202,8 +202,6 @@ def _wish(options: argparse.Namespace) -> Change:
             "say --profile NAME, and --to UNIT or --to-baud BAUD, or --undo"
         )
     to_unit = options.to or options.unit
-    if not FIRST_UNIT <= to_unit <= LAST_UNIT:
-        raise Complaint(f"--to is {FIRST_UNIT} to {LAST_UNIT}")
     if options.to_baud and not options.device:
         raise Complaint("--to-baud needs --device: a gateway keeps its own speed")
     baud = (options.baud or lines.DEFAULT_BAUD) if options.to_baud else 0

@@ -3,10 +3,26 @@
 It must never load a command's program: help has to be there at once, on every Pi.
 """
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 
 DEFAULT_CONFIG = "/etc/meterseal/agent.toml"
 PROTOCOLS = ("auto", "dsmr", "sml", "mbus", "d0", "han")
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    """Return what reads an integer from `low` to `high`."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise ArgumentTypeError(f"{text!r} is no number from {low} to {high}")
+        return value
+
+    return read
 
 
 def decoding(sub: ArgumentParser) -> None:
@@ -24,7 +40,7 @@ def line(sub: ArgumentParser, *, baud: str | None = None) -> None:
     serial = sub.add_argument_group("a serial line")
     serial.add_argument("--device", help="best /dev/serial/by-id/...")
     if baud is None:
-        serial.add_argument("--baud", type=int, help="default 9600")
+        serial.add_argument("--baud", type=number(50, 4_000_000), help="default 9600")
         serial.add_argument("--parity", choices=("N", "E", "O"), default="N")
     else:
         serial.add_argument("--baud", help=baud)
@@ -32,7 +48,9 @@ def line(sub: ArgumentParser, *, baud: str | None = None) -> None:
     serial.add_argument("--stop", type=int, choices=(1, 2), default=1)
     network = sub.add_argument_group("a meter or gateway on the network")
     network.add_argument("--host", help="its address")
-    network.add_argument("--port", type=int, default=502, help="default %(default)s")
+    network.add_argument(
+        "--port", type=number(1, 65535), default=502, help="default %(default)s"
+    )
     network.add_argument(
         "--framing",
         choices=("tcp", "rtu"),
@@ -43,7 +61,7 @@ def line(sub: ArgumentParser, *, baud: str | None = None) -> None:
 
 def _timeout(sub: ArgumentParser, default: int | None = 800) -> None:
     says = "default %(default)s" if default else "default 100, network 1000"
-    sub.add_argument("--timeout-ms", type=int, default=default, help=says)
+    sub.add_argument("--timeout-ms", type=number(1, 60_000), default=default, help=says)
 
 
 def scanning(sub: ArgumentParser) -> None:
@@ -56,7 +74,9 @@ def scanning(sub: ArgumentParser) -> None:
 def unit(sub: ArgumentParser) -> None:
     """Take one unit on a line."""
     line(sub)
-    sub.add_argument("--unit", type=int, default=1, help="default %(default)s")
+    sub.add_argument(
+        "--unit", type=number(0, 255), default=1, help="default %(default)s"
+    )
     _timeout(sub)
 
 
@@ -64,8 +84,12 @@ def browsing(sub: ArgumentParser) -> None:
     """Take what `registers` needs."""
     unit(sub)
     sub.add_argument("--function", type=int, choices=(3, 4), default=4)
-    sub.add_argument("--first", type=int, default=0, help="PDU address, from 0")
-    sub.add_argument("--count", type=int, default=80, help="default %(default)s")
+    sub.add_argument(
+        "--first", type=number(0, 65535), default=0, help="PDU address, from 0"
+    )
+    sub.add_argument(
+        "--count", type=number(1, 1000), default=80, help="default %(default)s"
+    )
     sub.add_argument("--memory", metavar="FILE", help="where the last reading is kept")
 
 
@@ -124,25 +148,36 @@ def comparing(sub: ArgumentParser) -> None:
 def stepping(sub: ArgumentParser) -> None:
     """Take what `loadstep` needs."""
     _meter(sub)
-    sub.add_argument("--watts", type=int, required=True, help="the load, by its plate")
+    sub.add_argument(
+        "--watts", type=number(1, 10**6), required=True, help="the load, by its plate"
+    )
     sub.add_argument("--phase", help="where it hangs: L1, L2 or L3")
     sub.add_argument(
-        "--within", type=int, default=60, help="seconds to wait, default %(default)s"
+        "--within",
+        type=number(0, 3600),
+        default=60,
+        help="seconds to wait, default %(default)s",
     )
 
 
 def measuring(sub: ArgumentParser) -> None:
     """Take what `quality` needs."""
     _meter(sub)
-    sub.add_argument("--reads", type=int, default=200, help="default %(default)s")
+    sub.add_argument(
+        "--reads", type=number(1, 100_000), default=200, help="default %(default)s"
+    )
 
 
 def addressing(sub: ArgumentParser) -> None:
     """Take what `address` needs."""
     unit(sub)
     sub.add_argument("--profile", help="the unit's model")
-    sub.add_argument("--to", type=int, metavar="UNIT", help="its new address")
-    sub.add_argument("--to-baud", type=int, metavar="BAUD", help="its new baud rate")
+    sub.add_argument(
+        "--to", type=number(1, 247), metavar="UNIT", help="its new address"
+    )
+    sub.add_argument(
+        "--to-baud", type=number(300, 115_200), metavar="BAUD", help="its new baud rate"
+    )
     sub.add_argument("--undo", action="store_true", help="take the last change back")
     sub.add_argument("--memory", metavar="FILE", help="where the way back is kept")
 
@@ -152,7 +187,7 @@ def rehearsing(sub: ArgumentParser) -> None:
     configured(sub)
     sub.add_argument(
         "--wait",
-        type=int,
+        type=number(0, 86_400),
         default=0,
         metavar="SECONDS",
         help="wait until the running agent gets its next receipt",
@@ -166,7 +201,10 @@ def reporting(sub: ArgumentParser) -> None:
     sub.add_argument("--technician", default="", metavar="NAME")
     sub.add_argument("--place", default="", metavar="TEXT", help="where this is")
     sub.add_argument(
-        "--reads", type=int, default=50, help="to time each line, default %(default)s"
+        "--reads",
+        type=number(0, 10_000),
+        default=50,
+        help="to time each line, default %(default)s",
     )
     sub.add_argument(
         "--out", metavar="FILE", help="default: commissioning-DATE.json, and .pdf"

@@ -62,8 +62,18 @@ def named(options: argparse.Namespace) -> Named | None:
         baud = options.baud or DEFAULT_BAUD
         return Named(SerialPlace(options.device, baud, 8, options.parity, options.stop))
     if options.host is not None:
+        _check_host(options.host)
         return Named(TcpPlace(options.host, options.port), options.framing)
     return None
+
+
+def _check_host(host: str) -> None:
+    try:
+        well = bool(host) and bool(host.encode("idna")) and host.isprintable()
+    except UnicodeError:
+        well = False
+    if not well:
+        raise Complaint(f"--host is a name or an address, not {host!r}")
 
 
 def must_be_named(options: argparse.Namespace) -> Named:
@@ -80,7 +90,9 @@ def profile(name: str) -> Profile:
     """Return a profile by its shipped name or its file; Complaint lists the names."""
     try:
         return load_file(Path(name)) if os.sep in name else load(name)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise Complaint(f"profile {name} cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise Complaint(str(error)) from error
 
 

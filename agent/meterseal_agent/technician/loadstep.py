@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from meterseal_agent.commissioning.finding import all_well
-from meterseal_agent.commissioning.loadstep import SHARE, Shown, Step, judge
+from meterseal_agent.commissioning.loadstep import LEAST_W, SHARE, Shown, Step, judge
 from meterseal_agent.commissioning.phases import NAMES, phases
 from meterseal_agent.technician.complaint import Complaint
 from meterseal_agent.technician.subject import Subject, measure
@@ -28,6 +28,8 @@ def loadstep(options: argparse.Namespace, say: Say) -> int:
     phase = (options.phase or "").upper()
     if phase and phase not in NAMES:
         raise Complaint(f"--phase is L1, L2 or L3, not {options.phase}")
+    if options.watts < LEAST_W:
+        raise Complaint(f"take a load of at least {LEAST_W} W, a kettle for instance")
     step = Step(options.watts, phase)
     watch = partial(_watch, step=step, within_s=options.within, say=say)
     before, after = measure(options, watch)

@@ -7,15 +7,11 @@ switch a load on in between. It must never need a profile.
 import argparse
 import asyncio
 from collections.abc import Callable
-from typing import Final
 
 from meterseal_agent.commissioning.browser import changes, from_json, table, to_json
 from meterseal_agent.technician import lines, memory
 from meterseal_agent.technician.blocks import Reader
 from meterseal_agent.technician.complaint import Complaint
-
-MOST: Final = 1000
-"""Registers of one call: at one a request, 9600 baud, two minutes."""
 
 Say = Callable[[str], None]
 
@@ -23,8 +19,6 @@ Say = Callable[[str], None]
 def registers(options: argparse.Namespace, say: Say) -> int:
     """Print the registers and what changed since the last call; 0 when any answered."""
     named = lines.must_be_named(options)
-    if not 1 <= options.count <= MOST or not 0 <= options.first <= 0xFFFF:
-        raise Complaint(f"--first is 0 to 65535, --count 1 to {MOST}")
     words = asyncio.run(_read(named, options))
     if not words:
         raise Complaint(
