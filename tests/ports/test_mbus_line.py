@@ -37,11 +37,13 @@ def shows(litres: int) -> Callable[[], Sequence[bytes]]:
 
 
 @asynccontextmanager
-async def bus(folder: Path, *slaves: Slave) -> AsyncIterator[tuple[MbusLine, Loop]]:
+async def bus(
+    folder: Path, *slaves: Slave, timeout_s: float = TIMEOUT_S
+) -> AsyncIterator[tuple[MbusLine, Loop]]:
     far_end = FarEnd(folder)
     loop = Loop(far_end, slaves)
     loop.start()
-    line = MbusLine(SerialPlace(far_end.device, BAUD, parity="E"), TIMEOUT_S)
+    line = MbusLine(SerialPlace(far_end.device, BAUD, parity="E"), timeout_s)
     try:
         yield line, loop
     finally:
@@ -169,24 +171,27 @@ async def test_after_a_timeout_nothing_is_asked_until_the_bus_is_quiet(
 ) -> None:
     shown = [10]
     slave = Slave(1, IDENT, lambda: [volume(shown[0])], faults=[Fault.LATE])
-    async with bus(tmp_path, slave) as (line, loop):
+    async with bus(tmp_path, slave, timeout_s=0.4) as (line, loop):
         with pytest.raises(Unavailable, match="no answer"):
             await litres(line, Primary(1))
         shown[0], asked = 20, len(slave.asked)
         reading = asyncio.ensure_future(litres(line, Primary(1)))
-        await asyncio.sleep(TIMEOUT_S / 2)
+        await asyncio.sleep(0.05)
         assert len(slave.asked) == asked
         loop.far_end.write(slave.kept)
         assert await reading == 20
 
 
-async def test_a_dead_meter_costs_one_wait_and_not_two(tmp_path: Path) -> None:
+async def test_a_dead_meter_is_asked_and_waited_for_only_once(tmp_path: Path) -> None:
     slave = Slave(1, IDENT, shows(1), cut_off=True)
-    async with bus(tmp_path, slave) as (line, _):
+    async with bus(tmp_path, slave) as (line, loop):
+        meter = MbusMeter(line, Primary(1), [WATER])
         began = asyncio.get_running_loop().time()
         with pytest.raises(Unavailable):
-            await litres(line, Primary(1))
-        assert asyncio.get_running_loop().time() - began < 2 * TIMEOUT_S
+            await meter.read(NOW)
+        assert asyncio.get_running_loop().time() - began >= TIMEOUT_S
+        assert len(loop.heard) == 1
+        assert TIMEOUT_S < meter.silent_s < 3 * TIMEOUT_S
 
 
 async def test_a_converter_that_hands_back_our_own_words_is_understood(

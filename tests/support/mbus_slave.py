@@ -78,6 +78,7 @@ class Loop:
         self.far_end = far_end
         self.slaves = slaves
         self.late = asyncio.Event()
+        self.heard: list[bytes] = []
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -97,6 +98,7 @@ class Loop:
             heard += await self.far_end.read_some()
             while (question := first_question(heard)) is not None:
                 heard = heard[len(question) :]
+                self.heard.append(question)
                 for slave in self.slaves:
                     if not slave.cut_off:
                         self._hear(slave, question)
