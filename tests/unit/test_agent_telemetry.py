@@ -7,7 +7,7 @@ import pytest
 
 from meterseal_agent.meters.registers import POWER, Sample
 from meterseal_agent.telemetry.collect import BATCH_S, Collector
-from meterseal_agent.telemetry.ring import DROP_BATCHES, Ring
+from meterseal_agent.telemetry.ring import DROP_BATCHES, MAX_BYTES, Ring
 from meterseal_agent.telemetry.tellable import Mode, tellable
 from meterseal_proto.spans import Span
 from meterseal_proto.telemetry import (
