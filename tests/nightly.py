@@ -20,6 +20,11 @@ RESULTS = ROOT / "bench" / "results" / "reliability.json"
 RIGS = {
     "mutated payloads refused": ("tests/unit/test_intake_mutations.py", 200_000),
     "mutated MQTT packets contained": ("tests/unit/test_mqtt_codec.py", 200_000),
+    "range proofs judged as the literal checker does": (
+        "tests/unit/test_rangeproof_literal.py",
+        1_003,
+    ),
+    "flipped range proofs refused": ("tests/unit/test_rangeproof_flips.py", 6_481),
     "kills with exact equations": ("tests/e2e/test_kills.py", 120),
 }
 

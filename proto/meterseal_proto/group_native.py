@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 STRUCT_BYTES: Final = 64
 UNCOMPRESSED: Final = 4
-FEW: Final = 128
+FEW: Final = 512
 """Terms below which multiplying one by one is faster than sorting them into buckets."""
 _COPY: Final = (
     "int(unsigned char *, const unsigned char *, const unsigned char *, void *)"

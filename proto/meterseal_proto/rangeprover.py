@@ -75,7 +75,11 @@ def _bits(value: Secret, bits: int) -> list[int]:
 def _nonces(
     statement: Statement, openings: Sequence[Opening], fresh: bytes
 ) -> Iterator[Secret]:
-    """Yield nonces that nobody can repeat without the same witness, statement and `fresh`."""
+    """Yield nonces that nobody can repeat without the same witness, statement and `fresh`.
+
+    HMAC-SHA512(key, counter u64) modulo n, where key = HMAC-SHA512(fresh, label ||
+    transcript's state || each value and blinding, 32 bytes each).
+    """
     witness = b"".join(o.value.to_bytes() + o.blinding.to_bytes() for o in openings)
     key = hmac.digest(
         fresh, _NONCE + statement.transcript().state + witness, hashlib.sha512
