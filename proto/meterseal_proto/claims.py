@@ -233,8 +233,9 @@ def _start(facts: _Facts) -> RegisterStart | None:
     if event is None or facts.public is None:
         return None
     start = RegisterStart(
-        event.register, event.step, event.initial_value, event.initial_at
-    )
+        event.register, event.step, event.initial_value, event.initial_at,
+        event.mode, event.bits,
+    )  # fmt: skip
     link = event.previous
     if link == AT_ENROLMENT:
         link = enrolment_hash(event.network, event.meter, start, facts.public)

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from meterseal_proto.boundedjson import read_json, uint
 from meterseal_proto.encoding import Value, encode
 from meterseal_proto.keys import PublicKey, SealKey
+from meterseal_proto.seal import MODE_OPEN
 from meterseal_proto.units import MeterId, RegisterId, obis_text, parse_obis
 
 MAX_METERS: Final = 247
@@ -57,12 +58,23 @@ class Genesis:
 
 @dataclass(frozen=True, slots=True)
 class RegisterStart:
-    """A register as it stood at enrolment: `value` at grid time `at`, read every `step` s."""
+    """A register as it stood at enrolment: `value` at grid time `at`, read every `step` s.
+
+    `mode` is that of its seals, `bits` what its range proofs are of (0 for open ones). A
+    committed register is enrolled with the value 0: what it shows is told to nobody.
+    """
 
     register: RegisterId
     step: int
     value: int
     at: int
+    mode: int = MODE_OPEN
+    bits: int = 0
+
+    @property
+    def terms(self) -> tuple[int, ...]:
+        """Mode and bits where the register is committed, nothing where it is open."""
+        return (self.mode, self.bits) if self.mode else ()
 
 
 def enrolment_hash(
@@ -72,7 +84,8 @@ def enrolment_hash(
     where: list[Value] = [network, meter, start.register]
     begin: list[Value] = [start.step, start.value, start.at]
     return hashlib.sha256(
-        _LINK + encode([*where, *begin, str(public.algorithm), public.raw])
+        _LINK
+        + encode([*where, *begin, str(public.algorithm), public.raw, *start.terms])
     ).digest()
 
 
@@ -159,6 +172,8 @@ class EnrolmentRequest:
         for meter in body["meters"]:
             for row in meter["registers"]:
                 row["register"] = obis_text(row["register"])
+                if row["mode"] == MODE_OPEN:
+                    del row["mode"], row["bits"]
         return body
 
     @classmethod
@@ -172,6 +187,7 @@ class EnrolmentRequest:
                     RegisterStart(
                         parse_obis(_text(r["register"])),
                         *(uint(r[name], name) for name in ("step", "value", "at")),
+                        *(uint(r.get(name, 0), name) for name in ("mode", "bits")),
                     )
                     for r in m["registers"]
                 ),

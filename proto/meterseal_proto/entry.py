@@ -11,7 +11,7 @@ from typing import Final
 from meterseal_proto.encoding import decode, encode
 from meterseal_proto.errors import Malformed
 from meterseal_proto.merkle import leaf_hash
-from meterseal_proto.seal import CONSENSUS_BYTES, Header, parse_header
+from meterseal_proto.seal import CONSENSUS_BYTES, MODE_OPEN, Header, parse_header
 from meterseal_proto.units import MeterId, RegisterId
 
 ENTRY_VERSION: Final = 1
@@ -38,7 +38,8 @@ class KeyEvent:
 
     `initial_value` and `initial_at` are the register and time the chain counts from;
     `step` is the register's interval in seconds; `previous` is the header hash the
-    chain stood at, zero bytes at enrolment.
+    chain stood at, zero bytes at enrolment. `mode` and `bits` are a committed register's,
+    and stand in the entry of no other.
     """
 
     network: bytes
@@ -51,6 +52,8 @@ class KeyEvent:
     initial_value: int
     initial_at: int
     previous: bytes = bytes(32)
+    mode: int = MODE_OPEN
+    bits: int = 0
 
 
 def seal_entry(header: Header, signature: bytes) -> bytes:
@@ -70,6 +73,7 @@ def key_event_entry(event: KeyEvent) -> bytes:
     body = encode([
         *(event.network, event.meter, event.register, event.algorithm, event.public),
         *(event.from_seq, event.step, event.initial_value, event.initial_at, event.previous),
+        *((event.mode, event.bits) if event.mode else ()),
     ])  # fmt: skip
     return bytes((EntryType.KEY_EVENT, ENTRY_VERSION)) + body
 
@@ -82,10 +86,14 @@ def open_key_event_entry(entry: bytes) -> KeyEvent:
         fields = decode(entry[_HEAD_BYTES:])
     except Malformed as error:
         raise ValueError(str(error)) from None
-    kinds = (bytes, bytes, int, str, bytes, int, int, int, int, bytes)
-    if not isinstance(fields, tuple) or tuple(map(type, fields)) != kinds:
+    open_kinds = (bytes, bytes, int, str, bytes, int, int, int, int, bytes)
+    kinds = (open_kinds, (*open_kinds, int, int))
+    if not isinstance(fields, tuple) or tuple(map(type, fields)) not in kinds:
         raise ValueError("a key event with fields of the wrong shape")
-    return KeyEvent(*fields)
+    event = KeyEvent(*fields)
+    if len(fields) > len(open_kinds) and event.mode == MODE_OPEN:
+        raise ValueError("a key event names a mode only where it is not open")
+    return event
 
 
 def leaf_of(entry: bytes) -> bytes:

@@ -31,6 +31,8 @@ class Reason(IntEnum):
     INCONSISTENT = 15
     CAPACITY = 16
     TOO_EARLY = 17
+    PROOF = 18
+    MODE = 19
 
     @property
     def final(self) -> bool:
@@ -48,7 +50,7 @@ class Reason(IntEnum):
     @property
     def rebases(self) -> bool:
         """Whether later intervals count from this seal's last register value all the same."""
-        return self is Reason.BACKWARD_REGISTER
+        return self in _REBASING
 
     @property
     def text(self) -> str:
@@ -63,8 +65,11 @@ _QUARANTINED: Final = frozenset(
         Reason.BACKWARD_REGISTER,
         Reason.INCONSISTENT,
         Reason.CAPACITY,
+        # Told after the seal was receipted, when its range proof turns out to be wrong.
+        Reason.PROOF,
     }
 )
+_REBASING: Final = frozenset({Reason.BACKWARD_REGISTER, Reason.PROOF})
 _FINAL: Final = _QUARANTINED | {Reason.EQUIVOCATION, Reason.TIME_WINDOW}
 
 

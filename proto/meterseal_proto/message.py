@@ -85,21 +85,21 @@ def _any_seal(payload: bytes, network: bytes) -> Seal:
     version, meter, register, first, step, seq, prev, signature, rows = fields
     if type(version) is not int or version != SEAL_VERSION:
         raise Malformed(f"seal version: only {SEAL_VERSION} is known")
-    start = _uint(first, "first", MAX_COUNT_63)
-    span = _step(step)
+    start = read_uint(first, "first", MAX_COUNT_63)
+    span = read_step(step)
     records, salts = _records(rows, start, span)
     header = Header(
         network=network,
-        meter=MeterId(_bytes(meter, "meter", METER_ID_BYTES)),
-        register=RegisterId(_uint(register, "register", MAX_REGISTER)),
+        meter=MeterId(read_bytes(meter, "meter", METER_ID_BYTES)),
+        register=RegisterId(read_uint(register, "register", MAX_REGISTER)),
         first=start,
         step=span,
         count=len(records),
-        seq=_uint(seq, "seq", MAX_SEQ),
-        prev=_bytes(prev, "prev", 32),
+        seq=read_uint(seq, "seq", MAX_SEQ),
+        prev=read_bytes(prev, "prev", 32),
         root=record_root(records, salts),
     )
-    return Seal(header, _bytes(signature, "signature", 64), records, salts)
+    return Seal(header, read_bytes(signature, "signature", 64), records, salts)
 
 
 def _usual_seal(match: re.Match[bytes], network: bytes) -> Seal:
@@ -128,8 +128,9 @@ def _integer(item: bytes) -> int:
     return item[0] if len(item) == 1 else int.from_bytes(item[1:])
 
 
-def _step(value: Value) -> int:
-    step = _uint(value, "step", MAX_STEP)
+def read_step(value: Value) -> int:
+    """Return a step in seconds: one of the grid's, or a multiple of the shortest."""
+    step = read_uint(value, "step", MAX_STEP)
     if step not in STEPS and (step == 0 or step % STEPS[0]):
         raise Malformed(f"step {step}: not a multiple of {STEPS[0]} seconds")
     return step
@@ -145,26 +146,28 @@ def _records(
         if not isinstance(row, tuple) or len(row) != _RECORD_FIELDS:
             raise Malformed(f"a record is an array of {_RECORD_FIELDS}")
         salt, delta, value, quality, revision = row
-        salts.append(_bytes(salt, "salt", 16))
+        salts.append(read_bytes(salt, "salt", 16))
         record = OpenRecord(
             first + index * step,
-            _uint(delta, "delta", MAX_COUNT_63),
-            _uint(value, "value", MAX_COUNT_63),
-            _uint(quality, "quality", MAX_QUALITY),
-            _uint(revision, "revision", MAX_REVISION),
+            read_uint(delta, "delta", MAX_COUNT_63),
+            read_uint(value, "value", MAX_COUNT_63),
+            read_uint(quality, "quality", MAX_QUALITY),
+            read_uint(revision, "revision", MAX_REVISION),
         )
         records.append(record)
     return tuple(records), tuple(salts)
 
 
-def _uint(value: Value, name: str, limit: int) -> int:
+def read_uint(value: Value, name: str, limit: int) -> int:
+    """Return a field that is an integer of 0 to `limit`; Malformed otherwise."""
     # type(), not isinstance: true is an int to Python, and no number of ours.
     if type(value) is not int or not 0 <= value <= limit:
         raise Malformed(f"{name}: an integer of 0 to {limit}")
     return value
 
 
-def _bytes(value: Value, name: str, length: int) -> bytes:
+def read_bytes(value: Value, name: str, length: int) -> bytes:
+    """Return a field that is so many bytes; Malformed otherwise."""
     if type(value) is not bytes or len(value) != length:
         raise Malformed(f"{name}: {length} bytes")
     return value

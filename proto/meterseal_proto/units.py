@@ -43,7 +43,8 @@ class Quality(IntEnum):
     """Quality of a reading, as numbered by ESPI (NAESB REQ.21, QualityOfReading).
 
     Devices seal `RAW` or `QUESTIONABLE`; validation (VEE) answers with
-    `VALIDATED` or better, and only 17 to 19 may mint.
+    `VALIDATED` or better, and only 17 to 19 may mint. `MISSING` stands in committed
+    seals for a slot the meter did not tell: ESPI has no code for that, 16 is its "other".
     """
 
     VALID = 0
@@ -51,6 +52,7 @@ class Quality(IntEnum):
     ESTIMATED_PROXY = 9
     QUESTIONABLE = 10
     RAW = 14
+    MISSING = 16
     VALIDATED = 17
     VERIFIED = 18
     REVENUE = 19
