@@ -167,12 +167,16 @@ async def test_a_meter_that_pushes_is_held_against_its_display_by_obis_code(
 ) -> None:
     telegram = p1("1-0:1.8.0(000123.456*kWh)")
 
+    talks: list[asyncio.Task[None]] = []
+
     async def push(_: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        talks.append(asyncio.current_task())  # type: ignore[arg-type]  # a handler is one
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             while True:
                 out.write(telegram)
                 await out.drain()
                 await asyncio.sleep(0.05)
+        out.close()
 
     server = await asyncio.start_server(push, HOST, 0)
     port = server.sockets[0].getsockname()[1]
@@ -188,6 +192,9 @@ async def test_a_meter_that_pushes_is_held_against_its_display_by_obis_code(
     assert await asyncio.to_thread(main, ["quality", *at[1:3]]) == 1
     assert "is no Modbus meter" in capsys.readouterr().err
     server.close()
+    for talk in talks:
+        talk.cancel()
+    await asyncio.gather(*talks)
 
 
 async def test_a_load_that_is_switched_on_is_found_on_its_phase(
