@@ -51,10 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except BrokenPipeError:
         # Whoever read our output, head for instance, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say_no_more()
         return 1
+    except OSError as error:
+        _say_no_more()
+        return _fail(f"the system refuses: {error.strerror or error}")
     except KeyboardInterrupt:
         return 130
+
+
+def _say_no_more() -> None:
+    """Let what is still in the output's buffer go nowhere: the output is gone or full."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(why: str) -> int:

@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -223,3 +226,15 @@ def test_the_command_line_says_one_sentence_on_stderr_and_ends_with_1(
     out, err = capsys.readouterr()
     assert json.loads(out)["value"] == 1.5
     assert err == ""
+
+
+def test_a_reader_that_has_seen_enough_ends_the_command_quietly() -> None:
+    file = shared_data("meters", "dsmr", "nl_v5_stream_first_100.txt")
+    decoding = [sys.executable, "-m", "meterseal_agent.cli", "decode", str(file)]
+    reading, writing = os.pipe()
+    process = subprocess.Popen(decoding, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    os.read(reading, 100)
+    os.close(reading)
+    _, said = process.communicate(timeout=20)
+    assert said == b""

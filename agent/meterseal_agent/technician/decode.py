@@ -40,10 +40,6 @@ def decode(source: str, protocol: str, stdin: BinaryIO, *, write: Write) -> int:
             why = _read(_chunks(file, name), protocol, write)
     except BadTelegram as error:
         why = str(error)
-    except OSError as error:
-        raise Complaint(
-            f"{name} cannot be read: {error.strerror or error}; name a file with telegrams"
-        ) from error
     if why:
         raise Complaint(f"{name}: {why}")
     return 0
@@ -77,19 +73,35 @@ def _opened(source: str, stdin: BinaryIO) -> Iterator[BinaryIO]:
     if source == STDIN:
         yield stdin
     else:
-        with Path(source).open("rb") as file:
+        try:
+            file = Path(source).open("rb")  # noqa: SIM115 - closed below
+        except OSError as error:
+            raise _unreadable(source, error) from error
+        with file:
             yield file
+
+
+def _unreadable(name: str, error: OSError) -> Complaint:
+    why = error.strerror or str(error)
+    return Complaint(f"{name} cannot be read: {why}; name a file with telegrams")
 
 
 def _chunks(file: BinaryIO, name: str) -> Iterator[bytes]:
     seen = 0
-    while chunk := file.read(CHUNK_BYTES):
+    while chunk := _read_some(file, name):
         seen += len(chunk)
         if seen > MAX_BYTES:
             raise Complaint(
                 f"{name} is longer than {MAX_BYTES >> 20} MiB; give a piece of it"
             )
         yield chunk
+
+
+def _read_some(file: BinaryIO, name: str) -> bytes:
+    try:
+        return file.read(CHUNK_BYTES)
+    except OSError as error:
+        raise _unreadable(name, error) from error
 
 
 def _read(chunks: Iterator[bytes], protocol: str, write: Write) -> str:
