@@ -77,7 +77,8 @@ class Profile:
 
     `pairs_only` says that a read must cover whole two-register values;
     `exact_below_wh` is where its energy registers stop showing every Wh, and
-    `turnaround_ms` how long it thinks before it answers on a serial line.
+    `turnaround_ms` how long it thinks before it answers on a serial line. The settings
+    of a `writable` one, its address and speed, can be told over the line.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Profile:
     turnaround_ms: int
     pages: tuple[Page, ...]
     registers: tuple[Register, ...]
+    writable: bool = False
 
     def functions(self) -> frozenset[int]:
         """Return the Modbus function codes the meter knows."""
@@ -124,6 +126,7 @@ def _profile(document: Mapping[str, Any]) -> Profile:
         pairs_only=document["pairs_only"],
         exact_below_wh=document["exact_below_wh"],
         turnaround_ms=document.get("turnaround_ms", TURNAROUND_MS),
+        writable=document.get("writable", False),
         pages=tuple(Page(**page) for page in document["page"]),
         registers=tuple(
             replace(

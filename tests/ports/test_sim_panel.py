@@ -112,6 +112,15 @@ async def test_a_fault_is_put_on_by_key_and_mended_by_key() -> None:
         assert "50.0 % of 2 answered well" in line
 
 
+async def test_a_meter_that_was_given_another_address_stays_on_the_panel() -> None:
+    async with panel_of(Hands()) as (panel, _):
+        bus = panel.seats[2].bus
+        told = bus.ask(1, struct.pack(">BHHBf", 16, 20, 2, 4, 33.0))
+        assert told is not None
+        assert cell(panel, 2, "where").endswith("unit 33")
+        assert cell(panel, 2, "asked") == "1"
+
+
 async def test_a_phase_is_chosen_with_its_fault() -> None:
     async with panel_of(Hands(START + 19 * 3600)) as (panel, pilot):
         watts = float(cell(panel, 0, "W"))

@@ -30,17 +30,29 @@ REFRESH_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Where a meter sits: its bus and unit, its name, and where it answers."""
+    """Where a meter sits: its bus, its home's number, its name, where it answers."""
 
     bus: Bus
-    unit: int
+    number: int
     name: str
-    place: str
+    line: str
+
+    @property
+    def unit(self) -> int:
+        """Its unit id now: a technician may have set another."""
+        return next(
+            u for u, home in self.bus.homes.items() if home.number == self.number
+        )
 
     @property
     def home(self) -> Home:
         """The home as it is now, faults included."""
         return self.bus.homes[self.unit]
+
+    @property
+    def place(self) -> str:
+        """Where it answers now."""
+        return f"{self.line} unit {self.unit}"
 
     @property
     def tally(self) -> Tally:
@@ -187,9 +199,9 @@ class Panel(App[str | None]):
         return [
             Seat(
                 post.line.bus,
-                unit,
+                home.number,
                 self._name_of(home.number),
-                f"{post.address(unit).place} unit {unit}",
+                post.address(unit).place,
             )
             for post in self._stand.posts
             for unit, home in post.line.bus.homes.items()

@@ -95,7 +95,8 @@ def _line(row: Table, given: Given) -> LinePlan:
     device, host, port, gateway = None, "127.0.0.1", 0, False
     if transport == "pty":
         path = given.folder / row.text("path", name)
-        device = Device(str(path), strict=row.flag("strict"))
+        strict = protocol == MODBUS and row.flag("strict")
+        device = Device(str(path), strict=strict)
     elif transport == "serial":
         device = Device(row.text("path"), real=True)
     else:

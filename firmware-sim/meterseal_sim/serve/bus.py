@@ -9,10 +9,14 @@ from dataclasses import dataclass, field, replace
 
 from meterseal_sim import faults
 from meterseal_sim.faults import Answer, Fault
-from meterseal_sim.image import respond
+from meterseal_sim.image import Trouble, exception, respond
+from meterseal_sim.pace import Pace
+from meterseal_sim.settings import WRITE_MULTIPLE, acknowledged, codes, told
 from meterseal_sim.street import Home
 
 Clock = Callable[[], float]
+DELIVERED = Pace()
+"""How meters are set when they come out of their box."""
 
 
 @dataclass(slots=True)
@@ -49,11 +53,13 @@ class Tally:
 
 @dataclass(slots=True)
 class Bus:
-    """Meters by unit id (1 to 247); `now` gives the street's time."""
+    """Meters by unit id (1 to 247); `now` gives the street's time, `pace` the line's."""
 
     homes: Mapping[int, Home]
     now: Clock
+    pace: Pace = DELIVERED
     tallies: dict[int, Tally] = field(default_factory=dict)
+    paces: dict[int, Pace] = field(default_factory=dict)
 
     def ask(self, unit: int, request: bytes) -> Answer | None:
         """Return what the unit answers to a request PDU right now; None: no such unit."""
@@ -63,19 +69,38 @@ class Bus:
         t = int(self.now())
         tally = self.tallies.setdefault(unit, Tally())
         ordinal = tally.asked + 1
-        pdu = respond(
-            home.profile,
-            home.quantities_at(t, unit),
-            request,
-            faults.spoiler(home.faults, t, home.seed, ordinal),
-        )
+        values = {**home.quantities_at(t, unit), **codes(unit, self.pace_of(unit))}
+        spoil = faults.spoiler(home.faults, t, home.seed, ordinal)
+        pdu = respond(home.profile, values, request, spoil)
+        if request[:1] == bytes((WRITE_MULTIPLE,)):
+            pdu = self._written(unit, request)
         answer = faults.answered(home.faults, t, home.seed, ordinal, pdu)
         tally.note(answer)
         return answer
 
+    def pace_of(self, unit: int) -> Pace:
+        """Return the pace a unit was set to: the line's unless it was told another."""
+        return self.paces.get(unit, self.pace)
+
+    def _written(self, unit: int, request: bytes) -> bytes:
+        """Let a meter be told its address or speed; it answers as what it was."""
+        found = told(self.homes[unit].profile, request, unit, self.pace_of(unit))
+        if isinstance(found, bytes):
+            return found
+        if found.unit != unit and found.unit in self.homes:
+            return exception(WRITE_MULTIPLE, Trouble.ILLEGAL_VALUE)
+        homes = dict(self.homes)
+        homes[found.unit] = homes.pop(unit)
+        self.homes = homes
+        self.tallies[found.unit] = self.tallies.pop(unit)
+        self.paces.pop(unit, None)
+        self.paces[found.unit] = found.pace
+        return acknowledged(request)
+
     def turnaround_s(self, unit: int) -> float:
-        """Return how long the unit's model thinks before it answers."""
-        return self.homes[unit].profile.turnaround_ms / 1000
+        """Return how long a unit's model thinks before it answers, 0 without one."""
+        home = self.homes.get(unit)
+        return home.profile.turnaround_ms / 1000 if home is not None else 0.0
 
     def press(self, unit: int, pressed: tuple[Fault, ...]) -> None:
         """Put these faults on a unit from now on, instead of those it had."""

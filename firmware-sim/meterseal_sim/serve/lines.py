@@ -59,7 +59,7 @@ class StreamLine:
     def __init__(
         self, homes: Mapping[int, Home], now: Clock, pace: Pace, speech: Speech = rtu
     ) -> None:
-        self.bus = Bus(homes, now)
+        self.bus = Bus(homes, now, pace)
         self.pace = pace
         self.port = 0
         self._speech = speech
@@ -114,7 +114,7 @@ class DeviceLine:
         device: Device,
         speech: Speech = rtu,
     ) -> None:
-        self.bus = Bus(homes, now)
+        self.bus = Bus(homes, now, pace)
         self.pace = pace
         self.device = device
         self._speech = speech
@@ -166,7 +166,7 @@ def port_of(device: Device, pace: Pace) -> Port:
     """Make the terminal or open the serial port; raises Refused."""
     if device.real:
         return SerialPort(device.path, pace)
-    return PtyPort(Path(device.path), pace.baud if device.strict else None)
+    return PtyPort(Path(device.path), strict=device.strict)
 
 
 async def open_all(lines: Sequence[SocketLine], host: str, port: int) -> None:

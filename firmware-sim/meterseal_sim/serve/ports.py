@@ -26,6 +26,11 @@ CHUNK = 4096
 MAX_WAITING = 65_536
 """What a client may send without being listened to; more is thrown away."""
 TERMINALS = Path("/dev/pts")
+SPEEDS = {
+    getattr(termios, f"B{baud}"): baud
+    for baud in (300, 600, 1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200)
+}
+"""The kernel's codes of the speeds that meters have."""
 
 
 class Gone(Exception):
@@ -47,6 +52,10 @@ class Port(Protocol):
 
     def discard(self) -> int:
         """Forget what came and was not received; returns how many bytes."""
+        ...
+
+    def heard_at(self) -> int | None:
+        """Return the baud at which a client speaks; None where nobody can tell."""
         ...
 
     def close(self) -> None:
@@ -100,10 +109,10 @@ class PtyPort:
 
     paced = True
 
-    def __init__(self, link: Path, heeds: int | None = None) -> None:
+    def __init__(self, link: Path, *, strict: bool = False) -> None:
         """Make the terminal and its link; raises Refused when the path is in use.
 
-        `heeds` is the only baud at which a client is understood; None: at any.
+        A `strict` one tells the baud its client has set, which no bit here obeys.
         """
         self._loop = asyncio.get_running_loop()
         self._inbox = Inbox()
@@ -114,7 +123,7 @@ class PtyPort:
         os.set_blocking(self._master, False)
         self._poll = select.poll()
         self._poll.register(self._master, select.POLLIN)
-        self._speed = None if heeds is None else getattr(termios, f"B{heeds}", None)
+        self._strict = strict
         self._attended = False
         self._next_look: asyncio.TimerHandle | None = None
         self.link = link
@@ -145,6 +154,12 @@ class PtyPort:
     def discard(self) -> int:
         """Forget what came and was not received."""
         return self._inbox.clear()
+
+    def heard_at(self) -> int | None:
+        """Return the baud the client has set: the kernel keeps it on a terminal too."""
+        if not self._strict:
+            return None
+        return SPEEDS.get(termios.tcgetattr(self._master)[4], 0)
 
     def close(self) -> None:
         """Close the terminal and take the link away."""
@@ -177,9 +192,7 @@ class PtyPort:
             self._flush()
             self._look()
             return
-        # The kernel keeps the speed a client has set, though no bit obeys it.
-        if self._speed in (None, termios.tcgetattr(self._master)[4]):
-            self._inbox.put(data)
+        self._inbox.put(data)
 
     def _forget(self) -> None:
         """Drop what a client wrote that had left again before anybody looked."""
@@ -240,6 +253,10 @@ class SerialPort:
     def discard(self) -> int:
         """Forget what came and was not received."""
         return self._inbox.clear()
+
+    def heard_at(self) -> int | None:
+        """Return None: the wire itself, or nobody, knows."""
+        return None
 
     def close(self) -> None:
         """Let go of the port."""
@@ -302,6 +319,10 @@ class SocketPort(asyncio.Protocol):
     def discard(self) -> int:
         """Forget what came and was not received."""
         return self._inbox.clear()
+
+    def heard_at(self) -> int | None:
+        """Return None: the wire itself, or nobody, knows."""
+        return None
 
     def close(self) -> None:
         """Hang up."""

@@ -59,11 +59,14 @@ class Talk:
             self._next = b""
             return
         unit, pdu = content
+        heard = self._port.heard_at()
+        if heard not in (None, self._bus.pace_of(unit).baud):
+            return
+        wait_s = self._bus.turnaround_s(unit)
         answer = self._bus.ask(unit, pdu)
         leaving, self._held = self._held, b""
-        wait_s = 0.0
         if answer is not None:
-            wait_s = self._bus.turnaround_s(unit) + answer.delay_s
+            wait_s += answer.delay_s
             leaving += self._frame(unit, answer)
         await self._wire.rest(wait_s)
         if leaving:
