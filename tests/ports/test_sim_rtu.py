@@ -3,10 +3,13 @@
 import asyncio
 import ctypes
 import ctypes.util
+import fcntl
 import os
 import re
 import shutil
 import struct
+import sys
+import termios
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -249,6 +252,27 @@ async def test_an_answer_that_nobody_waited_for_is_not_kept_for_the_next_client(
         assert await asyncio.to_thread(ask, 0.0) == b""
         await asyncio.sleep(0.1)  # The answer is on its way while nobody listens.
         assert opened(await asyncio.to_thread(ask, 1.0)) is not None
+
+
+async def test_what_a_client_left_unread_is_not_the_next_ones(tmp_path: Path) -> None:
+    def opened_line() -> int:
+        return os.open(tmp_path / "line", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+
+    def waiting(line: int) -> int:
+        raw = fcntl.ioctl(line, termios.FIONREAD, bytes(4))
+        return int.from_bytes(raw, sys.byteorder)
+
+    async with standing(homes_of("sdm630"), Hands(), on_terminal(tmp_path)):
+        line = opened_line()
+        os.write(line, sealed(b"\x01" + ENERGIES))
+        async with asyncio.timeout(5):
+            while waiting(line) < 13:
+                await asyncio.sleep(0.01)
+        os.close(line)
+        await asyncio.sleep(0.05)  # The simulator sees the terminal hung up.
+        line = opened_line()
+        assert waiting(line) == 0
+        os.close(line)
 
 
 async def test_the_link_of_a_terminal_goes_with_it(tmp_path: Path) -> None:

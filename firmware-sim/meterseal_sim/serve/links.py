@@ -102,7 +102,7 @@ async def _heard(
         async with asyncio.timeout(patience_s):
             while True:
                 chunk = await port.receive()
-                wire.took(len(chunk))
+                wire.took(len(chunk), port)
                 heard += bytes(byte & SEVEN_BITS for byte in chunk)
                 found = wanted.search(heard)
                 if found is not None:

@@ -130,7 +130,7 @@ async def _frame(port: Port, wire: Wire) -> bytes:
                 chunk = await port.receive()
         except TimeoutError:
             return b""
-        wire.took(len(chunk))
+        wire.took(len(chunk), port)
         heard += chunk
     return heard[: _length(heard)]
 

@@ -48,7 +48,7 @@ class Talk:
                     chunk = await self._port.receive()
             except TimeoutError:
                 return frame
-            self._wire.took(len(chunk))
+            self._wire.took(len(chunk), self._port)
             frame += chunk
         self._next = frame[length:]
         return frame[:length]

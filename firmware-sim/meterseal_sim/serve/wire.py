@@ -22,10 +22,14 @@ class Wire:
         self.bus = asyncio.Lock()
         self._free = 0.0
 
-    def took(self, count: int) -> None:
-        """Account for `count` bytes that a client has put on the line."""
+    def took(self, count: int, port: Port) -> None:
+        """Account for `count` bytes that a client has put on the line.
+
+        A real line has already taken its time for them.
+        """
         now = asyncio.get_running_loop().time()
-        self._free = max(now, self._free) + self.pace.span_s(count)
+        span_s = self.pace.span_s(count) if port.paced else 0.0
+        self._free = max(now, self._free) + span_s
 
     async def rest(self, wait_s: float = 0.0) -> None:
         """Wait until the line has been quiet for its rest, and `wait_s` longer."""
@@ -35,7 +39,7 @@ class Wire:
         """Send at the line's pace; returns when the last byte has left."""
         if not port.paced:
             port.send(data)
-            self.took(len(data))
+            self._free = asyncio.get_running_loop().time() + self.pace.span_s(len(data))
             await self._until(self._free)
             return
         start = max(asyncio.get_running_loop().time(), self._free)
