@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ROOMS = ("edge_agent", "edge_bus", "intake", "telegrams", "water")
+ROOMS = ("edge_agent", "edge_bus", "intake", "privacy", "telegrams", "water")
 
 
 def main() -> int:
