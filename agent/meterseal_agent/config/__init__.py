@@ -1,7 +1,8 @@
 """The agent's configuration: one frozen model, from TOML and the environment.
 
 Unknown keys, wrong types and impossible values refuse to start, each with one sentence
-that says where and what to do. Only the composition root reads this.
+that says where and what to do. Only the composition root reads this; it must never hold
+a secret.
 
     config = load(Path("/etc/meterseal/agent.toml"), os.environ)    # ConfigError
 """

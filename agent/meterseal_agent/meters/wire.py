@@ -251,7 +251,7 @@ def _open_serial(place: SerialPlace) -> _Port:
     except (OSError, ValueError, termios.error) as error:
         raise Unavailable(f"{place}: {_advice(error)}") from error
     # Only some adapters have the mode; without it an answer takes up to 16 ms more.
-    with suppress(ValueError, NotImplementedError):
+    with suppress(ValueError, RuntimeError):
         serial.Serial.set_low_latency_mode(port, True)  # noqa: FBT003
     return port
 
