@@ -20,8 +20,8 @@ PAIR_LENGTH = 2
 
 KIND_WORDS: Sequence[tuple[str, Kind]] = (
     (r"word", Kind.SWAPPED_WORDS),
-    (r"(swap|change|exchange|mixed|cross)\w*.*\bct|\bcts?\b.*(swap|change|exchange|mix|cross)", Kind.CT_SWAPPED),
     (r"revers|wrong way|turned|polarity|backwards ct", Kind.CT_REVERSED),
+    (r"(swap|change|exchange|mixed|cross)\w*.*\bct|\bcts?\b.*(swap|change|exchange|mix|cross)", Kind.CT_SWAPPED),
     (r"(missing|no|lost|dead) (phase|voltage|l[123])|phase\w* (is )?missing|fuse", Kind.MISSING_PHASE),
     (r"same (address|unit|id)|(two|double|duplicate)\w* .*(address|unit|id)\b|collision", Kind.COLLISION),
     (r"wrong (unit|address|id)|other (unit|address)", Kind.WRONG_UNIT),

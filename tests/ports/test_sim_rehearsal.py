@@ -13,6 +13,7 @@ import pytest
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusIOException
 
+from meterseal_agent.cli import main as agent
 from meterseal_sim import marking
 from meterseal_sim.listing import Address, SerialAddress
 from meterseal_sim.scenario import shelf
@@ -57,6 +58,23 @@ async def test_the_sign_of_a_phases_power_shows_the_reversed_ct(
     odd = [f"L{phase}" for phase, watt in enumerate(watts, 1) if float(watt) < 0]
     assert len(odd) == 1
     assert all_right(scenario, f"CT on {odd[0]} reversed")
+
+
+@pytest.mark.parametrize("name", ["reversed-ct", "swapped-cts", "missing-phase"])
+@pytest.mark.parametrize("seed", [2, 3])
+async def test_what_the_agents_wiring_check_says_is_the_right_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, seed: int
+) -> None:
+    async with rehearsing(name, tmp_path, seed) as (scenario, stand):
+        home, address = stand.places()[0]
+        assert isinstance(address, Address)
+        where = ["--host", address.host, "--port", str(address.port)]
+        model = ["--profile", home.profile.name]
+        await asyncio.to_thread(agent, ["wiring", *where, *model])
+    said = capsys.readouterr().out
+    failed = [line for line in said.splitlines() if line.startswith("FAIL")]
+    assert failed, said
+    assert all_right(scenario, " ".join(failed)), failed
 
 
 async def test_the_unit_that_never_answers_is_the_dead_one(tmp_path: Path) -> None:
