@@ -1,8 +1,8 @@
 """Checking range proofs, many at once: one multi-scalar multiplication for all of them.
 
 Every proof is one equation between points (ePrint 2020/735, section 6.1: the foldings
-unrolled). Each is multiplied by a fresh random weight of 128 bits and all are added up,
-so wrong ones cannot cancel each other but with probability 2^-128; whoever could guess
+unrolled). Each is multiplied by a fresh random odd weight of 128 bits and all are added up,
+so wrong ones cannot cancel each other but with probability 2^-127; whoever could guess
 the weights could make them cancel, so they are drawn after the proofs are there. A batch
 that fails is halved until the wrong proofs are found, alone. Nothing here must ever take
 a proof on trust, and nothing here is secret.

@@ -1,6 +1,7 @@
 """Every backend, with and without the extras, makes the same proofs; none leaks a usage."""
 
 import json
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from meterseal_proto.bignum import SLOT_BITS, mpz, pack, unpack
+from meterseal_proto import bignum
 from meterseal_proto.commitment import bases, commit
 from meterseal_proto.curve import ORDER
 from meterseal_proto.group import Group, Point, group, groups
@@ -66,20 +67,31 @@ def test_without_the_extras_nothing_is_different(
     assert run_without(*barred) == expected
 
 
-def test_numbers_packed_side_by_side_come_out_again() -> None:
-    numbers = [mpz(n) for n in (0, 1, 2**512 - 1, 0, (1 << SLOT_BITS) - 1, 0, 0)]
+@pytest.mark.parametrize("barred", [(), ("gmpy2",)], ids=("with", "without"))
+def test_numbers_packed_side_by_side_come_out_again(
+    barred: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in barred:
+        monkeypatch.setitem(sys.modules, name, None)
+    big = runpy.run_path(bignum.__file__)
+    mpz, pack, unpack, room = (
+        big[name] for name in ("mpz", "pack", "unpack", "SLOT_BITS")
+    )
+    assert (type(mpz(1)) is int) is bool(barred)
+    numbers = [mpz(n) for n in (0, 1, 2**512 - 1, 0, (1 << room) - 1, 0, 0)]
     assert unpack(pack(numbers), len(numbers)) == numbers
     assert unpack(mpz(0), 3) == [0, 0, 0]
     assert unpack(3 * pack(numbers[:3]), 3) == [0, 3, 3 * (2**512 - 1)]
+    assert big["invert"](3, ORDER) * 3 % ORDER == 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 6, 7, 9])
 def test_a_tensor_is_the_product_over_the_bits_of_every_place(count: int) -> None:
-    steps = [mpz(ORDER - 1 - n * n) for n in range(count)]
+    steps = [bignum.mpz(ORDER - 1 - n * n) for n in range(count)]
     sums = Tensors()
-    for start in (mpz(ORDER - 1), mpz(5)):
+    for start in (bignum.mpz(ORDER - 1), bignum.mpz(5)):
         sums.add(start, steps)
-    sums.add(mpz(3), steps[:1])
+    sums.add(bignum.mpz(3), steps[:1])
     found = sums.totals(1 << count)
     for place in range(1 << count):
         product = 1
