@@ -7,7 +7,13 @@ import pytest
 
 from meterseal_agent.meters.bus import Bus, Clocks, Station
 from meterseal_agent.meters.registers import Sample
-from meterseal_agent.meters.schedule import BACKOFF_CAP_S, STARVED_S, Round, Turn
+from meterseal_agent.meters.schedule import (
+    BACKOFF_CAP_S,
+    DEAD_LINE_CAP_S,
+    STARVED_S,
+    Round,
+    Turn,
+)
 from meterseal_proto.units import MeterId
 from tests.support.fake_meters import FakeMeter
 from tests.support.virtual_time import VirtualTime
@@ -169,16 +175,49 @@ def test_a_dead_unit_is_tried_only_where_its_timeout_fits_or_it_has_starved() ->
     assert order.next(61.5)[0] == meter_id(1)
 
 
-def test_failures_double_the_wait_up_to_the_cap() -> None:
-    order = Round(turns(10), 0.0)
-    waits = []
-    now = 0.0
+def waits_of(order: Round, cost_s: float) -> list[float]:
+    """Return how long the first meter waits after each of eight failures."""
+    waits, now = [], 0.0
     for _ in range(8):
-        order.failed(meter_id(0), now)
+        order.failed(meter_id(0), now, cost_s)
         _, at = order.next(now)
         waits.append(at - now)
         now = at
+    return waits
+
+
+def test_failures_double_the_wait_up_to_the_cap() -> None:
+    with_a_living_one = Round(turns(10, 10_000), 0.0)
+    waits = waits_of(with_a_living_one, TIMEOUT_S)
     assert waits == [10, 20, 40, 80, 160, 300, 300, 300]
+
+
+def test_on_a_line_where_nobody_lives_nobody_waits_longer_than_a_minute() -> None:
+    alone = Round(turns(10), 0.0)
+    waits = waits_of(alone, TIMEOUT_S)
+    assert waits == [10, 20, 40, *5 * [DEAD_LINE_CAP_S]]
+
+
+def test_what_costs_the_line_nothing_is_tried_at_the_meters_own_rate() -> None:
+    assert waits_of(Round(turns(10, 10_000), 0.0), 0.001) == 8 * [10]
+
+
+def test_where_one_comes_back_the_others_of_its_line_are_tried() -> None:
+    order = Round(turns(10, 10, 10), 0.0)
+    for _ in range(6):
+        for i in range(3):
+            order.failed(meter_id(i), 100.0)
+    chosen, _ = order.next(160.0)
+    assert chosen is not None
+    order.answered(chosen, 160.2)
+    tried = {chosen}
+    for now in (160.2, 161.0):
+        other, _ = order.next(now)
+        assert other is not None
+        order.failed(other, now + 0.8)
+        tried.add(other)
+    assert tried == {meter_id(i) for i in range(3)}
+    assert order.next(162.0) == (None, 170.2)
 
 
 class Lively:

@@ -218,12 +218,13 @@ class Bus:
             await deliver(place.station.meter, sample)
 
     async def _read(self, line: _Line, place: _Place) -> Sample | None:
-        meter = place.station.meter
+        meter, began = place.station.meter, self._clocks.steady()
         try:
             sample = await place.station.port.read(int(self._clocks.wall()))
         except Unavailable as trouble:
             place.trouble = str(trouble)
-            line.order.failed(meter, self._clocks.steady())
+            now = self._clocks.steady()
+            line.order.failed(meter, now, now - began)
             return None
         place.trouble = ""
         line.order.answered(meter, self._clocks.steady())

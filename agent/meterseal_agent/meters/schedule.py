@@ -2,7 +2,9 @@
 
 Pure. Every meter has its own period and phase; a unit that does not answer backs off
 exponentially and is asked only in the time the living leave over, so it cannot delay
-them. This module must never read a clock: its seconds are any steady ones.
+them. What costs the line no time, an adapter that is not plugged in, is tried at the
+meter's own rate; and where one comes back, the others of its line are tried too. This
+module must never read a clock: its seconds are any steady ones.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +16,11 @@ from meterseal_proto.units import MeterId
 
 BACKOFF_CAP_S: Final = 300.0
 """The longest a dead unit waits for its next chance: back within a market slot."""
+DEAD_LINE_CAP_S: Final = 60.0
+"""The same where nobody on the line lives: whoever plugs the cable in waits for it, and
+there is nobody to be delayed."""
+FREE: Final = 0.1
+"""A failure that took less than this part of its timeout cost the line nothing."""
 STARVED_S: Final = 60.0
 """A line too busy to leave room still tries one dead unit a minute: it costs the
 living one timeout of that minute, and without it a repaired meter would stay dead."""
@@ -24,7 +31,8 @@ class Turn:
     """One meter's place in the round.
 
     It is due every `period_s` and takes at most `timeout_s`. `failures` counts the
-    failed readings since the last answer, `answers` and `missed` all of them.
+    failed readings since the last answer, `answers` and `missed` all of them;
+    `failed_at` is when the last one failed.
     """
 
     meter: MeterId
@@ -34,6 +42,7 @@ class Turn:
     failures: int = 0
     answers: int = 0
     missed: int = 0
+    failed_at: float = 0.0
 
 
 class Round:
@@ -62,10 +71,11 @@ class Round:
         """
         turns = sorted(self._turns.values(), key=_due)
         living = next((turn for turn in turns if not turn.failures), None)
-        if living is not None and living.due <= now:
+        if living is None:
+            return self._first(turns, now)
+        if living.due <= now:
             return living.meter, now
-        free_until = living.due if living is not None else inf
-        wake = free_until
+        wake = free_until = living.due
         for turn in turns:
             if not turn.failures:
                 continue
@@ -77,6 +87,14 @@ class Round:
             wake = min(wake, at)
         return None, wake
 
+    def _first(self, turns: Sequence[Turn], now: float) -> tuple[MeterId | None, float]:
+        """Return whom to try on a line on which nobody lives."""
+        if not turns:
+            return None, inf
+        first = min(turns, key=_due_alone)
+        at = _due_alone(first)
+        return (first.meter, now) if at <= now else (None, at)
+
     def answered(self, meter: MeterId, now: float) -> None:
         """Note an answer: the next turn is the next one of the meter's own raster.
 
@@ -85,21 +103,39 @@ class Round:
         turn = self._turns.get(meter)
         if turn is None:
             return
+        if turn.failures:
+            self._hope(now)
         turn.failures = 0
         turn.answers += 1
         passed = floor((now - turn.due) / turn.period_s)
         turn.due += turn.period_s * (max(0, passed) + 1)
 
-    def failed(self, meter: MeterId, now: float) -> None:
-        """Note a failure: each one in a row doubles the wait, up to BACKOFF_CAP_S."""
+    def failed(self, meter: MeterId, now: float, cost_s: float = inf) -> None:
+        """Note a failure: each one in a row doubles the wait, up to BACKOFF_CAP_S.
+
+        Not so where asking took no time that others could have used: `cost_s`.
+        """
         turn = self._turns.get(meter)
         if turn is None:
             return
         turn.failures += 1
         turn.missed += 1
+        turn.failed_at = now
         doubled = turn.period_s * 2.0 ** min(turn.failures - 1, 32)
+        if cost_s < FREE * turn.timeout_s:
+            doubled = turn.period_s
         turn.due = now + max(turn.period_s, min(BACKOFF_CAP_S, doubled))
+
+    def _hope(self, now: float) -> None:
+        """Try the others that fail soon: what kept one of them away is over."""
+        for turn in self._turns.values():
+            if turn.failures:
+                turn.due = min(turn.due, now)
 
 
 def _due(turn: Turn) -> float:
     return turn.due
+
+
+def _due_alone(turn: Turn) -> float:
+    return min(turn.due, turn.failed_at + max(turn.period_s, DEAD_LINE_CAP_S))
