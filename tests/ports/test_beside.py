@@ -146,11 +146,12 @@ async def test_all_telemetry_arrives_and_comes_again_when_it_is_asked_for(
         assert state.dropped == 0
         before = len(house.told)
         span = Span(BEGAN + 5 * BATCH_S, BEGAN + 7 * BATCH_S)
+        stale = Span(BEGAN + 20 * BATCH_S, BEGAN + 22 * BATCH_S)
         until_s = int(house.now) + 60
         for asked in (
+            Backfill(NETWORK, AGENT, int(house.now) - 1, (Wanted(METER, stale),)),
+            Backfill(NETWORK, "another", until_s, (Wanted(METER, stale),)),
             Backfill(NETWORK, AGENT, until_s, (Wanted(METER, span),)),
-            Backfill(NETWORK, "another", until_s, (Wanted(METER, span),)),
-            Backfill(NETWORK, AGENT, int(house.now) - 1, (Wanted(METER, span),)),
         ):
             uplink = rig[0].uplink
             assert uplink is not None

@@ -77,10 +77,12 @@ def is_reading(packet: mqtt5.PublishPacket, up: str) -> bool:
 
 
 def is_beside(packet: mqtt5.PublishPacket) -> bool:
-    """Whether a PUBLISH to an agent's own `tel` or `health` may be taken: QoS 0 or 1."""
+    """Whether a PUBLISH to an agent's own `tel` or `health` may be taken: QoS 0 or 1.
+
+    Who has a packet id must be of QoS 1, so QoS 2 is refused with the rest.
+    """
     return (
-        packet.qos is not mqtt5.QoS.EXACTLY_ONCE
-        and not packet.retain
+        not packet.retain
         and packet.topic_alias is None
         and bool(packet.packet_id) is (packet.qos is _AT_LEAST_ONCE)
         and len(packet.payload) <= MAX_MESSAGE_BYTES
