@@ -195,6 +195,10 @@ async def test_the_status_file_never_tells_a_registers_value(
     said: list[str] = []
     assert show(tmp_path, as_json=False, say=said.append) == 0
     assert any("S1" in line and "1-0:1.8.0" in line for line in said)
+    ring = {"waiting": 6, "dropped": 2, "lost": 1}
+    health.write(tmp_path, whole | {"alarms": [], "telemetry": ring})
+    assert show(tmp_path, as_json=False, say=said.append) == 0
+    assert "telemetry: 6 samples wait, 3 lost" in said
 
 
 def test_systemd_hears_signs_of_life(

@@ -52,5 +52,11 @@ def _lines(document: dict[str, Any]) -> list[str]:  # Any: a JSON document
         f" {row['records'] + row['seals']:8} {row['hash']}"
         for row in document["registers"]
     ]
+    telemetry = document.get("telemetry")
+    if telemetry:
+        lines.append(
+            f"telemetry: {telemetry['waiting']} samples wait,"
+            f" {telemetry['dropped'] + telemetry['lost']} lost"
+        )
     lines += [f"ALARM {alarm}" for alarm in document["alarms"]]
     return lines
