@@ -6,7 +6,8 @@
         {count: number, ...}, [alarm, ...], signature]
 
 Counts, times and names of troubles; the shape has no place for a register's value, a
-power, or anything else that tells how a house uses energy, and none may be given one.
+power, or anything else that tells how a house uses energy, and this module must never give
+it one.
 The signature is the seal key's, over SHA-256 of a label and the message without it.
 """
 
