@@ -114,7 +114,7 @@ def _mark(options: argparse.Namespace) -> None:
         print(
             f"{staged.task.text.strip()}\nYou are asked: {', '.join(staged.task.asked)}"
         )
-        options.answer = input("> ")
+        options.answer = _typed()
     marks = marking.mark(staged, options.answer)
     for one in marks:
         said = "not said" if one.said is None else one.said
@@ -125,6 +125,13 @@ def _mark(options: argparse.Namespace) -> None:
     print(f"{right} of {len(marks)} right")
     if right < len(marks):
         sys.exit(WRONG)
+
+
+def _typed() -> str:
+    try:
+        return input("> ")
+    except EOFError:
+        raise Refused("nothing was typed: say --answer 'what you found'") from None
 
 
 def _replay(options: argparse.Namespace) -> None:

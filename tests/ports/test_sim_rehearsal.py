@@ -82,7 +82,7 @@ async def test_the_unit_that_never_answers_is_the_dead_one(tmp_path: Path) -> No
         address = stand.places()[0][1]
         assert isinstance(address, SerialAddress)
         client = AsyncModbusSerialClient(
-            address.device, baudrate=9600, timeout=0.3, retries=0
+            address.device, baudrate=9600, timeout=1.0, retries=0
         )
         assert await client.connect()
         dead = []
@@ -143,6 +143,14 @@ async def test_mark_asks_when_no_answer_was_given() -> None:
     code, out, _ = await said("mark", "swapped-words", typed="no idea\n")
     assert code == 2
     assert "You are asked: meter, kind" in out
+
+
+async def test_mark_without_an_answer_says_how_to_give_one() -> None:
+    code, _, err = await said("mark", "swapped-words")
+    assert (code, err) == (
+        1,
+        "meterseal-sim: nothing was typed: say --answer 'what you found'\n",
+    )
 
 
 async def test_list_names_scenarios_and_rehearsals() -> None:

@@ -195,7 +195,7 @@ async def test_an_answer_takes_the_time_of_its_bits_and_of_the_question(
         await over_tcp(stand, [sealed(b"\x01" + struct.pack(">BHH", 4, 0, 20))], 45)
         took_s = time.monotonic() - begun
     least_s = pace.span_s(8 + 45) + pace.rest_s + 0.015
-    assert least_s <= took_s < least_s + 0.5
+    assert least_s <= took_s < least_s + 3
 
 
 async def test_two_clients_of_one_line_wait_for_each_other() -> None:
@@ -227,16 +227,16 @@ async def test_a_frame_with_a_wrong_crc_is_not_answered_and_the_next_one_is() ->
 
 
 async def test_a_strict_terminal_understands_only_its_own_baud(tmp_path: Path) -> None:
-    def ask(baud: int) -> bytes:
-        with serial.Serial(str(tmp_path / "line"), baud, timeout=0.3) as port:
+    def ask(baud: int, wait_s: float) -> bytes:
+        with serial.Serial(str(tmp_path / "line"), baud, timeout=wait_s) as port:
             port.write(sealed(b"\x01" + ENERGIES))
             answer: bytes = port.read(13)
             return answer
 
     wiring = on_terminal(tmp_path, Pace(19_200), strict=True)
     async with standing(homes_of("sdm630"), Hands(), wiring):
-        assert await asyncio.to_thread(ask, 9600) == b""
-        assert len(await asyncio.to_thread(ask, 19_200)) == 13
+        assert await asyncio.to_thread(ask, 9600, 0.3) == b""
+        assert len(await asyncio.to_thread(ask, 19_200, 3.0)) == 13
 
 
 async def test_an_answer_that_nobody_waited_for_is_not_kept_for_the_next_client(
@@ -251,7 +251,7 @@ async def test_an_answer_that_nobody_waited_for_is_not_kept_for_the_next_client(
     async with standing(homes_of("sdm630"), Hands(), on_terminal(tmp_path)):
         assert await asyncio.to_thread(ask, 0.0) == b""
         await asyncio.sleep(0.1)  # The answer is on its way while nobody listens.
-        assert opened(await asyncio.to_thread(ask, 1.0)) is not None
+        assert opened(await asyncio.to_thread(ask, 3.0)) is not None
 
 
 async def test_what_a_client_left_unread_is_not_the_next_ones(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ async def test_the_agent_reads_an_optical_head_by_mode_c(tmp_path: Path) -> None
 
 async def test_a_head_answers_only_the_meter_that_is_meant(tmp_path: Path) -> None:
     def ask(serial_number: str) -> bytes:
-        with serial.Serial(str(tmp_path / "p"), 9600, timeout=0.5) as port:
+        with serial.Serial(str(tmp_path / "p"), 9600, timeout=1.0) as port:
             port.write(f"/?{serial_number}!\r\n".encode())
             line: bytes = port.read_until(b"\n")
             return line
@@ -114,7 +114,7 @@ medium = "heat"
 
 async def test_the_agent_reads_water_and_heat_on_one_m_bus(tmp_path: Path) -> None:
     async with speaking(M_BUS, tmp_path) as (scenario, _):
-        line = MbusLine(SerialPlace(str(tmp_path / "bus"), baud=9600, parity="E"), 0.5)
+        line = MbusLine(SerialPlace(str(tmp_path / "bus"), baud=9600, parity="E"), 1.0)
         homes = build(scenario.plan).homes
         water = await MbusMeter(line, Primary(5), (WATER,)).read(NOON)
         heat = await MbusMeter(line, Secondary(homes[1].serial), (HEAT,)).read(NOON)
@@ -136,7 +136,7 @@ async def test_two_m_bus_slaves_that_are_both_selected_speak_over_each_other(
         return head + raw + bytes((sum(raw) % 256, 0x16))
 
     def ask() -> tuple[bytes, bytes]:
-        with serial.Serial(str(tmp_path / "bus"), 9600, timeout=0.5) as port:
+        with serial.Serial(str(tmp_path / "bus"), 9600, timeout=1.0) as port:
             port.write(frame(0x73, 253, 0x52, *([0xFF] * 8)))
             chosen: bytes = port.read(1)
             port.write(bytes((0x10, 0x7B, 253, 0x78, 0x16)))
