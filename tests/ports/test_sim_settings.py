@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+import time
 from pathlib import Path
 
 import minimalmodbus  # type: ignore[import-untyped]
@@ -11,8 +12,17 @@ import serial  # type: ignore[import-untyped]
 from meterseal_agent.cli import main
 from meterseal_sim.pace import Pace
 from meterseal_sim.serve.bus import Bus
-from meterseal_sim.stand import Stand
-from tests.support.simlines import NOON, Hands, homes_of, on_terminal, standing
+from meterseal_sim.serve.frames import sealed
+from meterseal_sim.stand import Stand, Wiring
+from tests.support.simlines import (
+    HOST,
+    NOON,
+    Hands,
+    homes_of,
+    on_terminal,
+    port_of,
+    standing,
+)
 
 DELIVERED = Pace()
 
@@ -59,6 +69,20 @@ async def test_another_client_sets_an_address_and_reads_on_under_it(
     async with standing(homes, Hands(), on_terminal(tmp_path)):
         kwh = await asyncio.to_thread(tell)
     assert round(kwh * 1000) == homes[0].registers_at(NOON).import_wh
+
+
+async def test_a_meter_that_was_told_a_slower_speed_takes_its_time() -> None:
+    homes = homes_of("sdm630")
+    async with standing(homes, Hands(), Wiring(rtu=True)) as stand:
+        bus_of(stand).ask(1, write(28, 5.0))
+        reader, writer = await asyncio.open_connection(HOST, port_of(stand))
+        begun = time.monotonic()
+        writer.write(sealed(b"\x01" + struct.pack(">BHH", 4, 0, 20)))
+        await reader.readexactly(45)
+        took_s = time.monotonic() - begun
+        writer.close()
+        await writer.wait_closed()
+    assert took_s >= Pace(1200).span_s(45)
 
 
 @pytest.mark.parametrize(

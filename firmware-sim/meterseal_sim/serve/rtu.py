@@ -62,6 +62,8 @@ class Talk:
         heard = self._port.heard_at()
         if heard not in (None, self._bus.pace_of(unit).baud):
             return
+        # A meter that was told another speed answers at its own.
+        self._wire.pace = self._bus.pace_of(unit)
         wait_s = self._bus.turnaround_s(unit)
         answer = self._bus.ask(unit, pdu)
         leaving, self._held = self._held, b""
