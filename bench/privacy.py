@@ -6,6 +6,7 @@ A meter-day is 48 half-hours or 96 quarter-hours of a home (16 bits) or a factor
 The bare limit beside it, in the same run, is the usual practice: one proof of 32 bits a
 reading, checked by itself. Times are CPU time of one core, medians; a batch is 100
 meter-days: 20 homes' proofs, each under five weights, which costs what 100 homes' do.
+The last rows show why usage never multiplies in public: there a small number is quicker.
 """
 
 import hashlib
@@ -17,7 +18,9 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from meterseal_proto.commitment import commit
+from meterseal_proto.commitment import bases, commit
+from meterseal_proto.curve import ORDER
+from meterseal_proto.group import group
 from meterseal_proto.rangechecker import Claim, holds
 from meterseal_proto.rangeproof import Statement, proof_bytes
 from meterseal_proto.rangeprover import Opening, prove
@@ -30,6 +33,9 @@ SHAPES: Final = ((48, 16), (96, 16), (48, 32), (96, 32))
 HOMES: Final = 20
 DAYS: Final = 100
 RUNS: Final = 5
+TIMES: Final = 300
+USAGE: Final = 250
+LARGE: Final = pow(3, 200, ORDER)
 
 Row = dict[str, str | float]
 
@@ -84,7 +90,29 @@ def measure() -> list[Row]:
     rows = _rows(BARE, bare, bare, batched=False)
     for count, bits in SHAPES:
         rows += _rows(f"{count} x {bits} bit", shape(count, bits), bare)
+    return rows + leaks()
+
+
+def leaks() -> list[Row]:
+    """Return the time to multiply by a small number, against a large one, by each route."""
+    of, point = group(), bases().value
+    routes: dict[str, Callable[[int], object]] = {
+        "public": lambda number: of.times(point, number),
+        "secret": lambda number: of.times_secret(point, Secret(number)),
+        "secret, of the base point": lambda number: of.base(Secret(number)),
+    }
+    rows = []
+    for name, route in routes.items():
+        # Taken in turn, so that whatever else the box does strikes both alike.
+        pairs = [(_repeated(route, USAGE), _repeated(route, LARGE)) for _ in range(9)]
+        quick, slow = (1e6 * median(row) / TIMES for row in zip(*pairs, strict=True))
+        row = _row(f"multiplied by {USAGE}, {name}", quick, "us", slow)
+        rows.append(row | {"against": "multiplied by a number of 256 bits"})
     return rows
+
+
+def _repeated(route: Callable[[int], object], number: int) -> float:
+    return spent(lambda: [route(number) for _ in range(TIMES)])
 
 
 def _rows(
