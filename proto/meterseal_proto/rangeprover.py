@@ -1,33 +1,32 @@
 """Making a range proof: what a device does once a day, at its leisure.
 
-Bulletproofs+ (ePrint 2020/735), figures 1 and 3, with the generators folded by public
-challenges. Every scalar that depends on usage is a `Secret` and multiplies in constant
-time; nonces are hedged: drawn from fresh randomness, the witness and the statement
-together, so neither a broken generator of randomness nor a restored snapshot repeats one
-over another statement. It must never prove a value that is out of range: it refuses.
+Bulletproofs+ (ePrint 2020/735), figure 3: the bits of all values become two vectors and
+an `Argument` about them. Bits never multiply: they choose which points are added, always
+as many; all else that depends on usage is a `Secret`. Nonces are hedged: drawn from fresh
+randomness, the witness and the statement together, so neither a broken generator of
+randomness nor a restored snapshot repeats one over another statement. It must never prove
+a value that is out of range: it refuses.
 """
 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, repeat
 from typing import Final
 
-from meterseal_proto.commitment import bases, encoded
+from meterseal_proto.commitment import encoded
 from meterseal_proto.curve import ORDER
 from meterseal_proto.generators import points
 from meterseal_proto.group import Point, group
+from meterseal_proto.rangeargument import Argument, Crossed, blinded
 from meterseal_proto.rangeproof import BadProof, Proof, Statement
 from meterseal_proto.secret import Secret
-from meterseal_proto.transcript import Transcript
 
 FRESH_BYTES: Final = 32
 _NONCE: Final = b"meterseal/range-proof/nonce/v1"
-
-Terms = Iterator[tuple[Point, Secret]]
-"""Points and what multiplies them."""
+_HALF: Final = pow(2, -1, ORDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,17 @@ def prove(
     first = _first(bits, alpha)
     transcript.absorb(b"A", first)
     y, z = transcript.challenge(b"y"), transcript.challenge(b"z")
-    argument = _argument(statement, openings, bits, (y, z))
-    argument.alpha = argument.alpha.plus(alpha)
-    rounds = []
+    powers = list(accumulate(repeat(y, statement.size + 1), _times, initial=1))
+    offsets = _offsets(statement, powers, z)
+    a = [Secret(bit - z) for bit in bits]
+    b = [Secret(bit + offset) for bit, offset in zip(bits, offsets, strict=True)]
+    alpha = alpha.plus(_blinding(openings, powers[-1], z))
+    argument = Argument(y, powers, a, b, alpha)
+    pairs = zip(nonces, nonces, strict=False)
+    crossed = _crossed(bits, offsets, powers, z)
+    rounds = [argument.fold(transcript, crossed, next(pairs))]
     while len(argument.a) > 1:
-        rounds.append(argument.fold(transcript, next(nonces), next(nonces)))
+        rounds.append(argument.fold(transcript, argument.crossed(), next(pairs)))
     last, scalars = argument.finish(transcript, [next(nonces) for _ in range(4)])
     return Proof(first, tuple(rounds), last, scalars).to_bytes()
 
@@ -92,161 +97,83 @@ def _nonces(
 
 def _first(bits: Sequence[int], alpha: Secret) -> bytes:
     """Return A: G_i where a bit is set, -H_i where it is not, and alpha B."""
+    of, size = group(), len(bits)
+    clear = list(map(of.negate, points(b"H", size)))
+    chosen = _chosen(clear, points(b"G", size), bits)
+    return encoded(of.add([*chosen, *blinded(alpha)]))
+
+
+def _chosen(
+    clear: Sequence[Point], set_: Sequence[Point], bits: Sequence[int]
+) -> list[Point]:
+    """Return a point for each bit: there is one to add whatever the bit is."""
+    return [pair[bit] for *pair, bit in zip(clear, set_, bits, strict=True)]
+
+
+def _offsets(statement: Statement, powers: Sequence[int], z: int) -> list[int]:
+    """Return what is added to each bit to make b: public, d of the paper within."""
+    bits, size = statement.bits, statement.size
+    # The padding's values have weights too, of commitments that are infinity.
+    weights = list(accumulate(repeat(z * z % ORDER, statement.padded), _times))
+    return [
+        (z - 1 + (weights[place // bits] << place % bits) * powers[size - place])
+        % ORDER
+        for place in range(size)
+    ]
+
+
+def _blinding(openings: Sequence[Opening], power: int, z: int) -> Secret:
+    """Return the weighted sum of the commitments' blindings, `power` being y^(size + 1)."""
+    weights = accumulate(repeat(z * z % ORDER, len(openings)), _times)
+    parts = zip(openings, weights, strict=True)
+    return Secret.total(one.blinding.times(by * power) for one, by in parts)
+
+
+def _crossed(
+    bits: Sequence[int], offsets: Sequence[int], powers: Sequence[int], z: int
+) -> Crossed:
+    """Return the first round's L and R before V and B, for which no secret multiplies.
+
+    Every number in a is a bit less z, in b a bit plus its offset: the bits choose, as in
+    A, and the rest is public. These are half of all the points a proof adds up.
+    """
+    half = len(bits) // 2
+    ahead, back = powers[half], pow(powers[half], -1, ORDER)
+    g, h = points(b"G", len(bits)), points(b"H", len(bits))
+    low, high = bits[:half], bits[half:]
+    left = [
+        *_signs(g[half:], low, back), *_signs(h[:half], high, 1),
+        *_rest((g[half:], h[:half]), (_HALF - z) * back, offsets[half:]),
+    ]  # fmt: skip
+    right = [
+        *_signs(g[:half], high, ahead), *_signs(h[half:], low, 1),
+        *_rest((g[:half], h[half:]), (_HALF - z) * ahead, offsets[:half]),
+    ]  # fmt: skip
+    return left, right
+
+
+def _signs(on: Sequence[Point], bits: Sequence[int], by: int) -> list[Point]:
+    """Return the sum of by * (bit - 1/2) on each point: signs choose between opposites.
+
+    The sum is multiplied in a time that depends on `by` alone, which everybody knows.
+    """
     of = group()
-    either = zip(
-        map(of.negate, points(b"H", len(bits))), points(b"G", len(bits)), strict=True
-    )
-    chosen = [pair[bit] for pair, bit in zip(either, bits, strict=True)]
-    return encoded(of.add([*chosen, *_blinded(alpha)]))
+    signed = of.add(_chosen(list(map(of.negate, on)), on, bits))
+    return [] if signed is None else _held(of.times(signed, _HALF * by))
 
 
-def _argument(
-    statement: Statement,
-    openings: Sequence[Opening],
-    bits: Sequence[int],
-    challenges: tuple[int, int],
-) -> "_Argument":
-    """Return the weighted inner product argument that the range statement becomes."""
-    y, z = challenges
-    size = statement.size
-    powers = list(accumulate(repeat(y, size + 1), _times, initial=1))
-    weights = list(accumulate(repeat(z * z % ORDER, len(openings)), _times, initial=1))
-    a = [Secret(bit - z) for bit in bits]
-    b = []
-    for place, bit in enumerate(bits):
-        value, bit_place = divmod(place, statement.bits)
-        # The padding's values have weights too, of commitments that are infinity.
-        weight = pow(z, 2 * (value + 1), ORDER) << bit_place
-        b.append(Secret(bit - 1 + z + weight * powers[size - place]))
-    alpha = Secret.total(
-        one.blinding.times(weight).times(powers[size + 1])
-        for one, weight in zip(openings, weights[1:], strict=True)
-    )
-    return _Argument(y, powers, a, b, alpha)
-
-
-class _Argument:
-    """Figure 1 of the paper: vectors a and b under alpha, folded in half again and again."""
-
-    def __init__(
-        self,
-        y: int,
-        powers: list[int],
-        a: list[Secret],
-        b: list[Secret],
-        alpha: Secret,
-    ) -> None:
-        self._y = y
-        self._powers = powers
-        self._g: list[Point] = list(points(b"G", len(a)))
-        self._h: list[Point] = list(points(b"H", len(a)))
-        # The paper's generators are these times a factor: each half folded costs one
-        # multiplication instead of two.
-        self._g_factor = 1
-        self._h_factor = 1
-        self.a = a
-        self._b = b
-        self.alpha = alpha
-
-    def fold(self, transcript: Transcript, *nonces: Secret) -> tuple[bytes, bytes]:
-        """Absorb this round's L and R, fold by the challenge, and return the two."""
-        half = len(self.a) // 2
-        ahead, back = self._powers[half], pow(self._powers[half], -1, ORDER)
-        a1, a2, b1, b2 = (
-            self.a[:half], self.a[half:], self._b[:half], self._b[half:],
-        )  # fmt: skip
-        a2_ahead = [one.times(ahead) for one in a2]
-        to_left, to_right = nonces
-        left = _point(
-            [*self._on_g(half, a1, back), *self._on_h(0, b2)],
-            self._inner(a1, b2), to_left,
-        )  # fmt: skip
-        right = _point(
-            [*self._on_g(0, a2_ahead), *self._on_h(half, b1)],
-            self._inner(a2_ahead, b1), to_right,
-        )  # fmt: skip
-        transcript.absorb(b"L", left)
-        transcript.absorb(b"R", right)
-        e = transcript.challenge(b"e")
-        undo = pow(e, -1, ORDER)
-        self._g = _folded(self._g, e * e * back)
-        self._h = _folded(self._h, undo * undo)
-        self._g_factor = self._g_factor * undo % ORDER
-        self._h_factor = self._h_factor * e % ORDER
-        self.a = [
-            x.times(e).plus(w.times(undo)) for x, w in zip(a1, a2_ahead, strict=True)
-        ]
-        self._b = [x.times(undo).plus(w.times(e)) for x, w in zip(b1, b2, strict=True)]
-        self.alpha = Secret.total(
-            (to_left.times(e * e), self.alpha, to_right.times(undo * undo))
-        )
-        return left, right
-
-    def finish(
-        self, transcript: Transcript, nonces: Sequence[Secret]
-    ) -> tuple[tuple[bytes, bytes], tuple[int, int, int]]:
-        """Absorb A' and B; return them and the three scalars that answer the last challenge."""
-        r, s, delta, eta = nonces
-        (a,), (b,) = self.a, self._b
-        cross = r.times(b).plus(s.times(a)).times(self._y)
-        one = _point([*self._on_g(0, [r]), *self._on_h(0, [s])], cross, delta)
-        two = _point((), r.times(s).times(self._y), eta)
-        transcript.absorb(b"A'", one)
-        transcript.absorb(b"B", two)
-        e = transcript.challenge(b"last")
-        answer = Secret.total((eta, delta.times(e), self.alpha.times(e * e)))
-        return (one, two), (
-            r.plus(a.times(e)).reveal(),
-            s.plus(b.times(e)).reveal(),
-            answer.reveal(),
-        )
-
-    def _on_g(self, start: int, scalars: Sequence[Secret], by: int = 1) -> Terms:
-        """Yield a term for each scalar, times `by`, on the generators from `start` on."""
-        factor = self._g_factor * by
-        for point, scalar in zip(self._g[start:], scalars, strict=False):
-            yield point, scalar.times(factor)
-
-    def _on_h(self, start: int, scalars: Sequence[Secret]) -> Terms:
-        for point, scalar in zip(self._h[start:], scalars, strict=False):
-            yield point, scalar.times(self._h_factor)
-
-    def _inner(self, left: Sequence[Secret], right: Sequence[Secret]) -> Secret:
-        """Return the inner product weighted by y, y^2, y^3 ..."""
-        return Secret.total(
-            x.times(w).times(power)
-            for x, w, power in zip(left, right, self._powers[1:], strict=False)
-        )
-
-
-def _point(
-    terms: Iterable[tuple[Point, Secret]],
-    value: Secret,
-    blinding: Secret,
-) -> bytes:
-    """Return the sum of secret multiples, value V and blinding B, encoded."""
+def _rest(
+    on: tuple[Sequence[Point], Sequence[Point]], flat: int, offsets: Sequence[int]
+) -> list[Point]:
+    """Return `flat` times each of the first points, 1/2 + offset times each of the second."""
     of = group()
-    found = [of.times_secret(point, scalar) for point, scalar in terms]
-    found.append(of.times_secret(bases().value, value))
-    held = [one for one in found if one is not None]
-    return encoded(of.add([*held, *_blinded(blinding)]))
+    flats = of.add(on[0])
+    assert flats is not None, "generators have no known relation"
+    return _held(of.combine([flats, *on[1]], [flat, *(_HALF + o for o in offsets)]))
 
 
-def _blinded(blinding: Secret) -> list[Point]:
-    found = group().base(blinding.times(bases().base_factor))
-    return [] if found is None else [found]
-
-
-def _folded(whole: Sequence[Point], ratio: int) -> list[Point]:
-    """Return first half + ratio * second half, by public challenges."""
-    of, half = group(), len(whole) // 2
-    found = []
-    for one, other in zip(whole[:half], whole[half:], strict=True):
-        added = of.times(other, ratio)
-        total = of.add([one] if added is None else [one, added])
-        assert total is not None, "generators have no known relation"
-        found.append(total)
-    return found
+def _held(point: Point | None) -> list[Point]:
+    return [] if point is None else [point]
 
 
 def _times(one: int, other: int) -> int:

@@ -115,7 +115,7 @@ class Spy:
         return self.inner.times(point, scalar)
 
     def combine(self, points: Sequence[Point], scalars: Sequence[int]) -> Point | None:
-        self.public += scalars
+        self.public += [scalar % ORDER for scalar in scalars]
         return self.inner.combine(points, scalars)
 
     def base(self, scalar: Secret) -> Point | None:
@@ -147,12 +147,12 @@ def witnessed(values: list[int]) -> tuple[Statement, list[Opening]]:
     return Statement(bytes(32), 16, made), openings
 
 
-def foldings(said: Statement, raw: bytes) -> list[int]:
-    """What folds the generators, as anybody knows it who has the proof."""
+def known(said: Statement, raw: bytes) -> list[int]:
+    """What multiplies in public, as anybody knows it who has the proof."""
     proof, heard, size = parse(raw, said), said.transcript(), said.size
     heard.absorb(b"A", proof.first)
-    y, _ = heard.challenge(b"y"), heard.challenge(b"z")
-    found = []
+    y, z = heard.challenge(b"y"), heard.challenge(b"z")
+    found = first_round(y, z, size)
     for left, right in proof.rounds:
         heard.absorb(b"L", left)
         heard.absorb(b"R", right)
@@ -163,19 +163,36 @@ def foldings(said: Statement, raw: bytes) -> list[int]:
     return found
 
 
+def first_round(y: int, z: int, size: int) -> list[int]:
+    """Signs are halved, the rest is z, and on H the paper's d times powers of y."""
+    half, bits = pow(2, -1, ORDER), 16
+    ahead = pow(y, size // 2, ORDER)
+    on_h = []
+    for place in range(size):
+        d = pow(z, 2 * (place // bits + 1), ORDER) << place % bits
+        on_h.append(half - 1 + z + d * pow(y, size - place, ORDER))
+    found = []
+    for by, rest in (
+        (pow(ahead, -1, ORDER), on_h[size // 2 :]),
+        (ahead, on_h[: size // 2]),
+    ):
+        found += [half * by, half, (half - z) * by, *rest]
+    return [number % ORDER for number in found]
+
+
 def test_all_that_multiplies_in_public_follows_from_the_proof_alone(spy: Spy) -> None:
     secret = []
     for values in ([0, 1, 2], [65_535, 40_000, 7]):
         said, openings = witnessed(values)
         assert not spy.public
         raw = prove(said, openings)
-        assert spy.public == foldings(said, raw)
+        assert spy.public == known(said, raw)
         secret.append(list(spy.secret))
         spy.public.clear()
         spy.secret.clear()
     assert secret[0] == secret[1]
-    # A round of half h: 4h on generators, V twice, B twice; first and last steps.
-    assert len(secret[0]) - 6 == 1 + sum(4 * 2**k + 4 for k in range(6)) + 6
+    # B in A; V and B in each L and R, after the first round 4h generators; A' and B.
+    assert len(secret[0]) - 6 == 1 + 4 + sum(4 * 2**k + 4 for k in range(5)) + 6
 
 
 def test_the_spy_sees_a_prover_that_multiplies_usage_in_public(
@@ -187,7 +204,7 @@ def test_the_spy_sees_a_prover_that_multiplies_usage_in_public(
     said, openings = witnessed([5])
     monkeypatch.setattr(spy, "times_secret", careless, raising=False)
     raw = prove(said, openings)
-    assert spy.public != foldings(said, raw)
+    assert spy.public != known(said, raw)
 
 
 def test_a_secret_handed_to_a_public_route_stops_the_proof(
