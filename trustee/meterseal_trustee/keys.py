@@ -1,0 +1,112 @@
+"""A trustee's two secrets: the key that opens seeds and the key that signs, made once.
+
+Files `box.pem` (X25519) and `sign.pem` (Ed25519) in `data_dir/keys`, mode 0600, written
+whole and synced before they have their name, never replaced. Without `box.pem` no seed
+can be opened again: back it up apart from the database. This module must never log or
+print a key's bytes.
+"""
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from meterseal_proto.errors import Unavailable
+from meterseal_proto.seedbox import TrusteeKey
+
+MAX_FILE_BYTES: Final = 4_096
+"""A PEM file of these keys has some 120 bytes."""
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True, slots=True)
+class TrusteeSecrets:
+    """Both private keys, and the public halves under the trustee's number."""
+
+    public: TrusteeKey
+    box: X25519PrivateKey = field(repr=False)
+    sign: Ed25519PrivateKey = field(repr=False)
+
+
+def make_keys(folder: Path) -> bool:
+    """Make the keys that are not there yet; tells whether any was made."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = [
+            _make(folder / "box.pem", X25519PrivateKey.generate()),
+            _make(folder / "sign.pem", Ed25519PrivateKey.generate()),
+        ]
+    except OSError as error:
+        raise Unavailable(f"cannot write {folder}: {error.strerror}") from error
+    return any(made)
+
+
+def open_keys(folder: Path, number: int) -> TrusteeSecrets:
+    """Return the keys in `folder`; Unavailable when one is missing, damaged or not private."""
+    try:
+        box = load_pem_private_key(_read(folder / "box.pem"), None)
+        sign = load_pem_private_key(_read(folder / "sign.pem"), None)
+    except FileNotFoundError as error:
+        raise Unavailable(
+            f"{error.filename} is missing: run meterseal-trustee init, or restore it"
+        ) from error
+    except OSError as error:
+        raise Unavailable(f"cannot read {error.filename}: {error.strerror}") from error
+    except (ValueError, TypeError) as error:
+        raise Unavailable(f"a key in {folder} cannot be used: {error}") from error
+    if not (isinstance(box, X25519PrivateKey) and isinstance(sign, Ed25519PrivateKey)):
+        raise Unavailable(f"the keys in {folder} are of another kind; restore them")
+    public = TrusteeKey(
+        number,
+        box.public_key().public_bytes_raw(),
+        sign.public_key().public_bytes_raw(),
+    )
+    return TrusteeSecrets(public, box, sign)
+
+
+def _make(path: Path, key: PrivateKeyTypes) -> bool:
+    """Write a key under a name nobody has yet; of two makers at once the first counts."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    draft.unlink(missing_ok=True)  # of a process of this number that fell
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)  # link(2) never replaces a file
+            _sync(path.parent)
+            return True
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> bytes:
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    with os.fdopen(handle, "rb") as file:
+        if os.fstat(handle).st_mode & _OTHERS:
+            raise ValueError(f"{path.name} is open to others: chmod 600 it")
+        return file.read(MAX_FILE_BYTES)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
