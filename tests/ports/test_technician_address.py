@@ -1,4 +1,4 @@
-"""`address`: a unit gets another address or speed, which is read back and can be undone."""
+"""`address` and `scan` on a serial line: found at its speed, changed, read back, undone."""
 
 import asyncio
 from pathlib import Path
@@ -97,3 +97,15 @@ async def test_what_cannot_be_asked_is_refused_in_a_sentence(
             assert await address(meter, tmp_path, *options) == 1
             assert says in capsys.readouterr().err
         assert (meter.unit, meter.baud) == (1, 9600)
+
+
+async def test_a_scan_over_baud_rates_finds_the_one_a_unit_speaks(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    async with WritableMeter(tmp_path, unit=7, baud=19200) as meter:
+        asked = ["--units", "6-8", "--baud", "9600,19200,2400", "--parity", "N,E"]
+        place = ["--device", meter.end.device, "--timeout-ms", "40"]
+        assert await asyncio.to_thread(main, ["scan", *place, *asked]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("19200 8N1    unit   7  is there, but answers exception")
+    assert out[1] == "1 of 18 asked addresses answered, 17 silent"

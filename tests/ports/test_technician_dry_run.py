@@ -44,6 +44,7 @@ async def test_the_whole_chain_is_tried_and_the_receipt_shown(bench: Bench) -> N
         ["ok", "clock:"],
         ["ok", "meter"],
         ["ok", "meter"],
+        ["ok", "seal:"],
         ["ok", "aggregator:"],
         ["ok", "certificate:"],
         ["ok", "broker:"],
@@ -54,8 +55,9 @@ async def test_the_whole_chain_is_tried_and_the_receipt_shown(bench: Bench) -> N
     assert bench.oracle.shown == {}, "nothing was published"
     process = await bench.start("run")
     await bench.until_accepted(4)
-    while not bench.status()["last_receipt"]:
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(20):
+        while not bench.status().get("last_receipt"):
+            await asyncio.sleep(0.05)
     before = bench.oracle.accepted
     status, text = await bench.agent("dry-run", "--wait", "30")
     assert status == 0, text

@@ -164,7 +164,10 @@ def _seat(
     elif len({s.phase for s in found.values()} & set(found)) == 3:
         cause = "every CT sits one phase further: move all three by one"
     else:
-        cause = "its CT sits on the conductor of another phase: look for it there"
+        cause = (
+            "its CT sits on the conductor of another phase, unless the load is very"
+            " inductive: switch on a heater and check again"
+        )
     return bad(phase.name, f"{_flow(phase)}: {cause}{turn}")
 
 

@@ -24,6 +24,7 @@ from meterseal_agent.commissioning.post import EnrolmentRefused, getter
 from meterseal_agent.commissioning.rehearsal import Shown, rehearse
 from meterseal_agent.config import Config, ConfigError, load
 from meterseal_agent.keystore import Keystore, KeystoreError
+from meterseal_agent.meters.wire import TcpPlace
 from meterseal_agent.run import health, meters
 from meterseal_agent.run.enrolment import Enrolment
 from meterseal_agent.run.times import Times, from_environment
@@ -64,12 +65,14 @@ class _Rehearsal:
         self._times = times
         self._say = say
         self._well = True
+        self._shown = 0
 
     async def all(self, wait_s: int) -> int:
         self._say("ok    configuration")
         await self._step("clock", self._clock())
         for wired in meters.wire(self._config.meters, self._times):
             await self._step(f"meter {wired.config.serial}", self._meter(wired))
+        await self._step("seal", self._seal())
         await self._step("aggregator", self._aggregator())
         await self._step("certificate", self._certificate())
         await self._step("broker", self._broker())
@@ -97,10 +100,13 @@ class _Rehearsal:
         return when(self._times.now())
 
     async def _meter(self, wired: meters.Wired) -> str:
-        """Read it once, and seal one of its registers for nobody."""
-        now = int(self._times.now())
+        """Read it once; one whose line the running agent holds is asked of that."""
+        place = wired.config.line.place
+        shared = wired.config.speech.modbus and isinstance(place, TcpPlace)
+        if self._runs() and not shared:
+            return self._read_by_agent(wired.config.serial)
         try:
-            sample = await wired.port.read(now)
+            sample = await wired.port.read(int(self._times.now()))
         finally:
             wired.line.close()
         shown = []
@@ -109,12 +115,25 @@ class _Rehearsal:
             if value is None:
                 why = sample.unavailable.get(register, "no value")
                 raise Unavailable(f"{obis_text(register)}: {why}")
+            self._shown = value
             shown.append(f"{obis_text(register)} = {value}")
-        step = wired.config.step
-        first = wired.config.registers[0]
-        keys = Keystore(self._config.data_dir).keys()
-        slot = Shown(first, sample.values[first], slot_start(now, step) - step, step)
-        return f"{', '.join(shown)}; {rehearse(slot, keys.seal_key)}"
+        return ", ".join(shown)
+
+    def _read_by_agent(self, serial: str) -> str:
+        for row in self._status().get("meters", []):
+            if row["serial"] == serial:
+                if row["failures"]:
+                    raise Unavailable(f"the running agent says: {row['trouble']}")
+                return f"read by the running agent, {row['answers']} times"
+        raise Unavailable("the running agent has no such meter: is it a new one?")
+
+    async def _seal(self) -> str:
+        """Seal a register's value for nobody."""
+        key = Keystore(self._config.data_dir).keys().seal_key
+        meter = self._config.meters[0]
+        end = slot_start(int(self._times.now()), meter.step)
+        shown = Shown(meter.registers[0], self._shown, end - meter.step, meter.step)
+        return rehearse(shown, key)
 
     def _answer(self) -> EnrolmentAnswer:
         answer = Keystore(self._config.data_dir).answer()
@@ -167,7 +186,7 @@ class _Rehearsal:
         enrolment = Enrolment.load(self._config)
         where = f"{enrolment.address.host}:{enrolment.address.port}"
         status = self._status()
-        if status.get("running") and self._age_s(status) <= FRESH_S:
+        if self._runs():
             if not status.get("uplink", {}).get("connected"):
                 raise Unavailable(f"{where}: the running agent is not connected")
             return f"{where}: the running agent is connected; it was not disturbed"
@@ -214,6 +233,8 @@ class _Rehearsal:
     def _status(self) -> Document:
         return health.read(self._config.data_dir) or {}
 
-    def _age_s(self, status: Document) -> float:
-        written = int(status.get("at", 0))
-        return (self._times.now() - written) / self._times.rate.speed
+    def _runs(self) -> bool:
+        """Tell whether the agent runs: its status is young, in real seconds."""
+        status = self._status()
+        age = self._times.now() - int(status.get("at", 0))
+        return bool(status.get("running")) and age / self._times.rate.speed <= FRESH_S
