@@ -54,6 +54,15 @@ async def test_the_whole_chain_is_tried_and_the_receipt_shown(bench: Bench) -> N
     assert "let a1 in, receipts can come" in text
     assert bench.oracle.shown == {}, "nothing was published"
     process = await bench.start("run")
+    try:
+        await _beside_the_running_agent(bench)
+    finally:
+        await end(process, signal.SIGTERM)
+    status, text = await bench.agent("status")
+    assert (status, "ALARM stopped" in text) == (1, True)
+
+
+async def _beside_the_running_agent(bench: Bench) -> None:
     await bench.until_accepted(4)
     async with asyncio.timeout(20):
         while not bench.status().get("last_receipt"):
@@ -70,9 +79,6 @@ async def test_the_whole_chain_is_tried_and_the_receipt_shown(bench: Bench) -> N
     assert (status, "all well" in text) == (0, True), text
     assert "connected   last receipt" in text
     assert text.count("1-0:1.8.0") == 2
-    await end(process, signal.SIGTERM)
-    status, text = await bench.agent("status")
-    assert (status, "ALARM stopped" in text) == (1, True)
 
 
 async def test_an_aggregator_with_other_keys_is_not_trusted(bench: Bench) -> None:
