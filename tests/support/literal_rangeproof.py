@@ -8,11 +8,15 @@ anything that multiplies points for it.
 """
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 
-from py_ecc.secp256k1 import secp256k1 as curve
+# py-ecc raises the limit to 100,000, for every test of the process.
+_LIMIT = sys.getrecursionlimit()
+from py_ecc.secp256k1 import secp256k1 as curve  # noqa: E402
 
+sys.setrecursionlimit(_LIMIT)
 N, P = curve.N, curve.P
 Point = tuple[int, int, int]
 """Jacobian, as py-ecc takes it; y = 0 is infinity there."""
