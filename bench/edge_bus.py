@@ -6,7 +6,8 @@
 The simulator serves SDM630 meters of 13 values from a process of its own: over a pseudo-
 terminal with the time that characters really take, and over TCP. The bare limit on the
 serial line is what its characters and the standard's silences take, the meter's own
-thinking included; on TCP it is the goal. CPU is the agent's process alone.
+thinking included; on TCP it is the goal. CPU is the agent's process alone. ThingsBoard's gateway stands
+beside ours on one more bus: see `edge_peers`.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
+from bench import edge_peers
 from meterseal_agent.meters.bus import Bus, Clocks, Station
 from meterseal_agent.meters.modbus import (
     Line,
@@ -221,6 +223,7 @@ def measure(span_s: float) -> list[Row]:
         ),
         _row(tcp, (tcp_rate, "meters/s"), ("asked", STREET)),
         _row(f"{tcp}: CPU", (cores, "cores"), (f"goal, below {CORE_GOAL}", CORE_GOAL)),
+        *edge_peers.measure(min(span_s, 60)),
     ]
 
 

@@ -4,18 +4,40 @@ A peer is a requirements file `<name>.txt` here. Nothing of a peer may be import
 bench: it is run as its users run it, from its shipped configuration.
 """
 
+import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 FOLDER: Final = Path(__file__).parent
 HOMES: Final = FOLDER.parents[1] / ".venv-peers"
+_CLOCK: Final = os.sysconf("SC_CLK_TCK")
 
 
 class NoPeer(Exception):
     """A peer cannot be installed here; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running program, by its process id."""
+
+    pid: int
+
+    @property
+    def rss_mb(self) -> float:
+        """Its resident memory, in 10^6 bytes."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    @property
+    def cpu_s(self) -> float:
+        """The processor time it has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / _CLOCK
 
 
 def environment(name: str) -> Path:

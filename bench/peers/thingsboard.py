@@ -1,7 +1,8 @@
 """ThingsBoard's gateway polling a Modbus TCP gateway, as it ships, telling a Mosquitto.
 
-Its timeout, retries and limits are those of the configuration it comes with. Whoever owns
-the bus counts what it is asked; this module must never judge what that means.
+Its timeout, unless another is given, its retries and limits are those of the
+configuration it comes with. Whoever owns the bus counts what it is asked; this module
+must never judge what that means.
 """
 
 import contextlib
@@ -16,13 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.peers import environment
+from bench.peers import Running, environment
 from deploy.broker import free_port, mosquitto
 
 NAME: Final = "thingsboard-gateway"
 TIMEOUT_S: Final = 35
 """As in the modbus.json it ships."""
-_CLOCK: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +33,7 @@ class Polling:
     units: Sequence[int]
     addresses: Sequence[int]
     period_ms: int = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """The running gateway, by its process id."""
-
-    pid: int
-
-    @property
-    def rss_mb(self) -> float:
-        """Its resident memory, in 10^6 bytes."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-    @property
-    def cpu_s(self) -> float:
-        """The processor time it has used."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / _CLOCK
+    timeout_s: int = TIMEOUT_S
 
 
 @contextlib.contextmanager
@@ -118,7 +100,7 @@ def _slave(wanted: Polling, unit: int) -> dict[str, object]:
     return {
         "host": "127.0.0.1", "port": wanted.port, "type": "tcp", "method": "socket",
         "unitId": unit, "deviceName": f"meter {unit}", "deviceType": "default",
-        "timeout": TIMEOUT_S, "byteOrder": "BIG", "wordOrder": "BIG", "retries": 3,
+        "timeout": wanted.timeout_s, "byteOrder": "BIG", "wordOrder": "BIG", "retries": 3,
         "retryOnEmpty": True, "retryOnInvalid": True, "pollPeriod": wanted.period_ms,
         "connectAttemptTimeMs": 5000, "connectAttemptCount": 5,
         "waitAfterFailedAttemptsMs": 300000, "attributes": [],
