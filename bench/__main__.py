@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ROOMS = ("edge_agent", "edge_bus", "intake", "privacy", "telegrams", "water")
+ROOMS = ("edge_agent", "edge_bus", "intake", "privacy", "real_registers", "telegrams")
 
 
 def main() -> int:

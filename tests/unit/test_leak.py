@@ -4,7 +4,7 @@ import pytest
 
 from meterseal_aggregator.intake.store import Reading
 from meterseal_aggregator.vee.leak import LEAK_S, running_since, suspected
-from tests.support.waterworks import year
+from tests.support.real_registers import water_year
 
 LEAK_WINDOW = 9 * 24
 BEGAN = 1_700_000_000 - 1_700_000_000 % 86_400
@@ -43,7 +43,7 @@ def test_a_week_is_suspected_and_less_is_not(short_s: int) -> None:
 
 
 def test_of_92_real_homes_some_run_for_a_week_and_most_never_do() -> None:
-    leaking = {number for number, readings in year().items() if _ever(readings)}
+    leaking = {n for n, meter in water_year().items() if _ever(meter.readings)}
     assert leaking
     assert len(leaking) < 30
 
