@@ -195,7 +195,8 @@ class Head:
         later energy from itself only where its reason rebases; a refused one does nothing.
         """
         if reason is None or reason.rebases:
-            return Head(header.seq, digest, header.end, value)
+            # A day told again ends before the head; time already told stays told.
+            return Head(header.seq, digest, max(self.end, header.end), value)
         if reason.advances:
             return Head(header.seq, digest, self.end, self.value)
         return self

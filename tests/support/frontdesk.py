@@ -9,13 +9,27 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from meterseal_aggregator.intake.batch import Intake, Notary
 from meterseal_aggregator.intake.port import Incoming
-from meterseal_aggregator.storage.database import Database
+from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_aggregator.storage.migrate import migrate
 from meterseal_proto.receipt import Receipt, open_receipt
+from tests.support.committed import CommittedDevice, enrol_committed
 from tests.support.devices import BEGAN_AT, GENESIS, Device, enrol
 
 RECEIPT_KEY = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\x07")
 NOW = BEGAN_AT + 86_400
+
+
+class Counting(Database):
+    """A database that tells how many statements its last writing transaction ran."""
+
+    statements = 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """See Database."""
+        async with super().transaction() as tx:
+            yield tx
+            self.statements = tx.statements
 
 
 @dataclass(slots=True)
@@ -60,13 +74,15 @@ class FrontDesk:
 
 @asynccontextmanager
 async def front_desk(
-    folder: Path, devices: Sequence[Device] = ()
+    folder: Path, devices: Sequence[Device | CommittedDevice] = ()
 ) -> AsyncIterator[FrontDesk]:
     """Open intake on a new database file in `folder`, where `devices` are enrolled."""
     database = await Database.open(f"sqlite:///{folder}/intake.sqlite")
     await migrate(database)
     async with database.transaction() as tx:
-        await enrol(tx, devices)
+        await enrol(tx, [one for one in devices if isinstance(one, Device)])
+        hidden = [one for one in devices if isinstance(one, CommittedDevice)]
+        await enrol_committed(tx, hidden)
     intake = Intake(database, Notary(GENESIS, RECEIPT_KEY), lambda: desk.now)
     desk = FrontDesk(database, intake)
     try:

@@ -1,7 +1,5 @@
 """Batches through intake on a real file: what is kept, what is answered, what it costs."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +8,13 @@ import pytest
 from meterseal_aggregator.intake import store
 from meterseal_aggregator.intake.batch import Intake, Notary
 from meterseal_aggregator.intake.port import Incoming
-from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto.errors import Reason, Unavailable
 from meterseal_proto.intervals import Interval
 from meterseal_proto.keys import Algorithm
 from meterseal_proto.receipt import MAX_ANSWERS, open_receipt
 from tests.support.devices import BEGAN_AT, GENESIS, device, enrol, rotate
-from tests.support.frontdesk import RECEIPT_KEY, front_desk
+from tests.support.frontdesk import RECEIPT_KEY, Counting, front_desk
 from tests.support.misdeeds import OTHER_KEY, high_s
 
 MOST_STATEMENTS = 14
@@ -65,19 +62,6 @@ async def test_the_same_batch_again_gives_the_same_receipts(tmp_path: Path) -> N
         assert await desk.intake.deliver(batch) == first
         assert await desk.count("seals") == 3
         assert await desk.count("quarantine") == 1
-
-
-class Counting(Database):
-    """A database that tells how many statements its last writing transaction ran."""
-
-    statements = 0
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """See Database."""
-        async with super().transaction() as tx:
-            yield tx
-            self.statements = tx.statements
 
 
 async def _statements(folder: Path, size: int) -> int:

@@ -33,7 +33,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple, Self
 
+from meterseal_aggregator.intake.committed import objection, reaches_back
+from meterseal_aggregator.privacy.model import Telling
 from meterseal_aggregator.registry.model import Claim, KeyValidity
+from meterseal_proto.committed import CommittedSeal
 from meterseal_proto.errors import Reason
 from meterseal_proto.seal import Head, Header, OpenRecord, Seal
 from meterseal_proto.units import Quality, plausible_wh
@@ -78,7 +81,7 @@ class Offer:
 
     agent: str
     payload: bytes
-    seal: Seal
+    seal: Seal | CommittedSeal
     consensus: bytes
     digest: bytes
     key: KeyValidity | None = None
@@ -109,6 +112,8 @@ class Chain:
     claim: Claim
     head: Head
     known: dict[int, Link] = field(default_factory=dict)
+    told: dict[int, Telling] = field(default_factory=dict)
+    """Of a committed register, the last telling of each day that a revision is offered of."""
     _expected: set[bytes] = field(default_factory=set)
 
     @classmethod
@@ -127,12 +132,13 @@ class Chain:
         link = self.known.get(header.seq)
         if link is not None and link.digest == offer.digest:
             return _again(link)
-        offer.key = speaking(self.claim, header.seq)
+        fits = header.mode == self.claim.mode and header.bits == self.claim.bits
+        offer.key = speaking(self.claim, header.seq) if fits else None
         if offer.key is None:
-            return _refused(*_keyless(self.claim, header.seq))
+            return _refused(*_keyless(self.claim, header))
         if header.end > now + FUTURE_S:
             return _refused(Reason.TOO_EARLY, f"it ends at {header.end}, seen at {now}")
-        if too_old(header, self.claim.step, now):
+        if too_old(offer.seal, self.claim.step, now):
             offer.late = f"{header.first} to {header.end}, seen at {now}"
         if link is not None or offer.late:
             return None
@@ -160,7 +166,7 @@ class Chain:
         if verdict.fate is Fate.REFUSED:
             return verdict
         self.head = self.head.after(
-            header, offer.digest, offer.seal.records[-1].value, verdict.reason
+            header, offer.digest, self._value_after(offer.seal), verdict.reason
         )
         if verdict.fate is Fate.ACCEPTED:
             link = Link(offer.digest, None, header.first, header.end)
@@ -183,8 +189,14 @@ class Chain:
             return _refused(Reason.OUT_OF_ORDER, detail)
         return None
 
-    def _weigh(self, seal: Seal) -> Verdict:
+    def _value_after(self, seal: Seal | CommittedSeal) -> int:
+        """Return the register a seal leaves; a committed one shows none."""
+        return seal.records[-1].value if isinstance(seal, Seal) else self.head.value
+
+    def _weigh(self, seal: Seal | CommittedSeal) -> Verdict:
         """Return what a rightly signed seal that is next in the chain is worth."""
+        if not isinstance(seal, Seal):
+            return self._weigh_day(seal)
         header, told_to = seal.header, self.head.end
         first, end = header.first, header.end
         if max([record.revision for record in seal.records]):
@@ -200,6 +212,18 @@ class Chain:
         if first != told_to:
             return _quarantined(Reason.GAP, f"starts at {first}, not at {told_to}")
         return doubt(seal, self.head.value, self.claim) or ACCEPTED
+
+    def _weigh_day(self, seal: CommittedSeal) -> Verdict:
+        """Return what a committed register's day is worth, and remember it as told."""
+        header = seal.header
+        found = objection(seal, self.head, self.claim, self.told.get(header.first))
+        if found is None:
+            told = Telling(header.count, seal.revision, failed=False)
+            self.told[header.first] = told
+            return ACCEPTED
+        if found.reason is Reason.EQUIVOCATION:
+            return _refused(*found)
+        return _quarantined(*found)
 
 
 def speaking(claim: Claim, seq: int) -> KeyValidity | None:
@@ -232,13 +256,17 @@ def _from_seq(key: KeyValidity) -> int:
     return key.from_seq
 
 
-def too_old(header: Header, step: int, now: int) -> bool:
+def too_old(seal: Seal | CommittedSeal, step: int, now: int) -> bool:
     """Tell whether time is told that lies before now - 130 d.
 
-    One record longer than the register's `step` closes a hole and may begin earlier.
+    One record longer than the register's `step` closes a hole and may begin earlier; so
+    may a committed day that tells nothing, and one that is told again.
     """
+    header = seal.header
     if header.first >= now - PAST_S:
         return False
+    if not isinstance(seal, Seal):
+        return header.first < now - LONG_PAST_S or not reaches_back(seal)
     closes_hole = header.count == 1 and header.step > step
     told_long_ago = header.first < now - LONG_PAST_S or header.end < now - PAST_S
     return told_long_ago or not closes_hole
@@ -282,7 +310,12 @@ def _told_by_device(record: OpenRecord, *, is_long: bool) -> bool:
     return record.quality in _DEVICE_QUALITIES
 
 
-def _keyless(claim: Claim, seq: int) -> tuple[Reason, str]:
+def _keyless(claim: Claim, header: Header) -> tuple[Reason, str]:
+    """Say why no key of the register can have made such a seal."""
+    seq = header.seq
+    if (header.mode, header.bits) != (claim.mode, claim.bits):
+        told = f"mode {claim.mode} with {claim.bits} bits"
+        return Reason.MODE, f"the register is enrolled for seals of {told}"
     if any(key.from_seq <= seq for key in claim.keys):
         return Reason.KEY_REVOKED, f"no key speaks for seq {seq} any more"
     return Reason.KEY_NOT_YET_VALID, f"no key speaks for seq {seq} yet"

@@ -21,16 +21,19 @@ from typing import Final, ParamSpec, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from meterseal_aggregator.intake import judge, keep, store
-from meterseal_aggregator.intake.accept import Chain, Fate, Offer
+from meterseal_aggregator.intake.accept import Chain, Fate, Link, Offer
 from meterseal_aggregator.intake.answer import receipts
 from meterseal_aggregator.intake.claims import Claims
 from meterseal_aggregator.intake.judge import Judged, Pending, RegisterKey, Spoiled
 from meterseal_aggregator.intake.keep import Lap
 from meterseal_aggregator.intake.port import Incoming, Reply
+from meterseal_aggregator.privacy import store as privacy
 from meterseal_aggregator.storage.database import Database, Transaction
+from meterseal_proto.committed import CommittedSeal
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.errors import Reason, Unavailable
 from meterseal_proto.receipt import LOG_WITHIN_S
+from meterseal_proto.seal import MODE_OPEN
 
 VERIFY_THREADS: Final = 2
 """Signature threads: measured 1.95 times one thread on two cores."""
@@ -150,6 +153,8 @@ class Intake:
             for name, claim in claims.items()
         }
         await _learn_links(tx, offers, chains)
+        if any(claim.mode != MODE_OPEN for claim in claims.values()):
+            await _learn_days(tx, offers, chains)
         return chains
 
     async def _verify(self, pending: Sequence[Pending]) -> list[Reason | None]:
@@ -179,3 +184,29 @@ async def _learn_links(
     if asked:
         for (register_id, seq), link in (await store.links(tx, list(asked))).items():
             asked[register_id, seq].known[seq] = link
+
+
+async def _learn_days(
+    tx: Transaction, offers: Sequence[Offer], chains: dict[RegisterKey, Chain]
+) -> None:
+    """Tell committed registers which days are links, and how revised ones were told before.
+
+    What is in quarantine stays so: a day whose proof failed is a link of both kinds.
+    """
+    seqs: dict[tuple[int, int], Chain] = {}
+    days: dict[tuple[int, int], Chain] = {}
+    for offer in offers:
+        header = offer.seal.header
+        chain = chains.get((header.meter, header.register))
+        if chain is None or not isinstance(offer.seal, CommittedSeal):
+            continue
+        if header.seq <= chain.head.seq:
+            seqs[chain.claim.register_id, header.seq] = chain
+        elif offer.seal.revision:
+            days[chain.claim.register_id, header.first] = chain
+    links = await privacy.links(tx, list(seqs))
+    for (register_id, seq), day in links.items():
+        link = Link(day.digest, None, day.first, day.until)
+        seqs[register_id, seq].known.setdefault(seq, link)
+    for (register_id, first), told in (await privacy.tellings(tx, list(days))).items():
+        days[register_id, first].told[first] = told

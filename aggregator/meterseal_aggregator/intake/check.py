@@ -1,8 +1,9 @@
 """Intake's audit: invariants 6 and 8 of ARCHITECTURE, and one hash of all it holds.
 
 Every accepted seal is made again from its rows, hashed, and compared with its leaf in the
-log and with the chain before it. Invariant 1 is evaluated by `vee.audit`. This module must
-never write, and never show a reading.
+log and with the chain before it. Invariant 1 is evaluated by `vee.audit`, days of committed
+registers by `privacy.check`, whose table is looked at here so that no leaf is left over.
+This module must never write, and never show a reading.
 """
 
 from collections.abc import AsyncIterator
@@ -24,7 +25,8 @@ ONCE: Final = 8
 
 _STRAY: Final = """
 SELECT count(*) FROM log_entries e LEFT JOIN seals s ON s.log_entry_id = e.id
-WHERE substr(e.body, 1, 1) = ? AND s.id IS NULL
+LEFT JOIN committed_seals c ON c.log_entry_id = e.id
+WHERE substr(e.body, 1, 1) = ? AND s.id IS NULL AND c.id IS NULL
 """
 _LINKS: Final = """
 SELECT register_id, hash FROM quarantine WHERE chained = 1
@@ -38,6 +40,8 @@ _HEADS: Final = """
 SELECT h.register_id FROM heads h WHERE h.hash NOT IN (
   SELECT hash FROM seals WHERE register_id = h.register_id AND seq = h.seq
   UNION ALL
+  SELECT hash FROM committed_seals WHERE register_id = h.register_id AND seq = h.seq
+  UNION ALL
   SELECT hash FROM quarantine
     WHERE chained = 1 AND register_id = h.register_id AND seq = h.seq)
 ORDER BY h.register_id LIMIT 1
@@ -50,6 +54,7 @@ _STATE: Final = {
     "salts": "register_id, start, revision, salt",
     "quarantine": "register_id, seq, hash, reason, chained",
     "register_steps": "register_id, at, from_at, from_value, to_value, seq",
+    "committed_seals": "register_id, seq, hash, first, step, count, revision, prev, root",
 }
 
 

@@ -23,9 +23,10 @@ from meterseal_aggregator.intake.accept import (
 )
 from meterseal_aggregator.intake.port import Incoming
 from meterseal_proto import curve, sip018
+from meterseal_proto.committed import CommittedSeal
+from meterseal_proto.committed_message import decode_any
 from meterseal_proto.errors import Reason, Rejected
 from meterseal_proto.keys import Algorithm
-from meterseal_proto.message import decode_seal
 from meterseal_proto.seal import DOMAIN_NAME, DOMAIN_VERSION, Head
 from meterseal_proto.units import MeterId, RegisterId
 
@@ -77,7 +78,7 @@ def open_all(
     offers, spoiled = [], []
     for agent, payload, _ in messages:
         try:
-            seal = decode_seal(payload, network)
+            seal = decode_any(payload, network)
         except Rejected as error:
             spoiled.append(Spoiled(agent, payload, error.reason, error.detail))
             continue
@@ -123,6 +124,9 @@ def faults_of(pending: Sequence[Pending]) -> list[Reason | None]:
             good[place] = public.verify(offer.digest, offer.seal.signature)
     for place, right in zip(places, curve.verify_all(checks), strict=True):
         good[place] = right
+    for place, (offer, _) in enumerate(pending):
+        if isinstance(offer.seal, CommittedSeal) and good[place]:
+            good[place] = _envelope_is_signed(offer)
     return [
         None if right else _fault(one) for one, right in zip(pending, good, strict=True)
     ]
@@ -144,6 +148,15 @@ def second_look(
         was = chain.head
         judged.append(Judged(offer, chain.after(offer, fault), chain, was))
     return judged
+
+
+def _envelope_is_signed(offer: Offer) -> bool:
+    """Tell whether the seal key signed what travels beside a day's header, too."""
+    assert isinstance(offer.seal, CommittedSeal)
+    assert offer.key is not None
+    envelope = offer.seal.envelope
+    digest = envelope.parcel.digest(offer.digest)
+    return offer.key.public.verify(digest, envelope.signature)
 
 
 def _fault(pending: Pending) -> Reason:

@@ -15,10 +15,14 @@ from typing import Any, Final, NamedTuple
 
 from meterseal_aggregator.intake.accept import Fate
 from meterseal_aggregator.intake.judge import Judged, Spoiled
+from meterseal_aggregator.privacy import store as privacy
+from meterseal_aggregator.privacy.model import NewDay
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import store as translog
+from meterseal_proto.committed import CommittedSeal
 from meterseal_proto.entry import ENTRY_VERSION, EntryType
 from meterseal_proto.errors import Reason
+from meterseal_proto.seal import Seal
 
 EVIDENCE_ROWS: Final = 100
 """Refused messages kept of an agent a day; the rest is counted. Enough to see what it does."""
@@ -112,6 +116,8 @@ class Rows:
     """The rows of a batch, by table; see `sort_out` and `keep`."""
 
     accepted: list[Judged] = field(default_factory=list)
+    days: list[NewDay] = field(default_factory=list)
+    """What was accepted of committed registers; theirs are the last of `entries`."""
     entries: list[bytes] = field(default_factory=list)
     heads: dict[int, _Row] = field(default_factory=dict)
     steps: list[_Row] = field(default_factory=list)
@@ -140,10 +146,10 @@ class Budget:
 
 def sort_out(judged: Iterable[Judged], spoiled: Iterable[Spoiled], now: int) -> Rows:
     """Return the rows that verdicts ask for; plain work, made for a thread."""
-    rows = Rows()
+    rows, days = Rows(), list[Judged]()
     for one in judged:
         if one.verdict.fate is Fate.ACCEPTED:
-            rows.accepted.append(one)
+            (rows.accepted if isinstance(one.offer.seal, Seal) else days).append(one)
             _move(rows, one)
         elif one.verdict.fate is Fate.QUARANTINED:
             _link(rows, one, now)
@@ -158,17 +164,23 @@ def sort_out(judged: Iterable[Judged], spoiled: Iterable[Spoiled], now: int) -> 
     rows.accepted.sort(key=_register_id)
     rows.entries = [
         _SEAL_ENTRY + one.offer.consensus + one.offer.seal.signature
-        for one in rows.accepted
+        for one in [*rows.accepted, *days]
     ]
+    rows.days = [_day(one) for one in days]
     return rows
 
 
 async def keep(tx: Transaction, rows: Rows, now: int, lap: Lap) -> None:
-    """Write the rows; at most twelve statements, however many messages there were."""
-    if rows.accepted:
+    """Write the rows; at most twelve statements, however many messages there were.
+
+    Five more where days of committed registers are among them.
+    """
+    if rows.entries:
         entry_ids = await translog.append(tx, rows.entries)
         lap("log")
-        await _keep_seals(tx, rows, entry_ids, now)
+        open_seals = len(rows.accepted)
+        await _keep_seals(tx, rows, entry_ids[:open_seals], now)
+        await privacy.keep_days(tx, rows.days, entry_ids[open_seals:], now)
     await tx.many(_HEADS, list(rows.heads.values()))
     await tx.many(_STEPS, rows.steps)
     await tx.many(_EQUIVOCATIONS, rows.equivocations)
@@ -187,6 +199,7 @@ async def _keep_seals(
         offer, chain = one.offer, one.chain
         assert chain is not None
         register_id, seal = chain.claim.register_id, offer.seal
+        assert isinstance(seal, Seal)
         h = seal.header
         seals.append(
             (seal_id, register_id, h.seq, offer.digest, h.first, h.step, h.count,
@@ -201,6 +214,12 @@ async def _keep_seals(
     await tx.many(_SEALS, seals)
     await tx.many(_READINGS, readings)
     await tx.many(_SALTS, salts)
+
+
+def _day(one: Judged) -> NewDay:
+    seal = one.offer.seal
+    assert isinstance(seal, CommittedSeal)
+    return NewDay(_register_id(one), one.offer.digest, seal)
 
 
 def _register_id(one: Judged) -> int:
@@ -227,7 +246,7 @@ def _link(rows: Rows, one: Judged, now: int) -> None:
     )  # fmt: skip
     entry = _SEAL_ENTRY + offer.consensus + offer.seal.signature
     rows.exhibits.append(Exhibit(offer.agent, reason, row, entry))
-    if reason.rebases:
+    if reason.rebases and isinstance(offer.seal, Seal):
         last = offer.seal.records[-1].value
         step = (register_id, header.end, was.end, was.value, last, header.seq, reason)
         rows.steps.append(step)
@@ -242,6 +261,9 @@ def _refuse(rows: Rows, one: Judged, now: int) -> None:
         rows.uncounted.append((offer.agent, reason))
         return
     digest, payload = sha256(offer.payload).digest(), offer.payload[:EVIDENCE_PAYLOAD]
+    if reason is Reason.MODE:
+        # An open seal of a committed register holds what must not be anywhere here.
+        payload = b""
     if reason is Reason.EQUIVOCATION and chain is not None:
         digest, payload = offer.digest, offer.payload
         link = chain.known.get(header.seq)

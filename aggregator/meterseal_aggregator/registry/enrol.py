@@ -134,15 +134,18 @@ async def _enrol(
         write.NewRegister(
             meter, start.register, start.step, wish.capacity_w, start.value, start.at,
             enrolment_hash(terms.chain.network, meter, start, checked.public),
+            start.mode, start.bits,
         )
         for meter, wish in given
         for start in wish.registers
     ]  # fmt: skip
     await write.open_registers(tx, opened)
     begun = [
-        rekey.Begun(r.meter, r.register, r.step, Head(0, bytes(32), r.at, r.value))
+        rekey.Begun(
+            r.meter, r.register, r.step, Head(0, bytes(32), r.at, r.value), r.mode, r.bits
+        )
         for r in opened
-    ]
+    ]  # fmt: skip
     await rekey.begin(tx, begun, checked.public, terms.chain, now=moment.now)
     # Told although new: a request sent again with registers read anew starts right.
     heads = [_head(r.meter, r.register, Head(0, r.link, r.at, r.value)) for r in opened]
@@ -208,11 +211,12 @@ async def _replace(
 
 def _held(known: Iterable[Claim], meter: MeterId, wish: MeterRequest) -> list[Claim]:
     held = [claim for claim in known if claim.meter == meter]
-    asked = {(start.register, start.step) for start in wish.registers}
-    if {(claim.register, claim.step) for claim in held} != asked:
+    asked = {(s.register, s.step, s.mode, s.bits) for s in wish.registers}
+    if {(c.register, c.step, c.mode, c.bits) for c in held} != asked:
         raise Refused(
             Trouble.BAD_REQUEST,
-            f"meter {wish.serial!r}: name its registers and steps as they were enrolled",
+            f"meter {wish.serial!r}: name its registers, steps and modes as they were"
+            " enrolled",
         )
     return held
 

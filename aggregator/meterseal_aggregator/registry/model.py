@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from meterseal_proto.keys import PublicKey
+from meterseal_proto.seal import MODE_OPEN
 from meterseal_proto.units import MeterId, RegisterId
 
 CODE_VALID_S: Final = 7 * 86_400
@@ -95,7 +96,8 @@ class Claim:
     """All that intake needs to know of a register; keys in the order they were given.
 
     `step` in seconds, `capacity_w` the most power that is plausible, `initial_value` in
-    the register's unit (Wh, litres) at Unix second `initial_at`.
+    the register's unit (Wh, litres) at Unix second `initial_at`. `mode` is that of its
+    seals, `bits` what a committed register's range proofs are of.
     """
 
     register_id: int
@@ -108,6 +110,8 @@ class Claim:
     initial_value: int
     initial_at: int
     keys: tuple[KeyValidity, ...]
+    mode: int = MODE_OPEN
+    bits: int = 0
 
 
 @dataclass(frozen=True, slots=True)

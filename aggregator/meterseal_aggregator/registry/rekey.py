@@ -17,7 +17,7 @@ from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.enrolment import Rotation, Turn, rotation_digest
 from meterseal_proto.entry import KeyEvent, key_event_entry
 from meterseal_proto.keys import PUBLIC_BYTES, PublicKey
-from meterseal_proto.seal import Head
+from meterseal_proto.seal import MODE_OPEN, Head
 from meterseal_proto.units import MeterId, RegisterId, obis_text
 
 NOBODY: Final = bytes(PUBLIC_BYTES)
@@ -56,6 +56,8 @@ class Begun:
     register: RegisterId
     step: int
     head: Head
+    mode: int = MODE_OPEN
+    bits: int = 0
 
 
 async def rotate(
@@ -264,7 +266,7 @@ def _successor(claim: Claim, head: Head) -> Begun:
 
 
 def _begun(claim: Claim, head: Head) -> Begun:
-    return Begun(claim.meter, claim.register, claim.step, head)
+    return Begun(claim.meter, claim.register, claim.step, head, claim.mode, claim.bits)
 
 
 def _event(begun: Begun, public: PublicKey, network: bytes) -> bytes:
@@ -272,6 +274,7 @@ def _event(begun: Begun, public: PublicKey, network: bytes) -> bytes:
     return key_event_entry(
         KeyEvent(
             network, begun.meter, begun.register, str(public.algorithm), public.raw,
-            head.seq + 1, begun.step, head.value, head.end, head.hash,
+            head.seq + 1, begun.step, head.value, head.end, head.hash, begun.mode,
+            begun.bits,
         )
     )  # fmt: skip

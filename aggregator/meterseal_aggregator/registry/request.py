@@ -19,6 +19,8 @@ from meterseal_proto.enrolment import (
 )
 from meterseal_proto.intervals import STEPS, on_grid
 from meterseal_proto.keys import PublicKey
+from meterseal_proto.rangeproof import BITS
+from meterseal_proto.seal import MODE_COMMITTED, MODE_OPEN
 from meterseal_proto.units import MAX_REGISTER, obis_text
 
 MAX_REGISTERS: Final = 16
@@ -47,7 +49,7 @@ def identity(request: EnrolmentRequest) -> bytes:
     and is given the first answer.
     """
     meters = [
-        [m.serial, m.profile, [[r.register, r.step] for r in m.registers]]
+        [m.serial, m.profile, [[r.register, r.step, *r.terms] for r in m.registers]]
         for m in request.meters
     ]
     parts = [
@@ -95,11 +97,27 @@ def _check_start(start: RegisterStart, now: int) -> None:
     name = obis_text(start.register)
     if not 0 <= start.value <= MAX_VALUE:
         raise _wrong(f"register {name}: value must be 0 to {MAX_VALUE}")
+    _check_mode(start, name)
     if not on_grid(start.at, start.step):
         raise _wrong(f"register {name}: at must be a multiple of {start.step} s")
     if not max(0, now - OLDEST_START_S) <= start.at <= now + start.step:
         raise _wrong(
             f"register {name}: at must lie within the last day and the next slot"
+        )
+
+
+def _check_mode(start: RegisterStart, name: str) -> None:
+    if (start.mode, start.bits) == (MODE_OPEN, 0):
+        return
+    if start.mode != MODE_COMMITTED or start.bits not in BITS:
+        raise _wrong(
+            f"register {name}: mode is {MODE_OPEN} with bits 0, or {MODE_COMMITTED} with"
+            f" bits {' or '.join(map(str, BITS))}"
+        )
+    if start.value:
+        raise _wrong(
+            f"register {name}: a committed register is enrolled at 0, what it shows is"
+            " told to nobody"
         )
 
 

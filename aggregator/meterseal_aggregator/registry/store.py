@@ -29,7 +29,8 @@ FOR_EVER: Final = (1 << 63) - 1
 
 _CLAIMS: Final = """
 SELECT m.meter, r.register, r.id, m.agent, r.step, r.capacity_w, r.enrolment_hash,
-  r.initial_value, r.initial_at, k.algorithm, k.public, s.from_seq, s.to_seq
+  r.initial_value, r.initial_at, r.mode, r.bits,
+  k.algorithm, k.public, s.from_seq, s.to_seq
 FROM meters m
 JOIN registers r ON r.meter_id = m.id
 JOIN key_spans s ON s.register_id = r.id
@@ -291,12 +292,12 @@ async def key_event_id(tx: Transaction, register_id: int, seq: int) -> int | Non
 def _claim(row: tuple[Any, ...]) -> Claim:
     """Read a row of _CLAIMS; Any because a driver's row has no types."""
     meter, register, register_id, agent, step, capacity_w, link, value, at = row[:9]
-    algorithm, public, from_seq, to_seq = row[9:]
+    mode, bits, algorithm, public, from_seq, to_seq = row[9:]
     key = PublicKey(Algorithm(algorithm), public)
     return Claim(
         register_id, MeterId(meter), RegisterId(register), agent, step, capacity_w,
         enrolment_hash=link, initial_value=value, initial_at=at,
-        keys=(KeyValidity(key, from_seq, to_seq),),
+        keys=(KeyValidity(key, from_seq, to_seq),), mode=mode, bits=bits,
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from meterseal_aggregator.registry.store import (
     meter_point_named,
 )
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_proto.seal import Head
+from meterseal_proto.seal import MODE_OPEN, Head
 from meterseal_proto.units import MeterId, RegisterId
 
 MAX_CAPACITY_W: Final = 100_000_000
@@ -56,6 +56,8 @@ class NewRegister:
     value: int
     at: int
     link: bytes
+    mode: int = MODE_OPEN
+    bits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,10 +258,20 @@ async def open_registers(tx: Transaction, registers: Sequence[NewRegister]) -> N
     """Add the registers of meters already added."""
     await tx.many(
         "INSERT INTO registers (meter_id, register, step, capacity_w, initial_value,"
-        " initial_at, enrolment_hash)"
-        " VALUES ((SELECT id FROM meters WHERE meter = ?), ?, ?, ?, ?, ?, ?)",
+        " initial_at, enrolment_hash, mode, bits)"
+        " VALUES ((SELECT id FROM meters WHERE meter = ?), ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (r.meter, r.register, r.step, r.capacity_w, r.value, r.at, r.link)
+            (
+                r.meter,
+                r.register,
+                r.step,
+                r.capacity_w,
+                r.value,
+                r.at,
+                r.link,
+                r.mode,
+                r.bits,
+            )
             for r in registers
         ],
     )

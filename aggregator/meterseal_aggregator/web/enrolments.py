@@ -40,11 +40,16 @@ class _Named(RequestBody):
 
 
 class StartRequest(_Named):
-    """A register as the installer read it: `value` at grid time `at`."""
+    """A register as the installer read it: `value` at grid time `at`.
+
+    A committed one (`mode` 1) has the `bits` of its range proofs, 16 or 32, and value 0.
+    """
 
     step: int
     value: Annotated[int, Field(ge=0, le=MAX_VALUE)]
     at: Second
+    mode: Annotated[int, Field(ge=0, le=1)] = 0
+    bits: Annotated[int, Field(ge=0, le=32)] = 0
 
 
 class MeterRequest(RequestBody):
@@ -151,7 +156,9 @@ def _public(body: RotationRequest) -> PublicKey:
 
 def _meter(body: MeterRequest) -> enrolment.MeterRequest:
     starts = tuple(
-        RegisterStart(parse_obis(row.obis), row.step, row.value, row.at)
+        RegisterStart(
+            parse_obis(row.obis), row.step, row.value, row.at, row.mode, row.bits
+        )
         for row in body.registers
     )
     return enrolment.MeterRequest(body.serial, body.profile, body.capacity_w, starts)

@@ -1,0 +1,62 @@
+"""The room's audit: days as they were sealed, bills as they were proved, nothing told.
+
+Invariant 6 for committed registers: every day is made again of its rows, hashed, compared
+with its leaf and with the chain before it, and its sum added up again. Invariant 9: no
+interval, and no set of fewer than `MIN_ATOM` of them, follows from what bills opened. This
+module must never write.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from meterseal_aggregator.privacy import store
+from meterseal_aggregator.privacy.model import KeptDay, ProofState
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.storage.finding import Finding
+from meterseal_aggregator.translog.store import Rotten
+from meterseal_proto.enrolment import Genesis
+
+LEAVES: Final = 6
+"""Every accepted day has exactly one leaf, and it verifies."""
+
+_BEGINNINGS: Final = "SELECT id, enrolment_hash FROM registers WHERE mode = 1"
+_QUARANTINED: Final = """
+SELECT q.register_id, q.hash FROM quarantine q JOIN registers r ON r.id = q.register_id
+WHERE q.chained = 1 AND r.mode = 1
+"""
+
+
+async def findings(tx: Transaction, genesis: Genesis) -> list[Finding]:
+    """Rebuild every day; say whether leaves, chains and sums are as they must be."""
+    last: dict[int, bytes] = dict(await tx.rows(_BEGINNINGS))
+    # Intake's table, read: a quarantined day is a link that later days point to.
+    links = {(row[0], row[1]) for row in await tx.rows(_QUARANTINED)}
+    count, waiting = 0, 0
+    try:
+        async for day in _every_day(tx, genesis):
+            count += 1
+            waiting += day.state is ProofState.PENDING
+            prev, row = day.header.prev, day.register_id
+            if prev != last[row] and (row, prev) not in links:
+                return [_broken(day, "does not follow its register's chain")]
+            if not store.sum_is_right(day):
+                return [_broken(day, "has a sum that is not that of its commitments")]
+            last[row] = day.digest
+    except Rotten as rotten:
+        return [Finding(LEAVES, ok=False, detail=str(rotten))]
+    detail = (
+        f"{count} committed days have one leaf each; {waiting} wait for their check"
+    )
+    return [Finding(LEAVES, ok=True, detail=detail)]
+
+
+async def _every_day(tx: Transaction, genesis: Genesis) -> AsyncIterator[KeptDay]:
+    last = 0
+    while page := await store.every_day(tx, genesis, after=last):
+        last = page[-1].id
+        for day in page:
+            yield day
+
+
+def _broken(day: KeptDay, how: str) -> Finding:
+    return Finding(LEAVES, ok=False, detail=f"committed day {day.id} {how}")

@@ -1,0 +1,67 @@
+"""The room's nouns: a day as intake hands it down, as it is kept, and how a proof stands.
+
+Plain values only. This module must never hold a usage.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from meterseal_proto.committed import CommittedRecord, CommittedSeal, statement_of
+from meterseal_proto.rangechecker import Claim
+from meterseal_proto.seal import Header
+
+
+class ProofState(StrEnum):
+    """How a day's range proof stands; only a verified day is billed."""
+
+    PENDING = "pending"
+    VERIFIED = "verified"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class NewDay:
+    """A day that intake accepted, with its header hash."""
+
+    register_id: int
+    digest: bytes
+    seal: CommittedSeal
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """The latest telling of a day: `count` slots, at `revision`; whether its proof failed."""
+
+    count: int
+    revision: int
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DayLink:
+    """A day's place in its register's chain: its header hash, and the time it tells of."""
+
+    digest: bytes
+    first: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDay:
+    """A day as it is kept: its row, its verified header, its records, how its proof stands."""
+
+    id: int
+    register_id: int
+    agent: str
+    digest: bytes
+    header: Header
+    signature: bytes
+    records: tuple[CommittedRecord, ...]
+    proof: bytes
+    state: ProofState
+
+    @property
+    def claim(self) -> Claim:
+        """What its proof is said to prove."""
+        statement = statement_of(self.digest, self.header.bits, self.records)
+        return Claim(statement, self.proof)

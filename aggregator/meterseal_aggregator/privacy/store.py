@@ -1,0 +1,222 @@
+"""The room's tables: days go in with a handful of statements, and come out hashed again.
+
+Every function takes the transaction first; whoever opened it commits it. A day that is
+read is compared with its hash, its root, its sum and its leaf in the log; what does not
+fit is named (`Rotten`) and never used. This module must never decide what is acceptable,
+nor give a proof another verdict than the one it was given.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from meterseal_aggregator.privacy.model import (
+    DayLink,
+    KeptDay,
+    NewDay,
+    ProofState,
+    Telling,
+)
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.translog.store import Rotten
+from meterseal_proto.commitment import COMMITMENT_BYTES, total
+from meterseal_proto.committed import CommittedRecord, committed_root, masked_bytes
+from meterseal_proto.enrolment import Genesis
+from meterseal_proto.entry import leaf_of, seal_entry
+from meterseal_proto.seal import MODE_COMMITTED, Header
+from meterseal_proto.units import MeterId, RegisterId
+
+MAX_PAIRS: Final = 15_000
+"""Pairs one statement names: storage binds at most 30,000 parameters."""
+
+_SEALS: Final = """
+INSERT INTO committed_seals (id, register_id, seq, hash, first, step, count, revision, bits,
+  signature, prev, root, sum, received_at, log_entry_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_COMMITMENTS: Final = (
+    "INSERT INTO commitments (seal_id, points, qualities) VALUES (?, ?, ?)"
+)
+_PROOFS: Final = """
+INSERT INTO range_proofs (seal_id, proof, envelope, state) VALUES (?, ?, ?, 'pending')
+"""
+_BACKUPS: Final = "INSERT INTO backups (seal_id, backup) VALUES (?, ?)"
+_MASKED: Final = (
+    "INSERT INTO masked_openings (seal_id, value, blinding) VALUES (?, ?, ?)"
+)
+_LINKS: Final = """
+WITH asked (seq, register_id) AS (VALUES {pairs})
+SELECT s.register_id, s.seq, s.hash, s.first, s.first + s.step * s.count
+FROM asked a JOIN committed_seals s
+  ON s.seq = a.seq AND s.register_id = a.register_id
+"""
+_TELLINGS: Final = """
+WITH asked (first, register_id) AS (VALUES {pairs})
+SELECT s.register_id, s.first, s.count, s.revision, p.state = 'failed'
+FROM asked a
+JOIN committed_seals s ON s.first = a.first AND s.register_id = a.register_id
+JOIN range_proofs p ON p.seal_id = s.id
+ORDER BY s.revision
+"""
+_DAY: Final = """
+SELECT s.id, s.register_id, m.agent, s.hash, e.leaf_hash, m.meter, r.register, s.first,
+  s.step, s.count, s.seq, s.prev, s.root, s.bits, s.sum, s.revision, s.signature,
+  c.points, c.qualities, p.proof, p.state
+FROM committed_seals s
+JOIN registers r ON r.id = s.register_id JOIN meters m ON m.id = r.meter_id
+JOIN log_entries e ON e.id = s.log_entry_id
+JOIN commitments c ON c.seal_id = s.id JOIN range_proofs p ON p.seal_id = s.id
+"""
+_JUDGE: Final = """
+UPDATE range_proofs SET state = ?, checked_at = ? WHERE seal_id = ? AND state = 'pending'
+"""
+
+# A row of the driver has the types of its table's columns.
+Row = tuple[Any, ...]
+
+
+async def keep_days(
+    tx: Transaction, days: Sequence[NewDay], entry_ids: Sequence[int], now: int
+) -> None:
+    """Keep accepted days under the ids of their log entries: at most five statements."""
+    seals, points, proofs, backups, masked = [], [], [], [], []
+    for day, seal_id in zip(days, entry_ids, strict=True):
+        seal, h, parcel = day.seal, day.seal.header, day.seal.envelope.parcel
+        seals.append(
+            (seal_id, day.register_id, h.seq, day.digest, h.first, h.step, h.count,
+             seal.revision, h.bits, seal.signature, h.prev, h.root, h.sum, now, seal_id)
+        )  # fmt: skip
+        joined = b"".join([record.commitment for record in seal.records])
+        points.append((seal_id, joined, bytes([r.quality for r in seal.records])))
+        proofs.append((seal_id, parcel.proof, seal.envelope.signature))
+        backups.append((seal_id, parcel.backup))
+        if parcel.masked is not None:
+            masked.append((seal_id, *masked_bytes(parcel.masked)))
+    await tx.many(_SEALS, seals)
+    await tx.many(_COMMITMENTS, points)
+    await tx.many(_PROOFS, proofs)
+    await tx.many(_BACKUPS, backups)
+    await tx.many(_MASKED, masked)
+
+
+async def links(
+    tx: Transaction, places: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], DayLink]:
+    """Return the accepted days at (register_id, seq) `places`; one statement a page."""
+    rows = await _asked(tx, _LINKS, places)
+    return {(row[0], row[1]): DayLink(*row[2:]) for row in rows}
+
+
+async def tellings(
+    tx: Transaction, places: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], Telling]:
+    """Return the latest tellings of days at (register_id, first) `places`."""
+    rows = await _asked(tx, _TELLINGS, places)
+    return {
+        (row[0], row[1]): Telling(row[2], row[3], failed=bool(row[4])) for row in rows
+    }
+
+
+async def pending(tx: Transaction, genesis: Genesis, limit: int) -> list[KeptDay]:
+    """Return the next `limit` days whose proof nobody has checked yet, oldest first."""
+    rows = await tx.rows(
+        f"{_DAY}WHERE s.id IN (SELECT seal_id FROM range_proofs"  # noqa: S608 - our own words
+        " WHERE state = 'pending' ORDER BY seal_id LIMIT ?) ORDER BY s.id",
+        (limit,),
+    )
+    return [_kept(row, genesis) for row in rows]
+
+
+async def every_day(
+    tx: Transaction, genesis: Genesis, *, after: int, limit: int = 100
+) -> list[KeptDay]:
+    """Return days by row, `limit` after row `after`."""
+    rows = await tx.rows(f"{_DAY}WHERE s.id > ? ORDER BY s.id LIMIT ?", (after, limit))
+    return [_kept(row, genesis) for row in rows]
+
+
+async def days_of(
+    tx: Transaction, register_id: int, begin: int, end: int, genesis: Genesis
+) -> list[KeptDay]:
+    """Return a register's verified days that lie in [`begin`, `end`), by start."""
+    rows = await tx.rows(
+        f"{_DAY}WHERE s.register_id = ? AND s.first >= ?"
+        " AND s.first + s.step * s.count <= ? AND p.state = 'verified'"
+        " ORDER BY s.first",
+        (register_id, begin, end),
+    )
+    return [_kept(row, genesis) for row in rows]
+
+
+async def day_at(
+    tx: Transaction, register_id: int, seq: int, genesis: Genesis
+) -> KeptDay | None:
+    """Return a day by its place in the register's chain, or None."""
+    rows = await tx.rows(
+        f"{_DAY}WHERE s.register_id = ? AND s.seq = ?",
+        (register_id, seq),
+    )
+    return _kept(rows[0], genesis) if rows else None
+
+
+async def judge(
+    tx: Transaction, verdicts: Iterable[tuple[int, ProofState]], now: int
+) -> None:
+    """Give pending proofs, by seal row, their verdict, for good."""
+    rows = [(state.value, now, seal_id) for seal_id, state in verdicts]
+    await tx.many(_JUDGE, rows)
+
+
+async def backup_of(tx: Transaction, seal_id: int) -> bytes | None:
+    """Return the backup of a day, which its device alone opens."""
+    rows = await tx.rows("SELECT backup FROM backups WHERE seal_id = ?", (seal_id,))
+    return bytes(rows[0][0]) if rows else None
+
+
+async def _asked(
+    tx: Transaction, sql: str, places: Sequence[tuple[int, int]]
+) -> list[Row]:
+    """Run a statement over (register_id, number) pairs, a page at a time."""
+    found: list[Row] = []
+    for at in range(0, len(places), MAX_PAIRS):
+        page = places[at : at + MAX_PAIRS]
+        pairs = ", ".join(["(?, ?)"] * len(page))
+        params = [value for register_id, n in page for value in (n, register_id)]
+        found += await tx.rows(sql.format(pairs=pairs), params)
+    return found
+
+
+def _kept(row: Row, genesis: Genesis) -> KeptDay:
+    """Return a day of its rows; raises Rotten where they are not what was sealed."""
+    seal_id, register_id, agent, digest, leaf, meter, register, *rest = row
+    first, step, count, seq, prev, root, bits, whole, revision, signature, *beside = (
+        rest
+    )
+    points, qualities, proof, state = beside
+    header = Header(
+        genesis.network, MeterId(meter), RegisterId(register), first, step, count, seq,
+        prev, root, MODE_COMMITTED, bits, whole,
+    )  # fmt: skip
+    if header.digest(genesis.chain_id) != digest:
+        raise Rotten(f"committed_seals {seal_id}: the header does not hash to its hash")
+    if leaf_of(seal_entry(header, signature)) != leaf:
+        raise Rotten(f"committed_seals {seal_id}: it is not what its log entry says")
+    cut = range(0, len(points), COMMITMENT_BYTES)
+    commitments = [points[at : at + COMMITMENT_BYTES] for at in cut]
+    records = tuple(
+        CommittedRecord(first + n * step, commitment, qualities[n], revision)
+        for n, commitment in enumerate(commitments)
+    )
+    if len(records) != count or committed_root(records) != root:
+        raise Rotten(f"commitments {seal_id}: they are not what was sealed")
+    return KeptDay(
+        seal_id, register_id, agent, digest, header, signature, records, proof,
+        ProofState(state),
+    )  # fmt: skip
+
+
+def sum_is_right(day: KeptDay) -> bool:
+    """Tell whether a day's header holds the sum of its commitments."""
+    try:
+        return total([r.commitment for r in day.records]) == day.header.sum
+    except ValueError:
+        return False
