@@ -61,12 +61,17 @@ def encode_committed(seal: CommittedSeal) -> bytes:
     ])  # fmt: skip
 
 
+def is_committed(payload: bytes) -> bool:
+    """Tell whether a message of ours is a committed seal, by how it begins."""
+    return payload.startswith(_BEGINNING)
+
+
 def decode_any(payload: bytes, network: bytes) -> Seal | CommittedSeal:
     """Return the seal that `payload` holds, open or committed, of the 32-byte `network`.
 
     Raises Rejected(TOO_LARGE) or Malformed naming the first wrong field.
     """
-    if payload.startswith(_BEGINNING):
+    if is_committed(payload):
         return decode_committed(payload, network)
     return decode_seal(payload, network)
 

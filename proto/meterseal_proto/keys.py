@@ -66,6 +66,24 @@ class RootSecret:
         """Return K_salt(meter), which hides the readings of a public record root."""
         return derive(self.value, "salt", meter)
 
+    def blind_key(self, meter: bytes) -> bytes:
+        """Return K_blind(meter), which every blinding of its commitments comes from."""
+        return derive(self.value, "blind", meter)
+
+    @property
+    def store_key(self) -> bytes:
+        """K_store, 64 bytes: what backups of usage are sealed with (AES-256-SIV)."""
+        return derive(self.value, "store", length=64)
+
+    @property
+    def nonce_key(self) -> bytes:
+        """K_nonce: what a proof's fresh randomness is hedged with."""
+        return derive(self.value, "nonce")
+
+    def mask_seeds(self, meter: bytes, count: int) -> tuple[bytes, ...]:
+        """Return the first `count` seeds, 32 bytes each, that mask a meter's totals (K_mask)."""
+        return tuple(derive(self.value, "mask", meter + bytes([n])) for n in range(count))
+
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
