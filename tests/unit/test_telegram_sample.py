@@ -106,9 +106,17 @@ def test_a_register_told_twice_must_be_told_alike() -> None:
 
 
 def test_a_register_without_a_number_is_not_available_and_not_zero() -> None:
-    empty = Telegram("test", "", (Value(IMPORT, None, "kWh", "----"),), checked=True)
+    empty = Telegram("test", "", (Value(IMPORT, None, "kWh"),), checked=True)
     sample = to_sample(AT, empty, [IMPORT])
     assert sample.unavailable == {IMPORT: "the meter says not available"}
+
+
+def test_what_stands_in_a_numbers_place_is_the_reason() -> None:
+    why = "not valid: the meter shows FFFFFFFF" + 100 * "."
+    told = Telegram("test", "", (Value(IMPORT, None, "kWh", why),), checked=True)
+    (reason,) = to_sample(AT, told, [IMPORT]).unavailable.values()
+    assert reason.startswith("there is no number: not valid: the meter shows FFFFFFFF")
+    assert len(reason) == 100
 
 
 @pytest.mark.parametrize(

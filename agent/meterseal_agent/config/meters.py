@@ -41,8 +41,10 @@ DEFAULT_PERIOD_S: Final = 10
 SLOW_PERIOD_S: Final[Mapping[Speech, int]] = {
     Speech.MBUS: 30,
     Speech.D0_MODE_C: 60,
+    Speech.HAN: 60,
 }
-"""Meters that run from a battery, or read out for half a minute, are asked less often."""
+"""Meters that run from a battery, or read out for half a minute, are asked less often; on
+HAN energy comes once an hour, and a reading listens for it nearly as long as its period."""
 DEFAULT_LATENESS_S: Final = 60
 USUAL: Final[Mapping[Supply, tuple[RegisterId, ...]]] = {
     Supply.ELECTRICITY: (IMPORT, EXPORT),
@@ -56,6 +58,9 @@ _MBUS_NUMBER: Final = re.compile("[0-9A-E]{8}")
 _RADIO_NUMBER: Final = re.compile("[0-9A-Fa-f]{8}")
 _D0_ADDRESS: Final = re.compile("[0-9A-Za-z]{1,32}")
 LAST_PRIMARY: Final = 250
+ENERGY_UNITS: Final = ("Wh", "kWh", "MWh")
+KAMSTRUP_STEPS_WH: Final = (1, 10)
+"""Kamstrup's HAN list has no scale: the network company sets one of these two."""
 
 
 def meters(table: Table, data_dir: Path) -> tuple[MeterConfig, ...]:
@@ -108,6 +113,8 @@ def _meter(table: Table, lines: Lines, data_dir: Path) -> MeterConfig:
         telemetry_s=integer(table, "telemetry_s", 0, low=0, high=MAX_TELEMETRY_S),
         timeout_s=line.timeout_s if timeout_s is None else timeout_s,
         turnaround_s=turnaround_s,
+        energy_unit=_energy_unit(table, speech),
+        kamstrup_step_wh=_kamstrup_step(table, speech),
     )
     table.done()
     _check(meter, table.where)
@@ -179,6 +186,35 @@ def _address(table: Table, speech: Speech) -> str:
         return text
     _refuse(table, "address", speech)
     return ""
+
+
+def _energy_unit(table: Table, speech: Speech) -> str:
+    """Take the unit of energies that a read-out tells without one, as the plate has it."""
+    if speech not in {Speech.D0, Speech.D0_MODE_C}:
+        _refuse(table, "energy_unit", speech)
+    if not table.has("energy_unit"):
+        return ""
+    unit = table.text("energy_unit")
+    if unit not in ENERGY_UNITS:
+        raise BadTable(
+            f"{table.where}: energy_unit must be {' or '.join(ENERGY_UNITS)}, as on the"
+            f" meter's plate, not {unit!r}"
+        )
+    return unit
+
+
+def _kamstrup_step(table: Table, speech: Speech) -> int | None:
+    if speech is not Speech.HAN:
+        _refuse(table, "kamstrup_step_wh", speech)
+    if not table.has("kamstrup_step_wh"):
+        return None
+    step_wh = table.integer("kamstrup_step_wh", low=1, high=max(KAMSTRUP_STEPS_WH))
+    if step_wh not in KAMSTRUP_STEPS_WH:
+        raise BadTable(
+            f"{table.where}: kamstrup_step_wh must be 10, or 1 where the display has"
+            " three decimals"
+        )
+    return step_wh
 
 
 def _refuse(table: Table, key: str, speech: Speech) -> None:

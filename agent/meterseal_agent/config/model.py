@@ -165,7 +165,9 @@ class MeterConfig:
     none. `capacity_w` is in W, for water and gas in litres an hour. `period_s` and
     `lateness_limit_s` are in seconds of the network's clock, and so is `telemetry_s`,
     the least time between two samples kept as telemetry; 0 keeps none. `timeout_s` and
-    `turnaround_s` are its line's unless it has its own.
+    `turnaround_s` are its line's unless it has its own. `energy_unit` is that of energies
+    it tells without one, "" where it tells it; `kamstrup_step_wh` what one count of a
+    Kamstrup meter is on HAN, None for what they are shipped with.
     """
 
     serial: str
@@ -182,6 +184,8 @@ class MeterConfig:
     telemetry_s: int = 0
     timeout_s: float | None = None
     turnaround_s: float = 0.0
+    energy_unit: str = ""
+    kamstrup_step_wh: int | None = None
 
     @property
     def spot(self) -> str:

@@ -94,6 +94,12 @@ class StreamMeter:
         self._wire: Wire | None = None
         self._heard_at = 0.0
 
+    @property
+    def silent_s(self) -> float:
+        """The most seconds a reading takes when the meter is silent, or falls silent amid
+        telegrams that no checksum covers and that do not agree."""
+        return MAX_TELEGRAMS * self._patience.timeout_s
+
     async def read(self, now: int) -> Sample:
         """Return what the next telegram tells; see the port.
 

@@ -5,6 +5,7 @@ the decoders of the others. Nothing here may open a line.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -23,10 +24,13 @@ from meterseal_agent.run.times import Times
 
 if TYPE_CHECKING:
     from meterseal_agent.meters.modbus import Line
+    from meterseal_agent.meters.telegrams.detect import Decoder
 
 IDENT_DIGITS: Final = 8
 """An M-Bus address of eight digits is the number on the meter's plate."""
 
+HAN_REST_S: Final = 0.5
+"""What a reading of HAN leaves of its period, to be over before the next one is due."""
 SYNC_S: Final = 1.0
 """What a memory card may take to sync a pulse count."""
 
@@ -127,8 +131,7 @@ def _mbus(meter: MeterConfig, line: Held | None) -> Made:
         else mbusline.Primary(int(meter.address))
     )
     port = mbusline.MbusMeter(on, address, meter.registers)
-    # A silent meter is waited for at the reset and, found by number, at its selection.
-    return Made(port, on, 2 * timeout_s)
+    return Made(port, on, port.silent_s)
 
 
 def _mode_c(meter: MeterConfig, times: Times) -> Made:
@@ -143,22 +146,39 @@ def _mode_c(meter: MeterConfig, times: Times) -> Made:
         meter.timeout_s or ANSWER_S,
         times.steady,
     )
-    port = ModeCMeter(place, Want(meter.registers, meter.capacity_w), question)
+    want = Want(meter.registers, meter.capacity_w, meter.energy_unit)
+    port = ModeCMeter(place, want, question)
     return Made(port, _Own(str(place), port), question.answer_s)
 
 
 def _stream(meter: MeterConfig, times: Times) -> Made:
     from meterseal_agent.meters.stream import TIMEOUT_S, Patience, StreamMeter, Want
-    from meterseal_agent.meters.telegrams.detect import Format, decoder
 
-    timeout_s = meter.timeout_s or TIMEOUT_S
+    usual_s = TIMEOUT_S
+    if meter.speech is Speech.HAN:
+        # Norway's meters tell energy once an hour: who stops listening misses it.
+        usual_s = max(TIMEOUT_S, meter.period_s - HAN_REST_S)
+    timeout_s = meter.timeout_s or usual_s
     port = StreamMeter(
         meter.line.place,
-        decoder(Format(meter.speech.value)),
-        Want(meter.registers, meter.capacity_w),
+        decoder_of(meter),
+        Want(meter.registers, meter.capacity_w, meter.energy_unit),
         Patience(timeout_s, times.steady),
     )
-    return Made(port, _Own(str(meter.line.place), port), timeout_s)
+    return Made(port, _Own(str(meter.line.place), port), port.silent_s)
+
+
+def decoder_of(meter: MeterConfig) -> "Decoder":
+    """Return the decoder of a meter that speaks by itself, as its maker ships it or told."""
+    from meterseal_agent.meters.telegrams.detect import Decoder, Format, decoder
+
+    usual = decoder(Format(meter.speech.value))
+    if meter.kamstrup_step_wh is None:
+        return usual
+    from meterseal_agent.meters.telegrams import han
+
+    decode = partial(han.decode, kamstrup_step_wh=meter.kamstrup_step_wh)
+    return Decoder(decode, usual.splitter)
 
 
 def _wmbus(meter: MeterConfig, line: Held | None) -> Made:

@@ -16,6 +16,8 @@ from meterseal_agent.meters.registers import MAX_VALUE, Absence, Sample, Unit
 from meterseal_agent.meters.telegrams.model import Telegram, Value
 from meterseal_proto.units import RegisterId, obis_text, parse_obis
 
+MAX_SAID: Final = 80
+"""Characters of what stands in a number's place: a line of a page, or of a screen."""
 _JOULE: Final = Fraction(1, 3600)
 
 UNITS: Final = {
@@ -138,6 +140,8 @@ class _Told:
 
 def _measured(value: Value) -> tuple[Fraction, Unit]:
     if value.number is None:
+        if said := value.text[:MAX_SAID]:
+            raise _Absent(f"there is no number: {said}")
         raise _Absent(Absence.NOT_AVAILABLE.value)
     if value.unit not in UNITS:
         told = f"in {value.unit}" if value.unit else "without a unit"
