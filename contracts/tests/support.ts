@@ -1,0 +1,112 @@
+// A fresh chain per test file, and short ways to call contracts and read answers.
+import { initSimnet, type Simnet } from "@stacks/clarinet-sdk";
+import { Cl, type ClarityValue, ResponseOkCV, ResponseErrorCV } from "@stacks/transactions";
+import { expect } from "vitest";
+import { fileURLToPath } from "node:url";
+import wiring from "../wiring.json" with { type: "json" };
+
+const manifest = fileURLToPath(new URL("../Clarinet.toml", import.meta.url));
+
+export type Answer = { result: ClarityValue; events: { event: string; data: any }[] };
+
+/** A chain with every contract deployed; `wired` also hands out the roles of wiring.json. */
+export class Chain {
+  readonly deployer: string;
+  private constructor(readonly simnet: Simnet, private readonly accounts: Map<string, string>) {
+    this.deployer = simnet.deployer;
+  }
+
+  static async bare(): Promise<Chain> {
+    const simnet = await initSimnet(manifest, true, { trackCosts: false, trackCoverage: false });
+    return new Chain(simnet, simnet.getAccounts());
+  }
+
+  static async wired(): Promise<Chain> {
+    const chain = await Chain.bare();
+    for (const [role, who] of wiring as [string, string][]) {
+      const holder = who === "deployer" ? chain.deployer : chain.contract(who);
+      ok(chain.call("roles", "grant", [Cl.stringAscii(role), Cl.principal(holder)]));
+    }
+    return chain;
+  }
+
+  /** The address of test account 1 to 8. */
+  wallet(index: number): string {
+    const found = this.accounts.get(`wallet_${index}`);
+    if (!found) throw new Error(`there is no wallet ${index}`);
+    return found;
+  }
+
+  contract(name: string): string {
+    return `${this.deployer}.${name}`;
+  }
+
+  call(contract: string, name: string, args: ClarityValue[] = [], sender = this.deployer): Answer {
+    return this.simnet.callPublicFn(contract, name, args, sender) as Answer;
+  }
+
+  read(contract: string, name: string, args: ClarityValue[] = [], sender = this.deployer): ClarityValue {
+    return this.simnet.callReadOnlyFn(contract, name, args, sender).result;
+  }
+
+  grant(role: string, who: string): void {
+    ok(this.call("roles", "grant", [Cl.stringAscii(role), Cl.principal(who)]));
+  }
+
+  pause(contract: string): void {
+    ok(this.call("roles", "pause", [Cl.principal(this.contract(contract))]));
+  }
+
+  resume(contract: string): void {
+    ok(this.call("roles", "resume", [Cl.principal(this.contract(contract))]));
+  }
+
+  /** Deploy a contract of a test, such as a middle contract that phishes. */
+  deploy(name: string, source: string, sender = this.deployer): string {
+    this.simnet.deployContract(name, source, { clarityVersion: 5 }, sender);
+    return `${sender}.${name}`;
+  }
+
+  /** The block time a call in the next block sees, in Unix seconds. */
+  now(): number {
+    const time = this.simnet.execute("stacks-block-time").result as unknown as { value: bigint };
+    return Number(time.value);
+  }
+}
+
+/** Assert an (ok ...) and give what is inside. */
+export function ok(answer: Answer): ClarityValue {
+  expect(answer.result.type, Cl.prettyPrint(answer.result)).toBe("ok");
+  return (answer.result as ResponseOkCV).value;
+}
+
+/** Assert an (err uCODE). */
+export function refused(answer: Answer, code: number): void {
+  expect(Cl.prettyPrint(answer.result)).toBe(Cl.prettyPrint(Cl.error(Cl.uint(code))));
+}
+
+/** A Clarity value as plain JavaScript: numbers as bigint, buffers as hex, none as null. */
+export function plain(value: ClarityValue): any {
+  switch (value.type) {
+    case "uint": case "int": return BigInt(value.value);
+    case "true": return true;
+    case "false": return false;
+    case "none": return null;
+    case "some": case "ok": case "err": return plain(value.value);
+    case "list": return value.value.map(plain);
+    case "tuple":
+      return Object.fromEntries(Object.entries(value.value).map(([key, inner]) => [key, plain(inner as ClarityValue)]));
+    default: return value.value;
+  }
+}
+
+/** The {topic: ...} prints of an answer. */
+export function topics(answer: Answer): string[] {
+  return answer.events
+    .filter((event) => event.event === "print_event")
+    .map((event) => plain(event.data.value)?.topic)
+    .filter((topic) => topic !== undefined);
+}
+
+export const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "hex"));
+export const filled = (byte: number, length: number): Uint8Array => new Uint8Array(length).fill(byte);
