@@ -105,6 +105,7 @@ class Jobs(_Table):
     """Real seconds between two runs of each background duty."""
 
     sequence_s: float = Field(default=1.0, gt=0, le=30)
+    prove_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
     vee_s: float = Field(default=2.0, gt=0, le=MAX_PERIOD_S)
     mint_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
     anchor_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)

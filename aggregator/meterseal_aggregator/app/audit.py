@@ -11,6 +11,7 @@ from meterseal_aggregator.app.house import House
 from meterseal_aggregator.credits import audit as credits_audit
 from meterseal_aggregator.intake import check as intake_check
 from meterseal_aggregator.ledger import check as ledger_check
+from meterseal_aggregator.privacy import check as privacy_check
 from meterseal_aggregator.stacks import store as anchors
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding
@@ -34,11 +35,14 @@ async def audit(house: House) -> list[Finding]:
     async def seals(tx: Transaction) -> list[Finding]:
         return await intake_check.findings(tx, genesis)
 
+    async def days(tx: Transaction) -> list[Finding]:
+        return await privacy_check.findings(tx, genesis)
+
     rooms: dict[int, list[Findings]] = {
         1: [vee_audit.findings],
         2: [credits_audit.findings],
         4: [ledger_check.findings],
-        LOG: [log, seals],
+        LOG: [log, seals, days],
         HEALED: [_anchors],
     }
     found: list[Finding] = []

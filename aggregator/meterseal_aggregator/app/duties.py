@@ -1,25 +1,49 @@
-"""The background duties: validate, mint, sequence, anchor; each a batch at a time.
+"""The background duties: prove, validate, mint, sequence, anchor; each a batch at a time.
 
 Rooms do the work; here each gets its period, the network's time and its keys. Every
 duty runs until it finds nothing to do, so a backlog drains at full speed.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
 
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.credits import mint
+from meterseal_aggregator.intake import failed
 from meterseal_aggregator.jobs import Duty, until_idle
+from meterseal_aggregator.privacy import proofs
+from meterseal_aggregator.privacy.telling import Tell, tell_failures
 from meterseal_aggregator.stacks.file import FilePublisher
 from meterseal_aggregator.stacks.job import Publisher, anchor_once
 from meterseal_aggregator.translog import sequencer
 from meterseal_aggregator.vee import job as vee
 
+BATCHES_OF_PROOFS: Final = 20
+"""Batches a run: ten seconds of work, well inside a lease on a machine four times slower."""
+_log = structlog.get_logger(__name__)
 
-def duties(house: House) -> list[Duty]:
-    """Return every duty of a running aggregator with its period."""
+
+def duties(house: House, tell: Tell) -> list[Duty]:
+    """Return every duty of a running aggregator with its period.
+
+    `tell` sends an agent a signed receipt it has not asked for.
+    """
+
+    async def prove() -> int:
+        return await check_proofs(house) + await tell_failures(
+            house.database,
+            house.keys.genesis.network,
+            house.keys.receipt,
+            tell,
+            int(house.now()),
+        )
+
     periods = house.config.jobs
     return [
         Duty("sequence", periods.sequence_s, _with(house, sequence)),
+        Duty("prove", periods.prove_s, prove),
         Duty("vee", periods.vee_s, _with(house, validate)),
         Duty("mint", periods.mint_s, _with(house, credit)),
         Duty("anchor", periods.anchor_s, _with(house, anchor)),
@@ -35,6 +59,22 @@ async def sequence(house: House) -> int:
         total += done.added
         if not done.more:
             return total
+
+
+async def check_proofs(house: House) -> int:
+    """Check the range proofs of committed days that wait; returns how many."""
+    total = 0
+    for _ in range(BATCHES_OF_PROOFS):
+        now = int(house.now())
+        done = await proofs.run_once(
+            house.database, house.keys.genesis, now, failed.set_aside
+        )
+        if not done.count:
+            break
+        total += done.count
+        if done.failed:
+            _log.warning("proofs_failed", days=[day.id for day in done.failed])
+    return total
 
 
 async def validate(house: House) -> int:

@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import ceil
 from typing import Final
 from urllib.parse import urlsplit
@@ -83,7 +84,7 @@ async def serve(house: House, say: Say) -> None:
             *([asyncio.create_task(gate.run(), name="gate")] if gate else []),
             *(
                 asyncio.create_task(tend(duty, runner), name=duty.name)
-                for duty in duties(house)
+                for duty in duties(house, partial(_tell, uplink))
             ),
         }
         host, port = web_socket.getsockname()[:2]
@@ -96,6 +97,10 @@ async def serve(house: House, say: Say) -> None:
             server.should_exit = True
             await _end(tasks)
             intake.close()
+
+
+def _tell(uplink: Uplink, agent: str, payload: bytes) -> bool:
+    return uplink.tell(Reply(agent, payload))
 
 
 def calm_the_collector() -> None:

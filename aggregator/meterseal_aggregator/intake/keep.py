@@ -54,7 +54,7 @@ INSERT INTO heads (register_id, seq, hash, end_at, value) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (register_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash,
   end_at = excluded.end_at, value = excluded.value
 """
-_QUARANTINE: Final = """
+QUARANTINE: Final = """
 INSERT INTO quarantine (register_id, agent, seq, chained, reason, detail, payload, hash,
   received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash, reason) DO NOTHING
 """
@@ -76,7 +76,7 @@ WITH asked (register_id, seq) AS (VALUES {pairs})
 SELECT DISTINCT a.register_id, a.seq FROM asked a JOIN quarantine q
   ON q.reason = 11 AND q.register_id = a.register_id AND q.seq = a.seq
 """
-_REFUSALS: Final = """
+REFUSALS: Final = """
 INSERT INTO refusals (day, agent, reason, seen, kept, kept_bytes) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (day, agent, reason) DO UPDATE SET seen = seen + excluded.seen,
   kept = kept + excluded.kept, kept_bytes = kept_bytes + excluded.kept_bytes
@@ -185,7 +185,7 @@ async def keep(tx: Transaction, rows: Rows, now: int, lap: Lap) -> None:
     await tx.many(_STEPS, rows.steps)
     await tx.many(_EQUIVOCATIONS, rows.equivocations)
     if rows.exhibits or rows.uncounted:
-        await tx.many(_QUARANTINE, await _count(tx, rows, now // DAY_S))
+        await tx.many(QUARANTINE, await _count(tx, rows, now // DAY_S))
     lap("rows")
 
 
@@ -310,7 +310,7 @@ async def _count(tx: Transaction, rows: Rows, day: int) -> list[_Row]:
     counts = [
         (day, *name, count, kept[name], size[name]) for name, count in seen.items()
     ]
-    await tx.many(_REFUSALS, counts)
+    await tx.many(REFUSALS, counts)
     return evidence
 
 
