@@ -18,6 +18,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Final
 
+from meterseal_agent.outbox import days
 from meterseal_agent.outbox.model import (
     CHAIN_COLUMNS,
     Applied,
@@ -25,8 +26,8 @@ from meterseal_agent.outbox.model import (
     SealKey,
     read_chain,
 )
+from meterseal_proto.committed_message import decode_any
 from meterseal_proto.errors import Reason, Rejected
-from meterseal_proto.message import decode_seal
 from meterseal_proto.receipt import Answer, Receipt, Refusal
 from meterseal_proto.seal import Header
 
@@ -109,7 +110,7 @@ def _apply_one(
 def _header(held: _Held, network: bytes) -> Header | None:
     """Return the seal's header; None when the disk changed it: the sealer tells."""
     try:
-        return decode_seal(held.payload, network).header
+        return decode_any(held.payload, network).header
     except Rejected:
         return None
 
@@ -165,6 +166,7 @@ def _abandon(tx: sqlite3.Connection, chain: Chain, now: int, tally: _Tally) -> N
         tx.execute(
             "UPDATE records SET seq = NULL WHERE chain = ? AND seq = ?", (chain.id, seq)
         )
+        days.answered(tx, (chain.id, seq), ABANDONED)
 
 
 def _close(
@@ -178,10 +180,12 @@ def _close(
     """Mark the seal answered and move the chain's head as the protocol says."""
     head = chain.head.after(header, held.hash, held.value, reason)
     moved = head.end != chain.head.end
+    told = DURABLE if reason is None else int(reason)
     tx.execute(
         "UPDATE seals SET answered_at = ?, reason = ? WHERE chain = ? AND seq = ?",
-        (now, DURABLE if reason is None else int(reason), chain.id, held.seq),
+        (now, told, chain.id, held.seq),
     )
+    days.answered(tx, (chain.id, held.seq), told)
     tx.execute(
         "UPDATE chains SET seq = ?, hash = ?, end_at = ?, value = ?, tried = ?"
         " WHERE id = ?",

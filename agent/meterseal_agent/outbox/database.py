@@ -27,7 +27,7 @@ PAGES_BASE: Final = 256
 """The schema and the pages of trees in motion."""
 WAL_PAGES: Final = 1000
 """Pages in the write-ahead log before it is folded into the file: 1 MiB on the card."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 SCHEMA: Final = """
 CREATE TABLE chains (
@@ -79,6 +79,25 @@ WHEN old.signed BEGIN SELECT RAISE (ABORT, 'a signed seal keeps its bytes'); END
 CREATE TRIGGER only_an_answer_empties BEFORE DELETE ON seals
 WHEN old.answered_at IS NULL BEGIN SELECT RAISE (ABORT, 'not answered yet'); END;
 """
+
+DAYS: Final = """
+CREATE TABLE days (
+    chain INTEGER NOT NULL REFERENCES chains (id),
+    seq INTEGER NOT NULL CHECK (seq > 0),
+    first INTEGER NOT NULL,
+    step INTEGER NOT NULL CHECK (step > 0),
+    leaves_at INTEGER NOT NULL,
+    slots BLOB NOT NULL,
+    untold INTEGER NOT NULL CHECK (untold >= 0),
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    reason INTEGER,
+    PRIMARY KEY (chain, seq)
+);
+CREATE INDEX tellings ON days (chain, first);
+CREATE TRIGGER a_day_keeps_its_values BEFORE UPDATE OF chain, seq, first, slots, hash
+ON days BEGIN SELECT RAISE (ABORT, 'a day keeps its values'); END;
+"""
+"""Version 2: the values of committed days, which are in no seal."""
 
 
 class File:
@@ -185,9 +204,10 @@ def _prepare(connection: sqlite3.Connection, pages: int) -> None:
         if found != value and name != "max_page_count":
             raise sqlite3.DatabaseError(f"{name} is {found!r}, it must be {value!r}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
+    if version < SCHEMA_VERSION:
+        missing = (SCHEMA + DAYS, DAYS)[version]
         connection.executescript(
-            f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
     elif version != SCHEMA_VERSION:
         raise sqlite3.DatabaseError(

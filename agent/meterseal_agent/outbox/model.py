@@ -3,7 +3,7 @@
 Plain values. This module must never touch the disk.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from meterseal_proto.errors import Reason
@@ -19,6 +19,9 @@ class Start:
     """A register as enrolment left it: its grid `step` (s), its rating, its first head.
 
     `capacity_w` is the most the register can grow by in an hour, W or litres per hour.
+    `bits` is 0 for an open register, else what its range proofs are of. `read` is the
+    (grid time, value) it showed, where that is not the head's to say: nobody is told what
+    a committed register shows.
     """
 
     meter: MeterId
@@ -26,6 +29,8 @@ class Start:
     step: int
     capacity_w: int
     head: Head
+    bits: int = 0
+    read: tuple[int, int] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,31 @@ class Stored:
     @property
     def key(self) -> SealKey:
         """What names it: chain and sequence number."""
+        return self.chain, self.seq
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDay:
+    """A committed day's usage, kept beside its seal: what a proof or a bill is made of.
+
+    `values` in Wh or litres, None for a slot not told; `qualities` ESPI codes; `untold` in
+    the same unit. `leaves_at` is when it may be sent at the earliest, UTC Unix seconds.
+    `hash` is its header's.
+    """
+
+    chain: int
+    seq: int
+    first: int
+    step: int
+    leaves_at: int
+    values: tuple[int | None, ...] = field(repr=False)
+    qualities: tuple[int, ...] = field(repr=False)
+    untold: int = field(repr=False)
+    hash: bytes
+
+    @property
+    def key(self) -> SealKey:
+        """What names its seal: chain and sequence number."""
         return self.chain, self.seq
 
 

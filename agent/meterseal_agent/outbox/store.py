@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from meterseal_agent.outbox import answers
+from meterseal_agent.outbox import answers, days
 from meterseal_agent.outbox.database import File
 from meterseal_agent.outbox.model import (
     CHAIN_COLUMNS,
@@ -25,6 +25,8 @@ from meterseal_agent.outbox.model import (
     Chain,
     Depth,
     Draft,
+    KeptDay,
+    SealKey,
     Start,
     Stored,
     read_chain,
@@ -137,24 +139,26 @@ class Outbox:
             self._room()
         with self._file.transaction() as tx:
             for draft in drafts:
-                # The unique index refuses a second unanswered seal of a chain.
-                tx.execute(
-                    "INSERT INTO seals (chain, seq, first, end_at, value, hash, payload)"
-                    " VALUES (?,?,?,?,?,?,?)",
-                    (
-                        *(draft.chain, draft.seq, draft.first, draft.end),
-                        *(draft.value, draft.hash, draft.payload),
-                    ),
-                )
-                tx.execute(
-                    "UPDATE chains SET reserved = ? WHERE id = ?",
-                    (draft.seq, draft.chain),
-                )
-                tx.execute(
-                    "UPDATE records SET seq = ? WHERE chain = ? AND seq IS NULL"
-                    " AND start + length <= ?",
-                    (draft.seq, draft.chain, draft.upto),
-                )
+                _reserve(tx, draft)
+
+    def reserve_day(self, draft: Draft, day: KeptDay) -> None:
+        """Reserve a committed day and keep its values beside it, in one transaction."""
+        self._room()
+        with self._file.transaction() as tx:
+            _reserve(tx, draft)
+            days.keep(tx, day)
+
+    def day(self, seal: SealKey) -> KeptDay | None:
+        """Return the values of a committed seal, None where there are none."""
+        return days.find(self._file.connection(), seal)
+
+    def tellings(self, chain: Chain, first: int) -> list[int | None]:
+        """Return how each day told from `first` on was answered, in the order told."""
+        return days.tellings(self._file.connection(), chain.id, first)
+
+    def early(self, *, now: int) -> frozenset[SealKey]:
+        """Return the unanswered committed seals that may not leave yet."""
+        return days.early(self._file.connection(), now)
 
     def forget(self, chain: Chain) -> int:
         """Drop records that end at or before the head: their energy is accounted for.
@@ -215,6 +219,8 @@ class Outbox:
 
         Those that `doubtful` may need stay until the chain's head has passed them.
         """
+        with self._file.transaction() as tx:
+            days.drop(tx, before=now - days.KEEP_S)
         return self._drop_answered(before=now - KEEP_S, limit=PRUNE_ROWS)
 
     def depths(self) -> list[Depth]:
@@ -260,6 +266,24 @@ class Outbox:
             tx.executemany("DELETE FROM records WHERE chain = ? AND seq = ?", gone)
             tx.executemany("DELETE FROM seals WHERE chain = ? AND seq = ?", gone)
         return len(gone)
+
+
+def _reserve(tx: sqlite3.Connection, draft: Draft) -> None:
+    # The unique index refuses a second unanswered seal of a chain.
+    tx.execute(
+        "INSERT INTO seals (chain, seq, first, end_at, value, hash, payload)"
+        " VALUES (?,?,?,?,?,?,?)",
+        (
+            *(draft.chain, draft.seq, draft.first, draft.end),
+            *(draft.value, draft.hash, draft.payload),
+        ),
+    )
+    tx.execute("UPDATE chains SET reserved = ? WHERE id = ?", (draft.seq, draft.chain))
+    tx.execute(
+        "UPDATE records SET seq = ? WHERE chain = ? AND seq IS NULL"
+        " AND start + length <= ?",
+        (draft.seq, draft.chain, draft.upto),
+    )
 
 
 def _add(tx: sqlite3.Connection, record: Record, state: str) -> None:
