@@ -70,7 +70,10 @@ def test_a_day_of_real_homes_is_the_file_to_the_wh(tmp_path: Path) -> None:
     assert (found["import_wh"], found["export_wh"]) == (imported, exported)
     assert found["credits_wh"] + sum(found["refused_credit"].values()) == exported
     assert found["holds"]
-    assert found["accepted"] == found["sealed"]
+    # A machine that is late shifts Wh between slots; what then looks too much is
+    # quarantined and told again as one long interval, and not a Wh is missing.
+    assert found["accepted"] <= found["sealed"]
+    assert found["accepted"] == found["sealed"] or found["quarantined"]
     assert "PASS      signature" in done.stdout
     assert "the equation" in done.stdout
     assert "FAIL" not in done.stdout

@@ -19,8 +19,9 @@ def disagreement(first: Sample, second: Sample, most: int) -> str:
             continue
         one = first.values.get(register)
         if one is None or not 0 <= two - one <= most:
-            told = "nothing" if one is None else one
-            return f"{obis_text(register)} was {told}, then {two}"
+            # No value: this text reaches the status, and usage stays out of that.
+            how = "was not told twice" if one is None else "changed by what cannot be"
+            return f"{obis_text(register)} {how}"
     return ""
 
 
