@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
-TIMEOUT_S: Final = 20.0
+TIMEOUT_S: Final = 60.0
 PAGE: Final = 500
 
 

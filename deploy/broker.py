@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Self
 
 SHIPPED: Final = Path(__file__).parent / "mosquitto"
-START_S: Final = 10.0
+START_S: Final = 60.0
 MAX_PORT: Final = 65_535
 _LISTENER: Final = "listener "
 _CERTIFICATES: Final = {

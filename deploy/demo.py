@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -25,7 +26,7 @@ from deploy.processes import Failed, Processes, until
 from deploy.street import DAY_S, Plan, Street, aggregate, begin_day, set_up
 
 DEFAULT_API_PORT: Final = 8080
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 180.0
 """How long after the day's end the last receipt may take before something is wrong."""
 PROGRESS_S: Final = 5.0
 
@@ -160,14 +161,12 @@ def _watch_the_day(street: Street) -> None:
 def _silence(street: Street) -> None:
     """Stop the meters, so that what was sealed and what was accepted are one number."""
     street.processes.stop("sim")
-    moment = street.now()
-    within = PATIENCE_S
-    until(
-        lambda: outcome.drained(street, moment),
-        street.processes,
-        within,
-        "the last receipt",
-    )
+    for over, what in (
+        (outcome.meters_are_missed, "the meters' silence to be noticed"),
+        (outcome.drained, "the last receipt"),
+    ):
+        # A status says when it was begun, and its figures are some of them older.
+        until(partial(over, street, street.now()), street.processes, PATIENCE_S, what)
 
 
 def _settle(street: Street) -> outcome.Outcome:

@@ -17,7 +17,7 @@ from deploy.processes import Failed, Program
 from deploy.street import Street, sim_main
 from meterseal_proto.units import EXPORT, IMPORT, obis_text
 
-SETTLED_WITHIN_S: Final = 60.0
+SETTLED_WITHIN_S: Final = 180.0
 _METRIC: Final = re.compile(
     r'^meterseal_(\w+)_total\{\w+="([\w-]+)"\} (\S+)$', re.MULTILINE
 )
@@ -89,6 +89,21 @@ def day_is_receipted(street: Street) -> bool:
         if status is None or not status["registers"]:
             return False
         if any(row["end"] < street.end for row in status["registers"]):
+            return False
+    return True
+
+
+def meters_are_missed(street: Street, moment: int) -> bool:
+    """Tell whether every agent found all its meters silent, and said so after `moment`.
+
+    A meter is asked again only when what it answered before is kept: from then on no
+    agent has more to seal.
+    """
+    for home in street.homes:
+        status = street.status(home)
+        if status is None or status["at"] <= moment:
+            return False
+        if not all(row["failures"] for row in status["meters"]):
             return False
     return True
 

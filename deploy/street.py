@@ -21,7 +21,7 @@ from meterseal_proto.clock import VARIABLE, ClockRate
 DAY_S: Final = 86_400
 LEAD_S: Final = 2_700
 """Network time between the fast start and the day's first slot: programs come up in it."""
-READY_WITHIN_S: Final = 60.0
+READY_WITHIN_S: Final = 180.0
 ENROL_TOGETHER: Final = 4
 """Agents enrolling at once: twice the cores of a small machine."""
 OPERATOR: Final = "operator"

@@ -24,8 +24,8 @@ from deploy.street import (
     start_aggregator,
 )
 
-HEAL_WITHIN_S = 120.0
-GRACE_S = 60.0
+HEAL_WITHIN_S = 300.0
+GRACE_S = 180.0
 
 
 @dataclass
