@@ -1,5 +1,6 @@
 """The terminal view: everything an installer looks for is on it, and nothing is disturbed."""
 
+import asyncio
 import json
 import sqlite3
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
 from meterseal_agent.cli import main
@@ -61,6 +63,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+async def told_by(app: Top, pilot: Pilot[None], name: str, words: str) -> str:
+    """Return a text of the screen as soon as it has these words."""
+    async with asyncio.timeout(30):
+        while words not in (text := str(app.query_one(name, Static).render())):
+            await pilot.pause()
+    return text
+
+
 def cells(app: Top, name: str) -> list[str]:
     table: DataTable[str] = app.query_one(f"#{name}", DataTable)
     return [str(cell) for n in range(table.row_count) for cell in table.get_row_at(n)]
@@ -69,8 +79,7 @@ def cells(app: Top, name: str) -> list[str]:
 async def test_everything_an_installer_looks_for_is_on_the_screen(folder: Path) -> None:
     app = Top(lambda: look(folder), lambda: BEGAN + 1801)
     async with app.run_test(size=(140, 50)) as pilot:
-        await pilot.pause()
-        head = str(app.query_one("#head", Static).render())
+        head = await told_by(app, pilot, "#head", "connected")
         for words in (
             "connected",
             "last receipt 61 s ago",
@@ -99,18 +108,14 @@ async def test_it_goes_on_looking_and_says_when_the_agent_falls_silent(
     async with app.run_test() as pilot:
         now[0] += 100
         app.show_now()
-        await pilot.pause()
-        head = str(app.query_one("#head", Static).render())
-        assert "no sign of life for 101 s" in head
+        await told_by(app, pilot, "#head", "no sign of life for 101 s")
         document = json.loads((folder / "status.json").read_text())
         health.write(folder, document | {"running": False})
         app.show_now()
-        await pilot.pause()
-        assert str(app.query_one("#head", Static).render()).startswith("stopped")
+        assert (await told_by(app, pilot, "#head", "stopped")).startswith("stopped")
         (folder / "status.json").unlink()
         app.show_now()
-        await pilot.pause()
-        assert "is the agent running" in str(app.query_one("#alarms", Static).render())
+        await told_by(app, pilot, "#alarms", "is the agent running")
 
 
 def test_looking_changes_no_file_and_waits_for_nobody(folder: Path) -> None:
