@@ -19,7 +19,7 @@ from meterseal_proto.units import EXPORT, IMPORT
 from tests.support.agent_bench import PERIOD_S, Bench, a_bench, end
 
 SPEED = 600.0
-WAIT_S = 30.0
+WAIT_S = 90.0
 
 
 @pytest.fixture

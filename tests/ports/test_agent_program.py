@@ -54,7 +54,7 @@ async def test_from_a_code_to_receipts_through_a_kill(bench: Bench) -> None:
     await bench.until_accepted(before + 8)
     began = time.monotonic()
     assert await end(process, signal.SIGTERM) == 0
-    assert time.monotonic() - began < 2, "it stops quickly"
+    assert time.monotonic() - began < 15, "it stops quickly"
     oracle = bench.oracle
     assert oracle.reasons == []
     assert all(len(payloads) == 1 for payloads in oracle.shown.values())

@@ -27,7 +27,10 @@ from tests.support.rtu_bus import RtuBus, Unit, crc
 from tests.support.serial_lines import FarEnd
 
 BLOCK = Block(0, 2)
+PATIENT_S = 2.0
+"""What a unit is given that will answer: a busy machine must not look like silence."""
 TIMEOUT_S = 0.1
+"""What a unit is given that will not."""
 NOW = 1_782_900_000
 PROFILE = load("schneider-iem3155")
 
@@ -47,7 +50,12 @@ class Bench:
             self.far.write(raw)
 
     async def read(self, unit: int, block: Block = BLOCK) -> list[int]:
-        return list(await self.line.read(unit, 3, block, TIMEOUT_S))
+        return list(await self.line.read(unit, 3, block, PATIENT_S))
+
+    async def in_vain(self, unit: int) -> None:
+        """Ask one that is silent, or answers too late."""
+        with pytest.raises(Silent, match=rf"unit {unit}: no answer in 0.1 s"):
+            await self.line.read(unit, 3, BLOCK, TIMEOUT_S)
 
 
 @pytest.fixture
@@ -76,27 +84,24 @@ async def test_between_an_answer_and_the_next_question_the_line_is_silent(
         await bench.read(1)
     assert time.monotonic() - began >= 10 * 3.5 * 10 / 9600
     began = time.monotonic()
-    await bench.line.read(1, 3, BLOCK, TIMEOUT_S, 0.05)
+    await bench.line.read(1, 3, BLOCK, PATIENT_S, 0.05)
     assert time.monotonic() - began >= 0.045
 
 
 async def test_silence_is_doubted_and_costs_one_timeout(bench: Bench) -> None:
     bench.units[2].silent = True
-    began = time.monotonic()
-    with pytest.raises(Silent, match=r"unit 2: no answer in 0.1 s"):
-        await bench.read(2)
-    assert time.monotonic() - began < 0.2
+    await bench.in_vain(2)
+    assert bench.units[2].asked == 1
     assert bench.line.doubts(2)
     assert await bench.read(1) == [1, 101]
     assert not bench.line.doubts(1)
 
 
 async def test_a_late_answer_is_never_taken_for_the_next_one(bench: Bench) -> None:
-    bench.units[1].late_s = 0.15
-    with pytest.raises(Silent):
-        await bench.read(1)
+    bench.units[1].late_s = 0.3
+    await bench.in_vain(1)
     bench.units[1].late_s = 0
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.4)
     assert await bench.read(1, Block(2, 2)) == [7, 8]
     assert bench.transport.disturbed == 1
     assert bench.line.doubts(1)
@@ -105,10 +110,10 @@ async def test_a_late_answer_is_never_taken_for_the_next_one(bench: Bench) -> No
 async def test_a_late_answer_amid_another_units_turn_spoils_that_and_is_drained(
     bench: Bench,
 ) -> None:
-    bench.units[1].late_s = 0.12
-    bench.units[2].late_s = 0.05
-    with pytest.raises(Silent):
-        await bench.read(1)
+    # The two answers come within the calm that a line is given after trouble.
+    bench.units[1].late_s = 0.4
+    bench.units[2].late_s = 0.32
+    await bench.in_vain(1)
     with pytest.raises(Garbled):
         await bench.read(2)
     assert bench.line.doubts(2)
@@ -143,6 +148,7 @@ async def test_another_units_long_answer_is_heard_to_its_end_and_named(
     bench: Bench,
 ) -> None:
     bench.bus.baud = 9600
+    bench.transport._gap_s = 1.0  # A busy machine sends lumps later than an adapter.
     bench.units[1].words = dict.fromkeys(range(60), 0x1234)
     bench.units[1].spoil = lambda raw: b"\x09" + raw[1:-2] + crc(b"\x09" + raw[1:-2])
     with pytest.raises(Garbled, match="unit 9 answered instead"):
@@ -180,7 +186,7 @@ async def test_a_connection_that_says_nothing_any_more_is_opened_anew() -> None:
     seen = []
     for unit in range(1, 6):
         with pytest.raises(Silent):
-            await line.read(unit, 3, BLOCK, 0.02)
+            await line.read(unit, 3, BLOCK, 0.3)
         seen.append(connections)
     assert seen == [1, 1, 1, 2, 2]
     line.close()
@@ -206,12 +212,12 @@ async def test_an_exception_is_an_answer(bench: Bench) -> None:
 
 
 async def test_registers_are_written_by_either_function(bench: Bench) -> None:
-    await bench.line.write(1, Request.write_one(0, 77), TIMEOUT_S)
-    await bench.line.write(1, Request.write_many(2, (5, 6)), TIMEOUT_S)
+    await bench.line.write(1, Request.write_one(0, 77), PATIENT_S)
+    await bench.line.write(1, Request.write_many(2, (5, 6)), PATIENT_S)
     assert await bench.read(1, Block(0, 4)) == [77, 101, 5, 6]
     bench.units[1].refuses = 1
     with pytest.raises(Refused, match="exception 1 to writing 1 registers at 0"):
-        await bench.line.write(1, Request.write_one(0, 78), TIMEOUT_S)
+        await bench.line.write(1, Request.write_one(0, 78), PATIENT_S)
 
 
 async def test_a_pulled_adapter_is_found_again(bench: Bench) -> None:
@@ -257,7 +263,7 @@ async def test_after_noise_a_meter_is_asked_again_at_once_and_read_twice(
 ) -> None:
     register = Register(bench.units[1])
     register.show(5000)
-    meter = ModbusMeter(bench.line, 1, PROFILE, Timing(TIMEOUT_S))
+    meter = ModbusMeter(bench.line, 1, PROFILE, Timing(1.0))
     before = (await meter.read(NOW)).values
     asked = bench.units[1].asked
     last = iter(b"!")
@@ -271,7 +277,7 @@ async def test_after_noise_a_meter_is_asked_again_at_once_and_read_twice(
 async def test_after_silence_two_readings_must_agree(bench: Bench) -> None:
     register = Register(bench.units[1])
     register.show(5000)
-    meter = ModbusMeter(bench.line, 1, PROFILE, Timing(TIMEOUT_S))
+    meter = ModbusMeter(bench.line, 1, PROFILE, Timing(1.0))
     bench.units[1].silent = True
     with pytest.raises(Silent):
         await meter.read(NOW)

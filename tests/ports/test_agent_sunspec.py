@@ -91,7 +91,7 @@ async def meter_of() -> AsyncIterator[Callable[[Device], SunSpecMeter]]:
         def meter(one: Device) -> SunSpecMeter:
             device.append(one)
             lines.append(Line(TcpTransport(HOST, server.port)))
-            return SunSpecMeter(lines[-1], 1, 17_250, Timing(0.5))
+            return SunSpecMeter(lines[-1], 1, 17_250, Timing(2.0))
 
         yield meter
         for line in lines:

@@ -37,7 +37,7 @@ from tests.support.oracle import AGENT, NETWORK, Oracle, start, starts
 from tests.support.uplinkrig import NETWORK as NETWORK_NAME
 from tests.support.uplinkrig import Rig
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 NOW = 1_800_000_000
 ONE = start(PUBLIC)
 
@@ -283,8 +283,9 @@ async def test_each_rest_of_a_refused_seal_is_twice_as_long_and_has_an_end(
 
 
 async def test_after_a_reconnection_nothing_waits_for_its_timeout(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(deliver, "RESEND_S", 4 * WAIT_S)
     oracle = Oracle(PUBLIC)
     oracle.enrol([ONE])
     deaf = Deaf(oracle)
@@ -300,8 +301,7 @@ async def test_after_a_reconnection_nothing_waits_for_its_timeout(
             await until(lambda: not side.uplink.counters.connected)
             await made.start(deaf)  # type: ignore[arg-type]  # deliver is all it uses
             await until(lambda: side.uplink.counters.connected)
-            async with asyncio.timeout(RESEND_S / 2):
-                await side.until_empty()
+            await side.until_empty()
 
 
 async def test_the_uplink_outlives_its_broker(tmp_path: Path) -> None:

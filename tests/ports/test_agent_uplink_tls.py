@@ -16,7 +16,7 @@ from meterseal_proto.errors import Unavailable
 from tests.support.certificates import Authority
 from tests.support.mosquitto import Mosquitto
 
-WAIT_S = 15.0
+WAIT_S = 60.0
 NETWORK = "street"
 
 

@@ -30,7 +30,7 @@ from tests.support.oracle import AGENT, NETWORK, Oracle, start
 from tests.support.uplinkrig import NETWORK as NETWORK_NAME
 from tests.support.uplinkrig import Rig
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 ONE = start(PUBLIC)
 BEGAN = ONE.head.end
 METER = ONE.meter

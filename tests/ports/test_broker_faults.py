@@ -53,7 +53,7 @@ class ScriptedBroker:
 
     async def next(self, *, session_present: bool = False) -> "Conversation":
         """Return the next connection, after its CONNECT was answered with success."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             talk = await self._arrived.get()
         assert isinstance(await talk.hear(), mqtt5.ConnectPacket)
         talk.say(mqtt5.ConnAckPacket(session_present=session_present).write())
@@ -74,7 +74,7 @@ class Conversation:
         self._writer.write(b"".join(packets))
 
     async def hear(self) -> mqtt5.Packet:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not self._waiting:
                 data = await self._reader.read(65_536)
                 if not data:
@@ -273,7 +273,7 @@ async def test_the_password_is_read_from_its_file(tmp_path: Path) -> None:
             "street", port=server.port, username="aggregator", password_file=secret
         )
         async with running(settings, Intake()):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 talk = await server._arrived.get()
             connect = await talk.hear()
     assert isinstance(connect, mqtt5.ConnectPacket)

@@ -65,7 +65,7 @@ async def is_served(endpoint: Endpoint, name: str = "neighbour") -> None:
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not happened():
             await asyncio.sleep(0.005)
 
@@ -308,7 +308,7 @@ async def test_a_peer_that_never_reads_is_not_read_and_then_cut_off() -> None:
 
 async def shout(deaf: socket.socket, data: bytes) -> None:
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             await loop.sock_sendall(deaf, data)
 

@@ -11,6 +11,7 @@ from meterseal_aggregator.config import Config
 
 FOUNDERS = 4
 ROUNDS = 3
+WITHIN_S = 60.0
 NOW = 1_800_000_000
 
 
@@ -19,7 +20,7 @@ def _found(
     start: multiprocessing.synchronize.Barrier,
     told: "multiprocessing.Queue[tuple[str, ...]]",
 ) -> None:
-    start.wait(20)
+    start.wait(WITHIN_S)
     keys = open_keys(Config(data_dir=folder), real_now=NOW)
     receipt = keys.receipt.public_key().public_bytes_raw().hex()
     told.put((keys.log.vkey, keys.genesis.network.hex(), receipt, keys.authority.pem))
@@ -35,9 +36,9 @@ def test_founders_at_once_found_one_network(tmp_path: Path, round_: int) -> None
     ]
     for founder in founders:
         founder.start()
-    networks = {told.get(timeout=20) for _ in founders}
+    networks = {told.get(timeout=WITHIN_S) for _ in founders}
     for founder in founders:
-        founder.join(20)
+        founder.join(WITHIN_S)
         assert founder.exitcode == 0, round_
     assert len(networks) == 1
     keys = open_keys(Config(data_dir=tmp_path), real_now=NOW)

@@ -111,7 +111,7 @@ async def test_behind_a_device_server_the_speed_stays_and_the_address_is_asked_f
 
     server = await asyncio.start_server(answer, HOST, 0)
     place = TcpPlace(HOST, server.sockets[0].getsockname()[1])
-    meter = ModeCMeter(place, WANT, Question(address="00123456", answer_s=0.5))
+    meter = ModeCMeter(place, WANT, Question(address="00123456", answer_s=1.5))
     assert (await meter.read(NOW)).values[IMPORT] == 5000
     assert heard == [b"/?00123456!\r\n", b"\x06000\r\n"]
     meter.close()

@@ -82,7 +82,7 @@ async def test_the_unit_that_never_answers_is_the_dead_one(tmp_path: Path) -> No
         address = stand.places()[0][1]
         assert isinstance(address, SerialAddress)
         client = AsyncModbusSerialClient(
-            address.device, baudrate=9600, timeout=1.0, retries=0
+            address.device, baudrate=9600, timeout=3.0, retries=0
         )
         assert await client.connect()
         dead = []
@@ -105,7 +105,7 @@ async def program(*arguments: str) -> Process:
 
 async def said(*arguments: str, typed: str = "") -> tuple[int | None, str, str]:
     process = await program(*arguments)
-    out, err = await asyncio.wait_for(process.communicate(typed.encode()), 30)
+    out, err = await asyncio.wait_for(process.communicate(typed.encode()), 90)
     return process.returncode, out.decode(), err.decode()
 
 
@@ -118,13 +118,13 @@ async def test_a_rehearsal_says_its_task_and_where_its_meters_are_but_not_the_fa
     assert process.stdout is not None
     text = ""
     while "unit 5" not in text.partition("unit/5")[2]:
-        text += (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+        text += (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
     assert "Five meters are on this line" in text
     assert f"{tmp_path / 'cellar'} at 9600 8N1 unit 1" in text
     assert "silence" not in text
     assert (tmp_path / "cellar").is_symlink()
     process.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(process.wait(), 5) == 0
+    assert await asyncio.wait_for(process.wait(), 30) == 0
     assert not (tmp_path / "cellar").is_symlink()
 
 
@@ -170,13 +170,13 @@ async def test_a_scenario_file_is_put_up_with_its_map_and_its_clock(
     )
     process = await program("scenario", str(file), "--map", str(at))
     assert process.stdout is not None
-    first = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
-    second = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+    first = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+    second = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
     assert first.startswith("export METERSEAL_CLOCK=")
     assert second.startswith("a/1: eastron-sdm120, serial ")
     assert at.exists()
     process.terminate()
-    assert await asyncio.wait_for(process.wait(), 5) == 0
+    assert await asyncio.wait_for(process.wait(), 30) == 0
     code, out, _ = await said("registers", "--map", str(at), "--at", "1782864000")
     assert code == 0
     assert out.count("import_wh") == 2

@@ -24,17 +24,17 @@ async def replaying(*arguments: str) -> AsyncIterator[str]:
         stdout=PIPE, stderr=PIPE, env={**os.environ, "METERSEAL_CLOCK": ""},
     )  # fmt: skip
     assert process.stdout is not None
-    said = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+    said = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
     try:
         yield said
     finally:
         process.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(process.wait(), 5)
+        await asyncio.wait_for(process.wait(), 30)
     assert process.returncode == 0
 
 
 def heard(device: Path, baud: int, count: int, question: bytes = b"") -> bytes:
-    with serial.Serial(str(device), baud, timeout=3) as port:
+    with serial.Serial(str(device), baud, timeout=15) as port:
         if question:
             port.write(question)
         found: bytes = port.read(count)

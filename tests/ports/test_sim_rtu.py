@@ -54,7 +54,7 @@ async def mbpoll(device: Path, *options: str) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 20)
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
     return said.decode()
 
 
@@ -115,6 +115,8 @@ def libmodbus_floats(device: str, unit: int, address: int, values: int) -> list[
     context = ctypes.c_void_p(library.modbus_new_rtu(device.encode(), 9600, b"N", 8, 1))
     try:
         assert library.modbus_set_slave(context, unit) == 0
+        assert library.modbus_set_response_timeout(context, 10, 0) == 0
+        assert library.modbus_set_byte_timeout(context, 5, 0) == 0
         assert library.modbus_connect(context) == 0
         words = (ctypes.c_uint16 * (2 * values))()
         read = library.modbus_read_input_registers(context, address, 2 * values, words)
@@ -146,7 +148,7 @@ async def test_minimalmodbus_reads_the_energies_on_a_terminal(tmp_path: Path) ->
     homes = homes_of("sdm120")
 
     def read() -> list[float]:
-        with serial.Serial(str(tmp_path / "line"), 9600, timeout=1) as port:
+        with serial.Serial(str(tmp_path / "line"), 9600, timeout=5) as port:
             meter = minimalmodbus.Instrument(port, 1)
             return [meter.read_float(address, 4) for address in (72, 74)]
 
@@ -158,7 +160,7 @@ async def test_minimalmodbus_reads_the_energies_on_a_terminal(tmp_path: Path) ->
 async def test_pymodbustcp_reads_the_energies_on_tcp() -> None:
     homes = homes_of("iem3155")
     async with standing(homes, Hands(), Wiring(port=0)) as stand:
-        client = ModbusClient(host=HOST, port=port_of(stand), unit_id=1, timeout=5)
+        client = ModbusClient(host=HOST, port=port_of(stand), unit_id=1, timeout=20)
         words = await asyncio.to_thread(client.read_holding_registers, 3203, 8)
         client.close()
     assert struct.unpack(">qq", struct.pack(">8H", *words)) == shown(homes[0])
@@ -169,7 +171,7 @@ async def over_tcp(stand: Stand, requests: Sequence[bytes], count: int) -> bytes
     reader, writer = await asyncio.open_connection(HOST, port_of(stand))
     for request in requests:
         writer.write(request)
-    answer = await asyncio.wait_for(reader.readexactly(count), 5)
+    answer = await asyncio.wait_for(reader.readexactly(count), 30)
     writer.close()
     await writer.wait_closed()
     return answer
@@ -195,7 +197,7 @@ async def test_an_answer_takes_the_time_of_its_bits_and_of_the_question(
         await over_tcp(stand, [sealed(b"\x01" + struct.pack(">BHH", 4, 0, 20))], 45)
         took_s = time.monotonic() - begun
     least_s = pace.span_s(8 + 45) + pace.rest_s + 0.015
-    assert least_s <= took_s < least_s + 3
+    assert least_s <= took_s < least_s + 20
 
 
 async def test_two_clients_of_one_line_wait_for_each_other() -> None:
@@ -236,7 +238,7 @@ async def test_a_strict_terminal_understands_only_its_own_baud(tmp_path: Path) -
     wiring = on_terminal(tmp_path, Pace(19_200), strict=True)
     async with standing(homes_of("sdm630"), Hands(), wiring):
         assert await asyncio.to_thread(ask, 9600, 0.3) == b""
-        assert len(await asyncio.to_thread(ask, 19_200, 3.0)) == 13
+        assert len(await asyncio.to_thread(ask, 19_200, 10.0)) == 13
 
 
 async def test_an_answer_that_nobody_waited_for_is_not_kept_for_the_next_client(
@@ -251,7 +253,7 @@ async def test_an_answer_that_nobody_waited_for_is_not_kept_for_the_next_client(
     async with standing(homes_of("sdm630"), Hands(), on_terminal(tmp_path)):
         assert await asyncio.to_thread(ask, 0.0) == b""
         await asyncio.sleep(0.1)  # The answer is on its way while nobody listens.
-        assert opened(await asyncio.to_thread(ask, 3.0)) is not None
+        assert opened(await asyncio.to_thread(ask, 10.0)) is not None
 
 
 async def test_what_a_client_left_unread_is_not_the_next_ones(tmp_path: Path) -> None:
@@ -265,7 +267,7 @@ async def test_what_a_client_left_unread_is_not_the_next_ones(tmp_path: Path) ->
     async with standing(homes_of("sdm630"), Hands(), on_terminal(tmp_path)):
         line = opened_line()
         os.write(line, sealed(b"\x01" + ENERGIES))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while waiting(line) < 13:
                 await asyncio.sleep(0.01)
         os.close(line)
@@ -310,6 +312,6 @@ async def test_a_real_serial_port_answers_too(tmp_path: Path) -> None:
         return answer
 
     async with standing(homes, Hands(), wiring):
-        assert opened(await asyncio.wait_for(asyncio.to_thread(ask), 5)) is not None
+        assert opened(await asyncio.wait_for(asyncio.to_thread(ask), 30)) is not None
     os.close(ours)
     os.close(theirs)

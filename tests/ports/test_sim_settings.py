@@ -61,7 +61,7 @@ async def test_another_client_sets_an_address_and_reads_on_under_it(
     homes = homes_of("sdm120")
 
     def tell() -> float:
-        with serial.Serial(str(tmp_path / "line"), 9600, timeout=1) as port:
+        with serial.Serial(str(tmp_path / "line"), 9600, timeout=5) as port:
             minimalmodbus.Instrument(port, 1).write_float(20, 42.0)
             found: float = minimalmodbus.Instrument(port, 42).read_float(72, 4)
             return found

@@ -84,7 +84,7 @@ async def test_the_agent_reads_an_optical_head_by_mode_c(tmp_path: Path) -> None
 
 async def test_a_head_answers_only_the_meter_that_is_meant(tmp_path: Path) -> None:
     def ask(serial_number: str) -> bytes:
-        with serial.Serial(str(tmp_path / "p"), 9600, timeout=1.0) as port:
+        with serial.Serial(str(tmp_path / "p"), 9600, timeout=3.0) as port:
             port.write(f"/?{serial_number}!\r\n".encode())
             line: bytes = port.read_until(b"\n")
             return line
@@ -136,7 +136,7 @@ async def test_two_m_bus_slaves_that_are_both_selected_speak_over_each_other(
         return head + raw + bytes((sum(raw) % 256, 0x16))
 
     def ask() -> tuple[bytes, bytes]:
-        with serial.Serial(str(tmp_path / "bus"), 9600, timeout=1.0) as port:
+        with serial.Serial(str(tmp_path / "bus"), 9600, timeout=3.0) as port:
             port.write(frame(0x73, 253, 0x52, *([0xFF] * 8)))
             chosen: bytes = port.read(1)
             port.write(bytes((0x10, 0x7B, 253, 0x78, 0x16)))
@@ -166,7 +166,7 @@ async def test_a_broken_telegram_is_never_a_reading(tmp_path: Path, fault: str) 
 
 async def test_a_meters_clock_that_jumped_is_in_its_telegram(tmp_path: Path) -> None:
     def hear() -> bytes:
-        with serial.Serial(str(tmp_path / "p"), 115_200, timeout=2) as port:
+        with serial.Serial(str(tmp_path / "p"), 115_200, timeout=10) as port:
             port.read_until(b"0-0:1.0.0(")
             stamp: bytes = port.read(12)
             return stamp

@@ -22,7 +22,7 @@ async def serial_of(home: Home, address: Address) -> bool:
     place = 129 if "iem" in home.profile.name else 64512
     writer.write(MBAP.pack(7, 0, 6, address.unit) + struct.pack(">BHH", 3, place, 2))
     head = MBAP.pack(7, 0, 7, address.unit) + bytes((3, 4))
-    answer = await asyncio.wait_for(reader.readexactly(len(head) + 4), 20)
+    answer = await asyncio.wait_for(reader.readexactly(len(head) + 4), 60)
     writer.close()
     await writer.wait_closed()
     return answer == head + struct.pack(">I", int(home.serial))

@@ -13,7 +13,7 @@ from meterseal_sim.stand import Wiring
 from tests.support.simlines import HOST, START, Hands, homes_of, port_of, standing
 
 FAST = Pace(115_200)
-SILENT_S, PAUSE_S = 0.6, 0.08
+SILENT_S, PAUSE_S = 1.5, 0.25
 SERIAL = struct.pack(">BHH", 3, 64512, 2)
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

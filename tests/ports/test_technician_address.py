@@ -104,7 +104,7 @@ async def test_a_scan_over_baud_rates_finds_the_one_a_unit_speaks(
 ) -> None:
     async with WritableMeter(tmp_path, unit=7, baud=19200) as meter:
         asked = ["--units", "6-8", "--baud", "9600,19200,2400", "--parity", "N,E"]
-        place = ["--device", meter.end.device, "--timeout-ms", "40"]
+        place = ["--device", meter.end.device, "--timeout-ms", "250"]
         assert await asyncio.to_thread(main, ["scan", *place, *asked]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith("19200 8N1    unit   7  is there, but answers exception")

@@ -22,7 +22,7 @@ async def test_a_scan_tells_silence_noise_and_exceptions_apart(
 ) -> None:
     faults = ("2:collision:0:", "3:illegal-address:0:")
     async with a_line([1, 5, 9], *faults) as bench:
-        status = await bench.run("scan", "--units", "1-10", "--timeout-ms", "60")
+        status = await bench.run("scan", "--units", "1-10", "--timeout-ms", "400")
     out = capsys.readouterr().out.splitlines()
     assert status == 1, "damaged answers have to be mended"
     assert re.fullmatch(r"network +unit +1  answers, \d+ ms", out[0])
@@ -209,7 +209,7 @@ async def test_a_load_that_is_switched_on_is_found_on_its_phase(
         powers = [bench.homes[1].quantities_at(t, 1)["power"] for t in (before, kettle)]
         load = round(powers[1] - powers[0])
         watch = asyncio.create_task(
-            bench.run("loadstep", *UNIT_1, "--watts", str(load), "--within", "20")
+            bench.run("loadstep", *UNIT_1, "--watts", str(load), "--within", "120")
         )
         while "switch the" not in capsys.readouterr().out:
             await asyncio.sleep(0.01)
@@ -231,7 +231,7 @@ async def test_a_load_nobody_switched_on_is_not_seen(
 
 async def test_line_quality_counts_every_failure(capsys: Captured) -> None:
     async with a_line([1], "1:wrong-crc:0:::0.2", rtu=True) as bench:
-        reads = ("--reads", "40", "--timeout-ms", "200")
+        reads = ("--reads", "40", "--timeout-ms", "2000")
         assert await bench.run("quality", *UNIT_1, *reads) == 1
     out = capsys.readouterr().out
     figures = re.search(r"40 reads: (\d+) answered, 0 silent, (\d+) noise", out)

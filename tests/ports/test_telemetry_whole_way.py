@@ -22,7 +22,7 @@ from meterseal_proto.units import IMPORT, MeterId
 from tests.support.enrolling import GENESIS, LOG_KEY
 from tests.support.webhouse import LATER, WebHouse, a_lived_in_house
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 MINUTES = 10
 BEGAN = LATER - MINUTES * 60
 

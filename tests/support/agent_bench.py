@@ -34,7 +34,7 @@ from tests.support.enrolment_desk import Desk, a_desk
 from tests.support.oracle import Oracle
 from tests.support.uplinkrig import Rig
 
-WAIT_S = 40.0
+WAIT_S = 120.0
 
 
 class Bench:

@@ -31,7 +31,7 @@ from tests.support.serial_lines import FarEnd
 
 BOTH = (IMPORT, EXPORT)
 IDENT = "12345678"
-QUICK_S = 0.2
+QUICK_S = 1.0
 PERIOD_S = 0.01
 ELECTRICITY = 0x02
 
@@ -160,7 +160,7 @@ class PulseStand(_Bench):
     async def plug_in(self) -> None:
         before = self._wire.opened
         self._wire.trouble = ""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self._wire.opened == before:
                 await asyncio.sleep(PERIOD_S)
 

@@ -27,7 +27,7 @@ from tests.support.rtu_stands import RTU_NAMES, rtu_stands
 HOST = "127.0.0.1"
 UNIT = 7
 START = 1_782_864_000
-QUICK = Timing(timeout_s=0.25)
+QUICK = Timing(timeout_s=1.0)
 Truth = dict[RegisterId, int]
 
 

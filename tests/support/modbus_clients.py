@@ -25,8 +25,8 @@ HOST = "127.0.0.1"
 FORMATS = {"u16": "H", "s16": "h", "u32": "I", "s32": "i", "u64": "Q", "s64": "q"}
 FORMATS |= {"f32": "f", "f64": "d"}
 BAUD = 9600
-WAIT_S = 20
-PATIENCE_S = 2.0
+WAIT_S = 60
+PATIENCE_S = 10.0
 """What a client gives a meter: a slow machine must not look like a dead meter."""
 HEADER = Path("/usr/include/modbus/modbus.h")
 SOURCE = Path(__file__).with_name("libmodbus_client.c")

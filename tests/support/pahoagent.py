@@ -14,7 +14,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from meterseal_proto.topics import down_topic, up_topic
 
-WAIT_S: Final = 15.0
+WAIT_S: Final = 60.0
 
 
 class PahoAgent:

@@ -31,7 +31,7 @@ from tests.support.text_telegrams import data_message, energy, framed, p1, pushe
 
 HOST = "127.0.0.1"
 WANT = Want((IMPORT, EXPORT), max_per_hour=17_250)
-QUICK = Patience(timeout_s=0.5)
+QUICK = Patience(timeout_s=1.5)
 PERIOD_S = 0.01
 IDENTIFICATION = "/LGz5ZMF100AC.M27"
 """The small z: 20 ms are enough before it is answered. 5: it can do 9600 baud."""
@@ -153,7 +153,7 @@ class HeadStand(Told):
         self._folder = tempfile.TemporaryDirectory()
         self.far = FarEnd(Path(self._folder.name))
         self._answering = asyncio.create_task(self._answer())
-        question = Question(baud=self._start_baud, answer_s=0.5)
+        question = Question(baud=self._start_baud, answer_s=1.5)
         self._meter = ModeCMeter(SerialPlace(self.far.device), WANT, question)
         return self._meter
 

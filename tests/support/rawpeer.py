@@ -8,7 +8,7 @@ import mqtt5
 
 from meterseal_aggregator.intake.mqtt.codec import PacketReader
 
-WAIT_S: Final = 10.0
+WAIT_S: Final = 30.0
 
 
 class RawPeer:

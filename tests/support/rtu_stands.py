@@ -23,7 +23,7 @@ from tests.support.serial_lines import FarEnd
 
 HOST = "127.0.0.1"
 UNIT = 7
-QUICK = Timing(timeout_s=0.2)
+QUICK = Timing(timeout_s=1.0)
 
 
 class RtuStand:

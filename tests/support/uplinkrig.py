@@ -17,7 +17,7 @@ from tests.support.mosquitto import Mosquitto
 from tests.support.pahoagent import PahoAgent
 
 NETWORK: Final = "street"
-WAIT_S: Final = 15.0
+WAIT_S: Final = 60.0
 
 
 class Intake:

@@ -121,7 +121,7 @@ async def test_metrics_are_served_on_loopback_and_only_to_who_asks_for_them() ->
 
 
 async def _dial(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await asyncio.open_connection("127.0.0.1", port)

@@ -236,5 +236,5 @@ def test_a_reader_that_has_seen_enough_ends_the_command_quietly() -> None:
     os.close(writing)
     os.read(reading, 100)
     os.close(reading)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=90)
     assert said == b""

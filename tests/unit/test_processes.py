@@ -104,16 +104,16 @@ def stubborn(_: Sequence[str]) -> int:
 def test_children_that_do_not_obey_are_killed_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "STOP_WITHIN_S", 0.5)
+    monkeypatch.setattr(processes, "STOP_WITHIN_S", 1.5)
     began = time.monotonic()
     with Processes(tmp_path) as running:
         children = [running.start(Program(f"s{n}", stubborn, ())) for n in range(5)]
         until(
             lambda: all("ready" in c.log.read_text() for c in children),
             running,
-            5,
+            60,
             "start",
         )
         began = time.monotonic()
-    assert time.monotonic() - began < 5 * 0.5
+    assert time.monotonic() - began < 5 * 1.5
     assert [child.status for child in children] == [-signal.SIGKILL] * 5
