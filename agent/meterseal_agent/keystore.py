@@ -102,6 +102,11 @@ class Paths:
         return self.folder / "enrolment.request.json"
 
     @property
+    def private(self) -> Path:
+        """What committed registers showed at enrolment, JSON: told to nobody."""
+        return self.folder / "private.json"
+
+    @property
     def answer(self) -> Path:
         """The enrolment's answer, JSON: its presence means enrolled."""
         return self.folder / "enrolment.json"

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from meterseal_agent.commissioning.private import private_values
 from meterseal_agent.keystore import Keystore, KeystoreError, read_small, write_over
 from meterseal_agent.outbox.model import Start
 from meterseal_proto.enrolment import (
@@ -99,6 +100,7 @@ def starts_of(
     genesis = Genesis(answer.chain_id, answer.registry, answer.log_key)
     public = store.keys().seal_key.public
     heads = {(_meter_id(head.meter), head.register): head for head in answer.heads}
+    shown = private_values(store)
     found: dict[str, tuple[Start, ...]] = {}
     for meter in request.meters:
         number = ids[meter.serial]
@@ -107,7 +109,18 @@ def starts_of(
             link = enrolment_hash(genesis.network, number, row, public)
             known = heads.get((number, obis_text(row.register)))
             head = _go_on(known, Head(0, link, row.at, row.value))
-            chains.append(Start(number, row.register, row.step, meter.capacity_w, head))
+            read = shown.get((meter.serial, row.register)) if row.mode else None
+            if row.mode and (read is None or read[0] != row.at):
+                raise ValueError(
+                    f"what {meter.serial} {obis_text(row.register)} showed is not in"
+                    f" {store.paths.private}: enrol anew"
+                )
+            chains.append(
+                Start(
+                    *(number, row.register, row.step, meter.capacity_w, head),
+                    *(row.bits, read),
+                )
+            )
         found[meter.serial] = tuple(chains)
     return found
 

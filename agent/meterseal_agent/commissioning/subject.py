@@ -5,8 +5,8 @@ guessed. This module must never write anything.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from meterseal_agent.meters.port import Meter
@@ -14,6 +14,7 @@ from meterseal_agent.meters.registers import Sample
 from meterseal_proto.enrolment import MeterRequest, RegisterStart
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.intervals import slot_start
+from meterseal_proto.seal import MODE_COMMITTED, MODE_OPEN
 from meterseal_proto.units import RegisterId, obis_text
 
 AGAIN_S: Final = 1.0
@@ -25,7 +26,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A meter to be enrolled: who it is, what is sealed of it, and how to read it."""
+    """A meter to be enrolled: who it is, what is sealed of it, and how to read it.
+
+    `bits` has those of its committed registers; who is not in it is open.
+    """
 
     serial: str
     profile: str
@@ -33,6 +37,7 @@ class Subject:
     step: int
     registers: tuple[RegisterId, ...]
     port: Meter
+    bits: Mapping[RegisterId, int] = field(default_factory=dict)
 
 
 async def first_readings(
@@ -79,4 +84,6 @@ def _start(subject: Subject, register: RegisterId, sample: Sample) -> RegisterSt
         why = sample.unavailable.get(register, "the profile has no such register")
         raise Unavailable(f"register {obis_text(register)}: {why}")
     at = slot_start(sample.at, subject.step)
-    return RegisterStart(register, subject.step, value, at)
+    bits = subject.bits.get(register, 0)
+    mode = MODE_COMMITTED if bits else MODE_OPEN
+    return RegisterStart(register, subject.step, value, at, mode, bits)

@@ -12,6 +12,7 @@ from typing import Final
 from meterseal_agent.config.fields import choice, distinct, integer
 from meterseal_agent.config.lines import Lines, patience
 from meterseal_agent.config.model import LineConfig, MeterConfig, Speech, Supply
+from meterseal_agent.config.private import bits, check_private
 from meterseal_agent.config.pulses import pulses
 from meterseal_agent.meters.modbus.rtu_frame import LAST_UNIT
 from meterseal_agent.meters.table import BadTable, Table, as_table
@@ -115,9 +116,11 @@ def _meter(table: Table, lines: Lines, data_dir: Path) -> MeterConfig:
         turnaround_s=turnaround_s,
         energy_unit=_energy_unit(table, speech),
         kamstrup_step_wh=_kamstrup_step(table, speech),
+        bits=bits(table),
     )
     table.done()
     _check(meter, table.where)
+    check_private(meter, table.where)
     return meter
 
 

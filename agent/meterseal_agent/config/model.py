@@ -12,7 +12,7 @@ from typing import Final
 from meterseal_agent.meters.wire import Place, SerialPlace, TcpPlace
 from meterseal_agent.uplink.address import Protocol
 from meterseal_proto.keys import Algorithm
-from meterseal_proto.units import RegisterId
+from meterseal_proto.units import EXPORT, RegisterId
 
 DEFAULT_HEALTH_S: Final = 300
 """Seconds between two signed health records: an operator looks within minutes."""
@@ -164,7 +164,8 @@ class MeterConfig:
     Modbus. `unit` is its Modbus address, `address` the one of other protocols, "" for
     none. `capacity_w` is in W, for water and gas in litres an hour. `period_s` and
     `lateness_limit_s` are in seconds of the network's clock, and so is `telemetry_s`,
-    the least time between two samples kept as telemetry; 0 keeps none. `timeout_s` and
+    the least time between two samples kept as telemetry; 0 keeps none. `bits` is 0 where
+    its intervals are told, else what its range proofs are of. `timeout_s` and
     `turnaround_s` are its line's unless it has its own. `energy_unit` is that of energies
     it tells without one, "" where it tells it; `kamstrup_step_wh` what one count of a
     Kamstrup meter is on HAN, None for what they are shipped with.
@@ -186,6 +187,14 @@ class MeterConfig:
     turnaround_s: float = 0.0
     energy_unit: str = ""
     kamstrup_step_wh: int | None = None
+    bits: int = 0
+
+    def bits_of(self, register: RegisterId) -> int:
+        """Return the bits of a register's range proofs; 0 for an open one.
+
+        An export register is always open: only what is told can be certified and sold.
+        """
+        return 0 if register == EXPORT else self.bits
 
     @property
     def spot(self) -> str:
@@ -217,7 +226,8 @@ class Config:
     """All of it. `aggregator_ca` None trusts the system's authorities for enrolment.
 
     `metrics_port` is where Prometheus may ask on loopback, None for nowhere; `health_s`
-    the real seconds between two signed health records.
+    the real seconds between two signed health records. `zone` is the network's, "" where
+    no meter is told by local days.
     """
 
     data_dir: Path
@@ -230,6 +240,7 @@ class Config:
     meters: tuple[MeterConfig, ...]
     metrics_port: int | None = None
     health_s: int = DEFAULT_HEALTH_S
+    zone: str = ""
 
     @property
     def registers(self) -> int:

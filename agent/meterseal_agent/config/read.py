@@ -18,6 +18,7 @@ from meterseal_agent.config.model import (
     Config,
     ConfigError,
 )
+from meterseal_agent.config.private import zone
 from meterseal_agent.meters.table import BadTable, Table
 from meterseal_agent.uplink.address import Protocol
 from meterseal_proto.keys import Algorithm
@@ -56,6 +57,7 @@ def parse(text: str, environment: Mapping[str, str], where: str = "config") -> C
 
 def _config(table: Table) -> Config:
     data_dir = _folder(table, "data_dir", DEFAULT_DATA)
+    found = meters(table, data_dir)
     config = Config(
         data_dir=data_dir,
         aggregator_url=_url(table),
@@ -68,9 +70,10 @@ def _config(table: Table) -> Config:
         broker=_broker(table.table("broker"))
         if table.has("broker")
         else BrokerConfig(),
-        meters=meters(table, data_dir),
+        meters=found,
         metrics_port=_metrics(table),
         health_s=integer(table, "health_s", DEFAULT_HEALTH_S, low=10, high=86_400),
+        zone=zone(table, found),
     )
     table.done()
     return config

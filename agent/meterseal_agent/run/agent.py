@@ -17,6 +17,7 @@ from meterseal_agent.meters.registers import Sample
 from meterseal_agent.outbox.model import Applied, Stored
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.run import health, meters, metrics
+from meterseal_agent.run.committing import Committing
 from meterseal_agent.run.duties import Duties, Work, end_all
 from meterseal_agent.run.enrolment import Enrolment, check_meters
 from meterseal_agent.run.file_thread import FileThread
@@ -30,6 +31,8 @@ from meterseal_agent.run.telling import Telling
 from meterseal_agent.run.times import Times
 from meterseal_agent.sampler import JUMP_LIMIT_S, Rules, State
 from meterseal_agent.seal import Sealer
+from meterseal_agent.seal.committer import Committer, Network
+from meterseal_agent.seal.zone import midnights
 from meterseal_agent.telemetry.tellable import Mode
 from meterseal_agent.uplink.beside import Courier, Post
 from meterseal_agent.uplink.deliver import Beside, Uplink
@@ -76,7 +79,9 @@ class Agent:
             enrolment.keys,
             network=enrolment.network,
             chain_id=enrolment.answer.chain_id,
+            committed=enrolment.committed,
         )
+        self._committer = self._make_committer()
         self._courier = Courier(self._next_post)
         self._telemetry = Telemetry(config.data_dir, times.now, self._courier.wake)
         beside = Beside(self._courier, self._telemetry.asked)
@@ -117,12 +122,30 @@ class Agent:
             "health": self._telling.run,
             "prune": self._prune,
         }
+        if self._committer is not None:
+            committing = Committing(self._committer, self._thread, self._uplink.wake)
+            work["committed"] = committing.run
         if self._reload is not None:
             work["config"] = self._reload.run
         if self._config.metrics_port is not None:
             port, page = self._config.metrics_port, self._telling.metrics_page
             work["metrics"] = partial(metrics.serve, port, page)
         return work
+
+    def _make_committer(self) -> Committer | None:
+        """Return who seals committed days; None where every register is open."""
+        enrolment = self._enrolment
+        if not enrolment.committed:
+            return None
+        network = Network(
+            enrolment.network,
+            enrolment.answer.chain_id,
+            midnights(self._config.zone),
+        )
+        return Committer(
+            *(self._outbox, enrolment.keys, network),
+            *(enrolment.committed, self._sealer.damaged),
+        )
 
     def _make_reload(self, file: ConfigFile) -> Reload:
         return Reload(file, self._config, self._change, self._times.now)
@@ -144,12 +167,15 @@ class Agent:
         self._polling.use(wired)
 
     def _plans(self, config: Config) -> dict[MeterId, Plan]:
-        """Return whose telemetry is kept; every register is open today."""
+        """Return whose telemetry is kept, and what is known of its registers' modes."""
         enrolment = self._enrolment
         return {
             enrolment.meter_ids[meter.serial]: Plan(
                 meter.telemetry_s,
-                {s.register: Mode.OPEN for s in enrolment.starts[meter.serial]},
+                {
+                    s.register: Mode.COMMITTED if s.bits else Mode.OPEN
+                    for s in enrolment.starts[meter.serial]
+                },
             )
             for meter in config.meters
             if meter.telemetry_s
@@ -197,11 +223,17 @@ class Agent:
         }
 
     def _states(self) -> dict[_Key, State]:
-        """Return each register's sampler state: the stored one, or the chain's head."""
+        """Return each register's sampler state: the stored one, or the chain's head.
+
+        A committed register's head does not say what it showed; enrolment wrote it down.
+        """
         states = {
             (chain.meter, chain.register): State.begin(chain.head.end, chain.head.value)
             for chain in self._outbox.chains()
         }
+        for start in self._enrolment.chains:
+            if start.read is not None:
+                states[start.meter, start.register] = State.begin(*start.read)
         for key, text in self._outbox.states().items():
             states[key] = State.from_json(text)
         return states
@@ -212,6 +244,9 @@ class Agent:
         self._telemetry.take(meter, sample, self._sampling.counters.clock)
 
     async def _due(self, room: int, busy: frozenset[tuple[int, int]]) -> list[Stored]:
+        if self._committer is not None:
+            now = int(self._times.now())
+            busy |= await self._thread.do(self._committer.early, now=now)
         return await self._thread.do(self._sealer.due, room=room, busy=busy)
 
     async def _apply(self, receipt: Receipt) -> Applied:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from meterseal_agent.commissioning.enrol import kept_request, make_request, send
 from meterseal_agent.commissioning.post import EnrolmentRefused, poster
+from meterseal_agent.commissioning.private import keep_private
 from meterseal_agent.commissioning.sheet import (
     Handover,
     check_free,
@@ -132,7 +133,8 @@ def _ask(store: Keystore, config: Config, wish: Wish, say: Say) -> EnrolmentAnsw
         forget(store)
     request = kept_request(store, wish.code)
     if request is None:
-        found = asyncio.run(_readings(config, wish.patience_s, say))
+        read = asyncio.run(_readings(config, wish.patience_s, say))
+        found = keep_private(store, read)
         request = make_request(store, wish.code, found)
     _describe(request, say)
     post = poster(config.aggregator_url, config.aggregator_ca)
@@ -160,6 +162,7 @@ async def _readings(
             w.config.step,
             w.config.registers,
             w.port,
+            {r: bits for r in w.config.registers if (bits := w.config.bits_of(r))},
         )
         for w in wired
     ]
@@ -175,7 +178,8 @@ async def _readings(
 def _describe(request: EnrolmentRequest, say: Say) -> None:
     for meter in request.meters:
         for row in meter.registers:
+            value = "committed, told to nobody" if row.mode else row.value
             say(
-                f"meter {meter.serial} {obis_text(row.register)}: {row.value}"
+                f"meter {meter.serial} {obis_text(row.register)}: {value}"
                 f" at {row.at}, every {row.step} s"
             )

@@ -16,7 +16,7 @@ from meterseal_agent.outbox.model import Start
 from meterseal_agent.uplink.address import Address, Tls
 from meterseal_agent.uplink.deliver import Peer
 from meterseal_proto.enrolment import EnrolmentAnswer, Genesis
-from meterseal_proto.units import MeterId, obis_text
+from meterseal_proto.units import MeterId, RegisterId, obis_text
 
 DEFAULT_PORT: Final = 8883
 """MQTT over TLS, as registered with IANA."""
@@ -59,6 +59,11 @@ class Enrolment:
     def chains(self) -> list[Start]:
         """Every enrolled register."""
         return [start for chains in self.starts.values() for start in chains]
+
+    @property
+    def committed(self) -> dict[tuple[MeterId, RegisterId], int]:
+        """The bits of every committed register."""
+        return {(c.meter, c.register): c.bits for c in self.chains if c.bits}
 
     @property
     def peer(self) -> Peer:
@@ -110,3 +115,13 @@ def check_meters(config: Config, found: Mapping[str, tuple[Start, ...]]) -> None
             raise ConfigError(
                 f"meter {meter.serial} was enrolled with a step of {chains[0].step} s"
             )
+        if any(c.bits != meter.bits_of(c.register) for c in chains):
+            modes = ", ".join(f"{obis_text(c.register)} {_mode(c)}" for c in chains)
+            raise ConfigError(
+                f"meter {meter.serial} was enrolled as {modes}: mode and bits stay as"
+                " they are for as long as the enrolment does"
+            )
+
+
+def _mode(chain: Start) -> str:
+    return f"committed with {chain.bits} bits" if chain.bits else "open"

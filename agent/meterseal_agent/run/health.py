@@ -7,7 +7,7 @@ usage stays out of health. Written beside and renamed, so a reader sees a whole 
 import json
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,18 +16,22 @@ from meterseal_agent.meters.bus import Health as MeterHealth
 from meterseal_agent.outbox.model import Depth
 from meterseal_agent.sampler import Clock
 from meterseal_proto.message import MAX_STEP
-from meterseal_proto.units import MeterId, obis_text
+from meterseal_proto.units import MeterId, RegisterId, obis_text
 
 FILE: Final = "status.json"
 SILENT_FAILURES: Final = 5
 """Failed readings in a row that make a meter silent rather than busy."""
 BEHIND_S: Final = 2 * 3600
 """An oldest unsealed record this much past is worth a look: the uplink is not keeping up."""
+DAY_BEHIND_S: Final = 30 * 3600
+"""The same of a committed register, whose intervals wait for their day to end."""
 HASH_SHOWN: Final = 16
 
 
 def register_rows(
-    depths: Iterable[Depth], serials: Mapping[MeterId, str]
+    depths: Iterable[Depth],
+    serials: Mapping[MeterId, str],
+    committed: Collection[tuple[MeterId, RegisterId]] = (),
 ) -> list[dict[str, Any]]:  # Any: a JSON document
     """Return one JSON object a register: its head, and what waits."""
     return [
@@ -43,6 +47,7 @@ def register_rows(
             "seals": depth.seals,
             "refused_until": depth.chain.tried,
             "held_back": depth.held_back.text if depth.held_back else "",
+            "committed": (depth.chain.meter, depth.chain.register) in committed,
         }
         for depth in depths
     ]
@@ -151,7 +156,8 @@ def _register_alarms(row: Mapping[str, Any], now: int) -> list[Alarm]:  # Any: a
             " it is kept and sent again"
         )
         found.append(Alarm("seal-held-back", text))
-    if row["oldest"] is not None and now - row["oldest"] > BEHIND_S:
+    behind_s = DAY_BEHIND_S if row.get("committed") else BEHIND_S
+    if row["oldest"] is not None and now - row["oldest"] > behind_s:
         text = f"{name}: intervals wait since {row['oldest']}"
         found.append(Alarm("intervals-wait", text))
     return found

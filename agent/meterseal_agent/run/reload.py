@@ -24,7 +24,14 @@ LOOK_S: Final = 5.0
 """Real seconds between two looks at the file: an installer waits for it with his phone."""
 LAST_GOOD: Final = "last-good.toml"
 _FIXED: Final = (
-    *("data_dir", "aggregator_url", "aggregator_ca", "algorithm", "assume_clock"),
+    *(
+        "data_dir",
+        "aggregator_url",
+        "aggregator_ca",
+        "algorithm",
+        "assume_clock",
+        "zone",
+    ),
     *("broker", "metrics_port"),
 )
 """What a running agent cannot change: keys, clocks and connections hang on it."""

@@ -87,7 +87,9 @@ class Status:
             "at": now,
             "since": self.since,
             "running": running,
-            "registers": health.register_rows(depths, self._serials),
+            "registers": health.register_rows(
+                depths, self._serials, parts.sealer.committed
+            ),
             "meters": health.meter_rows(parts.polling.health(), self._serials),
             "outbox": self._outbox(),
             "sampling": {

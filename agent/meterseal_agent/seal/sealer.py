@@ -43,7 +43,7 @@ class Sealer:
         committed: Collection[tuple[MeterId, RegisterId]] = (),
     ) -> None:
         self._outbox = outbox
-        self._committed = committed
+        self.committed = committed
         self._root = keys.root
         self._key = keys.seal_key
         self._network = network
@@ -90,7 +90,7 @@ class Sealer:
         for chain in self._outbox.ready():
             if len(drafts) == room:
                 break
-            if (chain.meter, chain.register) in self._committed:
+            if (chain.meter, chain.register) in self.committed:
                 continue
             cut = next_cut(chain, self._outbox.pending(chain))
             if cut is not None:

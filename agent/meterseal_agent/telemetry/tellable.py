@@ -7,13 +7,13 @@ telemetry, metrics and health all go through it or hold no value.
 """
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 
 from meterseal_agent.meters.registers import POWER, Sample
 from meterseal_proto.units import RegisterId
 
 
-class Mode(Enum):
+class Mode(StrEnum):
     """How a register's intervals are sealed; fixed for a period."""
 
     OPEN = "open"
