@@ -168,10 +168,11 @@ class Line:
         reports: Masked,
         other: Mapping[str, Any],
         meters: Iterable[MeterId],
+        day: int = DAY,
     ) -> dict[MeterId, dict[int, bytes]]:
         body = {
             "cell": "north",
-            "day": DAY,
+            "day": day,
             "statement": stated,
             "reports": {
                 "value": reports.value.to_bytes(32).hex(),
@@ -238,6 +239,7 @@ def named_cheats(
     members: Sequence[House],
     reports: Mapping[MeterId, Masked],
     shown: Sequence[Mapping[MeterId, Mapping[int, bytes]]],
+    day: int = DAY,
 ) -> list[House]:
     """Name the meters whose masked opening is not of their commitment."""
     blamed = []
@@ -246,7 +248,7 @@ def named_cheats(
         for one in shown:
             by_seed |= one[house.meter]
         masks = [by_seed[seed] for seed in range(SEEDS)]
-        if not honest(reports[house.meter], house.seal().header.sum, masks):
+        if not honest(reports[house.meter], house.seal(day).header.sum, masks):
             blamed.append(house)
     return blamed
 

@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from meterseal_proto.errors import Unavailable
-from meterseal_proto.reporting import LATE, Act, Place, signed
-from meterseal_proto.totals import K_MIN, proves, unmasked
+from meterseal_proto.reporting import LATE, Act, Place, answer_digest, sign, signed
+from meterseal_proto.totals import K_MIN, Mask, proves, unmasked
 from meterseal_trustee import store
 from meterseal_trustee.database import Database
-from meterseal_trustee.desk import MAX_WAITING
+from meterseal_trustee.desk import MAX_WAITING, spelled
 from meterseal_trustee.keys import make_keys, open_keys
+from meterseal_trustee.model import Answer
 from meterseal_trustee.rules import Refused, Trouble
 from tests.support.trustee_rig import Three, three
 from tests.support.trusteeship import (
@@ -222,6 +223,20 @@ async def test_the_audit_derives_everything_again(trustees: Three) -> None:
         await desk.answer(PLACE, made[0].statement, given)
     for findings in await trustees.audits():
         assert [one for one in findings if not one.ok] == []
+
+
+async def test_the_audit_finds_a_lie_that_the_trustee_signed(trustees: Three) -> None:
+    made = await trustees.all_sign(SEALS)
+    witnesses = tuple(one.signature for one in made)
+    sums = {1: Mask(1, 2), 2: Mask(3, 4)}
+    digest = answer_digest(made[0].statement, sums)
+    lie = Answer(sums, witnesses, sign(trustees.secrets[0].sign, Act.MASKS, digest))
+    async with trustees.desks[0].database.transaction() as tx:
+        await store.add_answer(tx, "north", DAY, lie)
+        named = {"cell": "north", "day": DAY, "statement": made[0].statement.hex()}
+        await store.say(tx, 0, "masks", named | spelled(sums))
+    broken = [one.law for one in (await trustees.audits())[0] if not one.ok]
+    assert broken == ["answers are the sums of the masks of a set all three signed"]
 
 
 TAMPERING = {

@@ -88,7 +88,7 @@ class RosterBody(_Body):
 
     cell: Cell
     quarter: Annotated[str, Field(max_length=7)]
-    register: Annotated[str, Field(max_length=24)]
+    obis: Annotated[str, Field(max_length=24, alias="register")]
     members: list[_Member] = Field(min_length=1, max_length=MAX_MEMBERS)
 
 
@@ -204,7 +204,7 @@ async def rosters(request: Request) -> JSONResponse:
     if len(members) < len(body.members):
         raise Refused(Trouble.REPEATED, "a meter is named twice")
     quarter = _said(lambda: parse_quarter(body.quarter))
-    register = _said(lambda: parse_obis(body.register))
+    register = _said(lambda: parse_obis(body.obis))
     roster = Roster(desk.settings.network, body.cell, quarter, register, members)
     found = await desk.propose(roster)
     answer = {"roster": found.roster.hex()}

@@ -1,0 +1,408 @@
+"""Three trustees as programs, behind mutual TLS: a street's total, whoever lies or is down."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from meterseal_proto.curve import ORDER
+from meterseal_proto.reporting import Act, answer_digest, sign
+from meterseal_proto.totals import K_MIN, Mask, Masked, proves, unmasked
+from meterseal_proto.units import MeterId
+from meterseal_trustee.keys import TrusteeSecrets
+from tests.support.certificates import Authority
+from tests.support.trustee_programs import Program, line_to, run, start_three
+from tests.support.trustee_rig import three
+from tests.support.trusteeship import (
+    DAY,
+    Denied,
+    House,
+    Line,
+    all_sign,
+    context_of,
+    houses,
+    named_cheats,
+    roster_of,
+    set_body,
+    settle,
+    summed_reports,
+)
+
+STREET = houses(1, 34)
+REPORTED = STREET[:24]
+
+
+@dataclass(slots=True)
+class Street:
+    """Running programs and their secrets; days are handed out, each to one test."""
+
+    folder: Path
+    programs: list[Program]
+    secrets: list[TrusteeSecrets]
+    last: int = DAY
+
+    def a_day(self) -> int:
+        self.last += 1
+        return self.last
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    folder = tmp_path_factory.mktemp("street")
+
+    async def settled() -> list[TrusteeSecrets]:
+        async with three(folder) as trustees:
+            await trustees.settle(STREET, roster_of(STREET))
+            return trustees.secrets
+
+    secrets = asyncio.run(settled())
+    programs = start_three(folder, [one.public for one in secrets])
+    yield Street(folder, programs, secrets)
+    logs = [program.stop() for program in programs]
+    assert not [log for log in logs if "Traceback" in log]
+    for program in programs:
+        audited = run(program.config, "audit")
+        assert audited.returncode == 0, audited.stdout
+
+
+@pytest.fixture
+async def lines(street: Street) -> AsyncIterator[list[Line]]:
+    async with AsyncExitStack() as stack:
+        made = [line_to(program, street.folder) for program in street.programs]
+        for line in made:
+            await stack.enter_async_context(line.client)
+        yield made
+
+
+async def total_by(
+    pair: Sequence[Line], stated: str, given: Sequence[str], day: int
+) -> Masked:
+    """Ask two trustees, and unmask what the street reported."""
+    sums: dict[int, Mask] = {}
+    for line in pair:
+        sums |= line.sums(stated, await line.masks(stated, given, day=day))
+    return unmasked([house.report(day) for house in REPORTED], sums)
+
+
+def commitments(day: int) -> list[bytes]:
+    return [house.seal(day).header.sum for house in REPORTED]
+
+
+async def test_any_two_trustees_answer_a_total_that_proves(
+    street: Street, lines: list[Line]
+) -> None:
+    day = street.a_day()
+    stated, given = await all_sign(lines, [h.seal(day) for h in REPORTED], day=day)
+    for pair in (lines[:2], lines[1:], [lines[0], lines[2]]):
+        found = await total_by(pair, stated, given, day)
+        assert found.value == sum(house.wh(day) for house in REPORTED)
+        assert proves(found, commitments(day))
+
+
+async def test_one_trustee_alone_does_not(street: Street, lines: list[Line]) -> None:
+    day = street.a_day()
+    stated, given = await all_sign(lines, [h.seal(day) for h in REPORTED], day=day)
+    with pytest.raises(ValueError, match="two trustees"):
+        await total_by(lines[:1], stated, given, day)
+
+
+async def test_a_lying_trustee_is_found_out_by_the_two_others(
+    street: Street, lines: list[Line]
+) -> None:
+    """It signs its lie: shown beside the others' answers, that is proof of it."""
+    day = street.a_day()
+    stated, given = await all_sign(lines, [h.seal(day) for h in REPORTED], day=day)
+    told = [
+        line.sums(stated, await line.masks(stated, given, day=day)) for line in lines
+    ]
+    told[1][0] = Mask((told[1][0].value + 1) % ORDER, told[1][0].blinding)
+    reports = [house.report(day) for house in REPORTED]
+    right = [
+        proves(unmasked(reports, told[a] | told[b]), commitments(day))
+        for a, b in ((0, 1), (2, 1), (0, 2))
+    ]
+    assert right == [False, False, True]
+    # Its own server would not look for a cheat: with true sums the total holds.
+    lie = sign(
+        street.secrets[1].sign, Act.MASKS,
+        answer_digest(bytes.fromhex(stated), told[1]),
+    )  # fmt: skip
+    other = other_answer(1, told[1], lie.hex())
+    with pytest.raises(Denied) as caught:
+        await lines[2].blame(
+            stated, summed_reports(reports), other, [STREET[0].meter], day
+        )
+    assert caught.value.why == "total-holds"
+
+
+def other_answer(
+    number: int, sums: dict[int, Mask], signature: str
+) -> dict[str, object]:
+    spelled = {
+        str(seed): {
+            "value": mask.value.to_bytes(32).hex(),
+            "blinding": mask.blinding.to_bytes(32).hex(),
+        }
+        for seed, mask in sums.items()
+    }
+    return {"trustee": number, "sums": spelled, "signature": signature}
+
+
+async def test_a_cheating_meter_is_named_and_no_mask_leaves(
+    street: Street, lines: list[Line]
+) -> None:
+    day, cheat = street.a_day(), REPORTED[7]
+    stated, given = await all_sign(lines, [h.seal(day) for h in REPORTED], day=day)
+    reports = {
+        house.meter: house.report(day, lie_wh=-900 if house is cheat else 0)
+        for house in REPORTED
+    }
+    answers = [await line.masks(stated, given, day=day) for line in lines[:2]]
+    sums = [
+        line.sums(stated, answer)
+        for line, answer in zip(lines[:2], answers, strict=True)
+    ]
+    whole = list(reports.values())
+    assert not proves(unmasked(whole, sums[0] | sums[1]), commitments(day))
+    meters = [house.meter for house in REPORTED]
+    shown = [
+        await lines[a].blame(stated, summed_reports(whole), answers[b], meters, day)
+        for a, b in ((0, 1), (1, 0))
+    ]
+    assert named_cheats(REPORTED, reports, shown, day) == [cheat]
+    assert shown[0][cheat.meter][2] == shown[1][cheat.meter][2]
+    everything = str(answers) + str(shown)
+    for house in REPORTED:
+        for seed in house.seeds:
+            assert seed.hex() not in everything
+    entries = run(street.programs[0].config, "log").stdout.splitlines()
+    assert any('"blame"' in line and cheat.meter.hex() in line for line in entries)
+
+
+async def test_a_right_total_shows_no_single_meter(
+    street: Street, lines: list[Line]
+) -> None:
+    day = street.a_day()
+    stated, given = await all_sign(lines, [h.seal(day) for h in REPORTED], day=day)
+    answer = await lines[1].masks(stated, given, day=day)
+    whole = summed_reports([house.report(day) for house in REPORTED])
+
+    async def why(
+        reports: Masked, meters: Sequence[MeterId], other: dict[str, object]
+    ) -> str:
+        with pytest.raises(Denied) as caught:
+            await lines[0].blame(stated, reports, other, meters, day)
+        return caught.value.why
+
+    some = [REPORTED[0].meter]
+    assert await why(whole, some, answer) == "not-answered"
+    await lines[0].masks(stated, given, day=day)
+    assert await why(whole, some, answer) == "total-holds"
+    wrong = Masked((whole.value + 1) % ORDER, whole.blinding)
+    assert await why(wrong, [STREET[-1].meter], answer) == "not-a-member"
+    own = await lines[0].masks(stated, given, day=day)
+    assert await why(wrong, some, own) == "bad-answer"
+    forged = answer | {"signature": own["signature"]}
+    assert await why(wrong, some, forged) == "bad-answer"
+    beyond = Masked(ORDER, 0)
+    assert await why(beyond, some, answer) == "bad-request"
+
+
+async def test_two_sets_served_to_two_trustees_open_nothing(
+    street: Street, lines: list[Line]
+) -> None:
+    """Even with the third trustee's signature under both: the honest two signed one each."""
+    day = street.a_day()
+    one = [house.seal(day) for house in REPORTED]
+    other = [house.seal(day) for house in REPORTED[1:]]
+    signed = [
+        await lines[0].sign_set(one, day=day),
+        await lines[1].sign_set(other, day=day),
+    ]
+    corrupt = street.secrets[2].sign
+    for line, own in zip(lines, signed, strict=False):
+        stated = own["statement"]
+        third = sign(corrupt, Act.SET, bytes.fromhex(stated)).hex()
+        given = [first["signature"] for first in signed] + [third]
+        with pytest.raises(Denied) as caught:
+            await line.masks(stated, given, day=day)
+        assert caught.value.why == "not-all-signed"
+    for line, seals in ((lines[0], other), (lines[1], one)):
+        with pytest.raises(Denied) as caught:
+            await line.sign_set(seals, day=day)
+        assert (caught.value.status, caught.value.why) == (409, "another-set")
+
+
+async def test_a_set_never_changes(street: Street, lines: list[Line]) -> None:
+    day = street.a_day()
+    seals = [house.seal(day) for house in REPORTED]
+    stated, given = await all_sign(lines, seals, day=day)
+    first = await lines[0].masks(stated, given, day=day)
+    revised = replace(seals[0], revision=1)
+    again = REPORTED[0].seal(day, sum=REPORTED[1].seal(day).header.sum)
+    for other in (
+        [*seals, STREET[30].seal(day)],
+        seals[1:],
+        [revised, *seals[1:]],
+        [again, *seals[1:]],
+    ):
+        with pytest.raises(Denied) as caught:
+            await lines[0].sign_set(other, day=day)
+        assert caught.value.why == "another-set"
+    assert await lines[0].masks(stated, given, day=day) == first
+
+
+async def test_sets_too_small_too_large_or_doubled_are_refused(
+    street: Street, lines: list[Line]
+) -> None:
+    day = street.a_day()
+    seals = [house.seal(day) for house in STREET]
+    stranger = House(777).seal(day)
+    for why, bad in (
+        ("too-few", seals[: K_MIN - 1]),
+        ("repeated-meter", [*seals[:K_MIN], seals[0]]),
+        ("repeated-meter", [*seals[:K_MIN], replace(seals[0], revision=1)]),
+        ("not-a-member", [*seals, stranger]),
+        ("wrong-seal", [STREET[0].seal(day - 1), *seals[1:]]),
+    ):
+        with pytest.raises(Denied) as caught:
+            await lines[0].sign_set(bad, day=day)
+        assert caught.value.why == why
+    with pytest.raises(Denied) as caught:
+        await lines[0].sign_set(seals, cell="south", day=day)
+    assert caught.value.why == "no-roster"
+    future = DAY + 61
+    with pytest.raises(Denied) as caught:
+        await lines[0].sign_set([h.seal(future) for h in STREET], day=future)
+    assert caught.value.why == "day-not-over"
+
+
+async def test_strangers_and_agents_are_not_heard(street: Street) -> None:
+    authority = Authority(street.folder / "strangers")
+    url = street.programs[0].url + "/v1/trustee"
+    own_ca = street.folder / "tls" / "ca.pem"
+    nobody = authority.stranger()
+    nobody.load_verify_locations(own_ca)
+    foreign = authority.client("aggregator")
+    foreign.load_verify_locations(own_ca)
+    for context in (nobody, foreign):
+        async with httpx2.AsyncClient(verify=context, trust_env=False) as client:
+            with pytest.raises(httpx2.TransportError):
+                await client.get(url)
+
+
+async def test_a_caller_of_another_name_is_not_heard(street: Street) -> None:
+    """A certificate of the same CA, for an agent: TLS is content, the trustee is not."""
+    agent = context_of(str(street.folder / "tls"), "agent-1")
+    async with httpx2.AsyncClient(verify=agent, trust_env=False) as client:
+        with pytest.raises(httpx2.TransportError):
+            await client.get(street.programs[0].url + "/v1/trustee")
+
+
+BAD_BODIES = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'{"cell": "north", "cell": "south", "day": 1, "members": []}',
+    b'{"cell": "north", "day": "1", "members": []}',
+    b'{"cell": "north", "day": true, "members": []}',
+    b'{"cell": "north", "day": 1.0, "members": []}',
+    b'{"cell": "north", "day": -1, "members": []}',
+    b'{"cell": "north", "day": 1, "members": [], "more": 1}',
+    b'{"cell": "north", "day": NaN, "members": []}',
+    b"[" * 100_000,
+    b'{"cell": "\xff"}',
+    b" " * ((4 << 20) + 1),
+]
+
+
+async def test_bodies_that_are_no_request_are_refused_in_one_sentence(
+    lines: list[Line],
+) -> None:
+    for path in ("seeds", "rosters", "sets", "masks", "blames"):
+        for body in BAD_BODIES:
+            url = f"{lines[0].url}/v1/{path}"
+            answer = await lines[0].client.post(url, content=body)
+            assert answer.status_code == 400, (path, body[:60], answer.text)
+            assert answer.json()["type"].endswith(":bad-request")
+    whole = set_body([house.seal() for house in REPORTED])
+    for at, junk in ((0, "00"), (8, "Ab"), (-2, "zz")):
+        header = whole["members"][0]["header"]
+        broken = header[:at] + junk + header[at:][2:] if at >= 0 else header[:-2] + junk
+        members = [{"header": broken, "revision": 0}, *whole["members"][1:]]
+        with pytest.raises(Denied) as caught:
+            await lines[0].post("/v1/sets", whole | {"members": members})
+        assert caught.value.status == 400
+
+
+async def test_unknown_paths_and_methods_are_problems(lines: list[Line]) -> None:
+    client, url = lines[0].client, lines[0].url
+    for answer in (
+        await client.get(url + "/v1/sets"),
+        await client.get(url + "/docs"),
+        await client.get(url + "/openapi.json"),
+    ):
+        assert answer.status_code in (404, 405)
+        assert answer.headers["content-type"] == "application/problem+json"
+    known = (await client.get(url + "/v1/trustee")).json()
+    assert known["key"] == lines[0].key.text()
+
+
+async def test_seeds_and_rosters_come_over_the_wire(
+    street: Street, lines: list[Line]
+) -> None:
+    west = houses(501, 32)
+    with pytest.raises(Denied) as caught:
+        await lines[0].roster(roster_of(west, "west"))
+    assert caught.value.why == "not-enrolled"
+    for line in lines:
+        for house in west:
+            await line.seeds(house.deposit(line.key))
+        assert "signature" in await line.roster(roster_of(west, "west"))
+    with pytest.raises(Denied) as caught:
+        await lines[0].roster(roster_of([*west[1:], STREET[0]], "east"))
+    assert caught.value.why == "in-another-cell"
+    day = street.a_day()
+    seals = [house.seal(day) for house in west]
+    stated, given = await all_sign(lines, seals, "west", day)
+    assert await lines[2].masks(stated, given, "west", day)
+
+
+async def test_with_one_down_two_answer_and_with_two_down_nobody_can(
+    tmp_path: Path,
+) -> None:
+    async with three(tmp_path) as trustees:
+        secrets = trustees.secrets
+    programs = start_three(tmp_path, [one.public for one in secrets])
+    try:
+        async with AsyncExitStack() as stack:
+            lines = [line_to(program, tmp_path) for program in programs]
+            for line in lines:
+                await stack.enter_async_context(line.client)
+            await settle(lines, STREET)
+            day = DAY + 1
+            seals = [house.seal(day) for house in REPORTED]
+            first = [await line.sign_set(seals, day=day) for line in lines[:2]]
+            stated = first[0]["statement"]
+            partly = [one["signature"] for one in first] + [first[0]["signature"]]
+            with pytest.raises(Denied) as caught:
+                await lines[0].masks(stated, partly, day=day)
+            assert caught.value.why == "not-all-signed"
+            stated, given = await all_sign(lines, seals, day=day)
+            programs[2].stop(kill=True)
+            found = await total_by(lines[:2], stated, given, day)
+            assert proves(found, commitments(day))
+            await asyncio.to_thread(programs[1].stop)
+            with pytest.raises(httpx2.TransportError):
+                await lines[1].masks(stated, given, day=day)
+            with pytest.raises(ValueError, match="two trustees"):
+                await total_by(lines[:1], stated, given, day)
+    finally:
+        for program in programs:
+            if program.process.poll() is None:
+                program.stop(kill=True)

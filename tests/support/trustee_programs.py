@@ -1,0 +1,121 @@
+"""Trustees as programs of their own, on loopback behind mutual TLS."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import httpx2
+
+from meterseal_proto.seedbox import TrusteeKey
+from meterseal_proto.totals import SEEDS
+from tests.support.certificates import Authority
+from tests.support.trusteeship import (
+    CHAIN_ID,
+    DAY,
+    NETWORK,
+    Line,
+    clock_at,
+    context_of,
+)
+
+LATER: Final = (DAY + 60) * 86_400
+"""When the programs live: in the quarter of DAY, sixty days after it."""
+STOP_WITHIN_S: Final = 20.0
+_CODE: Final = "import sys; from meterseal_trustee.cli import main; sys.exit(main())"
+
+
+def run(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run one command of the trustee's."""
+    command = [sys.executable, "-c", _CODE, *words, "--config", str(config)]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=_environment(), timeout=60,
+        check=False,
+    )  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    own = {k: v for k, v in os.environ.items() if not k.startswith("METERSEAL")}
+    return own | clock_at(LATER)
+
+
+def write_config(
+    folder: Path, number: int, keys: Sequence[TrusteeKey], tls: Path | None
+) -> Path:
+    """Write trustee NUMBER's configuration into its folder."""
+    path = folder / "trustee.toml"
+    lines = [
+        f"number = {number}",
+        f'network = "{NETWORK.hex()}"',
+        f"chain_id = {CHAIN_ID}",
+        'countersign = "at-once"',
+        f'data_dir = "{folder}"',
+        f"trustees = {[key.text() for key in keys]}",
+        "[web]",
+        "port = 0",
+    ]
+    if tls is not None:
+        lines += [
+            "[web.tls]",
+            f'certificate = "{tls / "server.pem"}"',
+            f'key = "{tls / "server.key"}"',
+            f'client_ca = "{tls / "ca.pem"}"',
+        ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@dataclass(slots=True)
+class Program:
+    """A running `meterseal-trustee serve`."""
+
+    config: Path
+    key: TrusteeKey
+    process: subprocess.Popen[str]
+    url: str
+
+    @classmethod
+    def start(cls, config: Path, key: TrusteeKey) -> Self:
+        command = [sys.executable, "-c", _CODE, "serve", "--config", str(config)]
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(),
+        )
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("ready: "), process.communicate(timeout=STOP_WITHIN_S)
+        return cls(config, key, process, line.split()[1])
+
+    def stop(self, *, kill: bool = False) -> str:
+        """End it; returns what it logged."""
+        if kill:
+            self.process.kill()
+        else:
+            self.process.terminate()
+        return self.process.communicate(timeout=STOP_WITHIN_S)[1]
+
+
+def start_three(folder: Path, keys: Sequence[TrusteeKey]) -> list[Program]:
+    """Start three trustees whose folders (0, 1, 2) are made, and who know `aggregator`."""
+    authority = Authority(folder / "tls")
+    authority.server()
+    for name in ("aggregator", "agent-1"):
+        authority.client(name)
+    started = []
+    for number in range(SEEDS):
+        config = write_config(folder / str(number), number, keys, authority.directory)
+        started.append(Program.start(config, keys[number]))
+    return started
+
+
+def line_to(program: Program, folder: Path, name: str = "aggregator") -> Line:
+    """A caller's line to a trustee, by the certificate of that name in `folder`/tls."""
+    context = context_of(str(folder / "tls"), name)
+    client = httpx2.AsyncClient(verify=context, timeout=30.0, trust_env=False)
+    return Line(program.url, program.key, client)
