@@ -243,6 +243,16 @@ async def test_line_quality_counts_every_failure(capsys: Captured) -> None:
     assert f"FAIL  line: {noise} of 40 answers were damaged" in out
 
 
+async def test_a_meter_that_only_refuses_is_a_fault_without_latencies(
+    capsys: Captured,
+) -> None:
+    async with a_line([1], "1:illegal-address:0::") as bench:
+        assert await bench.run("quality", *UNIT_1, "--reads", "5") == 1
+    out = capsys.readouterr().out
+    assert "FAIL  unit: it answers with exceptions" in out
+    assert "latency" not in out
+
+
 async def test_a_good_line_is_called_good(capsys: Captured) -> None:
     async with a_line([1]) as bench:
         assert await bench.run("quality", *UNIT_1, "--reads", "20") == 0

@@ -83,9 +83,10 @@ def histogram(run: Quality) -> list[str]:
 def advice(run: Quality, *, serial: bool) -> list[Finding]:
     """Return what the figures mean; `serial` tells a bus from a network."""
     found = [*_noise(run, serial=serial), *_silence(run, serial=serial), *_pace(run)]
-    if run.counts[Outcome.EXCEPTION]:
+    if refused := run.counts[Outcome.EXCEPTION]:
+        grade = bad if refused == run.tries else note
         found.append(
-            note("unit", "it answers with exceptions: profile and model do not match")
+            grade("unit", "it answers with exceptions: profile and model do not match")
         )
     return found or [good("line", "nothing failed, and answers come in good time")]
 

@@ -16,7 +16,7 @@ from meterseal_agent.commissioning.compare import (
     compare,
 )
 from meterseal_agent.commissioning.finding import Finding, all_well, bad
-from meterseal_agent.meters.registers import POWER, Sample, Unit
+from meterseal_agent.meters.registers import Sample, Unit
 from meterseal_agent.technician.complaint import Complaint
 from meterseal_agent.technician.subject import Subject, measure
 from meterseal_proto.units import GAS, WATER, RegisterId, obis_text
@@ -32,6 +32,8 @@ AS_SHOWN: Final = {
     Unit.PER_MILLE: ("", 1000),
 }
 """What displays and clamps show, and how many of a sample's units that is."""
+
+_MOMENT: Final = {11: Unit.MILLIAMPERE, 12: Unit.MILLIVOLT}
 
 Say = Callable[[str], None]
 Pairs = list[tuple[str, Fraction]]
@@ -67,9 +69,13 @@ def _known(meter: Subject, sample: Sample) -> dict[str, tuple[RegisterId, Unit]]
 
 
 def _unit_of(register: RegisterId) -> Unit:
-    """Return a telegram value's unit: power, a volume, else energy."""
-    if register == POWER:
-        return Unit.WATT
+    """Return a telegram value's unit: of the moment's, a volume's, else energy's.
+
+    IEC 62056-6-1, 7.5.1: groups C 31, 51, 71 are currents, 32, 52, 72 voltages.
+    """
+    a, _, c, d, _, _ = register.to_bytes(6)
+    if (a, d) == (1, 7):
+        return _MOMENT.get(c % 20, Unit.WATT)
     return Unit.LITRE if register in {WATER, GAS} else Unit.WATT_HOUR
 
 

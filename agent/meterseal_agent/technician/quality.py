@@ -71,13 +71,12 @@ async def _tries(place: OnModbus, reads: int, timeout_s: float) -> list[Try]:
 def told(name: str, run: Quality) -> list[str]:
     """Return the figures as they are printed."""
     counts = ", ".join(f"{run.counts[outcome]} {outcome}" for outcome in Outcome)
+    reads = f"{name}: {run.tries} reads: {counts}"
+    if not run.latencies_ms:
+        return [reads]
     middle, late, last = (run.percentile_ms(percent) for percent in (50, 99, 100))
     latency = (
         f"latency: half within {middle:.0f} ms, 99 of 100 within {late:.0f} ms,"
         f" the longest {last:.0f} ms; damaged {run.rate_permille(Outcome.NOISE) / 10} %"
     )
-    return [
-        f"{name}: {run.tries} reads: {counts}",
-        latency,
-        *histogram(run),
-    ]
+    return [reads, latency, *histogram(run)]

@@ -8,11 +8,11 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from meterseal_agent.config import load
+from meterseal_agent.config import MeterConfig, Speech, load
 from meterseal_agent.meters.modbus import Line, ModbusMeter, Refused, Timing
 from meterseal_agent.meters.port import Meter
 from meterseal_agent.meters.profile import Profile
@@ -23,6 +23,18 @@ from meterseal_agent.run.times import Times
 from meterseal_agent.technician import lines
 from meterseal_agent.technician.complaint import Complaint
 from meterseal_proto.clock import ClockRate
+from meterseal_proto.units import parse_obis
+
+TELLS_ALL: Final = frozenset(
+    {Speech.DSMR, Speech.SML, Speech.D0, Speech.D0_MODE_C, Speech.HAN}
+)
+"""What speaks in telegrams: whatever of the phases is in one costs nothing to read."""
+PHASES: Final = tuple(
+    parse_obis(f"1-0:{phase + group}.7.0")
+    for phase in (20, 40, 60)
+    for group in (1, 2, 11, 12, 16)
+)
+"""IEC 62056-6-1, 7.5.1: power in, out, current, voltage and power of each phase."""
 
 _Found = TypeVar("_Found")
 
@@ -118,10 +130,17 @@ def _configured(options: argparse.Namespace) -> Subject:
 
 
 def of_wired(wired: meters.Wired) -> Subject:
-    """Return a configured meter as a subject."""
+    """Return a configured meter as a subject; of a telegram its phases are read too."""
+    if wired.config.speech in TELLS_ALL:
+        (wired,) = meters.wire([_whole(wired.config)], Times(ClockRate()))
     place, meter = None, wired.config
     if wired.profile is not None and isinstance(wired.line, Line):
         timing = Timing(wired.timeout_s, turnaround_s=meter.turnaround_s)
         serial = isinstance(meter.line.place, SerialPlace)
         place = OnModbus(wired.line, meter.unit, wired.profile, timing, serial)
     return Subject(meter.serial, wired.port, place, wired.line.close)
+
+
+def _whole(meter: MeterConfig) -> MeterConfig:
+    more = [register for register in PHASES if register not in meter.registers]
+    return replace(meter, registers=(*meter.registers, *more))
