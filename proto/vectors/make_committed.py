@@ -129,6 +129,12 @@ def backup(seq):
     return AESSIV(STORE_KEY).encrypt(plain, [b"meterseal/backup/v1", place])
 
 
+def place_of(span, total):
+    """Hash what a total is of: whose, over which span, and its commitment."""
+    where = (NETWORK, METER, IMPORT, FIRST, span, REVISION, total)
+    return sha(b"meterseal/total/place/v1\0" + struct.pack(">32s16sQQQH33s", *where))
+
+
 def masks(place):
     """Add up the masks of three seeds."""
     for label in (b"value", b"blinding"):
@@ -174,13 +180,7 @@ def vectors():
     }
     digest = sip018(header)
     signature = signed(digest, secret)
-    place = sha(
-        b"meterseal/total/place/v1\0"
-        + struct.pack(
-            ">32s16sQQQH33s", NETWORK, METER, IMPORT, FIRST,
-            STEP * len(records), REVISION, header["sum"],
-        )
-    )  # fmt: skip
+    place = place_of(STEP * len(records), header["sum"])
     over, over_z = masks(place)
     # 16 bits of 5 values, padded to 8: 128 = 2^7 terms, so 3 + 2 * 7 points, 3 scalars.
     proof = bytes(i % 251 for i in range(33 * 17 + 96))
