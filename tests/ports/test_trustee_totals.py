@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -13,22 +12,15 @@ from meterseal_proto.curve import ORDER
 from meterseal_proto.reporting import Act, answer_digest, sign
 from meterseal_proto.totals import K_MIN, Mask, Masked, proves, unmasked
 from meterseal_proto.units import MeterId
-from meterseal_trustee.keys import TrusteeSecrets
-from tests.support.certificates import Authority
-from tests.support.trustee_programs import Program, line_to, run, start_three
-from tests.support.trustee_rig import three
+from tests.support.trustee_programs import Street, live_street, run
 from tests.support.trusteeship import (
     DAY,
     Denied,
     House,
     Line,
     all_sign,
-    context_of,
     houses,
     named_cheats,
-    roster_of,
-    set_body,
-    settle,
     summed_reports,
 )
 
@@ -36,45 +28,15 @@ STREET = houses(1, 34)
 REPORTED = STREET[:24]
 
 
-@dataclass(slots=True)
-class Street:
-    """Running programs and their secrets; days are handed out, each to one test."""
-
-    folder: Path
-    programs: list[Program]
-    secrets: list[TrusteeSecrets]
-    last: int = DAY
-
-    def a_day(self) -> int:
-        self.last += 1
-        return self.last
-
-
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
-    folder = tmp_path_factory.mktemp("street")
-
-    async def settled() -> list[TrusteeSecrets]:
-        async with three(folder) as trustees:
-            await trustees.settle(STREET, roster_of(STREET))
-            return trustees.secrets
-
-    secrets = asyncio.run(settled())
-    programs = start_three(folder, [one.public for one in secrets])
-    yield Street(folder, programs, secrets)
-    logs = [program.stop() for program in programs]
-    assert not [log for log in logs if "Traceback" in log]
-    for program in programs:
-        audited = run(program.config, "audit")
-        assert audited.returncode == 0, audited.stdout
+    with live_street(tmp_path_factory.mktemp("street"), STREET) as running:
+        yield running
 
 
 @pytest.fixture
 async def lines(street: Street) -> AsyncIterator[list[Line]]:
-    async with AsyncExitStack() as stack:
-        made = [line_to(program, street.folder) for program in street.programs]
-        for line in made:
-            await stack.enter_async_context(line.client)
+    async with street.lines() as made:
         yield made
 
 
@@ -281,128 +243,30 @@ async def test_sets_too_small_too_large_or_doubled_are_refused(
     assert caught.value.why == "day-not-over"
 
 
-async def test_strangers_and_agents_are_not_heard(street: Street) -> None:
-    authority = Authority(street.folder / "strangers")
-    url = street.programs[0].url + "/v1/trustee"
-    own_ca = street.folder / "tls" / "ca.pem"
-    nobody = authority.stranger()
-    nobody.load_verify_locations(own_ca)
-    foreign = authority.client("aggregator")
-    foreign.load_verify_locations(own_ca)
-    for context in (nobody, foreign):
-        async with httpx2.AsyncClient(verify=context, trust_env=False) as client:
-            with pytest.raises(httpx2.TransportError):
-                await client.get(url)
-
-
-async def test_a_caller_of_another_name_is_not_heard(street: Street) -> None:
-    """A certificate of the same CA, for an agent: TLS is content, the trustee is not."""
-    agent = context_of(str(street.folder / "tls"), "agent-1")
-    async with httpx2.AsyncClient(verify=agent, trust_env=False) as client:
-        with pytest.raises(httpx2.TransportError):
-            await client.get(street.programs[0].url + "/v1/trustee")
-
-
-BAD_BODIES = [
-    b"",
-    b"{",
-    b"[]",
-    b"null",
-    b'{"cell": "north", "cell": "south", "day": 1, "members": []}',
-    b'{"cell": "north", "day": "1", "members": []}',
-    b'{"cell": "north", "day": true, "members": []}',
-    b'{"cell": "north", "day": 1.0, "members": []}',
-    b'{"cell": "north", "day": -1, "members": []}',
-    b'{"cell": "north", "day": 1, "members": [], "more": 1}',
-    b'{"cell": "north", "day": NaN, "members": []}',
-    b"[" * 100_000,
-    b'{"cell": "\xff"}',
-    b" " * ((4 << 20) + 1),
-]
-
-
-async def test_bodies_that_are_no_request_are_refused_in_one_sentence(
-    lines: list[Line],
-) -> None:
-    for path in ("seeds", "rosters", "sets", "masks", "blames"):
-        for body in BAD_BODIES:
-            url = f"{lines[0].url}/v1/{path}"
-            answer = await lines[0].client.post(url, content=body)
-            assert answer.status_code == 400, (path, body[:60], answer.text)
-            assert answer.json()["type"].endswith(":bad-request")
-    whole = set_body([house.seal() for house in REPORTED])
-    for at, junk in ((0, "00"), (8, "Ab"), (-2, "zz")):
-        header = whole["members"][0]["header"]
-        broken = header[:at] + junk + header[at:][2:] if at >= 0 else header[:-2] + junk
-        members = [{"header": broken, "revision": 0}, *whole["members"][1:]]
-        with pytest.raises(Denied) as caught:
-            await lines[0].post("/v1/sets", whole | {"members": members})
-        assert caught.value.status == 400
-
-
-async def test_unknown_paths_and_methods_are_problems(lines: list[Line]) -> None:
-    client, url = lines[0].client, lines[0].url
-    for answer in (
-        await client.get(url + "/v1/sets"),
-        await client.get(url + "/docs"),
-        await client.get(url + "/openapi.json"),
-    ):
-        assert answer.status_code in (404, 405)
-        assert answer.headers["content-type"] == "application/problem+json"
-    known = (await client.get(url + "/v1/trustee")).json()
-    assert known["key"] == lines[0].key.text()
-
-
-async def test_seeds_and_rosters_come_over_the_wire(
-    street: Street, lines: list[Line]
-) -> None:
-    west = houses(501, 32)
-    with pytest.raises(Denied) as caught:
-        await lines[0].roster(roster_of(west, "west"))
-    assert caught.value.why == "not-enrolled"
-    for line in lines:
-        for house in west:
-            await line.seeds(house.deposit(line.key))
-        assert "signature" in await line.roster(roster_of(west, "west"))
-    with pytest.raises(Denied) as caught:
-        await lines[0].roster(roster_of([*west[1:], STREET[0]], "east"))
-    assert caught.value.why == "in-another-cell"
-    day = street.a_day()
-    seals = [house.seal(day) for house in west]
-    stated, given = await all_sign(lines, seals, "west", day)
-    assert await lines[2].masks(stated, given, "west", day)
-
-
 async def test_with_one_down_two_answer_and_with_two_down_nobody_can(
     tmp_path: Path,
 ) -> None:
-    async with three(tmp_path) as trustees:
-        secrets = trustees.secrets
-    programs = start_three(tmp_path, [one.public for one in secrets])
-    try:
-        async with AsyncExitStack() as stack:
-            lines = [line_to(program, tmp_path) for program in programs]
-            for line in lines:
-                await stack.enter_async_context(line.client)
-            await settle(lines, STREET)
-            day = DAY + 1
-            seals = [house.seal(day) for house in REPORTED]
-            first = [await line.sign_set(seals, day=day) for line in lines[:2]]
-            stated = first[0]["statement"]
-            partly = [one["signature"] for one in first] + [first[0]["signature"]]
-            with pytest.raises(Denied) as caught:
-                await lines[0].masks(stated, partly, day=day)
-            assert caught.value.why == "not-all-signed"
-            stated, given = await all_sign(lines, seals, day=day)
-            programs[2].stop(kill=True)
-            found = await total_by(lines[:2], stated, given, day)
-            assert proves(found, commitments(day))
-            await asyncio.to_thread(programs[1].stop)
-            with pytest.raises(httpx2.TransportError):
-                await lines[1].masks(stated, given, day=day)
-            with pytest.raises(ValueError, match="two trustees"):
-                await total_by(lines[:1], stated, given, day)
-    finally:
-        for program in programs:
-            if program.process.poll() is None:
-                program.stop(kill=True)
+    day = DAY + 1
+    async with asyncio.timeout(120):
+        with live_street(tmp_path, STREET) as street:
+            async with street.lines() as lines:
+                await one_down_then_two(street, lines, day)
+
+
+async def one_down_then_two(street: Street, lines: list[Line], day: int) -> None:
+    seals = [house.seal(day) for house in REPORTED]
+    first = [await line.sign_set(seals, day=day) for line in lines[:2]]
+    stated = first[0]["statement"]
+    partly = [one["signature"] for one in first] + [first[0]["signature"]]
+    with pytest.raises(Denied) as caught:
+        await lines[0].masks(stated, partly, day=day)
+    assert caught.value.why == "not-all-signed"
+    stated, given = await all_sign(lines, seals, day=day)
+    street.programs[2].stop(kill=True)
+    found = await total_by(lines[:2], stated, given, day)
+    assert proves(found, commitments(day))
+    await asyncio.to_thread(street.programs[1].stop)
+    with pytest.raises(httpx2.TransportError):
+        await lines[1].masks(stated, given, day=day)
+    with pytest.raises(ValueError, match="two trustees"):
+        await total_by(lines[:1], stated, given, day)

@@ -1,9 +1,12 @@
 """Trustees as programs of their own, on loopback behind mutual TLS."""
 
+import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -12,14 +15,18 @@ import httpx2
 
 from meterseal_proto.seedbox import TrusteeKey
 from meterseal_proto.totals import SEEDS
+from meterseal_trustee.keys import TrusteeSecrets
 from tests.support.certificates import Authority
+from tests.support.trustee_rig import three
 from tests.support.trusteeship import (
     CHAIN_ID,
     DAY,
     NETWORK,
+    House,
     Line,
     clock_at,
     context_of,
+    roster_of,
 )
 
 LATER: Final = (DAY + 60) * 86_400
@@ -93,7 +100,9 @@ class Program:
         return cls(config, key, process, line.split()[1])
 
     def stop(self, *, kill: bool = False) -> str:
-        """End it; returns what it logged."""
+        """End it; returns what it logged, once."""
+        if self.process.poll() is not None:
+            return ""
         if kill:
             self.process.kill()
         else:
@@ -119,3 +128,48 @@ def line_to(program: Program, folder: Path, name: str = "aggregator") -> Line:
     context = context_of(str(folder / "tls"), name)
     client = httpx2.AsyncClient(verify=context, timeout=30.0, trust_env=False)
     return Line(program.url, program.key, client)
+
+
+@dataclass(slots=True)
+class Street:
+    """Running trustees who know a street; days are handed out, each to one test."""
+
+    folder: Path
+    programs: list[Program]
+    secrets: list[TrusteeSecrets]
+    last: int = DAY
+
+    def a_day(self) -> int:
+        self.last += 1
+        return self.last
+
+    @asynccontextmanager
+    async def lines(self) -> AsyncIterator[list[Line]]:
+        """The operator's line to each trustee."""
+        async with AsyncExitStack() as stack:
+            made = [line_to(program, self.folder) for program in self.programs]
+            for line in made:
+                await stack.enter_async_context(line.client)
+            yield made
+
+
+@contextmanager
+def live_street(folder: Path, members: Sequence[House]) -> Iterator[Street]:
+    """Three programs that have the seeds and the roster of one cell; audited at the end."""
+
+    async def settled() -> list[TrusteeSecrets]:
+        async with three(folder) as trustees:
+            await trustees.settle(members, roster_of(members))
+            return trustees.secrets
+
+    with ThreadPoolExecutor(1) as other:  # a test may have a loop of its own
+        secrets = other.submit(asyncio.run, settled()).result()
+    programs = start_three(folder, [one.public for one in secrets])
+    try:
+        yield Street(folder, programs, secrets)
+    finally:
+        logs = [program.stop() for program in programs]
+    assert not [log for log in logs if "Traceback" in log]
+    for program in programs:
+        audited = run(program.config, "audit")
+        assert audited.returncode == 0, audited.stdout

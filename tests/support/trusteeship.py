@@ -227,14 +227,6 @@ async def all_sign(
     return stated, [one["signature"] for one in answers]
 
 
-async def settle(lines: Sequence[Line], members: Sequence[House]) -> None:
-    """Deposit the seeds of a cell's meters and have its roster signed everywhere."""
-    for line in lines:
-        for house in members:
-            await line.seeds(house.deposit(line.key))
-        assert "signature" in await line.roster(roster_of(members))
-
-
 def named_cheats(
     members: Sequence[House],
     reports: Mapping[MeterId, Masked],

@@ -151,6 +151,14 @@ class Door(H11Protocol):
                 self._refused = True
                 transport.abort()
 
+    def shutdown(self) -> None:
+        """End an idle connection now: TLS would wait for a peer that is not reading."""
+        idle = getattr(self.cycle, "response_complete", True)  # None at first
+        if idle and not self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().shutdown()
+
     def data_received(self, data: bytes) -> None:
         """Read on, unless the caller was turned away."""
         if not self._refused:
