@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from meterseal_agent.meters import stream
-from meterseal_agent.meters.stream import StreamMeter, Want
+from meterseal_agent.meters.stream import Patience, StreamMeter, Want
 from meterseal_agent.meters.telegrams.detect import Format, decoder
 from meterseal_agent.meters.wire import SerialPlace, Silent
 from meterseal_proto.errors import Unavailable
@@ -114,7 +114,7 @@ async def test_without_a_checksum_telegrams_that_never_agree_are_no_answer(
     stands: list[Script],
 ) -> None:
     meter = await told(stands, Format.D0, endless(*totals(1000, 900_000)))
-    with pytest.raises(Unavailable, match=r"no two telegrams agree, 1-0:1\.8\.0 was"):
+    with pytest.raises(Unavailable, match=r"agree, 1-0:1\.8\.0 changed by"):
         await meter.read(NOW)
 
 
@@ -141,6 +141,17 @@ async def test_when_only_the_power_is_told_the_registers_are_absent_with_a_reaso
     sample = await meter.read(NOW)
     assert (sample.values, sample.power_w) == ({}, 378)
     assert sample.unavailable.keys() == {IMPORT, EXPORT}
+
+
+async def test_what_is_told_late_is_of_the_second_it_is_told(tmp_path: Path) -> None:
+    far, seconds = FarEnd(tmp_path), chain([100.0], repeat(159.9))
+    patience = Patience(QUICK.timeout_s, lambda: next(seconds))
+    meter = StreamMeter(SerialPlace(far.device), decoder(Format.DSMR), WANT, patience)
+    reading = asyncio.create_task(meter.read(NOW))
+    await asyncio.sleep(0)
+    far.write(p1(*energy(1000, 0)))
+    assert (await reading).at == NOW + 59
+    meter.close()
 
 
 async def test_when_nothing_that_is_wanted_is_told_it_says_why(

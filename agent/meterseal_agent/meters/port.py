@@ -16,6 +16,8 @@ class Meter(Protocol):
     async def read(self, now: int) -> Sample:
         """Return what the meter shows, stamped with `now` (UTC Unix seconds).
 
+        A meter that speaks when it likes is stamped with the second it spoke, which is
+        `now` or later: an hour may have ended while it was waited for.
         Never waits longer than the meter's own timeout, never repeats an old answer.
         Raises Unavailable when there is no trustworthy answer now; a later call may
         succeed. A single register without a value is in `unavailable`, not an error.

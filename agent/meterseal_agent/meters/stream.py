@@ -105,9 +105,12 @@ class StreamMeter:
 
         Waits at most `timeout_s` for it, and for each further one where two must agree.
         """
+        steady = self._patience.steady
+        asked = steady()
         try:
             wire = await self._fresh_wire()
-            sample = await self._confirmed(_Ear(wire, self._speech, self._want), now)
+            want = _At(self._want, lambda: now + int(steady() - asked))
+            sample = await self._confirmed(_Ear(wire, self._speech, want))
         except Unavailable:
             self.close()
             raise
@@ -130,15 +133,15 @@ class StreamMeter:
         self._wire.drain()
         return self._wire
 
-    async def _confirmed(self, ear: "_Ear", now: int) -> Sample:
+    async def _confirmed(self, ear: "_Ear") -> Sample:
         steady, timeout_s = self._patience.steady, self._patience.timeout_s
-        heard, sample = await ear.listen(now, timeout_s)
+        heard, sample = await ear.listen(timeout_s)
         began, why = steady(), ""
         for _ in range(MAX_TELEGRAMS - 1):
             if heard.checked or not sample.values:
                 return sample
             one = sample
-            heard, sample = await ear.listen(now, timeout_s)
+            heard, sample = await ear.listen(timeout_s)
             ended = steady()
             most = plausible_wh(self._want.max_per_hour, int(ended - began) + 1)
             why, began = disagreement(one, sample, most), ended
@@ -147,10 +150,22 @@ class StreamMeter:
         raise Unavailable(f"{self._place}: no two telegrams agree, {why}")
 
 
+@dataclass(frozen=True, slots=True)
+class _At:
+    """What is wanted, and the second it is told: energy may come hours apart, and what
+    tells of this one must not pass for the last."""
+
+    want: Want
+    now: Callable[[], int]
+
+    def sample(self, telegram: Telegram) -> Sample:
+        return self.want.sample(self.now(), telegram)
+
+
 class _Ear:
     """Listens on a wire during one reading."""
 
-    def __init__(self, wire: Wire, speech: Speech, want: Want) -> None:
+    def __init__(self, wire: Wire, speech: Speech, want: _At) -> None:
         self._wire = wire
         self._decode = speech.decode
         self._splitter = speech.splitter()
@@ -158,7 +173,7 @@ class _Ear:
         self._heard: deque[Telegram] = deque()
         self._trouble = ""
 
-    async def listen(self, now: int, timeout_s: float) -> tuple[Telegram, Sample]:
+    async def listen(self, timeout_s: float) -> tuple[Telegram, Sample]:
         """Return the next telegram that tells a wanted register, and its sample.
 
         When in `timeout_s` none does, the last one that told the power at least: some
@@ -171,7 +186,7 @@ class _Ear:
         while True:
             while self._heard:
                 telegram = self._heard.popleft()
-                sample = self._want.sample(now, telegram)
+                sample = self._want.sample(telegram)
                 if sample.values:
                     return telegram, sample
                 self._trouble = f"a telegram came without {_reasons(sample)}"

@@ -12,6 +12,7 @@ This module must never answer with a telegram that came before the reading was a
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -202,7 +203,10 @@ def heard_but(ident: str, words: str) -> str:
 
 
 class WmbusMeter:
-    """One radio meter on a WmbusLine, by the eight digits of its id."""
+    """One radio meter on a WmbusLine, by the eight digits of its id.
+
+    `timeout_s` is in real seconds; `steady` counts this network's and never goes back.
+    """
 
     def __init__(
         self,
@@ -210,6 +214,7 @@ class WmbusMeter:
         ident: str,
         wanted: Sequence[RegisterId],
         timeout_s: float = TIMEOUT_S,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ident = ident.lower()
         if not _IDENT.fullmatch(self._ident):
@@ -217,11 +222,12 @@ class WmbusMeter:
         self._line = line
         self._wanted = tuple(wanted)
         self._timeout_s = timeout_s
+        self._steady = steady
         line.know(self._ident)
 
     async def read(self, now: int) -> Sample:
         """Wait for the meter's next telegram with a wanted register; see the port."""
-        empty = False
+        empty, asked = False, self._steady()
 
         def tells(telegram: Telegram) -> bool:
             # Some meters send short telegrams between those with a register.
@@ -234,7 +240,8 @@ class WmbusMeter:
                 telegram = await self._line.next(self._ident, tells)
         except TimeoutError:
             raise Unavailable(self._why(empty=empty)) from None
-        return to_sample(now, telegram, self._wanted)
+        spoke = now + int(self._steady() - asked)
+        return to_sample(spoke, telegram, self._wanted)
 
     def _why(self, *, empty: bool) -> str:
         if words := self._line.complaint(self._ident):

@@ -87,7 +87,7 @@ def make(
         case Speech.DSMR | Speech.SML | Speech.D0 | Speech.HAN:
             return _stream(meter, times)
         case Speech.WMBUS:
-            return _wmbus(meter, line)
+            return _wmbus(meter, line, times)
         case Speech.PULSE:
             return _pulse(meter)
 
@@ -181,7 +181,7 @@ def decoder_of(meter: MeterConfig) -> "Decoder":
     return Decoder(decode, usual.splitter)
 
 
-def _wmbus(meter: MeterConfig, line: Held | None) -> Made:
+def _wmbus(meter: MeterConfig, line: Held | None, times: Times) -> Made:
     from meterseal_agent.meters.linesource import Command, Followed
     from meterseal_agent.meters.wmbusline import TIMEOUT_S, WmbusLine, WmbusMeter
     from meterseal_agent.run.renewed import Radio, RadioMeter
@@ -195,7 +195,7 @@ def _wmbus(meter: MeterConfig, line: Held | None) -> Made:
         return WmbusLine(Followed(Path(str(end))))
 
     def one(on: WmbusLine) -> WmbusMeter:
-        return WmbusMeter(on, meter.address, meter.registers, timeout_s)
+        return WmbusMeter(on, meter.address, meter.registers, timeout_s, times.steady)
 
     radio = line if isinstance(line, Radio) else Radio(str(end), receiver)
     return Made(RadioMeter(radio, one), radio, timeout_s)
