@@ -78,6 +78,7 @@ def test_a_trustee_that_is_not_set_up_says_what_is_missing(tmp_path: Path) -> No
     checked = run(config, "check")
     assert checked.returncode == 0, checked.stderr
     assert all(key.fingerprint() in checked.stdout for key in keys)
+    assert not (tmp_path / "0" / "trustee.sqlite").exists()
     strange = TrusteeKey(0, bytes(32), bytes(32))
     config = write_config(tmp_path / "0", 0, [strange, *keys[1:]], None)
     assert "other keys than ours" in _one_sentence(run(config, "check"))
@@ -88,7 +89,7 @@ def test_a_trustee_that_is_not_set_up_says_what_is_missing(tmp_path: Path) -> No
 def test_a_database_is_for_one_network(tmp_path: Path) -> None:
     keys = _keys(tmp_path)
     config = write_config(tmp_path / "0", 0, keys, None)
-    assert run(config, "check").returncode == 0
+    assert run(config, "audit").returncode == 0
     config.write_text(config.read_text().replace("chain_id = ", "chain_id = 1 # "))
     assert "chain_id" in _one_sentence(run(config, "audit"))
 

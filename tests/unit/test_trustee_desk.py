@@ -201,15 +201,41 @@ async def test_a_meters_first_seeds_stand(trustees: Three) -> None:
     assert await desk.deposit(deposit) == await desk.deposit(deposit)
     stranger = House(902)
     stranger.meter = house.meter
-    for other in (house.deposit(desk.public), stranger.deposit(desk.public)):
-        with pytest.raises(Refused) as caught:
-            await desk.deposit(other)
-        assert why(caught) is Trouble.ANOTHER_DEPOSIT
-    fresh = House(903).deposit(desk.public)
+    with pytest.raises(Refused) as caught:
+        await desk.deposit(stranger.deposit(desk.public))
+    assert why(caught) is Trouble.ANOTHER_DEPOSIT
+    stranger.key = house.key
+    with pytest.raises(Refused) as caught:
+        await desk.deposit(stranger.deposit(desk.public))
+    assert why(caught) is Trouble.ANOTHER_DEPOSIT
+
+
+async def test_the_same_seeds_sealed_anew_are_acknowledged_and_change_nothing(
+    trustees: Three,
+) -> None:
+    """A replaced device has its seeds from the recovered secret, and another key."""
+    desk, house = trustees.desks[0], House(904)
+    first = house.deposit(desk.public)
+    await desk.deposit(first)
+    house.key = House(905).key
+    again = house.deposit(desk.public)
+    digest = again.digest(NETWORK, desk.public.box)
+    assert signed(desk.public.sign, Act.DEPOSIT, digest, await desk.deposit(again))
+    async with desk.database.transaction() as tx:
+        assert await store.deposits(tx, [house.meter]) == {house.meter: first}
+
+
+async def test_boxes_that_are_not_the_meters_or_not_ours_are_refused(
+    trustees: Three,
+) -> None:
+    desk, fresh = trustees.desks[0], House(903)
+    deposit, other = fresh.deposit(desk.public), House(906).deposit(desk.public)
     for bad in (
-        replace(fresh, signature=deposit.signature),
-        replace(fresh, boxes=deposit.boxes),
-        House(903).deposit(trustees.desks[1].public),
+        replace(deposit, signature=other.signature),
+        replace(deposit, boxes=other.boxes),
+        replace(deposit, boxes=fresh.deposit(desk.public).boxes),
+        replace(deposit, key=other.key),
+        fresh.deposit(trustees.desks[1].public),
     ):
         with pytest.raises(Refused) as caught:
             await desk.deposit(bad)

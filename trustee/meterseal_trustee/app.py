@@ -40,6 +40,8 @@ IDLE_S: Final = 20
 """A connection that asks nothing is closed after this time."""
 GOODBYE_S: Final = 10
 """How long an answer may still take when we are asked to stop."""
+DATABASE: Final = "trustee.sqlite"
+"""In `data_dir`."""
 _log = structlog.get_logger(__name__)
 
 
@@ -68,9 +70,11 @@ def initialise(config: Config) -> tuple[TrusteeKey, bool]:
     return open_keys(config.data_dir / "keys", config.number).public, made
 
 
-@contextlib.asynccontextmanager
-async def open_trustee(config: Config) -> AsyncIterator[Trustee]:
-    """Open what `init` made; Unavailable or ConfigError says what does not fit."""
+def prepared(config: Config) -> tuple[Settings, TrusteeSecrets]:
+    """Return what the configuration and the keys say, once they fit; nothing is written.
+
+    Raises Unavailable or ConfigError.
+    """
     secrets = open_keys(config.data_dir / "keys", config.number)
     pinned = config.pinned
     if pinned[config.number] != secrets.public:
@@ -84,25 +88,39 @@ async def open_trustee(config: Config) -> AsyncIterator[Trustee]:
         trustees=pinned,
         by_hand=config.countersign == "by-hand",
     )
-    database = await Database.open(config.data_dir / "trustee.sqlite")
+    _rate()
+    return settings, secrets
+
+
+@contextlib.asynccontextmanager
+async def open_trustee(config: Config) -> AsyncIterator[Trustee]:
+    """Open what `init` made; Unavailable or ConfigError says what does not fit."""
+    settings, secrets = prepared(config)
+    database = await Database.open(config.data_dir / DATABASE)
     try:
-        await _settle(database, settings, config.number)
+        async with database.transaction() as tx:
+            if await store.settled(tx) is None:
+                await store.settle(tx, *_purpose(settings, secrets))
+            _check_purpose(await store.settled(tx), settings, secrets)
         yield Trustee(config, settings, secrets, database, _rate())
     finally:
         await database.close()
 
 
-async def _settle(database: Database, settings: Settings, number: int) -> None:
+def _purpose(settings: Settings, secrets: TrusteeSecrets) -> tuple[bytes, int, int]:
+    return settings.network, secrets.public.number, settings.chain_id
+
+
+def _check_purpose(
+    standing: tuple[bytes, int, int] | None,
+    settings: Settings,
+    secrets: TrusteeSecrets,
+) -> None:
     """Refuse a database that was made for another network, number or chain."""
-    wished = (settings.network, number, settings.chain_id)
-    async with database.transaction() as tx:
-        standing = await store.settled(tx)
-        if standing is None:
-            await store.settle(tx, *wished)
-        elif standing != wished:
-            raise ConfigError(
-                "network, number or chain_id differ from those this database was made for"
-            )
+    if standing != _purpose(settings, secrets):
+        raise ConfigError(
+            "network, number or chain_id differ from those this database was made for"
+        )
 
 
 async def serve(trustee: Trustee, say: Callable[[str], None]) -> None:

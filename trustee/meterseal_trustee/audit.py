@@ -144,7 +144,9 @@ def _deposits(
     for deposit in kept.deposits.values():
         try:
             opener.check(deposit)
-            rules.check_deposit(deposit, settings.network, secrets.public, deposit)
+            rules.check_deposit(
+                deposit, settings.network, secrets.public, other_seeds=False
+            )
         except (ValueError, Refused) as error:
             yield f"meter {deposit.meter.hex()}: {error}"
 

@@ -46,8 +46,8 @@ def _run(options: argparse.Namespace) -> int:
             path = DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None
         config = load(path)
         _log_to_stderr(config.log_level)
-        if options.command is None:
-            return _init(config)
+        if options.closed:
+            return int(options.command(config))
         return asyncio.run(_open_and_do(config, options))
     except (ConfigError, Refused, Unavailable) as error:
         return _fail(str(error))
@@ -64,6 +64,19 @@ def _init(config: "Config") -> int:
     return 0
 
 
+def _check(config: "Config") -> int:
+    from meterseal_trustee.app import DATABASE, prepared
+
+    settings, secrets = prepared(config)
+    print(f"trustee {secrets.public.number} of network {settings.network.hex()}")
+    for key in settings.trustees:
+        print(f"trustee {key.number}: {key.fingerprint()}")
+    there = (config.data_dir / DATABASE).exists()
+    print("configuration and keys fit")
+    print("the database is there" if there else "the first serve makes the database")
+    return 0
+
+
 async def _open_and_do(config: "Config", options: argparse.Namespace) -> int:
     from meterseal_trustee.app import open_trustee
 
@@ -76,15 +89,6 @@ async def _serve(trustee: "Trustee", _options: argparse.Namespace) -> int:
     from meterseal_trustee.app import serve
 
     await serve(trustee, lambda line: print(line, flush=True))
-    return 0
-
-
-async def _check(trustee: "Trustee", _options: argparse.Namespace) -> int:
-    own = trustee.secrets.public
-    print(f"trustee {own.number} of network {trustee.settings.network.hex()}")
-    for key in trustee.settings.trustees:
-        print(f"trustee {key.number}: {key.fingerprint()}")
-    print("configuration, keys and database fit")
     return 0
 
 
@@ -147,16 +151,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, text in (
-        ("init", None, "make the keys and print what others must pin"),
+        ("init", _init, "make the keys and print what others must pin"),
         ("serve", _serve, "run until stopped"),
-        ("check", _check, "see whether configuration, keys and database fit"),
+        ("check", _check, "see whether configuration and keys fit; writes nothing"),
         ("rosters", _rosters, "show the rosters that wait for a person"),
         ("countersign", _countersign, "say that a waiting roster is true"),
         ("log", _log, "print everything that was signed and answered"),
         ("audit", _audit, "derive all of it again; exits 1 when something differs"),
     ):
         sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(command=command)
+        sub.set_defaults(command=command, closed=name in ("init", "check"))
         sub.add_argument(
             "--config", type=Path, help=f"TOML file ({DEFAULT_CONFIG} if it exists)"
         )

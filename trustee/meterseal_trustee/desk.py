@@ -95,14 +95,15 @@ class Desk:
 
     async def deposit(self, deposit: Deposit) -> bytes:
         """Keep a meter's seeds; returns our signature over the deposit."""
-        try:
-            self._opener.check(deposit)
-        except ValueError as error:
-            raise Refused(Trouble.BAD_DEPOSIT, str(error)) from None
         network, meter = self.settings.network, deposit.meter
         async with self.database.transaction() as tx:
             known = (await store.deposits(tx, [meter])).get(meter)
-            if rules.check_deposit(deposit, network, self.public, known):
+            try:
+                alike = self._opener.alike(deposit, known or deposit)
+            except ValueError as error:
+                raise Refused(Trouble.BAD_DEPOSIT, str(error)) from None
+            rules.check_deposit(deposit, network, self.public, other_seeds=not alike)
+            if known is None:
                 await store.add_deposit(tx, deposit)
                 await self._say(tx, Act.DEPOSIT, {"meter": meter.hex()})
         return self._signature(Act.DEPOSIT, deposit.digest(network, self.public.box))

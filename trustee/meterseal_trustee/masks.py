@@ -4,6 +4,7 @@ Seeds are taken out of their boxes here and nowhere else, for as long as it take
 module must never return a seed or the mask of one meter.
 """
 
+import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -26,6 +27,14 @@ class Opener:
     def check(self, deposit: Deposit) -> None:
         """Raise ValueError unless the deposit's boxes open."""
         opened(deposit, self.private, self.network, self.number)
+
+    def alike(self, one: Deposit, other: Deposit) -> bool:
+        """Tell whether two deposits hold the same seeds; ValueError when one does not open."""
+        mine, its = (
+            opened(deposit, self.private, self.network, self.number)
+            for deposit in (one, other)
+        )
+        return all(hmac.compare_digest(mine[seed], its[seed]) for seed in mine)
 
     def sums(self, held: Iterable[tuple[Deposit, Reported]]) -> dict[int, Mask]:
         """Return the sum of the masks of a set, for each seed held."""

@@ -110,18 +110,17 @@ def check_cell(cell: str) -> None:
 
 
 def check_deposit(
-    deposit: Deposit, network: bytes, trustee: TrusteeKey, known: Deposit | None
-) -> bool:
-    """Tell whether a deposit is new; its boxes were opened. A meter's first one stands.
+    deposit: Deposit, network: bytes, trustee: TrusteeKey, *, other_seeds: bool
+) -> None:
+    """Refuse a deposit its meter did not sign, or (`other_seeds`) one after the first.
 
-    The same seeds sealed again have other bytes, so a second one is refused even from
-    the meter itself: which of two was meant is not ours to guess.
+    A meter's first seeds stand, and the key they came under. The same seeds sealed anew,
+    by a replaced device from its recovered secret, are no other seeds.
     """
     if not deposit.authentic(network, trustee.box):
         raise Refused(Trouble.BAD_DEPOSIT, "the meter's key did not sign these boxes")
-    if known is not None and known != deposit:
+    if other_seeds:
         raise Refused(Trouble.ANOTHER_DEPOSIT, "this meter's seeds are here already")
-    return known is None
 
 
 def check_roster(
