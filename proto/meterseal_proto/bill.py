@@ -34,6 +34,7 @@ STATEMENT_VERSION: Final = 1
 
 _STATEMENT: Final = b"meterseal/bill/v1\x00"
 _CONSENT: Final = b"meterseal/bill-consent/v1\x00"
+_OPENING: Final = b"meterseal/opening/v1\x00"
 
 
 class BadBill(ValueError):
@@ -82,6 +83,14 @@ class ProvedBill:
     statement: BillStatement
     proof: bytes
     consent: bytes
+
+    def hash(self) -> bytes:
+        """Return what the log keeps of the whole bill, 32 bytes.
+
+        The two signatures hide the amount in it: who has not the bill cannot try amounts.
+        """
+        signatures = self.proof + self.consent
+        return hashlib.sha256(_OPENING + self.statement.digest() + signatures).digest()
 
 
 def amount_of(prices: Sequence[int], values: Sequence[Secret]) -> int:

@@ -36,7 +36,7 @@ FILE_PUBLISHER: Final = "file"
 """The publisher that writes to a local file and proves nothing."""
 
 _CHAIN_LIMIT: Final = (1 << 32) - 1
-_NOTE_LIMIT: Final = 4_096
+NOTE_LIMIT: Final = 4_096
 _RECEIPT_LIMIT: Final = 65_536
 _SUM_BYTES: Final = 33
 
@@ -108,9 +108,9 @@ class Bundle:
                 "checkpoint": self.checkpoint,
                 "format": FORMAT,
                 "genesis": asdict(self.genesis),
-                "key": {"entry": self.key.entry.hex(), **_place(self.key.logged)},
+                "key": {"entry": self.key.entry.hex(), **place_json(self.key.logged)},
                 "receipt": _receipt_json(self.receipt),
-                "seal": {**_seal_json(self.seal.seal), **_place(self.seal.logged)},
+                "seal": {**_seal_json(self.seal.seal), **place_json(self.seal.logged)},
             }
         )
 
@@ -125,16 +125,18 @@ def canonical(value: Mapping[str, Json]) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
-def parse_canonical(data: bytes) -> dict[str, Json]:
+def parse_canonical(
+    data: bytes, limit: int = MAX_BUNDLE_BYTES, brackets: int = MAX_BRACKETS
+) -> dict[str, Json]:
     """Read a JSON object in its one spelling; raises Rejected otherwise."""
-    if len(data) > MAX_BUNDLE_BYTES:
-        raise Rejected(Reason.TOO_LARGE, f"at most {MAX_BUNDLE_BYTES} bytes are read")
+    if len(data) > limit:
+        raise Rejected(Reason.TOO_LARGE, f"at most {limit} bytes are read")
     try:
-        value = read_json(data.decode("ascii"), brackets=MAX_BRACKETS)
+        value = read_json(data.decode("ascii"), brackets=brackets)
         same = isinstance(value, dict) and canonical(value) == data
     except ValueError:
         raise Malformed(
-            f"not a JSON object in ASCII of at most {MAX_BRACKETS} lists and objects"
+            f"not a JSON object in ASCII of at most {brackets} lists and objects"
         ) from None
     if not same:
         raise Malformed("not the one spelling of a JSON object")
@@ -152,43 +154,53 @@ def parse_bundle(data: bytes) -> Bundle:
 def read_bundle(fields: Json) -> Bundle:
     """Read a bundle from parsed JSON; raises Malformed naming the wrong field."""
     names = "anchor checkpoint format genesis key receipt seal"
-    top = _object(fields, "bundle", names)
+    top = read_object(fields, "bundle", names)
     if top["format"] != FORMAT:
         raise Malformed(f"format: only {FORMAT} is known")
-    genesis = _object(top["genesis"], "genesis", "chain_id log_key registry")
-    key = _object(top["key"], "key", "entry index proof")
     return Bundle(
-        Genesis(
-            _uint(genesis["chain_id"], "genesis.chain_id", _CHAIN_LIMIT),
-            _text(genesis["registry"], "genesis.registry", MAX_TEXT),
-            _text(genesis["log_key"], "genesis.log_key", MAX_TEXT),
-        ),
-        KeyEvidence(_hex(key["entry"], "key.entry"), _logged(key, "key")),
+        read_genesis(top["genesis"]),
+        read_key(top["key"]),
         _seal(top["seal"]),
-        _text(top["checkpoint"], "checkpoint", _NOTE_LIMIT),
+        read_text(top["checkpoint"], "checkpoint", NOTE_LIMIT),
         _receipt(top["receipt"]),
         _anchor(top["anchor"]),
     )
 
 
+def read_genesis(value: Json) -> Genesis:
+    """Return the genesis document's values."""
+    genesis = read_object(value, "genesis", "chain_id log_key registry")
+    return Genesis(
+        read_number(genesis["chain_id"], "genesis.chain_id", _CHAIN_LIMIT),
+        read_text(genesis["registry"], "genesis.registry", MAX_TEXT),
+        read_text(genesis["log_key"], "genesis.log_key", MAX_TEXT),
+    )
+
+
+def read_key(value: Json) -> KeyEvidence:
+    """Return the key event and its place in the log."""
+    key = read_object(value, "key", "entry index proof")
+    return KeyEvidence(read_hex(key["entry"], "key.entry"), read_logged(key, "key"))
+
+
 def _seal(value: Json) -> SealEvidence:
     names = "bits count first index meter mode network prev proof records register"
-    fields = _object(value, "seal", names + " root seq signature step sum")
+    fields = read_object(value, "seal", names + " root seq signature step sum")
     rows = fields["records"]
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_RECORDS:
         raise Malformed(f"seal.records: 1 to {MAX_RECORDS} of them")
     records, salts = zip(*(_record(row) for row in rows), strict=True)
-    signature = _hex(fields["signature"], "seal.signature", 64)
+    signature = read_hex(fields["signature"], "seal.signature", 64)
     seal = Seal(_header(fields), signature, records, salts)
-    return SealEvidence(seal, _logged(fields, "seal"))
+    return SealEvidence(seal, read_logged(fields, "seal"))
 
 
 def _header(fields: dict[str, Json]) -> Header:
     def number(name: str, limit: int = MAX_SIZE) -> int:
-        return _uint(fields[name], f"seal.{name}", limit)
+        return read_number(fields[name], f"seal.{name}", limit)
 
     def raw(name: str, length: int = HASH_BYTES) -> bytes:
-        return _hex(fields[name], f"seal.{name}", length)
+        return read_hex(fields[name], f"seal.{name}", length)
 
     return Header(
         network=raw("network"),
@@ -207,59 +219,63 @@ def _header(fields: dict[str, Json]) -> Header:
 
 
 def _record(value: Json) -> tuple[OpenRecord, bytes]:
-    row = _object(value, "record", "delta quality revision salt start value")
+    row = read_object(value, "record", "delta quality revision salt start value")
     record = OpenRecord(
-        _uint(row["start"], "record.start", MAX_SIZE),
-        _uint(row["delta"], "record.delta", MAX_SIZE),
-        _uint(row["value"], "record.value", MAX_SIZE),
-        _uint(row["quality"], "record.quality", MAX_QUALITY),
-        _uint(row["revision"], "record.revision", MAX_REVISION),
+        read_number(row["start"], "record.start", MAX_SIZE),
+        read_number(row["delta"], "record.delta", MAX_SIZE),
+        read_number(row["value"], "record.value", MAX_SIZE),
+        read_number(row["quality"], "record.quality", MAX_QUALITY),
+        read_number(row["revision"], "record.revision", MAX_REVISION),
     )
-    return record, _hex(row["salt"], "record.salt", SALT_BYTES)
+    return record, read_hex(row["salt"], "record.salt", SALT_BYTES)
 
 
 def _receipt(value: Json) -> HeldReceipt | None:
     if value is None:
         return None
-    fields = _object(value, "receipt", "key payload")
-    payload = _hex(fields["payload"], "receipt.payload")
-    return HeldReceipt(_hex(fields["key"], "receipt.key", 32), payload)
+    fields = read_object(value, "receipt", "key payload")
+    payload = read_hex(fields["payload"], "receipt.payload")
+    return HeldReceipt(read_hex(fields["key"], "receipt.key", 32), payload)
 
 
 def _anchor(value: Json) -> Anchor | None:
     if value is None:
         return None
-    fields = _object(value, "anchor", "publisher reference root size")
+    fields = read_object(value, "anchor", "publisher reference root size")
     return Anchor(
-        _text(fields["publisher"], "anchor.publisher", MAX_TEXT),
-        _uint(fields["size"], "anchor.size", MAX_SIZE),
-        _hex(fields["root"], "anchor.root", HASH_BYTES),
-        _text(fields["reference"], "anchor.reference", MAX_TEXT),
+        read_text(fields["publisher"], "anchor.publisher", MAX_TEXT),
+        read_number(fields["size"], "anchor.size", MAX_SIZE),
+        read_hex(fields["root"], "anchor.root", HASH_BYTES),
+        read_text(fields["reference"], "anchor.reference", MAX_TEXT),
     )
 
 
-def _logged(fields: dict[str, Json], name: str) -> Logged:
+def read_logged(fields: dict[str, Json], name: str) -> Logged:
+    """Return the place in the log that an object names."""
     proof = fields["proof"]
     if not isinstance(proof, list) or len(proof) > MAX_PROOF:
         raise Malformed(f"{name}.proof: at most {MAX_PROOF} hashes")
-    steps = tuple(_hex(step, f"{name}.proof", HASH_BYTES) for step in proof)
-    return Logged(_uint(fields["index"], f"{name}.index", MAX_SIZE), steps)
+    steps = tuple(read_hex(step, f"{name}.proof", HASH_BYTES) for step in proof)
+    return Logged(read_number(fields["index"], f"{name}.index", MAX_SIZE), steps)
 
 
-def _object(value: Json, name: str, keys: str) -> dict[str, Json]:
+def read_object(value: Json, name: str, keys: str) -> dict[str, Json]:
+    """Return an object of exactly `keys`, which are sorted; Malformed otherwise."""
     if not isinstance(value, dict) or sorted(value) != keys.split():
         raise Malformed(f"{name}: an object of exactly {keys}")
     return value
 
 
-def _uint(value: Json, name: str, limit: int) -> int:
+def read_number(value: Json, name: str, limit: int) -> int:
+    """Return an integer of 0 to `limit`; Malformed otherwise."""
     # type(), not isinstance: true is an int to Python, and no number of ours.
     if type(value) is not int or not 0 <= value <= limit:
         raise Malformed(f"{name}: an integer of 0 to {limit}")
     return value
 
 
-def _text(value: Json, name: str, limit: int) -> str:
+def read_text(value: Json, name: str, limit: int) -> str:
+    """Return a text of 1 to `limit` bytes; Malformed otherwise."""
     try:
         if isinstance(value, str) and 0 < len(value.encode()) <= limit:
             return value
@@ -268,7 +284,7 @@ def _text(value: Json, name: str, limit: int) -> str:
     raise Malformed(f"{name}: a text of at most {limit} bytes")
 
 
-def _hex(value: Json, name: str, length: int | None = None) -> bytes:
+def read_hex(value: Json, name: str, length: int | None = None) -> bytes:
     """Read lower-case hex of `length` bytes, or of 1 to 64 KiB."""
     text = value if isinstance(value, str) else ""
     try:
@@ -281,7 +297,8 @@ def _hex(value: Json, name: str, length: int | None = None) -> bytes:
     return raw
 
 
-def _place(logged: Logged) -> dict[str, Json]:
+def place_json(logged: Logged) -> dict[str, Json]:
+    """Return a place in the log as an object has it."""
     return {"index": logged.index, "proof": [step.hex() for step in logged.proof]}
 
 

@@ -31,6 +31,7 @@ from meterseal_proto.keys import PublicKey
 from meterseal_proto.merkle import verify_inclusion
 from meterseal_proto.receipt import Receipt, open_receipt
 from meterseal_proto.seal import MODE_OPEN, NO_SUM, Header, Seal, record_root
+from meterseal_proto.tariff import LocalTime
 from meterseal_proto.units import obis_text
 
 AT_ENROLMENT: Final = bytes(32)
@@ -56,22 +57,26 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What the reader knows from elsewhere: his `network` id in hex, a Stacks `node` URL."""
+    """What the reader knows from elsewhere: his `network` id in hex, a Stacks `node` URL.
+
+    `clock` gives the clock of a named time zone, for prices; KeyError for none it knows.
+    """
 
     network: str | None = None
     node: str | None = None
+    clock: Callable[[str], LocalTime] | None = None
 
 
-class _Wrong(Exception):
+class Wrong(Exception):
     """A claim is false; the message says why."""
 
 
-class _Unasked(Exception):
+class Unasked(Exception):
     """A claim cannot be judged from here; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class Facts:
     """What the claims share: None where an earlier claim failed to establish it."""
 
     bundle: Bundle
@@ -82,21 +87,24 @@ class _Facts:
 
     @property
     def seal(self) -> Seal:
+        """The bundle's seal."""
         return self.bundle.seal.seal
 
     @property
     def header(self) -> Header:
+        """Its header."""
         return self.bundle.seal.seal.header
 
     @property
     def digest(self) -> bytes:
+        """Its header hash."""
         return self.header.digest(self.bundle.genesis.chain_id)
 
 
 def judge(bundle: Bundle, expectation: Expectation) -> tuple[Claim, ...]:
     """Judge every claim of a bundle, in the order of `CLAIMS`."""
-    facts = _facts(bundle, expectation)
-    return tuple(_judge_one(name, check, facts) for name, check in CLAIMS)
+    facts = facts_of(bundle, expectation)
+    return tuple(judge_one(name, check, facts) for name, check in CLAIMS)
 
 
 def holds(claims: Sequence[Claim], *, require_anchor: bool) -> bool:
@@ -110,16 +118,18 @@ def holds(claims: Sequence[Claim], *, require_anchor: bool) -> bool:
     return bool(claims)
 
 
-def _judge_one(name: str, check: Callable[[_Facts], str], facts: _Facts) -> Claim:
+def judge_one(name: str, check: Callable[[Facts], str], facts: Facts) -> Claim:
+    """Judge one claim: what it says when it holds, or why it does not."""
     try:
         return Claim(name, Verdict.PASS, check(facts))
-    except _Wrong as wrong:
+    except Wrong as wrong:
         return Claim(name, Verdict.FAIL, str(wrong))
-    except _Unasked as unasked:
+    except Unasked as unasked:
         return Claim(name, Verdict.UNCHECKED, str(unasked))
 
 
-def _facts(bundle: Bundle, expectation: Expectation) -> _Facts:
+def facts_of(bundle: Bundle, expectation: Expectation) -> Facts:
+    """Return what a bundle's claims share."""
     checkpoint: Checkpoint | None
     try:
         checkpoint = open_note(bundle.checkpoint, bundle.genesis.log_key)
@@ -132,54 +142,50 @@ def _facts(bundle: Bundle, expectation: Expectation) -> _Facts:
         public = PublicKey.parse(event.algorithm, event.public)
     except (Rejected, ValueError):
         pass
-    return _Facts(bundle, expectation, checkpoint, event, public)
+    return Facts(bundle, expectation, checkpoint, event, public)
 
 
-def _network(facts: _Facts) -> str:
+def _network(facts: Facts) -> str:
     network = facts.bundle.genesis.network
     if facts.header.network != network:
-        raise _Wrong("the header names another network than the genesis document makes")
+        raise Wrong("the header names another network than the genesis document makes")
     if facts.event is not None and facts.event.network != network:
-        raise _Wrong("the key event is of another network than the genesis document")
+        raise Wrong("the key event is of another network than the genesis document")
     return f"the genesis document with the log's key hashes to {network.hex()}"
 
 
-def _your_network(facts: _Facts) -> str:
+def _your_network(facts: Facts) -> str:
     network, expected = facts.bundle.genesis.network.hex(), facts.expectation.network
     if expected is None:
-        raise _Unasked(
-            "give your network's id with --network, or this may be another's"
-        )
+        raise Unasked("give your network's id with --network, or this may be another's")
     if network != expected.lower():
-        raise _Wrong(f"the bundle is of network {network}, not of yours")
+        raise Wrong(f"the bundle is of network {network}, not of yours")
     return "the bundle is of the network you named"
 
 
-def _checkpoint(facts: _Facts) -> str:
+def _checkpoint(facts: Facts) -> str:
     try:
         checkpoint = open_note(facts.bundle.checkpoint, facts.bundle.genesis.log_key)
     except Rejected as rejected:
-        raise _Wrong(rejected.detail) from None
+        raise Wrong(rejected.detail) from None
     if len(parse_note(facts.bundle.checkpoint).signatures) != 1:
-        raise _Wrong("a bundle's checkpoint carries the log's signature and no other")
+        raise Wrong("a bundle's checkpoint carries the log's signature and no other")
     return f"signed by the log of the genesis document at {checkpoint.size} entries"
 
 
-def _key(facts: _Facts) -> str:
+def _key(facts: Facts) -> str:
     event, header = facts.event, facts.header
     if event is None or facts.public is None:
-        raise _Wrong("the entry is no key event with a usable key")
+        raise Wrong("the entry is no key event with a usable key")
     if (event.meter, event.register) != (header.meter, header.register):
-        raise _Wrong("the key event is of another meter or register")
+        raise Wrong("the key event is of another meter or register")
     if header.seq < event.from_seq:
-        raise _Wrong(
-            f"the key seals from sequence {event.from_seq} on, this is earlier"
-        )
+        raise Wrong(f"the key seals from sequence {event.from_seq} on, this is earlier")
     if event.step < STEPS[0] or header.step % event.step:
-        raise _Wrong(f"the register was enrolled with intervals of {event.step} s")
+        raise Wrong(f"the register was enrolled with intervals of {event.step} s")
     if facts.bundle.key.logged.index >= facts.bundle.seal.logged.index:
-        raise _Wrong("the key was logged after the seal")
-    _included(facts, facts.bundle.key.entry, facts.bundle.key.logged)
+        raise Wrong("the key was logged after the seal")
+    included(facts, facts.bundle.key.entry, facts.bundle.key.logged)
     return (
         f"logged at {facts.bundle.key.logged.index}, seals meter {header.meter.hex()} "
         f"register {obis_text(header.register)} from sequence {event.from_seq} on; "
@@ -187,47 +193,45 @@ def _key(facts: _Facts) -> str:
     )
 
 
-def _signature(facts: _Facts) -> str:
+def _signature(facts: Facts) -> str:
     if facts.public is None:
-        raise _Unasked("there is no key to check it with")
+        raise Unasked("there is no key to check it with")
     if not facts.public.verify(facts.digest, facts.seal.signature):
-        raise _Wrong("the logged key did not sign this header")
+        raise Wrong("the logged key did not sign this header")
     return f"the meter's key signed header {facts.digest.hex()}"
 
 
-def _records(facts: _Facts) -> str:
+def _records(facts: Facts) -> str:
     header, records = facts.header, facts.seal.records
     if (header.mode, header.bits, header.sum) != (MODE_OPEN, 0, NO_SUM):
-        raise _Wrong("the header is not of an open seal")
+        raise Wrong("the header is not of an open seal")
     if record_root(records, facts.seal.salts) != header.root:
-        raise _Wrong("the records and salts do not hash to the header's root")
+        raise Wrong("the records and salts do not hash to the header's root")
     expected = [header.first + i * header.step for i in range(header.count)]
     if header.step < 1 or [r.start for r in records] != expected:
-        raise _Wrong(
-            "the records are not those the header's first, step and count name"
-        )
+        raise Wrong("the records are not those the header's first, step and count name")
     return f"{len(records)} records from {header.first} on hash to the sealed root"
 
 
-def _register(facts: _Facts) -> str:
+def _register(facts: Facts) -> str:
     records, header = facts.seal.records, facts.header
     for before, after in pairwise(records):
         if before.value + after.delta != after.value:
-            raise _Wrong(f"the register does not grow by the interval at {after.start}")
+            raise Wrong(f"the register does not grow by the interval at {after.start}")
     opening = records[0].value - records[0].delta
     if opening < 0:
-        raise _Wrong("the first interval is larger than the register at its end")
+        raise Wrong("the first interval is larger than the register at its end")
     start = _start(facts)
     if start is None and header.seq == 1:
-        raise _Wrong("a register's first seal follows its enrolment, this does not")
+        raise Wrong("a register's first seal follows its enrolment, this does not")
     if start is None:
         return f"from {opening} to {records[-1].value}; earlier seals are not here"
     if (header.first, opening) != (start.at, start.value):
-        raise _Wrong("the key's first seal does not start at its register and time")
+        raise Wrong("the key's first seal does not start at its register and time")
     return f"from the {opening} the key was given to {records[-1].value}, every interval adds up"
 
 
-def _start(facts: _Facts) -> RegisterStart | None:
+def _start(facts: Facts) -> RegisterStart | None:
     """Give what the key event counts from, when the seal is the first after it."""
     event = facts.event
     if event is None or facts.public is None:
@@ -242,32 +246,33 @@ def _start(facts: _Facts) -> RegisterStart | None:
     return start if facts.header.prev == link else None
 
 
-def _inclusion(facts: _Facts) -> str:
+def _inclusion(facts: Facts) -> str:
     entry = seal_entry(facts.header, facts.seal.signature)
-    _included(facts, entry, facts.bundle.seal.logged)
+    included(facts, entry, facts.bundle.seal.logged)
     return f"the seal is entry {facts.bundle.seal.logged.index} of the log"
 
 
-def _included(facts: _Facts, entry: bytes, logged: Logged) -> None:
+def included(facts: Facts, entry: bytes, logged: Logged) -> None:
+    """Check that an entry is in the log; raises Wrong or Unasked."""
     head = facts.checkpoint
     if head is None:
-        raise _Unasked("there is no valid checkpoint to prove it against")
+        raise Unasked("there is no valid checkpoint to prove it against")
     leaf = leaf_of(entry)
     if not verify_inclusion(leaf, logged.index, head.size, logged.proof, head.root):
-        raise _Wrong(f"the proof does not lead from entry {logged.index} to the root")
+        raise Wrong(f"the proof does not lead from entry {logged.index} to the root")
 
 
-def _receipt(facts: _Facts) -> str:
+def _receipt(facts: Facts) -> str:
     held = facts.bundle.receipt
     if held is None:
-        raise _Unasked("the bundle holds no receipt; the log entry outweighs one")
+        raise Unasked("the bundle holds no receipt; the log entry outweighs one")
     receipt = _opened(held)
     if receipt.network != facts.bundle.genesis.network:
-        raise _Wrong("the receipt is of another network")
+        raise Wrong("the receipt is of another network")
     if any(refusal.hash == facts.digest for refusal in receipt.refused):
-        raise _Wrong("the receipt refuses this seal")
+        raise Wrong("the receipt refuses this seal")
     if not any(_covers(facts, answer) for answer in _answers(receipt)):
-        raise _Wrong("the receipt does not answer this seal")
+        raise Wrong("the receipt does not answer this seal")
     return (
         f"answered under receipt key {held.key.hex()}; compare it with your enrolment"
     )
@@ -277,14 +282,14 @@ def _opened(held: HeldReceipt) -> Receipt:
     try:
         return open_receipt(held.payload, Ed25519PublicKey.from_public_bytes(held.key))
     except (Rejected, ValueError, OverflowError) as error:
-        raise _Wrong(str(error)) from None
+        raise Wrong(str(error)) from None
 
 
 def _answers(receipt: Receipt) -> list[tuple[bytes, int, int, bytes]]:
     return [(a.meter, a.register, a.seq, a.hash) for a in receipt.durable]
 
 
-def _covers(facts: _Facts, answer: tuple[bytes, int, int, bytes]) -> bool:
+def _covers(facts: Facts, answer: tuple[bytes, int, int, bytes]) -> bool:
     """Say whether an answer up to a sequence speaks of this seal."""
     meter, register, seq, digest = answer
     header = facts.header
@@ -293,28 +298,28 @@ def _covers(facts: _Facts, answer: tuple[bytes, int, int, bytes]) -> bool:
     return seq > header.seq or (seq == header.seq and digest == facts.digest)
 
 
-def _anchor(facts: _Facts) -> str:
+def _anchor(facts: Facts) -> str:
     anchor, node = facts.bundle.anchor, facts.expectation.node
     if anchor is not None:
         _anchored(facts, anchor)
     if node is not None:
-        raise _Unasked(f"no Stacks contract is known yet, so {node} was not asked")
+        raise Unasked(f"no Stacks contract is known yet, so {node} was not asked")
     if anchor is None:
-        raise _Unasked("the bundle holds no anchor")
-    raise _Unasked("it was written to the log's own file, which proves nothing")
+        raise Unasked("the bundle holds no anchor")
+    raise Unasked("it was written to the log's own file, which proves nothing")
 
 
-def _anchored(facts: _Facts, anchor: Anchor) -> None:
+def _anchored(facts: Facts, anchor: Anchor) -> None:
     if anchor.publisher != FILE_PUBLISHER:
-        raise _Wrong("the publisher is not one this release knows (file)")
+        raise Wrong("the publisher is not one this release knows (file)")
     if anchor.reference != file_reference(anchor.size, anchor.root):
-        raise _Wrong("the reference does not name what was published")
+        raise Wrong("the reference does not name what was published")
     head = facts.checkpoint
     if head is not None and (head.size, head.root) != (anchor.size, anchor.root):
-        raise _Wrong("what was published is not the checkpoint's size and root")
+        raise Wrong("what was published is not the checkpoint's size and root")
 
 
-CLAIMS: Final[tuple[tuple[str, Callable[[_Facts], str]], ...]] = (
+CLAIMS: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
     ("network", _network),
     ("your-network", _your_network),
     ("checkpoint", _checkpoint),
@@ -327,3 +332,5 @@ CLAIMS: Final[tuple[tuple[str, Callable[[_Facts], str]], ...]] = (
     ("anchor", _anchor),
 )
 """Every claim of a bundle by name, in the order a reader follows them."""
+SHARED_CLAIMS: Final = CLAIMS[:4]
+"""Those that every file makes of its network, checkpoint and key."""

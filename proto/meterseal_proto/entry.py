@@ -1,13 +1,15 @@
 """Entries of the public log: type u8 || version u8 || body; usage must never be in one.
 
 A seal's entry is its header in consensus bytes with its signature, so a contract can
-rebuild the leaf. A key event binds a register to the key that speaks for it.
+rebuild the leaf. A key event binds a register to the key that speaks for it. A device's
+opening says that an amount was opened, and hides how much.
 """
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, Self
 
+from meterseal_proto.bill import ProvedBill
 from meterseal_proto.encoding import decode, encode
 from meterseal_proto.errors import Malformed
 from meterseal_proto.merkle import leaf_hash
@@ -94,6 +96,60 @@ def open_key_event_entry(entry: bytes) -> KeyEvent:
     if len(fields) > len(open_kinds) and event.mode == MODE_OPEN:
         raise ValueError("a key event names a mode only where it is not open")
     return event
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A device opened one amount over [`begin`, `end`) at a tariff: which, not how much.
+
+    `hash` is the bill's (`ProvedBill.hash`): who holds the bill finds it here.
+    """
+
+    network: bytes
+    meter: MeterId
+    register: RegisterId
+    begin: int
+    end: int
+    tariff: bytes
+    revision: int
+    hash: bytes
+
+    @classmethod
+    def of(cls, bill: ProvedBill) -> Self:
+        """Return what the log says of a bill."""
+        s = bill.statement
+        return cls(
+            s.network, s.meter, s.register, s.begin, s.end, s.tariff, s.revision,
+            bill.hash(),
+        )  # fmt: skip
+
+
+def opening_entry(opening: Opening) -> bytes:
+    """Return the log entry of a device's opening."""
+    body = encode([
+        *(opening.network, opening.meter, opening.register, opening.begin, opening.end),
+        *(opening.tariff, opening.revision, opening.hash),
+    ])  # fmt: skip
+    return bytes((EntryType.DEVICE_OPENING, ENTRY_VERSION)) + body
+
+
+def open_opening_entry(entry: bytes) -> Opening:
+    """Return the opening of an entry; ValueError when it is none."""
+    if entry[:_HEAD_BYTES] != bytes((EntryType.DEVICE_OPENING, ENTRY_VERSION)):
+        raise ValueError("not the log entry of a device's opening")
+    try:
+        fields = decode(entry[_HEAD_BYTES:])
+    except Malformed as error:
+        raise ValueError(str(error)) from None
+    kinds = (bytes, bytes, int, int, int, bytes, int, bytes)
+    if not isinstance(fields, tuple) or tuple(map(type, fields)) != kinds:
+        raise ValueError("an opening with fields of the wrong shape")
+    return Opening(*fields)
+
+
+def tariff_entry(document: bytes) -> bytes:
+    """Return the log entry of a tariff's document."""
+    return bytes((EntryType.TARIFF, ENTRY_VERSION)) + document
 
 
 def leaf_of(entry: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""meterseal-verify: check an evidence bundle offline, trusting nobody's server.
+"""meterseal-verify: check a bundle, range proofs or a bill offline, trusting no server.
 
 Prints one line per claim - PASS, FAIL or UNCHECKED, the claim's name, a sentence -
 and exits 0 only when nothing failed. All reading is in `main`; the rest is values to
@@ -9,18 +9,26 @@ a file that is no bundle gets one clear line.
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from meterseal_proto.bundle import MAX_BUNDLE_BYTES, canonical, parse_bundle
+from meterseal_proto.bundle import canonical, parse_bundle
 from meterseal_proto.claims import Claim, Expectation, Verdict, holds, judge
+from meterseal_proto.claims_private import judge_private
 from meterseal_proto.errors import Rejected
+from meterseal_proto.privatefile import MAX_FILE_BYTES, is_private, parse_private
+from meterseal_proto.tariff import LocalTime
 
 _NAME_WIDTH: Final = 12
 
 
 def examine(data: bytes, expectation: Expectation) -> tuple[Claim, ...]:
     """Judge the bytes of a file; a file of no known kind fails the claim `format`."""
+    if is_private(data):
+        return _examine_private(data, expectation)
     try:
         bundle = parse_bundle(data)
     except Rejected as rejected:
@@ -29,6 +37,22 @@ def examine(data: bytes, expectation: Expectation) -> tuple[Claim, ...]:
         )
     known = Claim("format", Verdict.PASS, "an evidence bundle in its one spelling")
     return (known, *judge(bundle, expectation))
+
+
+def _examine_private(data: bytes, expectation: Expectation) -> tuple[Claim, ...]:
+    try:
+        file = parse_private(data)
+    except Rejected as rejected:
+        text = f"no proof or bill of ours: {rejected.detail}"
+        return (Claim("format", Verdict.FAIL, text),)
+    kind = "range proofs" if file.bill is None else "a private bill"
+    known = Claim("format", Verdict.PASS, f"{kind} in the one spelling")
+    return (known, *judge_private(file, expectation))
+
+
+def zone_clock(zone: str) -> LocalTime:
+    """Return a zone's clock; KeyError or ValueError for a zone not known here."""
+    return partial(datetime.fromtimestamp, tz=ZoneInfo(zone))
 
 
 def render(claims: Sequence[Claim], *, passed: bool, as_json: bool) -> str:
@@ -50,13 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # One byte more than the limit tells a file that is too large, at no cost.
         with Path(options.file).open("rb") as file:
-            data = file.read(MAX_BUNDLE_BYTES + 1)
+            data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         unread = Claim("file", Verdict.FAIL, f"{options.file} cannot be read: {reason}")
         claims: tuple[Claim, ...] = (unread,)
     else:
-        claims = examine(data, Expectation(options.network, options.node))
+        known = Expectation(options.network, options.node, zone_clock)
+        claims = examine(data, known)
     passed = holds(claims, require_anchor=options.require_anchor)
     print(render(claims, passed=passed, as_json=options.json))
     return 0 if passed else 1
@@ -65,9 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="meterseal-verify",
-        description="Check an evidence bundle offline, claim by claim.",
+        description="Check a bundle, a proof or a private bill offline, claim by claim.",
     )
-    parser.add_argument("file", metavar="FILE", help="the bundle, a JSON file")
+    parser.add_argument("file", metavar="FILE", help="what to check, a JSON file")
     parser.add_argument(
         "--node", metavar="URL", help="a Stacks node to ask for the anchor"
     )

@@ -6,10 +6,15 @@ day they change in the open: other commitments, another proof, another parcel.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from meterseal_aggregator.intake.port import Incoming
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto import backup
+from meterseal_proto.bill import BillStatement, ProvedBill, amount_of, sign_bill
 from meterseal_proto.commitment import Slot
 from meterseal_proto.committed import (
     CommittedRecord,
@@ -24,11 +29,12 @@ from meterseal_proto.committed import (
     summed_opening,
 )
 from meterseal_proto.committed_message import encode_committed
-from meterseal_proto.enrolment import RegisterStart, enrolment_hash
+from meterseal_proto.enrolment import Genesis, RegisterStart, enrolment_hash
 from meterseal_proto.errors import Reason
 from meterseal_proto.keys import RootSecret, SealKey
 from meterseal_proto.rangeprover import Opening, prove
 from meterseal_proto.seal import MODE_COMMITTED, Head, Header
+from meterseal_proto.tariff import Band, MicroPerKwh, Tariff
 from meterseal_proto.totals import masked
 from meterseal_proto.units import IMPORT, MeterId, Quality, RegisterId
 from tests.support.devices import BEGAN_AT, CAPACITY_W, GENESIS, add_keys
@@ -68,7 +74,7 @@ class CommittedDevice:
     register: RegisterId = IMPORT
     step: int = 900
     register_id: int = 0
-    previous: bytes = b""
+    genesis: Genesis = GENESIS
 
     @property
     def bits(self) -> int:
@@ -84,13 +90,13 @@ class CommittedDevice:
         """Return the first slot of the next day, or of the one that begins at `first`."""
         start = self.head.end if first is None else first
         return Slot(
-            GENESIS.network, self.meter, self.register, start, self.step, revision
+            self.genesis.network, self.meter, self.register, start, self.step, revision
         )
 
     def next_header(self, first: int | None = None) -> Header:
         """Return the header that follows, still over nothing."""
         return Header(
-            GENESIS.network, self.meter, self.register,
+            self.genesis.network, self.meter, self.register,
             self.head.end if first is None else first, self.step, 0,
             self.head.seq + 1, self.head.hash, bytes(32),
         )  # fmt: skip
@@ -116,7 +122,7 @@ class CommittedDevice:
         proof: bytes | None = None,
     ) -> Day:
         """Sign exactly this header, with an honest parcel unless `proof` is given."""
-        digest = header.digest(GENESIS.chain_id)
+        digest = header.digest(self.genesis.chain_id)
         if proof is None:
             statement = statement_of(digest, header.bits, records)
             proof = prove(statement, openings)
@@ -162,6 +168,46 @@ def committed_device(
     link = enrolment_hash(GENESIS.network, meter, start, key.public)
     head = Head(0, link, BEGAN_AT, 0)
     return CommittedDevice(meter, agent, key, start, link, head, step=step)
+
+
+def flat(price: int, name: str = "flat", **change: Any) -> Tariff:  # Any: its fields
+    """Return a tariff of one price at all times."""
+    tariff = Tariff(name, "EUR", "Europe/Madrid", 0, (Band(MicroPerKwh(price)),))
+    return replace(tariff, **change)
+
+
+def priced(tariff: Tariff, days: Sequence[Day]) -> list[int]:
+    """Return the price of every interval of days."""
+    starts = [record.start for day in days for record in day.seal.records]
+    zone = ZoneInfo(tariff.zone)
+    return [*tariff.prices(starts, partial(datetime.fromtimestamp, tz=zone))]
+
+
+def bill_over(
+    device: CommittedDevice,
+    days: Sequence[Day],
+    tariff: Tariff,
+    /,
+    **change: Any,  # Any: a statement's fields
+) -> ProvedBill:
+    """Sign a bill as a willing device does: whatever it is asked, `change` included."""
+    prices = priced(tariff, days)
+    openings = [one for day in days for one in day.openings]
+    header = days[0].seal.header
+    statement = BillStatement(
+        network=header.network,
+        meter=header.meter,
+        register=header.register,
+        begin=header.first,
+        end=days[-1].seal.header.end,
+        tariff=tariff.hash(),
+        amount=amount_of(prices, [one.value for one in openings]),
+        revision=0,
+        headers=tuple(day.digest for day in days),
+        previous=device.link,
+    )
+    blindings = [one.blinding for one in openings]
+    return sign_bill(replace(statement, **change), prices, blindings, device.key)
 
 
 async def enrol_committed(tx: Transaction, devices: Sequence[CommittedDevice]) -> None:

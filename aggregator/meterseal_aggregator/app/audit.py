@@ -38,11 +38,15 @@ async def audit(house: House) -> list[Finding]:
     async def days(tx: Transaction) -> list[Finding]:
         return await privacy_check.findings(tx, genesis)
 
+    async def told(tx: Transaction) -> list[Finding]:
+        return await privacy_check.told(tx, genesis)
+
     rooms: dict[int, list[Findings]] = {
         1: [vee_audit.findings],
         2: [credits_audit.findings],
         4: [ledger_check.findings],
         LOG: [log, seals, days],
+        privacy_check.TOLD: [told],
         HEALED: [_anchors],
     }
     found: list[Finding] = []

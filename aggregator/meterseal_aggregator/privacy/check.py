@@ -6,18 +6,23 @@ interval, and no set of fewer than `MIN_ATOM` of them, follows from what bills o
 module must never write.
 """
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Final
 
-from meterseal_aggregator.privacy import store
+from meterseal_aggregator.privacy import bills, store, tariffs
+from meterseal_aggregator.privacy.bills import KeptBill
 from meterseal_aggregator.privacy.model import KeptDay, ProofState
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto.enrolment import Genesis
+from meterseal_proto.refinement import MIN_ATOM, determined
 
 LEAVES: Final = 6
 """Every accepted day has exactly one leaf, and it verifies."""
+TOLD: Final = 9
+"""What was opened determines no interval, nor fewer than MIN_ATOM of them together."""
 
 _BEGINNINGS: Final = "SELECT id, enrolment_hash FROM registers WHERE mode = 1"
 _QUARANTINED: Final = """
@@ -60,3 +65,47 @@ async def _every_day(tx: Transaction, genesis: Genesis) -> AsyncIterator[KeptDay
 
 def _broken(day: KeptDay, how: str) -> Finding:
     return Finding(LEAVES, ok=False, detail=f"committed day {day.id} {how}")
+
+
+async def told(tx: Transaction, genesis: Genesis) -> list[Finding]:
+    """Say whether what bills opened, all together, tells of too few intervals alone.
+
+    Exact, over the rationals (`refinement.determined`): for every register and period the
+    price vectors of all its bills, however each of them was allowed.
+    """
+    count, last = 0, 0
+    periods: dict[tuple[int, int, int], list[KeptBill]] = defaultdict(list)
+    while page := await bills.every_bill(tx, genesis, after=last, limit=500):
+        last = page[-1].id
+        for one in page:
+            count += 1
+            statement = one.bill.statement
+            periods[one.register_id, statement.begin, statement.end].append(one)
+    for (register_id, begin, end), openings in periods.items():
+        vectors = await _vectors(tx, openings, genesis)
+        if vectors is None or determined(vectors):
+            detail = (
+                f"the bills of register {register_id} from {begin} to {end} tell of fewer"
+                f" than {MIN_ATOM} intervals, or are over days that are not there"
+            )
+            return [Finding(TOLD, ok=False, detail=detail)]
+    detail = (
+        f"{count} private bills over {len(periods)} periods determine no set of fewer"
+        f" than {MIN_ATOM} intervals"
+    )
+    return [Finding(TOLD, ok=True, detail=detail)]
+
+
+async def _vectors(
+    tx: Transaction, openings: list[KeptBill], genesis: Genesis
+) -> list[list[int]] | None:
+    """Return the prices of every interval of a period, for each of its bills."""
+    found = []
+    for one in openings:
+        days = await bills.days_covered(tx, one, genesis)
+        tariff = await tariffs.tariff_named(tx, one.bill.statement.tariff)
+        if tariff is None or len(days) != len(one.bill.statement.headers):
+            return None
+        starts = [record.start for day in days for record in day.records]
+        found.append(bills.prices_of(tariff, starts))
+    return found

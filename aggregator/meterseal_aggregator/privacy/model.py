@@ -65,3 +65,24 @@ class KeptDay:
         """What its proof is said to prove."""
         statement = statement_of(self.digest, self.header.bits, self.records)
         return Claim(statement, self.proof)
+
+
+class Cause(StrEnum):
+    """Why a tariff or a private bill is not taken."""
+
+    REGISTER = "no-such-register"
+    TARIFF = "no-such-tariff"
+    PERIOD = "wrong-period"
+    NOT_YET = "not-yet"
+    CHAIN = "not-chained"
+    TOO_FINE = "too-fine"
+    PROOF = "not-proved"
+
+
+class Unbillable(Exception):
+    """A private bill is not taken: a `cause` of the closed list and one sentence."""
+
+    def __init__(self, cause: Cause, detail: str) -> None:
+        super().__init__(detail)
+        self.cause = cause
+        self.detail = detail

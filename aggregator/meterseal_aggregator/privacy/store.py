@@ -147,6 +147,18 @@ async def days_of(
     return [_kept(row, genesis) for row in rows]
 
 
+async def days_from(
+    tx: Transaction, register_id: int, begin: int, limit: int, genesis: Genesis
+) -> list[KeptDay]:
+    """Return a register's next `limit` days that start at `begin` or later, however they stand."""
+    rows = await tx.rows(
+        f"{_DAY}WHERE s.register_id = ? AND s.first >= ?"
+        " ORDER BY s.first, s.revision LIMIT ?",
+        (register_id, begin, limit),
+    )
+    return [_kept(row, genesis) for row in rows]
+
+
 async def day_at(
     tx: Transaction, register_id: int, seq: int, genesis: Genesis
 ) -> KeptDay | None:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from meterseal_aggregator.identity.model import NameTaken, NoSuchMember, TokenRefused
+from meterseal_aggregator.privacy.model import Cause, Unbillable
 from meterseal_aggregator.registry.model import Refused, Trouble
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto.errors import Unavailable
@@ -40,6 +41,11 @@ _TROUBLES: Final[dict[Trouble, HTTPStatus]] = {
     Trouble.TOO_SOON: HTTPStatus.CONFLICT,
     Trouble.KEY_USED: HTTPStatus.CONFLICT,
     Trouble.AGENT_TAKEN: HTTPStatus.CONFLICT,
+}
+_CAUSES: Final[Mapping[Cause, HTTPStatus]] = {
+    Cause.REGISTER: HTTPStatus.NOT_FOUND,
+    Cause.TARIFF: HTTPStatus.NOT_FOUND,
+    Cause.CHAIN: HTTPStatus.CONFLICT,
 }
 
 _log = structlog.get_logger(__name__)
@@ -135,8 +141,8 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case Refused():
-            return Problem(_TROUBLES[error.trouble], error.trouble.value, error.detail)
+        case Refused() | Unbillable():
+            return _refusal(error)
         case NoSuchMember():
             return Problem(HTTPStatus.NOT_FOUND, "not-found", str(error))
         case TokenRefused():
@@ -150,6 +156,16 @@ def problem_of(error: Exception) -> Problem:
             return _plain(error)
         case _:
             return _ours(error)
+
+
+def _refusal(error: Refused | Unbillable) -> Problem:
+    """Answer what a room refused, by its name for it."""
+    if isinstance(error, Refused):
+        return Problem(_TROUBLES[error.trouble], error.trouble.value, error.detail)
+    if error.cause is Cause.NOT_YET:
+        return not_yet(error.detail)
+    status = _CAUSES.get(error.cause, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return Problem(status, error.cause.value, error.detail)
 
 
 def _invalid(error: RequestValidationError) -> Problem:
@@ -191,7 +207,7 @@ def install(app: FastAPI) -> None:
         return problem_of(error).response()
 
     for kind in (
-        Problem, Refused, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
+        Problem, Refused, Unbillable, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
         HTTPException, Unavailable, Rotten, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)

@@ -21,6 +21,7 @@ from meterseal_aggregator.web import (
     meters,
     operators,
     points,
+    private,
     problems,
     registers,
     telemetry,
@@ -49,10 +50,12 @@ OPEN: Final = frozenset(
         "/v1/log/inclusion",
         "/v1/log/consistency",
         "/v1/anchors",
+        "/v1/network/tariffs",
+        "/v1/private-bills",
     }
 )
 """Routes for everybody: what proves, what tells that we live, what a signature opens."""
-SIGNED: Final = frozenset({"/v1/enrolments", "/v1/rotations"})
+SIGNED: Final = frozenset({"/v1/enrolments", "/v1/rotations", "/v1/private-bills"})
 """Routes where a code or signatures stand for a token: paced, with large bodies."""
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     health.router,
@@ -64,6 +67,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     telemetry.router,
     agents.router,
     bundles.router,
+    private.router,
     evidence.router,
     log.router,
     operators.router,

@@ -1,0 +1,253 @@
+"""Private bills: an amount over days nobody can read is checked, logged and kept.
+
+    offer = await gather(tx, bill, genesis)      # what the database knows: days, tariff, before
+    check(offer)                                 # in a thread: pure work; raises Unbillable
+    await keep(tx, offer, now)                   # one log entry, one row
+
+A register's bills are openings of one chain: each names the one before. Their periods are
+equal or disjoint, and over one period the common refinement of all of them keeps every
+atom of `MIN_ATOM` intervals, whatever the device was willing to sign (SETTLED 19): the
+device refuses first, and here nothing finer is taken. This module must never take a bill
+over a day whose proof is not verified, nor learn of a usage more than the amount.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from meterseal_aggregator.privacy import store, tariffs
+from meterseal_aggregator.privacy.model import Cause, KeptDay, Unbillable
+from meterseal_aggregator.registry.model import Claim
+from meterseal_aggregator.registry.store import claims
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.translog import store as log
+from meterseal_proto.bill import BadBill, BillStatement, ProvedBill, check_bill
+from meterseal_proto.enrolment import Genesis
+from meterseal_proto.entry import Opening, opening_entry
+from meterseal_proto.refinement import Refinement, TooFine, check_ratio
+from meterseal_proto.seal import MODE_COMMITTED
+from meterseal_proto.tariff import Tariff
+from meterseal_proto.units import MeterId, RegisterId
+
+MAX_DAYS: Final = 400
+"""Days a bill: a year with its corrections, a tenth of a second of checking."""
+
+_BILLS: Final = """
+SELECT b.id, b.register_id, m.meter, r.register, b.from_at, b.to_at, b.tariff, b.amount,
+  b.revision, b.headers, b.previous, b.digest, b.proof, b.consent
+FROM private_bills b JOIN registers r ON r.id = b.register_id
+JOIN meters m ON m.id = r.meter_id
+"""
+_WAITING: Final = """
+SELECT count(*) FROM committed_seals s JOIN range_proofs p ON p.seal_id = s.id
+WHERE p.state = 'pending' AND s.register_id = ? AND s.first >= ? AND s.first < ?
+"""
+_KEEP: Final = """
+INSERT INTO private_bills (id, register_id, from_at, to_at, tariff, amount, revision,
+  headers, previous, digest, proof, consent, received_at, log_entry_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+# A row of the driver has the types of its table's columns.
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBill:
+    """A bill that was checked; `id` is its log entry's."""
+
+    id: int
+    register_id: int
+    bill: ProvedBill
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A bill with all that is needed to check it: nothing more is read."""
+
+    bill: ProvedBill
+    claim: Claim
+    tariff: Tariff
+    days: tuple[KeptDay, ...]
+    before: tuple[KeptBill, ...]
+    """All openings of the register, in the order of their chain."""
+    tariffs_before: tuple[Tariff, ...]
+    """Those of the openings of the same period."""
+
+
+async def gather(
+    tx: Transaction, bill: ProvedBill, genesis: Genesis
+) -> Offer | KeptBill:
+    """Return what is known about a bill; the kept one when it was taken before.
+
+    Raises Unbillable: REGISTER, TARIFF, PERIOD, or NOT_YET while proofs wait.
+    """
+    statement = bill.statement
+    known = await claims(tx, [statement.meter])
+    claim = known.get((statement.meter, statement.register))
+    if claim is None or claim.mode != MODE_COMMITTED:
+        raise Unbillable(
+            Cause.REGISTER, "no committed register of that name is enrolled"
+        )
+    if statement.network != genesis.network:
+        raise Unbillable(Cause.REGISTER, "the statement is of another network")
+    before = await of_register(tx, claim.register_id, genesis)
+    for kept in before:
+        # Compared with its signatures: else whoever guessed an amount would be told so.
+        if kept.bill == bill:
+            return kept
+    tariff = await tariffs.tariff_named(tx, statement.tariff)
+    if tariff is None:
+        raise Unbillable(Cause.TARIFF, "no tariff of that hash is published")
+    days = await _days(tx, claim, statement, genesis)
+    same = [one for one in before if _period(one.bill.statement) == _period(statement)]
+    earlier = [await tariffs.tariff_named(tx, b.bill.statement.tariff) for b in same]
+    found = tuple(one for one in earlier if one is not None)
+    return Offer(bill, claim, tariff, tuple(days), tuple(before), found)
+
+
+def check(offer: Offer) -> None:
+    """Check a bill; raises Unbillable with its cause. Plain work, made for a thread."""
+    statement = offer.bill.statement
+    _check_chain(offer)
+    starts = [record.start for day in offer.days for record in day.records]
+    prices = prices_of(offer.tariff, starts)
+    if offer.tariff.valid_from > statement.begin:
+        raise Unbillable(Cause.TARIFF, "the tariff is not valid when the period begins")
+    opened = [prices_of(tariff, starts) for tariff in offer.tariffs_before]
+    try:
+        refine([*opened, prices])
+    except TooFine as error:
+        raise Unbillable(Cause.TOO_FINE, str(error)) from None
+    commitments = [record.commitment for day in offer.days for record in day.records]
+    try:
+        check_bill(offer.bill, prices, commitments, offer.claim.keys[-1].public)
+    except BadBill as error:
+        raise Unbillable(Cause.PROOF, str(error)) from None
+
+
+def prices_of(tariff: Tariff, starts: Sequence[int]) -> list[int]:
+    """Return the price of each interval, in order."""
+    return [*tariff.prices(starts, tariffs.clock_of(tariff.zone))]
+
+
+def refine(openings: Sequence[Sequence[int]]) -> Refinement:
+    """Return what openings of one period told apart together; TooFine when too much."""
+    atoms = Refinement.whole(len(openings[0]))
+    for prices in openings:
+        check_ratio(prices)
+        atoms = atoms.opened(prices)
+    return atoms
+
+
+async def keep(tx: Transaction, offer: Offer, *, now: int) -> KeptBill:
+    """Log and keep a checked bill at Unix second `now`.
+
+    Raises Unbillable (CHAIN) when another bill of the register came first meanwhile.
+    """
+    bill, statement = offer.bill, offer.bill.statement
+    entry = opening_entry(Opening.of(bill))
+    (entry_id,) = await log.append(tx, [entry])
+    row = (
+        entry_id, offer.claim.register_id, statement.begin, statement.end,
+        statement.tariff, str(statement.amount), statement.revision,
+        b"".join(statement.headers), statement.previous, statement.digest(),
+        bill.proof, bill.consent, now, entry_id,
+    )  # fmt: skip
+    try:
+        await tx.many(_KEEP, [row])
+    except sqlite3.IntegrityError:
+        raise Unbillable(
+            Cause.CHAIN, "another bill of the register came first"
+        ) from None
+    return KeptBill(entry_id, offer.claim.register_id, bill)
+
+
+async def of_register(
+    tx: Transaction, register_id: int, genesis: Genesis
+) -> list[KeptBill]:
+    """Return a register's bills in the order of their chain."""
+    rows = await tx.rows(
+        f"{_BILLS}WHERE b.register_id = ? ORDER BY b.id",
+        (register_id,),
+    )
+    return [_kept(row, genesis) for row in rows]
+
+
+async def every_bill(
+    tx: Transaction, genesis: Genesis, *, after: int, limit: int
+) -> list[KeptBill]:
+    """Return bills of all registers by id, `limit` after `after`."""
+    rows = await tx.rows(
+        f"{_BILLS}WHERE b.id > ? ORDER BY b.id LIMIT ?", (after, limit)
+    )
+    return [_kept(row, genesis) for row in rows]
+
+
+async def days_covered(
+    tx: Transaction, kept: KeptBill, genesis: Genesis
+) -> list[KeptDay]:
+    """Return the days a bill is over, by start."""
+    statement = kept.bill.statement
+    found = await store.days_of(
+        tx, kept.register_id, statement.begin, statement.end, genesis
+    )
+    return [day for day in found if day.digest in set(statement.headers)]
+
+
+async def _days(
+    tx: Transaction, claim: Claim, statement: BillStatement, genesis: Genesis
+) -> list[KeptDay]:
+    """Return the verified days that tile the period, which the statement must name."""
+    if not 1 <= len(statement.headers) <= MAX_DAYS:
+        raise Unbillable(Cause.PERIOD, f"a bill is over 1 to {MAX_DAYS} days")
+    begin, end = _period(statement)
+    days = await store.days_of(tx, claim.register_id, begin, end, genesis)
+    at = begin
+    for day in days:
+        at = day.header.end if day.header.first == at else -1
+    if at == end and [day.digest for day in days] == list(statement.headers):
+        return days
+    ((waiting,),) = await tx.rows(_WAITING, (claim.register_id, begin, end))
+    if waiting:
+        detail = f"{waiting} days of the period wait for the check of their proofs"
+        raise Unbillable(Cause.NOT_YET, detail)
+    raise Unbillable(
+        Cause.PERIOD, "the headers are not those of verified days that fill the period"
+    )
+
+
+def _check_chain(offer: Offer) -> None:
+    """Hold openings to one chain, and to periods that are equal or apart."""
+    statement, before = offer.bill.statement, offer.before
+    last = before[-1].bill.statement.digest() if before else offer.claim.enrolment_hash
+    if statement.previous != last:
+        raise Unbillable(
+            Cause.CHAIN, "it does not name the register's opening before it"
+        )
+    begin, end = _period(statement)
+    periods = [_period(one.bill.statement) for one in before]
+    if any(a < end and begin < b and (a, b) != (begin, end) for a, b in periods):
+        detail = "its period overlaps another: bills are over equal or disjoint periods"
+        raise Unbillable(Cause.PERIOD, detail)
+    if statement.revision != periods.count((begin, end)):
+        detail = f"revision {periods.count((begin, end))} of this period is next"
+        raise Unbillable(Cause.CHAIN, detail)
+
+
+def _period(statement: BillStatement) -> tuple[int, int]:
+    return statement.begin, statement.end
+
+
+def _kept(row: Row, genesis: Genesis) -> KeptBill:
+    bill_id, register_id, meter, register, begin, end, tariff, amount, *rest = row
+    revision, headers, previous, digest, proof, consent = rest
+    statement = BillStatement(
+        genesis.network, MeterId(meter), RegisterId(register), begin, end, tariff,
+        int(amount), revision,
+        tuple(headers[at : at + 32] for at in range(0, len(headers), 32)), previous,
+    )  # fmt: skip
+    if statement.digest() != digest:
+        raise log.Rotten(f"private_bills {bill_id}: it does not hash to its digest")
+    return KeptBill(bill_id, register_id, ProvedBill(statement, proof, consent))

@@ -1,0 +1,207 @@
+"""The claims of a proof file and of a bill file, each judged on its own and by name.
+
+Network, checkpoint and key are judged as a bundle's are. Then, of every day together:
+signatures, commitments (root and sum), ranges (one multiplication for all proofs) and
+inclusion; and of a bill: that its days fill its period, its tariff's prices, the amount,
+and that the opening is logged. What a file cannot tell is that no later revision of a day
+and no other opening of the period exists: the log's auditor looks for those. This module
+must never raise for anything a file holds, and never learn a usage.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from meterseal_proto.bill import BadBill, check_bill
+from meterseal_proto.bundle import Bundle, SealEvidence
+from meterseal_proto.claims import (
+    SHARED_CLAIMS,
+    Claim,
+    Expectation,
+    Facts,
+    Unasked,
+    Wrong,
+    facts_of,
+    included,
+    judge_one,
+)
+from meterseal_proto.commitment import total
+from meterseal_proto.committed import committed_root, statement_of
+from meterseal_proto.entry import Opening, opening_entry, seal_entry
+from meterseal_proto.privatefile import BillEvidence, DayEvidence, PrivateFile
+from meterseal_proto.rangechecker import Claim as RangeClaim
+from meterseal_proto.rangechecker import holds as ranges_hold
+from meterseal_proto.rangeproof import BadProof
+from meterseal_proto.refinement import Refinement, TooFine
+from meterseal_proto.seal import MODE_COMMITTED, Seal
+from meterseal_proto.tariff import parse_tariff
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A file, and what its claims share with a bundle's."""
+
+    file: PrivateFile
+    facts: Facts
+
+    def digest(self, day: DayEvidence) -> bytes:
+        return day.header.digest(self.file.genesis.chain_id)
+
+    @property
+    def billed(self) -> BillEvidence:
+        assert self.file.bill is not None
+        return self.file.bill
+
+
+def judge_private(file: PrivateFile, expectation: Expectation) -> tuple[Claim, ...]:
+    """Judge every claim of a file, in the order a reader follows them."""
+    first = min(file.days, key=lambda day: day.header.seq)
+    bare = Seal(first.header, first.signature, (), ())
+    bundle = Bundle(
+        file.genesis, file.key, SealEvidence(bare, first.logged), file.checkpoint,
+        receipt=None, anchor=None,
+    )  # fmt: skip
+    case = _Case(file, facts_of(bundle, expectation))
+    own = DAY_CLAIMS if file.bill is None else DAY_CLAIMS + BILL_CLAIMS
+    shared = [judge_one(name, check, case.facts) for name, check in SHARED_CLAIMS]
+    return (*shared, *(_judged(name, check, case) for name, check in own))
+
+
+def _judged(name: str, check: Callable[[_Case], str], case: _Case) -> Claim:
+    return judge_one(name, lambda _: check(case), case.facts)
+
+
+def _signatures(case: _Case) -> str:
+    public, event = case.facts.public, case.facts.event
+    if public is None or event is None:
+        raise Unasked("there is no key to check them with")
+    for day in case.file.days:
+        header = day.header
+        if (header.network, header.meter, header.register) != (
+            event.network, event.meter, event.register,
+        ):  # fmt: skip
+            raise Wrong(f"the day from {header.first} is of another meter or register")
+        if (header.mode, header.bits) != (MODE_COMMITTED, event.bits):
+            raise Wrong(f"the day from {header.first} is not as the key was enrolled")
+        if header.seq < event.from_seq:
+            raise Wrong(f"the day from {header.first} is of an earlier key")
+        if not public.verify(case.digest(day), day.signature):
+            raise Wrong(f"the logged key did not sign the day from {header.first}")
+    return f"the meter's key signed {len(case.file.days)} days"
+
+
+def _commitments(case: _Case) -> str:
+    for day in case.file.days:
+        header = day.header
+        if committed_root(day.records) != header.root:
+            raise Wrong(f"the records from {header.first} do not hash to its root")
+        try:
+            right = total([r.commitment for r in day.records]) == header.sum
+        except ValueError as error:
+            raise Wrong(f"the day from {header.first}: {error}") from None
+        if not right:
+            raise Wrong(f"the sum of the day from {header.first} is not the sum")
+    count = sum(day.header.count for day in case.file.days)
+    return f"{count} commitments hash to their days' roots and add up to their sums"
+
+
+def _ranges(case: _Case) -> str:
+    try:
+        claims = [
+            RangeClaim(
+                statement_of(case.digest(day), day.header.bits, day.records),
+                day.range_proof,
+            )
+            for day in case.file.days
+        ]
+    except BadProof as error:
+        raise Wrong(str(error)) from None
+    if not ranges_hold(claims):
+        raise Wrong("a range proof does not hold: some value may be negative or huge")
+    bits = case.file.days[0].header.bits
+    return f"every hidden value is proved to lie in 0 to 2^{bits} - 1"
+
+
+def _inclusion(case: _Case) -> str:
+    for day in case.file.days:
+        included(case.facts, seal_entry(day.header, day.signature), day.logged)
+    return f"{len(case.file.days)} days are entries of the log"
+
+
+def _days(case: _Case) -> str:
+    statement = case.billed.bill.statement
+    if tuple(case.digest(day) for day in case.file.days) != statement.headers:
+        raise Wrong("the days are not those the bill names")
+    places = [(day.header.first, day.header.end) for day in case.file.days]
+    gap = any(before[1] != after[0] for before, after in pairwise(places))
+    if gap or (places[0][0], places[-1][1]) != (statement.begin, statement.end):
+        raise Wrong("the days do not fill the bill's period")
+    event = case.facts.event
+    if event is not None and (event.network, event.meter, event.register) != (
+        statement.network, statement.meter, statement.register,
+    ):  # fmt: skip
+        raise Wrong("the bill is of another meter or register")
+    return f"{len(places)} days fill {statement.begin} to {statement.end}"
+
+
+def _prices(case: _Case) -> list[int]:
+    """Return every interval's price; raises Unasked without a clock of the zone."""
+    tariff, clock = parse_tariff(case.billed.tariff), case.facts.expectation.clock
+    if clock is None:
+        raise Unasked("there is no time zone database to price intervals with")
+    try:
+        local = clock(tariff.zone)
+    except (KeyError, OSError, ValueError):
+        raise Unasked(f"time zone {tariff.zone} is not known here") from None
+    starts = [record.start for day in case.file.days for record in day.records]
+    try:
+        return [*tariff.prices(starts, local)]
+    except (OverflowError, OSError, ValueError):
+        raise Wrong("the days lie outside the calendar") from None
+
+
+def _tariff(case: _Case) -> str:
+    tariff = parse_tariff(case.billed.tariff)
+    if tariff.valid_from > case.billed.bill.statement.begin:
+        raise Wrong("the tariff is not valid when the period begins")
+    prices = _prices(case)
+    try:
+        Refinement.whole(len(prices)).opened(prices)
+    except TooFine as error:
+        raise Wrong(str(error)) from None
+    return (
+        f"{tariff.id} in {tariff.currency}, {len(set(prices))} prices, none told alone"
+    )
+
+
+def _bill(case: _Case) -> str:
+    if case.facts.public is None:
+        raise Unasked("there is no key to check the consent with")
+    commitments = [r.commitment for day in case.file.days for r in day.records]
+    bill = case.billed.bill
+    try:
+        check_bill(bill, _prices(case), commitments, case.facts.public)
+    except BadBill as error:
+        raise Wrong(str(error)) from None
+    return f"{bill.statement.amount} micro-units x Wh / kWh is what these days cost"
+
+
+def _opening(case: _Case) -> str:
+    logged = case.billed.logged
+    included(case.facts, opening_entry(Opening.of(case.billed.bill)), logged)
+    return f"the device's opening is entry {logged.index} of the log"
+
+
+DAY_CLAIMS: Final[tuple[tuple[str, Callable[[_Case], str]], ...]] = (
+    ("signatures", _signatures),
+    ("commitments", _commitments),
+    ("ranges", _ranges),
+    ("inclusion", _inclusion),
+)
+BILL_CLAIMS: Final[tuple[tuple[str, Callable[[_Case], str]], ...]] = (
+    ("days", _days),
+    ("tariff", _tariff),
+    ("bill", _bill),
+    ("opening", _opening),
+)
