@@ -129,5 +129,5 @@ async def test_metrics_and_signs_of_life_while_every_duty_gets_on(
 
 def _page(port: int) -> str:
     where = f"http://127.0.0.1:{port}/metrics"
-    with urllib.request.urlopen(where, timeout=10) as answer:
+    with urllib.request.urlopen(where, timeout=60) as answer:
         return str(answer.read().decode())

@@ -94,7 +94,7 @@ async def working(meter: PulseMeter) -> None:
 async def test_noise_is_not_counted_and_nothing_is_answered_until_it_is_over(
     tmp_path: Path, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pulse, "QUIET_S", 0.2)
+    monkeypatch.setattr(pulse, "QUIET_S", 1.5)
     meter = PulseMeter(wire, tmp_path, Pulse(IMPORT, Fraction(1), most_per_h=3600))
     assert await shown(meter) == 0
     wire.pulse(1000, gap_s=0.04)
