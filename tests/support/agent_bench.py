@@ -103,7 +103,10 @@ class Bench:
                 link = enrolment_hash(TERMS.genesis.network, number, row, public)
                 head = Head(0, link, row.at, row.value)
                 found.append(
-                    Start(number, row.register, row.step, meter.capacity_w, head)
+                    Start(
+                        *(number, row.register, row.step, meter.capacity_w, head),
+                        row.bits,
+                    )
                 )
         self.oracle.public = public
         self.oracle.enrol(found)

@@ -15,12 +15,12 @@ from meterseal_agent.outbox.model import Start
 from meterseal_aggregator.intake.accept import Chain, Fate, Offer
 from meterseal_aggregator.intake.port import Incoming, Reply
 from meterseal_aggregator.registry.model import Claim, KeyValidity
+from meterseal_proto.committed_message import decode_any
 from meterseal_proto.enrolment import Genesis, RegisterStart, enrolment_hash
 from meterseal_proto.errors import Reason
 from meterseal_proto.keys import PublicKey
-from meterseal_proto.message import decode_seal
 from meterseal_proto.receipt import Answer, Receipt, Refusal, sign_receipt
-from meterseal_proto.seal import Head
+from meterseal_proto.seal import MODE_COMMITTED, MODE_OPEN, Head, Seal
 from meterseal_proto.units import EXPORT, IMPORT, MeterId, RegisterId
 
 GENESIS: Final = Genesis(chain_id=0x80000000, registry="ST000.registry", log_key="log")
@@ -58,6 +58,8 @@ def claim(number: int, one: Start, public: PublicKey) -> Claim:
         *(number, one.meter, one.register, AGENT, one.step, one.capacity_w),
         *(head.hash, head.value, head.end),
         keys=(KeyValidity(public, 1, None),),
+        mode=MODE_COMMITTED if one.bits else MODE_OPEN,
+        bits=one.bits,
     )
 
 
@@ -90,7 +92,7 @@ class Oracle:
         """Return the answer to one payload on `agent`'s topic, having moved the head."""
         if self.clock is not None:
             self.now = int(self.clock())
-        seal = decode_seal(payload, self.genesis.network)
+        seal = decode_any(payload, self.genesis.network)
         header = seal.header
         digest = header.digest(self.genesis.chain_id)
         place = (header.meter, header.register, header.seq)
@@ -103,9 +105,10 @@ class Oracle:
             verdict = chain.after(offer, None if good else Reason.BAD_SIGNATURE)
         if verdict.fate is Fate.ACCEPTED:
             self.accepted += header.count
-            wh = sum(record.delta for record in seal.records)
-            before = self.counted.get(place[:2], 0)
-            self.counted[place[:2]] = before + wh
+            if isinstance(seal, Seal):
+                wh = sum(record.delta for record in seal.records)
+                before = self.counted.get(place[:2], 0)
+                self.counted[place[:2]] = before + wh
         if verdict.reason is None:
             return Answer(*place, digest)
         self.reasons.append(verdict.reason)
