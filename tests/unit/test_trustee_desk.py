@@ -317,6 +317,20 @@ async def test_the_schema_holds_the_rules_a_second_time(trustees: Three) -> None
             await store.add_roster(tx, roster_of(NORTH, "west"), bytes(64))
 
 
+async def test_a_full_disk_signs_nothing_and_forgets_nothing(trustees: Three) -> None:
+    desk = trustees.desks[0]
+    async with desk.database.transaction() as tx:
+        ((pages,),) = await tx.rows("PRAGMA page_count")
+        await tx.rows(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(Unavailable, match="full"):
+        await desk.report(PLACE, SEALS)
+    async with desk.database.transaction() as tx:
+        assert await store.set_at(tx, "north", DAY) is None
+        await tx.rows(f"PRAGMA max_page_count={pages * 10}")
+    made = await desk.report(PLACE, [house.seal() for house in NORTH])
+    assert await desk.report(PLACE, [house.seal() for house in NORTH]) == made
+
+
 async def test_a_database_that_is_not_durable_or_not_ours_is_refused(
     tmp_path: Path,
 ) -> None:

@@ -47,6 +47,8 @@ _CONFLICTS: Final = frozenset(
     }
 )
 """Refused for what stands already, or not yet; all others for what was sent."""
+_ALARMS: Final = frozenset({Trouble.ANOTHER_SET, Trouble.IN_ANOTHER_SET})
+"""A second total was asked for: a mistake of the operator's, or an attempt to open a home."""
 _log = structlog.get_logger(__name__)
 
 
@@ -314,7 +316,8 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
             conflict = error.trouble in _CONFLICTS
             status = HTTPStatus.CONFLICT if conflict else HTTPStatus.BAD_REQUEST
             name, detail = error.trouble.value, error.detail
-            _log.warning("request_refused", path=request.url.path, why=name)
+            tell = _log.error if error.trouble in _ALARMS else _log.warning
+            tell("request_refused", path=request.url.path, why=name)
         case HTTPException():
             status = HTTPStatus(error.status_code)
             name, detail = status.phrase.lower().replace(" ", "-"), str(error.detail)
