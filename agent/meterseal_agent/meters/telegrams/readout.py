@@ -23,7 +23,9 @@ power failures, thirteen monthly peaks); the longest mode C read-outs have 10 kB
 START: Final = re.compile(rb"/[A-Za-z]{3}[!-~]")
 """IEC 62056-21, 6.3.2: `/`, three letters of the manufacturer, the baud rate. P1 dongles
 put other characters in its place. `/?!`, the echo of a question, is none."""
-HEAD: Final = re.compile(rb"/([A-Za-z]{3}[ -~]{1,60}?) *(?:\r?\n|\r)+")
+HEAD: Final = re.compile(rb"/([A-Za-z]{3}[ -~]{1,60}?) {0,16}(?:\r?\n|\r){1,16}")
+"""Both bounds are for those who send blanks or empty lines without end: a stream's head
+is looked at again with every chunk that comes."""
 _START_BYTES: Final = 5
 _END_REACH: Final = 32
 """More than the longest end of a frame, so that one cut in two is found."""
@@ -64,7 +66,11 @@ def values(
     BadTelegram for a line that does not fit where the frame is not `checked`.
     """
     found: list[Value] = []
-    for match in _LINE.finditer(body.decode("latin-1")):
+    text = body.decode("latin-1")
+    # Every line has its end: one without is none, and looking for its end from each of
+    # its characters would take seconds.
+    whole = 1 + max(text.rfind("\r"), text.rfind("\n"))
+    for match in _LINE.finditer(text, 0, whole):
         name, groups, odd = match.groups()
         try:
             found += _line(name or "", groups or "", odd or "", dialect)

@@ -100,7 +100,9 @@ class Splitter:
                 if len(self._kept) < MAX_FRAME:
                     self._seen = escape if escape >= 0 else len(self._kept) - 3
                     return None
-                self._drop(1)
+                # What was looked through holds no start but behind a doubled escape; to
+                # begin at each of those would read every frame as often as it has them.
+                self._drop(escape if escape >= 0 else len(self._kept) - len(START) + 1)
             elif self._kept[escape + 4] == END_MARK:
                 return self._cut(end)
             elif self._kept[escape + 4 : end] == ESCAPE:

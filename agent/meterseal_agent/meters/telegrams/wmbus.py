@@ -12,7 +12,7 @@ number through a float: JSON's digits are kept as they came.
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from meterseal_agent.meters.telegrams.model import BadTelegram, Frame, Telegram, Value
@@ -148,7 +148,10 @@ def _fields(frame: bytes) -> dict[str, object]:
 
 
 def _number(text: str) -> Decimal:
-    number = Decimal(text) if len(text) <= MAX_DIGITS else None
+    try:
+        number = Decimal(text) if len(text) <= MAX_DIGITS else None
+    except InvalidOperation:
+        number = None  # an exponent that is longer than decimal's own
     if number is None or abs(number.adjusted()) > MAX_DIGITS:
         raise BadTelegram("a number of the line is out of all bounds", 0)
     return number
