@@ -106,6 +106,17 @@ def test_registers_follow_the_kind_unless_they_are_told(
     assert meter.registers == registers or len(meter.registers) == 2
 
 
+def test_the_volume_of_a_heat_meter_is_in_litres() -> None:
+    volume = MBUS.replace("capacity_w", "capacity_l_per_h")
+    text = 'kind = "heat"\nregisters = ["6-0:2.0.0"]'
+    (meter,) = parse(volume + text, {}).meters
+    assert meter.capacity_w == 7400
+    with pytest.raises(ConfigError, match="give capacity_l_per_h"):
+        parse(MBUS + text, {})
+    with pytest.raises(ConfigError, match="all energy or all volume"):
+        parse(MBUS + text.replace("[", '["6-0:1.0.0", '), {})
+
+
 @pytest.mark.parametrize(
     ("text", "rtu", "port"),
     [

@@ -111,6 +111,12 @@ def test_a_register_without_a_number_is_not_available_and_not_zero() -> None:
     assert sample.unavailable == {IMPORT: "the meter says not available"}
 
 
+def test_a_heat_meters_volume_is_told_in_litres_or_not_at_all() -> None:
+    volume = parse_obis("6-0:2.0.0")
+    assert value(volume, ("6-0:2.0.0", "113.991", "m3")) == 113_991
+    assert "is in L" in reason(volume, ("6-0:2.0.0", "1", "kWh"))
+
+
 def test_what_stands_in_a_numbers_place_is_the_reason() -> None:
     why = "not valid: the meter shows FFFFFFFF" + 100 * "."
     told = Telegram("test", "", (Value(IMPORT, None, "kWh", why),), checked=True)

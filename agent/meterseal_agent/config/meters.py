@@ -15,6 +15,7 @@ from meterseal_agent.config.model import LineConfig, MeterConfig, Speech, Supply
 from meterseal_agent.config.private import bits, check_private
 from meterseal_agent.config.pulses import pulses
 from meterseal_agent.meters.modbus.rtu_frame import LAST_UNIT
+from meterseal_agent.meters.registers import is_volume
 from meterseal_agent.meters.table import BadTable, Table, as_table
 from meterseal_proto.intervals import STEPS
 from meterseal_proto.units import (
@@ -53,8 +54,6 @@ USUAL: Final[Mapping[Supply, tuple[RegisterId, ...]]] = {
     Supply.HEAT: (HEAT,),
     Supply.GAS: (GAS,),
 }
-VOLUMES: Final = frozenset({7, 8, 9})
-"""IEC 62056-6-1, value group A: gas, cold water, hot water."""
 _MBUS_NUMBER: Final = re.compile("[0-9A-E]{8}")
 _RADIO_NUMBER: Final = re.compile("[0-9A-Fa-f]{8}")
 _D0_ADDRESS: Final = re.compile("[0-9A-Za-z]{1,32}")
@@ -129,12 +128,8 @@ def _pulse_line(
 ) -> LineConfig:
     if len(registers) != 1:
         raise BadTable(f"{table.where}: a pulse output counts one register, name it")
-    end = pulses(table, data_dir, serial, volume=_is_volume(registers[0]))
+    end = pulses(table, data_dir, serial, volume=is_volume(registers[0]))
     return LineConfig(str(end), end)
-
-
-def _is_volume(register: RegisterId) -> bool:
-    return register.to_bytes(6)[0] in VOLUMES
 
 
 def _check(meter: MeterConfig, where: str) -> None:
@@ -227,7 +222,7 @@ def _refuse(table: Table, key: str, speech: Speech) -> None:
 
 def _capacity(table: Table, registers: tuple[RegisterId, ...]) -> int:
     """Take what a register can grow by in an hour: W, or litres for a volume."""
-    volumes = {_is_volume(register) for register in registers}
+    volumes = {is_volume(register) for register in registers}
     if len(volumes) > 1:
         raise BadTable(
             f"{table.where}: one meter's registers are all energy or all volume;"

@@ -187,6 +187,16 @@ class Sample:
     unavailable: Mapping[RegisterId, str]
 
 
+def is_volume(register: RegisterId) -> bool:
+    """Tell whether a register counts litres: gas, water, what flows through a heat meter.
+
+    EN 13757-1, value groups: A 7 to 9 are gas, cold and hot water; A 5 and 6, cooling and
+    heat, have their volume in C 2.
+    """
+    a, _, c, _, _, _ = register.to_bytes(6)
+    return a in (7, 8, 9) or (a in (5, 6) and c == 2)
+
+
 def to_bytes(words: Sequence[int], order: WordOrder) -> bytes:
     """Return the number's big-endian bytes from its registers as they came."""
     ordered = words if order is WordOrder.BIG else tuple(reversed(words))

@@ -16,10 +16,10 @@ from meterseal_agent.commissioning.compare import (
     compare,
 )
 from meterseal_agent.commissioning.finding import Finding, all_well, bad
-from meterseal_agent.meters.registers import Sample, Unit
+from meterseal_agent.meters.registers import Sample, Unit, is_volume
 from meterseal_agent.technician.complaint import Complaint
 from meterseal_agent.technician.subject import Subject, measure
-from meterseal_proto.units import GAS, WATER, RegisterId, obis_text
+from meterseal_proto.units import RegisterId, obis_text
 
 AS_SHOWN: Final = {
     Unit.WATT_HOUR: ("kWh", 1000),
@@ -76,7 +76,7 @@ def _unit_of(register: RegisterId) -> Unit:
     a, _, c, d, _, _ = register.to_bytes(6)
     if (a, d) == (1, 7):
         return _MOMENT.get(c % 20, Unit.WATT)
-    return Unit.LITRE if register in {WATER, GAS} else Unit.WATT_HOUR
+    return Unit.LITRE if is_volume(register) else Unit.WATT_HOUR
 
 
 def _finding(

@@ -9,8 +9,10 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from meterseal_agent.commissioning.report import Body, canonical, well
+from meterseal_agent.meters.registers import is_volume
 from meterseal_agent.technician.clocktext import when
 from meterseal_agent.technician.complaint import Complaint
+from meterseal_proto.units import parse_obis
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 MARGIN_MM: Final = 18
 LINE_MM: Final = 5
 SIZE, SMALL, LARGE = 10, 8, 16
-VOLUMES: Final = frozenset({"7", "8", "9"})
-"""IEC 62056-6-1, value group A: gas, cold water, hot water."""
 _COLOURS: Final = {"ok": (20, 110, 40), "note": (120, 90, 0), "FAIL": (170, 20, 20)}
 
 
@@ -69,7 +69,8 @@ def _head(page: "FPDF", body: Body) -> None:
 def _meter(page: "FPDF", meter: Body) -> None:
     page.ln(LINE_MM)
     _write(page, f"Meter {meter['serial']} ({meter['model']})", bold=True)
-    unit = "l/h" if set(_groups(meter)) & VOLUMES else "W"
+    registers = [parse_obis(code) for code in meter["registers"]]
+    unit = "l/h" if any(map(is_volume, registers)) else "W"
     _write(page, f"at {meter['line']}, capacity {meter['capacity_w']} {unit}")
     for register, value in meter["registers"].items():
         _write(page, f"register {register}: {value} at {when(meter['at'])}")
@@ -85,11 +86,6 @@ def _meter(page: "FPDF", meter: Body) -> None:
         page.set_text_color(*_COLOURS[row["grade"]])
         _write(page, f"{row['grade']:4} {row['where']}: {row['text']}")
     page.set_text_color(0)
-
-
-def _groups(meter: Body) -> list[str]:
-    """Return value group A of each register."""
-    return [register.partition("-")[0] for register in meter["registers"]]
 
 
 def _enrolled(page: "FPDF", rows: list[Body]) -> None:

@@ -170,8 +170,8 @@ def _needed(register: RegisterId) -> Unit | None:
         return Unit.WATT_HOUR
     if a == 1 and c in (1, 2, 16) and d == 7:
         return Unit.WATT
-    if a == 6 and (c, d) == (1, 0):
-        return Unit.WATT_HOUR
+    if a in (5, 6) and d == 0:
+        return {1: Unit.WATT_HOUR, 2: Unit.LITRE}.get(c)
     return Unit.LITRE if a in (7, 8, 9) and d == 0 and c in (1, 3) else None
 
 
