@@ -9,15 +9,18 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from meterseal_agent.seal.prover import proof_of, to_bytes
 from meterseal_aggregator.intake.failed import set_aside
 from meterseal_aggregator.privacy import proofs
+from meterseal_aggregator.privacy.telling import TELL_AGAIN_S, tell_failures
 from meterseal_proto import backup
 from meterseal_proto.committed_message import decode_committed
+from meterseal_proto.receipt import open_receipt
 from meterseal_proto.units import IMPORT, Quality
 from tests.support.boxes import KEYS
 from tests.support.devices import BEGAN_AT, GENESIS
 from tests.support.disclosure import in_message
-from tests.support.frontdesk import FrontDesk, front_desk
+from tests.support.frontdesk import RECEIPT_KEY, FrontDesk, front_desk
 from tests.support.private_home import (
     AGENT,
     DAY_S,
@@ -124,3 +127,64 @@ async def test_a_week_is_pending_then_verified_and_nothing_is_lost(
     assert values[MISSED.stop] == whole
     record = decode_committed(told[1], GENESIS.network).records[MISSED.stop - FIRST]
     assert record.quality == Quality.QUESTIONABLE
+
+
+async def test_a_day_whose_proof_did_not_hold_is_told_again_and_verified(
+    tmp_path: Path,
+) -> None:
+    device, upto = private_device(), midnight(BEGAN_AT)
+    async with front_desk(tmp_path, [device]) as desk:
+        with home(tmp_path / "home", device=device) as one:
+            one.read([s for s in readings(USAGE) if s[0] <= upto + DAY_S])
+            now = int(desk.now)
+            one.committer.cut()
+            job = one.committer.next_job()
+            assert job is not None
+            proof = bytearray(proof_of(to_bytes(job)))
+            proof[-1] ^= 1
+            one.committer.proved(job, bytes(proof))
+            await delivered(one, desk, upto + DAY_S // 4)
+            assert one.committer.cut() == 1, "the next day goes on meanwhile"
+            one.prove()
+            await verified(desk)
+            assert [state for _, _, state in await states(desk)] == ["failed"]
+            for _ in range(2):
+                await tell_again(one, desk)
+                one.kill()
+            assert one.committer.cut() == 0, "one day at a time"
+            await delivered(one, desk, now + 2 * DAY_S)
+            one.kill()
+            assert one.committer.cut() == 1
+            one.prove()
+            (again,) = one.due(now + 2 * DAY_S)
+            seal = decode_committed(again.payload, GENESIS.network)
+            assert (seal.header.first, seal.header.seq) == (BEGAN_AT, 3)
+            assert seal.revision == 1
+            await delivered(one, desk, now + 2 * DAY_S)
+            await verified(desk)
+            assert one.committer.cut() == 0
+            (chain,) = one.outbox.chains()
+            assert (chain.head.end, chain.tried) == (upto + DAY_S, 0)
+        assert [state for _, _, state in await states(desk)] == [
+            *("failed", "verified", "verified")
+        ]
+
+
+async def delivered(one: PrivateHome, desk: FrontDesk, now: int) -> None:
+    desk.now = now
+    (stored,) = one.due(now)
+    one.take(await desk.deliver(AGENT, [stored.payload]), now)
+
+
+async def tell_again(one: PrivateHome, desk: FrontDesk) -> None:
+    """Let the privacy room tell the home of its failed day, an hour after the last time."""
+    said: list[bytes] = []
+    desk.now += TELL_AGAIN_S
+
+    def tell(_agent: str, payload: bytes) -> bool:
+        said.append(payload)
+        return True
+
+    now = int(desk.now)
+    await tell_failures(desk.database, GENESIS.network, RECEIPT_KEY, tell, now)
+    one.take([open_receipt(payload, RECEIPT_KEY.public_key()) for payload in said], now)

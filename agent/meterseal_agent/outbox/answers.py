@@ -9,6 +9,8 @@ that lies here; anything else is counted and left alone.
         wrong, and a copy of the seal was taken after all. The head moves on to it, and
         the seal that was cut meanwhile on the old head can never be taken: it is
         abandoned, its number burnt, and its records wait again
+    a proof that did not hold, of a committed day that was receipted: the head stays, and
+    the day is told again
 
 This module must never move a head by an answer to a seal it does not hold, nor to one
 that does not follow that head.
@@ -93,6 +95,10 @@ def _apply_one(
     chain = _chain(tx, answer)
     held = _held(tx, chain, answer) if chain else None
     header = _header(held, network) if held else None
+    if chain is not None and _fails(tx, chain, held, answer):
+        tally.kept.append(((chain.id, answer.seq), Reason.PROOF))
+        tally.again += 1
+        return
     if chain is None or held is None or header is None:
         tally.unknown += 1
         return
@@ -105,6 +111,18 @@ def _apply_one(
     _close(tx, chain, held, header, reason, now)
     tally.answered.append((chain.id, held.seq))
     tally.refused += [] if reason is None else [reason]
+
+
+def _fails(
+    tx: sqlite3.Connection, chain: Chain, held: _Held | None, answer: Answer | Refusal
+) -> bool:
+    """Note that the proof of a day that was receipted did not hold, told later on.
+
+    The day's values outlive its seal here, so it can be told again whenever that comes.
+    """
+    late = held is None or held.answered_at is not None
+    proof = isinstance(answer, Refusal) and answer.reason is Reason.PROOF
+    return late and proof and days.fail(tx, (chain.id, answer.seq), answer.hash)
 
 
 def _header(held: _Held, network: bytes) -> Header | None:
@@ -190,5 +208,5 @@ def _close(
         "UPDATE chains SET seq = ?, hash = ?, end_at = ?, value = ?, tried = ?"
         " WHERE id = ?",
         (*(head.seq, head.hash, head.end, head.value),
-         *(0 if moved else header.end, chain.id)),
+         *(0 if moved or reason is None else header.end, chain.id)),
     )  # fmt: skip

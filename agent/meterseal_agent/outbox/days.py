@@ -11,6 +11,7 @@ import struct
 from typing import Final
 
 from meterseal_agent.outbox.model import KeptDay, SealKey
+from meterseal_proto.errors import Reason
 from meterseal_proto.seal import MAX_RECORDS
 from meterseal_proto.units import Quality
 
@@ -68,6 +69,32 @@ def early(connection: sqlite3.Connection, now: int) -> frozenset[SealKey]:
 def answered(tx: sqlite3.Connection, seal: SealKey, told: int) -> None:
     """Note how a seal was answered, as `seals.reason` does; nothing for an open one."""
     tx.execute("UPDATE days SET reason = ? WHERE chain = ? AND seq = ?", (told, *seal))
+
+
+def fail(tx: sqlite3.Connection, seal: SealKey, digest: bytes) -> bool:
+    """Note that an accepted day's proof did not hold; tell whether there is such a day."""
+    return bool(
+        tx.execute(
+            "UPDATE days SET reason = ? WHERE chain = ? AND seq = ? AND hash = ?"
+            " AND reason IN (?1, 0)",
+            (int(Reason.PROOF), *seal, digest),
+        ).rowcount
+    )
+
+
+def failed(connection: sqlite3.Connection) -> list[SealKey]:
+    """Return the days whose proof did not hold and that were not told again, oldest first.
+
+    Those of chains with an unanswered seal wait for its answer.
+    """
+    rows = connection.execute(
+        "SELECT chain, seq FROM days d WHERE reason = ? AND NOT EXISTS"
+        " (SELECT 1 FROM days n WHERE n.chain = d.chain AND n.first = d.first"
+        "  AND n.seq > d.seq) AND chain NOT IN"
+        " (SELECT chain FROM seals WHERE answered_at IS NULL) ORDER BY first, chain",
+        (int(Reason.PROOF),),
+    )
+    return [(chain, seq) for chain, seq in rows]
 
 
 def drop(tx: sqlite3.Connection, *, before: int) -> None:

@@ -156,6 +156,12 @@ class Outbox:
         """Return how each day told from `first` on was answered, in the order told."""
         return days.tellings(self._file.connection(), chain.id, first)
 
+    def failed_days(self) -> list[KeptDay]:
+        """Return days whose proof did not hold and that can be told again now."""
+        connection = self._file.connection()
+        found = [days.find(connection, key) for key in days.failed(connection)]
+        return [day for day in found if day is not None]
+
     def early(self, *, now: int) -> frozenset[SealKey]:
         """Return the unanswered committed seals that may not leave yet."""
         return days.early(self._file.connection(), now)

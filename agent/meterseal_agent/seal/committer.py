@@ -48,6 +48,8 @@ from meterseal_proto.totals import SEEDS, Masked, masked
 from meterseal_proto.units import MeterId, RegisterId
 
 FRESH_BYTES: Final = 32
+MAX_REVISION: Final = 3
+"""A day is proved again this often: a machine whose proofs never hold needs a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Committer:
 
     def cut(self) -> int:
         """Reserve every register's next day that is over; return how many there were."""
-        found = 0
+        found = self._again()
         for chain in self._outbox.ready():
             bits = self._registers.get((chain.meter, chain.register))
             if bits is None:
@@ -107,6 +109,22 @@ class Committer:
                 self._reserve(chain, day, bits)
                 found += 1
         return found
+
+    def _again(self) -> int:
+        """Reserve days whose proof did not hold, each with its next revision."""
+        chains = {chain.id: chain for chain in self._outbox.chains()}
+        busy = set[int]()
+        for kept in self._outbox.failed_days():
+            chain = chains[kept.chain]
+            bits = self._registers.get((chain.meter, chain.register))
+            reasons = self._outbox.tellings(chain, kept.first)
+            revision = reasons.count(int(Reason.PROOF))
+            if bits is None or chain.id in busy or revision > MAX_REVISION:
+                continue
+            day = Day(kept.first, kept.step, kept.values, kept.qualities, kept.untold)
+            self._reserve(chain, day, bits, revision)
+            busy.add(chain.id)
+        return len(busy)
 
     def next_job(self) -> Job | None:
         """Return the oldest day without a proof; None when every one has its own."""
@@ -141,9 +159,12 @@ class Committer:
         once = reasons == [int(Reason.TIME_WINDOW)]
         return day.bare() if once else None
 
-    def _reserve(self, chain: Chain, day: Day, bits: int) -> None:
+    def _reserve(self, chain: Chain, day: Day, bits: int, revision: int = 0) -> None:
         network = self._of
-        place = Slot(network.network, chain.meter, chain.register, day.first, day.step)
+        place = Slot(
+            *(network.network, chain.meter, chain.register),
+            *(day.first, day.step, revision),
+        )
         openings = openings_of(place, day.values, self._root.blind_key(chain.meter))
         records = records_of(place, openings, day.qualities)
         header = header_over(_header(network.network, chain, day), records, bits)
@@ -151,7 +172,7 @@ class Committer:
         parcel = Parcel(
             bytes(proof_bytes(bits, header.count)),
             backup.keep(self._root.store_key, _backed(header), day.values),
-            self._masked(header, openings),
+            self._masked(header, openings, revision),
         )
         bare = CommittedSeal(header, NOT_SIGNED, records, Envelope(parcel, NOT_SIGNED))
         self._outbox.reserve_day(
@@ -166,12 +187,14 @@ class Committer:
             ),
         )
 
-    def _masked(self, header: Header, openings: list[Opening]) -> Masked | None:
+    def _masked(
+        self, header: Header, openings: list[Opening], revision: int
+    ) -> Masked | None:
         if not self._of.totals:
             return None
         whole = summed_opening(openings)
         seeds = self._root.mask_seeds(header.meter, SEEDS)
-        return masked(whole.value, whole.blinding, seeds, day_place(header, 0))
+        return masked(whole.value, whole.blinding, seeds, day_place(header, revision))
 
     def _job(self, stored: Stored) -> Job | None:
         """Return what a proof needs; None when values or header are not as reserved."""
@@ -180,7 +203,10 @@ class Committer:
             self._damaged.add(stored.key)
             return None
         header = draft.header
-        place = Slot(header.network, header.meter, header.register, day.first, day.step)
+        place = Slot(
+            *(header.network, header.meter, header.register),
+            *(day.first, day.step, draft.revision),
+        )
         blind_key = self._root.blind_key(header.meter)
         openings = openings_of(place, day.values, blind_key)
         if records_of(place, openings, day.qualities) != draft.records:
