@@ -242,6 +242,8 @@ WRONG = [
         "bus speaks dsmr already, not modbus",
     ),
     (MBUS.replace("address = 5", ""), "address is missing"),
+    (MBUS + "timeout_ms = 900", "one timeout_ms for all its meters"),
+    (MBUS + "turnaround_ms = 9", "mbus has no turnaround_ms, take it out"),
     (MBUS.replace("= 5", "= 251"), "address must be an integer from 0 to 250"),
     (MBUS.replace("= 5", '= "1234"'), "eight digits in quotes"),
     (

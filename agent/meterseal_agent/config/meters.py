@@ -93,9 +93,7 @@ def _meter(table: Table, lines: Lines, data_dir: Path) -> MeterConfig:
     usual_s = SLOW_PERIOD_S.get(speech, DEFAULT_PERIOD_S)
     period_s = integer(table, "period_s", usual_s, low=1, high=900)
     lateness_s = max(DEFAULT_LATENESS_S, min(2 * period_s, 900))
-    timeout_s, turnaround_s = patience(table)
-    if turnaround_s is None:
-        turnaround_s = line.turnaround_s
+    timeout_s, turnaround_s = _patience(table, speech, line)
     meter = MeterConfig(
         serial=serial,
         speech=speech,
@@ -111,7 +109,7 @@ def _meter(table: Table, lines: Lines, data_dir: Path) -> MeterConfig:
         step=integer(table, "step", DEFAULT_STEP, low=min(STEPS), high=max(STEPS)),
         registers=registers,
         telemetry_s=integer(table, "telemetry_s", 0, low=0, high=MAX_TELEMETRY_S),
-        timeout_s=line.timeout_s if timeout_s is None else timeout_s,
+        timeout_s=timeout_s,
         turnaround_s=turnaround_s,
         energy_unit=_energy_unit(table, speech),
         kamstrup_step_wh=_kamstrup_step(table, speech),
@@ -130,6 +128,25 @@ def _pulse_line(
         raise BadTable(f"{table.where}: a pulse output counts one register, name it")
     end = pulses(table, data_dir, serial, volume=is_volume(registers[0]))
     return LineConfig(str(end), end)
+
+
+def _patience(
+    table: Table, speech: Speech, line: LineConfig
+) -> tuple[float | None, float]:
+    """Take the timeout and turnaround that a meter has of its own, else its line's."""
+    if not speech.modbus:
+        _refuse(table, "turnaround_ms", speech)
+    shared = speech is Speech.MBUS and line.name != str(line.end)
+    if shared and table.has("timeout_ms"):
+        raise BadTable(
+            f"{table.where}: an M-Bus has one timeout_ms for all its meters, give it in"
+            " its [[lines]]"
+        )
+    timeout_s, turnaround_s = patience(table)
+    return (
+        line.timeout_s if timeout_s is None else timeout_s,
+        line.turnaround_s if turnaround_s is None else turnaround_s,
+    )
 
 
 def _check(meter: MeterConfig, where: str) -> None:
