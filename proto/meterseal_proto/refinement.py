@@ -4,13 +4,15 @@ One amount can hide another: at a price of 250,000 everywhere and 250,001 once, 
 modulo 250,000 is that one interval (SETTLED 19). So an opened amount is counted as if it
 opened the total of every price class, and of all openings of a period together the common
 refinement counts: the atoms, sets of intervals that no opening told apart. An atom must
-keep `MIN_ATOM` intervals or more, and prices may not be more than `MAX_RATIO` apart. The
+keep `MIN_ATOM` intervals or more, and prices may not be more than `MAX_RATIO` apart. A slot
+whose quality says MISSING is 0, and everybody can see it: such `known` intervals shield
+nobody and are not counted, else an atom of 23 of them and one more would open that one. The
 device refuses by this rule; an auditor asks by `determined` what was published could tell.
 This module must never be given a usage: it counts, it does not look.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -21,6 +23,10 @@ MAX_RATIO: Final = 100
 """Highest to lowest price that is not 0: more would weigh a few intervals like a code."""
 MAX_TERMS: Final = 1 << 20
 """Intervals of a period: thirty years of quarter hours, and amounts stay below 2^84."""
+
+
+KNOWN: Final = -1
+"""The atom of intervals that hide nothing: it may be of any size, and never splits."""
 
 
 class TooFine(ValueError):
@@ -37,11 +43,15 @@ class Refinement:
     atoms: tuple[int, ...]
 
     @classmethod
-    def whole(cls, count: int) -> "Refinement":
-        """Return the atom of a period of which nothing was opened yet."""
+    def whole(cls, count: int, known: Collection[int] = ()) -> "Refinement":
+        """Return the atom of a period of which nothing was opened yet.
+
+        `known` are the places of intervals whose value everybody knows, MISSING ones.
+        """
         if not 1 <= count <= MAX_TERMS:
             raise ValueError(f"a period has 1 to {MAX_TERMS} intervals")
-        return cls((0,) * count)
+        bare = frozenset(known)
+        return cls(tuple(KNOWN if at in bare else 0 for at in range(count)))
 
     def opened(self, prices: Sequence[int]) -> "Refinement":
         """Return the refinement once an amount at `prices` is opened too.
@@ -52,7 +62,8 @@ class Refinement:
             raise ValueError("as many prices as intervals")
         check_ratio(prices)
         finer = _numbered(zip(self.atoms, prices, strict=True))
-        least = min(Counter(finer).values())
+        sizes = Counter(atom for atom in finer if atom != KNOWN)
+        least = min(sizes.values(), default=MIN_ATOM)
         if least < MIN_ATOM:
             raise TooFine(
                 f"an amount at these prices would tell of {least} intervals alone,"
@@ -69,11 +80,15 @@ def check_ratio(prices: Iterable[int]) -> None:
 
 
 def determined(
-    openings: Iterable[Sequence[int]], *, fewer: int = MIN_ATOM
+    openings: Iterable[Sequence[int]],
+    *,
+    fewer: int = MIN_ATOM,
+    known: Collection[int] = (),
 ) -> list[list[int]]:
     """Return the sets of fewer than `fewer` intervals whose total the openings determine.
 
-    Each opening is a period's price of every interval. Exact, over the rationals: the
+    Each opening is a period's price of every interval; `known` are places of intervals
+    whose value everybody knows, which belong to no set. Exact, over the rationals: the
     rows are the indicators of price classes, the columns the atoms; an atom is told when
     its unit vector lies in the rows' space. The sets are atoms, as interval numbers.
     """
@@ -81,8 +96,10 @@ def determined(
     if not vectors:
         return []
     atoms: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    bare = frozenset(known)
     for place, prices in enumerate(zip(*vectors, strict=True)):
-        atoms[prices].append(place)
+        if place not in bare:
+            atoms[prices].append(place)
     columns = list(atoms)
     rows = [
         {column: Fraction(1) for column, key in enumerate(columns) if key[at] == price}
@@ -131,6 +148,10 @@ def _subtract(
             row.pop(column, None)
 
 
-def _numbered(keys: Iterable[Hashable]) -> tuple[int, ...]:
-    numbers: dict[Hashable, int] = {}
-    return tuple(numbers.setdefault(key, len(numbers)) for key in keys)
+def _numbered(keys: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """Return a number for each pair of an atom and a price; what is known stays so."""
+    numbers: dict[tuple[int, int], int] = {}
+    return tuple(
+        KNOWN if key[0] == KNOWN else numbers.setdefault(key, len(numbers))
+        for key in keys
+    )

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.intake.beside import store
-from meterseal_aggregator.intake.beside.desk import MAX_OF_ONE, Desk
+from meterseal_aggregator.intake.beside.desk import (
+    MAX_BYTES_OF_ONE,
+    MAX_OF_ONE,
+    Desk,
+)
 from meterseal_aggregator.intake.port import Told
 from meterseal_proto.health import open_health, sign_health
 from meterseal_proto.spans import Span
@@ -166,3 +170,27 @@ async def test_the_same_batch_twice_is_one(house: WebHouse) -> None:
         await house.desk.keep_taken()
     after = await house.get(url(house), "operator")
     assert len(after["items"]) == len(before["items"]) + 2
+
+
+async def test_one_agents_large_messages_leave_room_for_the_others(
+    house: WebHouse,
+) -> None:
+    desk = Desk(house.db, GENESIS.network, lambda: LATER)
+    large = bytes(1 << 16)
+    taken = 0
+    while desk.take(Told("home-1", "tel", large)):
+        taken += 1
+    assert taken == MAX_BYTES_OF_ONE >> 16
+    assert desk.take(Told("home-2", "tel", large))
+    await desk.keep_taken()
+    assert desk.take(Told("home-1", "tel", large))
+
+
+async def test_a_health_record_that_is_repeated_is_no_sign_of_life(
+    house: WebHouse,
+) -> None:
+    before = await house.get("/v1/agents/home-1/health", "operator")
+    later = Desk(house.db, GENESIS.network, lambda: LATER + 3600)
+    assert later.take(Told("home-1", "health", bytes.fromhex(before["payload"])))
+    await later.keep_taken()
+    assert await house.get("/v1/agents/home-1/health", "operator") == before

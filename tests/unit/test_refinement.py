@@ -121,3 +121,27 @@ def test_an_atom_of_one_is_always_refused(prices: list[int], alone: int) -> None
     marked[alone] = 99
     with pytest.raises(TooFine):
         Refinement.whole(30).opened(marked)
+
+
+def test_slots_everybody_knows_shield_nobody() -> None:
+    """A MISSING slot is 0 in the open: 23 of them and one more would be that one."""
+    prices = [250] * MONTH
+    night = range(MIN_ATOM)
+    for at in night:
+        prices[at] = 100
+    known = [at for at in night if at != 7]
+    Refinement.whole(MONTH).opened(prices)
+    with pytest.raises(TooFine, match="1 intervals"):
+        Refinement.whole(MONTH, known).opened(prices)
+    assert determined([prices], known=known) == [[7]]
+
+
+def test_known_slots_at_a_price_of_their_own_tell_nothing() -> None:
+    known = range(0, MONTH, 2)
+    prices = [100 if at in known else 250 for at in range(MONTH)]
+    prices[0] = 300
+    once = Refinement.whole(MONTH, known).opened(prices)
+    assert once.opened([7] * MONTH).atoms == once.atoms
+    assert determined([prices], known=known) == []
+    everything = Refinement.whole(MIN_ATOM, range(MIN_ATOM))
+    assert everything.opened(list(range(100, 100 + MIN_ATOM))) == everything

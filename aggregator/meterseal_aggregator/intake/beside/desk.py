@@ -31,6 +31,9 @@ MAX_QUEUED_BYTES: Final = 16 << 20
 """Together what a village sends in its first minute after an outage."""
 MAX_OF_ONE: Final = 500
 """Messages of one agent in the queue: a week of its meters goes by in minutes."""
+MAX_BYTES_OF_ONE: Final = 2 << 20
+"""And their bytes: MAX_OF_ONE batches of some kilobytes; else large ones of a single agent
+would fill the queue, and nobody else's telemetry would be taken."""
 LOOK_S: Final = 0.25
 """Between two looks, real seconds; a transaction a look, whatever came."""
 PRUNE_S: Final = 600.0
@@ -62,6 +65,7 @@ class Desk:
         self._queue: deque[Told] = deque()
         self._bytes = 0
         self._of: Counter[str] = Counter()
+        self._bytes_of: Counter[str] = Counter()
         self.tally = BesideTally()
 
     def take(self, told: Told) -> bool:
@@ -70,11 +74,13 @@ class Desk:
             len(self._queue) >= MAX_QUEUED
             or self._bytes + len(told.payload) > MAX_QUEUED_BYTES
             or self._of[told.agent] >= MAX_OF_ONE
+            or self._bytes_of[told.agent] + len(told.payload) > MAX_BYTES_OF_ONE
         ):
             return False
         self._queue.append(told)
         self._bytes += len(told.payload)
         self._of[told.agent] += 1
+        self._bytes_of[told.agent] += len(told.payload)
         return True
 
     async def run(self) -> None:
@@ -98,6 +104,7 @@ class Desk:
         told = list(self._queue)
         self._queue.clear()
         self._of.clear()
+        self._bytes_of.clear()
         self._bytes = 0
         if not told:
             return 0

@@ -56,12 +56,13 @@ async def keep_batches(tx: Transaction, batches: Sequence[KeptBatch]) -> None:
 
 
 async def keep_health(tx: Transaction, records: Sequence[KeptHealth]) -> None:
-    """Keep the latest record of each agent; an older one changes nothing."""
+    """Keep the latest record of each agent; an older one, or the same once more, changes
+    nothing: a pipe that repeats a record must not make a dead agent look alive."""
     await tx.many(
         "INSERT INTO agent_health (agent, at, received_at, payload) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (agent) DO UPDATE SET at = excluded.at,"
         " received_at = excluded.received_at, payload = excluded.payload"
-        " WHERE excluded.at >= agent_health.at",
+        " WHERE excluded.at > agent_health.at",
         [(r.agent, r.at, r.received_at, r.payload) for r in records],
     )
 
