@@ -1,13 +1,15 @@
 """The trustee's configuration: TOML, overrides, and what refuses to start."""
 
+import configparser
 from pathlib import Path
 
 import pytest
 
 from meterseal_proto.seedbox import TrusteeKey
-from meterseal_trustee.config import ConfigError, load
+from meterseal_trustee.config import DEFAULT_DATA, ConfigError, load
 
-SAMPLE = Path(__file__).parents[2] / "deploy" / "samples" / "trustee.toml"
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "deploy" / "samples" / "trustee.toml"
 KEYS = [TrusteeKey(n, bytes([n]) * 32, bytes([n + 8]) * 32).text() for n in range(3)]
 
 
@@ -75,3 +77,33 @@ BAD = {
 def test_a_wrong_key_is_named(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match=BAD[text].replace(".", r"\.")):
         load(_file(tmp_path, text))
+
+
+def test_the_unit_runs_what_the_defaults_expect() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment] # the documented way to keep case
+    unit.read_string((ROOT / "deploy/meterseal-trustee.service").read_text())
+    service = unit["Service"]
+    command, verb = service["ExecStart"].split()
+    assert Path(command).name == "meterseal-trustee"
+    assert verb == "serve"
+    assert f"/var/lib/{service['StateDirectory']}" == DEFAULT_DATA
+    assert (service["UMask"], service["StateDirectoryMode"]) == ("0077", "0700")
+    assert service["ProtectSystem"] == "strict"
+
+
+def test_what_the_sample_shows_in_comments_can_be_switched_on(tmp_path: Path) -> None:
+    lines = []
+    for line in SAMPLE.read_text().splitlines():
+        bare = line.removeprefix("# ")
+        shown = bare.startswith(
+            ("trustees =", "[web.tls]", "certificate", "key", "client")
+        )
+        lines.append(bare if shown else line)
+    names = '["0:BOX:SIGN", "1:BOX:SIGN", "2:BOX:SIGN"]'
+    text = "\n".join(lines)
+    assert names in text
+    config = load(_file(tmp_path, text.replace(names, str(KEYS))))
+    assert len(config.pinned) == 3
+    assert config.web.tls is not None
+    assert config.web.tls.clients == ("aggregator",)
