@@ -58,6 +58,8 @@
 (define-map bills uint {
   tariff: (buff 32), provider: principal, payer: principal, meter: (buff 16), register: uint, from: uint, to: uint,
   days: uint, usage: uint, amount: uint, asset: (optional principal), issued-at: uint, due-at: uint, held: bool})
+;; Since when a bill is held: the time to pay stands still meanwhile.
+(define-map held-since uint uint)
 (define-map user-counts principal uint)
 (define-map user-bills {user: principal, number: uint} uint)
 (define-map posted {provider: principal, hash: (buff 32)} uint)
@@ -181,12 +183,15 @@
             from: (get from bill), to: (get to bill), usage: (get usage bill), amount: (get amount bill), due-at: (get due-at bill)})
     id))
 
-;; Hold a disputed bill, or let it go. By the role "court". Errors: u1300, u1311, u1312.
+;; Hold a disputed bill, or let it go with its time to pay prolonged. By the role "court". Errors: u1300, u1311, u1312.
 (define-public (hold-bill (id uint) (held bool))
   (let ((bill (unwrap! (map-get? bills id) ERR-BILL)))
     (asserts! (contract-call? .roles has-role "court" contract-caller) ERR-FORBIDDEN)
     (asserts! (not (is-eq held (get held bill))) ERR-HELD)
-    (map-set bills id (merge bill {held: held}))
+    (map-set bills id (merge bill {held: held, due-at: (if held
+      (get due-at bill)
+      (+ (get due-at bill) (- stacks-block-time (default-to stacks-block-time (map-get? held-since id)))))}))
+    (map-set held-since id stacks-block-time)
     (print {topic: "bill-held", bill: id, held: held})
     (ok true)))
 
