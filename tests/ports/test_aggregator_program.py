@@ -47,7 +47,7 @@ def _run(config: Path, *words: str, **more: str) -> subprocess.CompletedProcess[
     code = "import sys; from meterseal_aggregator.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, *words, "--config", str(config)]
     return subprocess.run(
-        command, capture_output=True, text=True, env=environment | more, timeout=60,
+        command, capture_output=True, text=True, env=environment | more, timeout=120,
         check=False,
     )  # fmt: skip
 

@@ -208,7 +208,7 @@ def _count(folder: Path, table: str) -> int:
 
 
 async def _until_kept(folder: Path, table: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not _count(folder, table):
             await asyncio.sleep(0.005)
 

@@ -31,7 +31,7 @@ from tests.support.trusteeship import (
 
 LATER: Final = (DAY + 60) * 86_400
 """When the programs live: in the quarter of DAY, sixty days after it."""
-STOP_WITHIN_S: Final = 20.0
+STOP_WITHIN_S: Final = 60.0
 _CODE: Final = "import sys; from meterseal_trustee.cli import main; sys.exit(main())"
 
 
@@ -39,7 +39,7 @@ def run(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run one command of the trustee's."""
     command = [sys.executable, "-c", _CODE, *words, "--config", str(config)]
     return subprocess.run(
-        command, capture_output=True, text=True, env=_environment(), timeout=60,
+        command, capture_output=True, text=True, env=_environment(), timeout=120,
         check=False,
     )  # fmt: skip
 
@@ -126,7 +126,7 @@ def start_three(folder: Path, keys: Sequence[TrusteeKey]) -> list[Program]:
 def line_to(program: Program, folder: Path, name: str = "aggregator") -> Line:
     """A caller's line to a trustee, by the certificate of that name in `folder`/tls."""
     context = context_of(str(folder / "tls"), name)
-    client = httpx2.AsyncClient(verify=context, timeout=30.0, trust_env=False)
+    client = httpx2.AsyncClient(verify=context, timeout=120.0, trust_env=False)
     return Line(program.url, program.key, client)
 
 
