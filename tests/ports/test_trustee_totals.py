@@ -247,7 +247,7 @@ async def test_with_one_down_two_answer_and_with_two_down_nobody_can(
     tmp_path: Path,
 ) -> None:
     day = DAY + 1
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         with live_street(tmp_path, STREET) as street:
             async with street.lines() as lines:
                 await one_down_then_two(street, lines, day)

@@ -81,7 +81,7 @@ async def states(desk: FrontDesk) -> list[tuple[int, int, str]]:
 
 
 async def verified(desk: FrontDesk) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         now = int(desk.now)
         while (await proofs.run_once(desk.database, GENESIS, now, set_aside)).count:
             pass
