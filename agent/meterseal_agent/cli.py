@@ -109,13 +109,13 @@ def _run(options: Options) -> int:
 def _show(options: Options) -> int:
     from meterseal_agent.run import show
 
-    return show.show(_config(options).data_dir, as_json=options.json, say=print)
+    return show.show(_agents_folder(options), as_json=options.json, say=print)
 
 
 def _top(options: Options) -> int:
     from meterseal_agent.technician.top import top
 
-    return top(_config(options).data_dir)
+    return top(_agents_folder(options))
 
 
 def _decode(options: Options) -> int:
@@ -185,7 +185,7 @@ def _dry_run(options: Options) -> int:
 def _status(options: Options) -> int:
     from meterseal_agent.technician.status import status
 
-    return status(_config(options).data_dir, print)
+    return status(_agents_folder(options), print)
 
 
 def _report(options: Options) -> int:
@@ -199,6 +199,23 @@ def _config(options: Options) -> Config:
     config = load(Path(options.config), os.environ)
     _log_to_stderr(config.log_level)
     return config
+
+
+def _agents_folder(options: Options) -> Path:
+    """Return the data_dir of an agent to be looked at.
+
+    One whose file was broken while it ran goes on with the last good one: so do we, and
+    say it on stderr.
+    """
+    from meterseal_agent.run.reload import ConfigFile, usable
+
+    config = usable(ConfigFile(Path(options.config), os.environ), _warn)
+    _log_to_stderr(config.log_level)
+    return config.data_dir
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _coded(sub: Parser, *, restores: bool) -> None:

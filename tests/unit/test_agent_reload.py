@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_agent.cli import main
 from meterseal_agent.config import Config, ConfigError
 from meterseal_agent.run.reload import (
     LAST_GOOD,
@@ -141,6 +142,21 @@ def test_without_a_last_good_one_the_files_own_mistake_is_told(tmp_path: Path) -
     desk.write(desk.text + "colour = 3\n")
     with pytest.raises(ConfigError, match="colour"):
         usable(ConfigFile(desk.path, {}), print)
+
+
+@pytest.mark.parametrize("command", ["status", "show"])
+def test_an_agent_that_goes_on_with_the_last_good_file_can_be_looked_at(
+    tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk = Desk(tmp_path)
+    desk.file.keep(tmp_path)
+    desk.write(desk.text + "colour = 3\n")
+    assert main([command, "--config", str(desk.path)]) == 1
+    said = capsys.readouterr()
+    warning, *more = said.err.splitlines()
+    assert "colour" in warning
+    assert "going on with the last good configuration" in warning
+    assert said.out or more, "what there is of the agent itself"
 
 
 def test_changes_are_told_in_a_few_words(tmp_path: Path) -> None:
