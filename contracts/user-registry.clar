@@ -45,7 +45,8 @@
 (define-map users principal {part: uint, profile: (buff 32), verified: bool, since: uint})
 (define-map requests {meter: (buff 16), owner: principal} {key: (buff 33), p256: bool, from-seq: uint})
 (define-map meters (buff 16) {owner: principal, epoch: uint, revoked-from: (optional uint), mints-from: uint})
-(define-map keys {meter: (buff 16), epoch: uint} {key: (buff 33), p256: bool, from-seq: uint})
+;; `until` is the seq from which a revocation ended the key; it outlives the next key.
+(define-map keys {meter: (buff 16), epoch: uint} {key: (buff 33), p256: bool, from-seq: uint, until: (optional uint)})
 
 (define-private (is-registrar) (contract-call? .roles has-role "registrar" contract-caller))
 
@@ -118,7 +119,7 @@
     (asserts! (is-verified owner) ERR-UNVERIFIED)
     (asserts! (contract-call? .seals is-signed hash signature (get key asked) (get p256 asked)) ERR-SIGNATURE)
     (asserts! (map-insert meters meter {owner: owner, epoch: u0, revoked-from: none, mints-from: u0}) ERR-BOUND)
-    (map-set keys {meter: meter, epoch: u0} asked)
+    (map-set keys {meter: meter, epoch: u0} (merge asked {until: none}))
     (map-delete requests {meter: meter, owner: owner})
     (print {topic: "meter-bound", meter: meter, owner: owner, key: (get key asked), from-seq: (get from-seq asked)})
     (ok true)))
@@ -151,8 +152,8 @@
     (ok true)))
 
 ;; Give the meter the key its owner asked for, without the lost one; the new key signs
-;; {key, meter, network, valid-from}. The meter may not mint for 72 hours. By the role
-;; "registrar", also while paused. Errors: u100, u105, u107 to u109, u111.
+;; {key, meter, network, valid-from}. The oracle mints nothing of the meter before
+;; `mints-from`, 72 hours on. By the role "registrar", also while paused. Errors: u100, u105, u107 to u109, u111.
 (define-public (replace-meter-key (meter (buff 16)) (new-signature (buff 65)))
   (let (
     (bound (unwrap! (map-get? meters meter) ERR-UNKNOWN-METER))
@@ -168,7 +169,7 @@
 (define-private (put-key (meter (buff 16)) (bound {owner: principal, epoch: uint, revoked-from: (optional uint), mints-from: uint}) (key (buff 33)) (p256 bool) (from-seq uint) (mints-from uint))
   (let ((epoch (+ u1 (get epoch bound))))
     (map-set meters meter (merge bound {epoch: epoch, mints-from: mints-from}))
-    (map-set keys {meter: meter, epoch: epoch} {key: key, p256: p256, from-seq: from-seq})
+    (map-set keys {meter: meter, epoch: epoch} {key: key, p256: p256, from-seq: from-seq, until: none})
     (print {topic: "meter-key-rotated", meter: meter, epoch: epoch, key: key, from-seq: from-seq})
     (ok epoch)))
 
@@ -184,6 +185,7 @@
     (asserts! (is-none (get revoked-from bound)) ERR-REVOKED)
     (asserts! (and (> from-seq anchored) (>= from-seq (get from-seq current))) ERR-SEQ)
     (map-set meters meter (merge bound {revoked-from: (some from-seq)}))
+    (map-set keys {meter: meter, epoch: (get epoch bound)} (merge current {until: (some from-seq)}))
     (print {topic: "meter-revoked", meter: meter, from-seq: from-seq})
     (ok true)))
 
@@ -202,13 +204,13 @@
 ;; The key that had to sign header `seq` of `meter`, looking back at most four epochs;
 ;; none when unknown, older than that, or revoked by then.
 (define-read-only (get-key-at (meter (buff 16)) (seq uint))
-  (match (map-get? meters meter) bound
-    (if (>= seq (default-to (+ seq u1) (get revoked-from bound)))
-      none
-      (get found (fold key-before (list u0 u1 u2 u3) {meter: meter, epoch: (get epoch bound), seq: seq, found: none})))
-    none))
+  (let (
+    (bound (unwrap! (map-get? meters meter) none))
+    (look (fold key-before (list u0 u1 u2 u3) {meter: meter, epoch: (get epoch bound), seq: seq, found: none}))
+    (found (unwrap! (get found look) none)))
+    (if (< seq (default-to (+ seq u1) (get until found))) (some found) none)))
 
-(define-private (key-before (back uint) (look {meter: (buff 16), epoch: uint, seq: uint, found: (optional {key: (buff 33), p256: bool, from-seq: uint})}))
+(define-private (key-before (back uint) (look {meter: (buff 16), epoch: uint, seq: uint, found: (optional {key: (buff 33), p256: bool, from-seq: uint, until: (optional uint)})}))
   (if (or (is-some (get found look)) (> back (get epoch look)))
     look
     (let ((candidate (map-get? keys {meter: (get meter look), epoch: (- (get epoch look) back)})))
