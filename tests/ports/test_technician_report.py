@@ -122,6 +122,21 @@ async def test_a_later_report_says_what_changed(
     assert "went back from" in out
 
 
+async def test_a_report_holds_no_value_of_a_committed_meter(tmp_path: Path) -> None:
+    async with an_office(tmp_path) as office:
+        text = office.config.read_text()
+        hidden = text.replace('serial = "S1"', 'serial = "S1"\nmode = "committed"')
+        office.config.write_text(f'zone = "Europe/Berlin"\n{hidden}')
+        assert await office.report("one.json") == 0
+        body = office.made("one.json")["body"]
+    assert isinstance(body, dict)
+    private, told = body["meters"]
+    assert private["registers"] == private["values"] == {}
+    assert private["findings"]
+    assert told["registers"]
+    assert told["values"]
+
+
 async def test_a_silent_meter_is_a_fault_and_the_others_are_surveyed(
     tmp_path: Path, capsys: Captured
 ) -> None:

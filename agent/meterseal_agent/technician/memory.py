@@ -41,7 +41,16 @@ def place(named: str | None, what: str) -> Memory:
     """Return the memory of `what`, in the file `named` or in the user's cache."""
     if named:
         return Memory(Path(named))
-    home = Path(os.environ.get("HOME") or "/tmp")  # noqa: S108 - a user without a home
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
     name = re.sub("[^A-Za-z0-9]+", "-", what).strip("-")
     return Memory(cache / "meterseal" / f"{name}.json")
+
+
+def _home() -> Path:
+    """Return the user's own folder: in a shared one anybody could lay a change out."""
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise Complaint(
+            "this user has no home folder: name a file with --memory"
+        ) from error

@@ -1,7 +1,8 @@
 """What a report says: every configured meter read, checked and timed, one after another.
 
 It reads only. A meter that does not answer is a finding; it must never end the survey of
-the others.
+the others. A report is carried out of the house: of a meter with a committed register it
+must never hold what a register shows, for two reports would tell what was used between.
 """
 
 import contextlib
@@ -68,11 +69,13 @@ async def _meter(wired: meters.Wired, now: int, visit: Visit) -> Body:
     }
     try:
         sample = await subject.read()
-        row["registers"] = _sealed(wired, sample)
-        row["values"] = {
-            obis_text(register): value
-            for register, value in sorted(sample.values.items())
-        }
+        sealed = _sealed(wired, sample)
+        if not wired.config.bits:
+            row["registers"] = sealed
+            row["values"] = {
+                obis_text(register): value
+                for register, value in sorted(sample.values.items())
+            }
         findings = check(phases(sample.values), visit.site, sample.power_w)
         row["quality"], told = await _line(subject, visit.reads)
         findings += told
