@@ -52,6 +52,7 @@ class Bench:
         self.oracle: Oracle
         self.told: list[Told] = []
         """What the agent told beside its seals."""
+        self._started: list[asyncio.subprocess.Process] = []
 
     def now(self) -> float:
         """Return the network's time."""
@@ -71,7 +72,7 @@ class Bench:
         self, *command: str, **environment: str
     ) -> asyncio.subprocess.Process:
         """Start one command of the agent."""
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "meterseal_agent.cli", *command),
             *("--config", str(self.config)),
             env=os.environ
@@ -80,6 +81,14 @@ class Bench:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+        self._started.append(process)
+        return process
+
+    async def end_all(self) -> None:
+        """Kill what a test left running: one that failed does not load the next."""
+        for process in self._started:
+            if process.returncode is None:
+                await end(process, signal.SIGKILL)
 
     async def agent(self, *command: str) -> tuple[int, str]:
         """Run one command to its end; returns status and output."""
@@ -159,6 +168,7 @@ async def a_bench(folder: Path, *, homes: int, speed: float) -> AsyncIterator[Be
     street = build(Plan(homes=homes, seed=3, start=epoch, days=3)).homes
     bench = Bench(folder, rate, street)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(bench.end_all)
         lines = lines_of(street, bench.now, gateway=False)
         await open_all(lines, "127.0.0.1", 0)
         stack.push_async_callback(close_all, lines)
