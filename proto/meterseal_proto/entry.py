@@ -147,6 +147,14 @@ def open_opening_entry(entry: bytes) -> Opening:
     return Opening(*fields)
 
 
+def reporting_entry(
+    network: bytes, cell: str, day: int, statement: bytes, count: int
+) -> bytes:
+    """Return the log entry of a cell's reporting set: what trustees sign, of how many."""
+    body = encode([network, cell, day, statement, count])
+    return bytes((EntryType.REPORTING_SET, ENTRY_VERSION)) + body
+
+
 def tariff_entry(document: bytes) -> bytes:
     """Return the log entry of a tariff's document."""
     return bytes((EntryType.TARIFF, ENTRY_VERSION)) + document

@@ -57,6 +57,8 @@ def _filled(house: WebHouse, path: str) -> str:
         "{token_id}": "1",
         "{evidence_id}": "1",
         "{bill_id}": "1",
+        "{cell}": "street",
+        "{day}": "20000",
         "{meter}": house.meter,
         "{agent}": "home-1",
         "{register}": EXPORT,
@@ -185,6 +187,21 @@ async def test_nobody_but_the_operator_changes_anything(house: WebHouse) -> None
         "/v1/meters/{meter}/removal": {"at": MOVED + 900},
         "/v1/tokens": {"role": "operator", "label": "mine"},
         "/v1/tariffs": {"document": "{}"},
+        "/v1/cells": {
+            "cell": "street",
+            "quarter": "2026-Q4",
+            "register": EXPORT,
+            "meters": ["00" * 16],
+        },
+        "/v1/cells/{cell}/days/{day}/set": {},
+        "/v1/cells/{cell}/days/{day}/total": {
+            "answers": [
+                {
+                    "trustee": 0,
+                    "sums": {"1": {"value": "00" * 32, "blinding": "00" * 32}},
+                }
+            ]
+        },
         "/v1/meters/{meter}/telemetry/backfill": {"begin": SLOT, "end": MOVED},
     }
     posts = {path for method, path in _openapi_routes(house) if method == "POST"}

@@ -11,7 +11,7 @@ import pytest
 from meterseal_aggregator.intake.failed import set_aside
 from meterseal_aggregator.privacy import bills, check, proofs, tariffs
 from meterseal_aggregator.privacy.bills import KeptBill
-from meterseal_aggregator.privacy.model import Cause, Unbillable
+from meterseal_aggregator.privacy.model import Cause, NotTaken
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.entry import Opening, open_opening_entry
 from meterseal_proto.keys import RootSecret
@@ -51,7 +51,7 @@ class Office:
 
     async def refuses(self, bill: ProvedBill) -> Cause:
         """Return why a bill is not taken."""
-        with pytest.raises(Unbillable) as caught:
+        with pytest.raises(NotTaken) as caught:
             await self.take(bill)
         return caught.value.cause
 
@@ -276,7 +276,7 @@ async def test_two_bills_that_race_are_one_bill(tmp_path: Path) -> None:
         assert not isinstance(offers[1], KeptBill)
         async with office.desk.database.transaction() as tx:
             await bills.keep(tx, offers[0], now=1)
-        with pytest.raises(Unbillable, match="came first"):
+        with pytest.raises(NotTaken, match="came first"):
             async with office.desk.database.transaction() as tx:
                 await bills.keep(tx, offers[1], now=1)
         assert await office.desk.count("private_bills") == 1
@@ -327,7 +327,7 @@ async def test_what_is_no_tariff_is_not_published(
 ) -> None:
     async with an_office(tmp_path) as office:
         async with office.desk.database.transaction() as tx:
-            with pytest.raises(Unbillable) as caught:
+            with pytest.raises(NotTaken) as caught:
                 await tariffs.publish(tx, document, now=1)
         assert caught.value.cause is Cause.TARIFF
         assert await office.desk.count("tariffs") == 1

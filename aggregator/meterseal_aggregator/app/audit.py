@@ -39,7 +39,8 @@ async def audit(house: House) -> list[Finding]:
         return await privacy_check.findings(tx, genesis)
 
     async def told(tx: Transaction) -> list[Finding]:
-        return await privacy_check.told(tx, genesis)
+        bills = await privacy_check.told(tx, genesis)
+        return bills + await privacy_check.community(tx, genesis)
 
     rooms: dict[int, list[Findings]] = {
         1: [vee_audit.findings],

@@ -1,7 +1,7 @@
 """Private bills: an amount over days nobody can read is checked, logged and kept.
 
     offer = await gather(tx, bill, genesis)      # what the database knows: days, tariff, before
-    check(offer)                                 # in a thread: pure work; raises Unbillable
+    check(offer)                                 # in a thread: pure work; raises NotTaken
     await keep(tx, offer, now)                   # one log entry, one row
 
 A register's bills are openings of one chain: each names the one before. Their periods are
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from meterseal_aggregator.privacy import store, tariffs
-from meterseal_aggregator.privacy.model import Cause, KeptDay, Unbillable
+from meterseal_aggregator.privacy.model import Cause, KeptDay, NotTaken
 from meterseal_aggregator.registry.model import Claim
 from meterseal_aggregator.registry.store import claims
 from meterseal_aggregator.storage.database import Transaction
@@ -81,17 +81,15 @@ async def gather(
 ) -> Offer | KeptBill:
     """Return what is known about a bill; the kept one when it was taken before.
 
-    Raises Unbillable: REGISTER, TARIFF, PERIOD, or NOT_YET while proofs wait.
+    Raises NotTaken: REGISTER, TARIFF, PERIOD, or NOT_YET while proofs wait.
     """
     statement = bill.statement
     known = await claims(tx, [statement.meter])
     claim = known.get((statement.meter, statement.register))
     if claim is None or claim.mode != MODE_COMMITTED:
-        raise Unbillable(
-            Cause.REGISTER, "no committed register of that name is enrolled"
-        )
+        raise NotTaken(Cause.REGISTER, "no committed register of that name is enrolled")
     if statement.network != genesis.network:
-        raise Unbillable(Cause.REGISTER, "the statement is of another network")
+        raise NotTaken(Cause.REGISTER, "the statement is of another network")
     before = await of_register(tx, claim.register_id, genesis)
     for kept in before:
         # Compared with its signatures: else whoever guessed an amount would be told so.
@@ -99,7 +97,7 @@ async def gather(
             return kept
     tariff = await tariffs.tariff_named(tx, statement.tariff)
     if tariff is None:
-        raise Unbillable(Cause.TARIFF, "no tariff of that hash is published")
+        raise NotTaken(Cause.TARIFF, "no tariff of that hash is published")
     days = await _days(tx, claim, statement, genesis)
     same = [one for one in before if _period(one.bill.statement) == _period(statement)]
     earlier = [await tariffs.tariff_named(tx, b.bill.statement.tariff) for b in same]
@@ -108,23 +106,23 @@ async def gather(
 
 
 def check(offer: Offer) -> None:
-    """Check a bill; raises Unbillable with its cause. Plain work, made for a thread."""
+    """Check a bill; raises NotTaken with its cause. Plain work, made for a thread."""
     statement = offer.bill.statement
     _check_chain(offer)
     starts = [record.start for day in offer.days for record in day.records]
     prices = prices_of(offer.tariff, starts)
     if offer.tariff.valid_from > statement.begin:
-        raise Unbillable(Cause.TARIFF, "the tariff is not valid when the period begins")
+        raise NotTaken(Cause.TARIFF, "the tariff is not valid when the period begins")
     opened = [prices_of(tariff, starts) for tariff in offer.tariffs_before]
     try:
         refine([*opened, prices])
     except TooFine as error:
-        raise Unbillable(Cause.TOO_FINE, str(error)) from None
+        raise NotTaken(Cause.TOO_FINE, str(error)) from None
     commitments = [record.commitment for day in offer.days for record in day.records]
     try:
         check_bill(offer.bill, prices, commitments, offer.claim.keys[-1].public)
     except BadBill as error:
-        raise Unbillable(Cause.PROOF, str(error)) from None
+        raise NotTaken(Cause.PROOF, str(error)) from None
 
 
 def prices_of(tariff: Tariff, starts: Sequence[int]) -> list[int]:
@@ -144,7 +142,7 @@ def refine(openings: Sequence[Sequence[int]]) -> Refinement:
 async def keep(tx: Transaction, offer: Offer, *, now: int) -> KeptBill:
     """Log and keep a checked bill at Unix second `now`.
 
-    Raises Unbillable (CHAIN) when another bill of the register came first meanwhile.
+    Raises NotTaken (CHAIN) when another bill of the register came first meanwhile.
     """
     bill, statement = offer.bill, offer.bill.statement
     entry = opening_entry(Opening.of(bill))
@@ -158,9 +156,7 @@ async def keep(tx: Transaction, offer: Offer, *, now: int) -> KeptBill:
     try:
         await tx.many(_KEEP, [row])
     except sqlite3.IntegrityError:
-        raise Unbillable(
-            Cause.CHAIN, "another bill of the register came first"
-        ) from None
+        raise NotTaken(Cause.CHAIN, "another bill of the register came first") from None
     return KeptBill(entry_id, offer.claim.register_id, bill)
 
 
@@ -201,7 +197,7 @@ async def _days(
 ) -> list[KeptDay]:
     """Return the verified days that tile the period, which the statement must name."""
     if not 1 <= len(statement.headers) <= MAX_DAYS:
-        raise Unbillable(Cause.PERIOD, f"a bill is over 1 to {MAX_DAYS} days")
+        raise NotTaken(Cause.PERIOD, f"a bill is over 1 to {MAX_DAYS} days")
     begin, end = _period(statement)
     days = await store.days_of(tx, claim.register_id, begin, end, genesis)
     at = begin
@@ -212,8 +208,8 @@ async def _days(
     ((waiting,),) = await tx.rows(_WAITING, (claim.register_id, begin, end))
     if waiting:
         detail = f"{waiting} days of the period wait for the check of their proofs"
-        raise Unbillable(Cause.NOT_YET, detail)
-    raise Unbillable(
+        raise NotTaken(Cause.NOT_YET, detail)
+    raise NotTaken(
         Cause.PERIOD, "the headers are not those of verified days that fill the period"
     )
 
@@ -223,17 +219,15 @@ def _check_chain(offer: Offer) -> None:
     statement, before = offer.bill.statement, offer.before
     last = before[-1].bill.statement.digest() if before else offer.claim.enrolment_hash
     if statement.previous != last:
-        raise Unbillable(
-            Cause.CHAIN, "it does not name the register's opening before it"
-        )
+        raise NotTaken(Cause.CHAIN, "it does not name the register's opening before it")
     begin, end = _period(statement)
     periods = [_period(one.bill.statement) for one in before]
     if any(a < end and begin < b and (a, b) != (begin, end) for a, b in periods):
         detail = "its period overlaps another: bills are over equal or disjoint periods"
-        raise Unbillable(Cause.PERIOD, detail)
+        raise NotTaken(Cause.PERIOD, detail)
     if statement.revision != periods.count((begin, end)):
         detail = f"revision {periods.count((begin, end))} of this period is next"
-        raise Unbillable(Cause.CHAIN, detail)
+        raise NotTaken(Cause.CHAIN, detail)
 
 
 def _period(statement: BillStatement) -> tuple[int, int]:

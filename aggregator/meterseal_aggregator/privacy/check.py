@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Final
 
-from meterseal_aggregator.privacy import bills, store, tariffs
+from meterseal_aggregator.privacy import bills, store, tariffs, totals
 from meterseal_aggregator.privacy.bills import KeptBill
 from meterseal_aggregator.privacy.model import KeptDay, ProofState
 from meterseal_aggregator.storage.database import Transaction
@@ -18,6 +18,8 @@ from meterseal_aggregator.storage.finding import Finding
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.refinement import MIN_ATOM, determined
+from meterseal_proto.reporting import Place
+from meterseal_proto.totals import K_MIN, Masked, proves
 
 LEAVES: Final = 6
 """Every accepted day has exactly one leaf, and it verifies."""
@@ -109,3 +111,21 @@ async def _vectors(
         starts = [record.start for day in days for record in day.records]
         found.append(bills.prices_of(tariff, starts))
     return found
+
+
+async def community(tx: Transaction, genesis: Genesis) -> list[Finding]:
+    """Prove every total again, and count its homes; sets are apart by the schema."""
+    count, last = 0, 0
+    while page := await totals.proved(tx, after=last, limit=100):
+        last = page[-1].set_id
+        for one in page:
+            count += 1
+            place = Place(genesis.network, one.cell, one.day)
+            fixed = await totals.the_set(tx, place, genesis)
+            found = Masked(one.value, int.from_bytes(one.blinding))
+            sums = [] if fixed is None else [day.header.sum for day in fixed.days]
+            if len(sums) < K_MIN or not proves(found, sums):
+                detail = f"the total of cell {one.cell} on day {one.day} is not proved"
+                return [Finding(TOLD, ok=False, detail=detail)]
+    detail = f"{count} totals are proved, each of {K_MIN} homes or more"
+    return [Finding(TOLD, ok=True, detail=detail)]

@@ -68,7 +68,7 @@ class KeptDay:
 
 
 class Cause(StrEnum):
-    """Why a tariff or a private bill is not taken."""
+    """Why a tariff, a private bill, a cell or a total is not taken."""
 
     REGISTER = "no-such-register"
     TARIFF = "no-such-tariff"
@@ -77,10 +77,14 @@ class Cause(StrEnum):
     CHAIN = "not-chained"
     TOO_FINE = "too-fine"
     PROOF = "not-proved"
+    CELL = "no-such-cell"
+    CELL_TAKEN = "cell-taken"
+    TOO_FEW = "too-few"
+    TOTAL = "not-the-total"
 
 
-class Unbillable(Exception):
-    """A private bill is not taken: a `cause` of the closed list and one sentence."""
+class NotTaken(Exception):
+    """What was asked is not done: a `cause` of the closed list and one sentence."""
 
     def __init__(self, cause: Cause, detail: str) -> None:
         super().__init__(detail)

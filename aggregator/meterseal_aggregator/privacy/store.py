@@ -159,6 +159,18 @@ async def days_from(
     return [_kept(row, genesis) for row in rows]
 
 
+async def days_by_id(
+    tx: Transaction, seal_ids: Sequence[int], genesis: Genesis
+) -> list[KeptDay]:
+    """Return days by their rows, in the order of their registers."""
+    marks = ", ".join("?" * len(seal_ids))
+    rows = await tx.rows(
+        f"{_DAY}WHERE s.id IN ({marks}) ORDER BY s.register_id",
+        seal_ids,
+    )
+    return [_kept(row, genesis) for row in rows]
+
+
 async def day_at(
     tx: Transaction, register_id: int, seq: int, genesis: Genesis
 ) -> KeptDay | None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from meterseal_aggregator.privacy.model import Cause, Unbillable
+from meterseal_aggregator.privacy.model import Cause, NotTaken
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import store as log
 from meterseal_proto.entry import tariff_entry
@@ -23,24 +23,24 @@ INSERT INTO tariffs (hash, document, logged_at, log_entry_id) VALUES (?, ?, ?, ?
 
 
 def clock_of(zone: str) -> LocalTime:
-    """Return a zone's clock; raises Unbillable for a zone this machine does not know."""
+    """Return a zone's clock; raises NotTaken for a zone this machine does not know."""
     try:
         return partial(datetime.fromtimestamp, tz=ZoneInfo(zone))
     except (KeyError, OSError, ValueError):
         # An unknown zone is a KeyError to zoneinfo, a folder of its database an OSError.
         detail = f"no time zone {zone!r} is known here"
-        raise Unbillable(Cause.TARIFF, detail) from None
+        raise NotTaken(Cause.TARIFF, detail) from None
 
 
 async def publish(tx: Transaction, document: bytes, *, now: int) -> tuple[int, Tariff]:
     """Log and keep a tariff at Unix second `now`; the same again changes nothing.
 
-    Returns its log entry's id with it. Raises Unbillable (TARIFF) for a document that is none.
+    Returns its log entry's id with it. Raises NotTaken (TARIFF) for a document that is none.
     """
     try:
         tariff = parse_tariff(document)
     except Malformed as error:
-        raise Unbillable(Cause.TARIFF, error.detail) from None
+        raise NotTaken(Cause.TARIFF, error.detail) from None
     clock_of(tariff.zone)
     known = await tx.rows(
         "SELECT log_entry_id FROM tariffs WHERE hash = ?", (tariff.hash(),)

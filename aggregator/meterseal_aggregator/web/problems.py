@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from meterseal_aggregator.identity.model import NameTaken, NoSuchMember, TokenRefused
-from meterseal_aggregator.privacy.model import Cause, Unbillable
+from meterseal_aggregator.privacy.model import Cause, NotTaken
 from meterseal_aggregator.registry.model import Refused, Trouble
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto.errors import Unavailable
@@ -46,6 +46,8 @@ _CAUSES: Final[Mapping[Cause, HTTPStatus]] = {
     Cause.REGISTER: HTTPStatus.NOT_FOUND,
     Cause.TARIFF: HTTPStatus.NOT_FOUND,
     Cause.CHAIN: HTTPStatus.CONFLICT,
+    Cause.CELL_TAKEN: HTTPStatus.CONFLICT,
+    Cause.TOO_FEW: HTTPStatus.CONFLICT,
 }
 
 _log = structlog.get_logger(__name__)
@@ -141,7 +143,7 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case Refused() | Unbillable():
+        case Refused() | NotTaken():
             return _refusal(error)
         case NoSuchMember():
             return Problem(HTTPStatus.NOT_FOUND, "not-found", str(error))
@@ -158,7 +160,7 @@ def problem_of(error: Exception) -> Problem:
             return _ours(error)
 
 
-def _refusal(error: Refused | Unbillable) -> Problem:
+def _refusal(error: Refused | NotTaken) -> Problem:
     """Answer what a room refused, by its name for it."""
     if isinstance(error, Refused):
         return Problem(_TROUBLES[error.trouble], error.trouble.value, error.detail)
@@ -207,7 +209,7 @@ def install(app: FastAPI) -> None:
         return problem_of(error).response()
 
     for kind in (
-        Problem, Refused, Unbillable, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
+        Problem, Refused, NotTaken, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
         HTTPException, Unavailable, Rotten, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)

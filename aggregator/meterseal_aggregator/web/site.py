@@ -25,6 +25,7 @@ from meterseal_aggregator.web import (
     problems,
     registers,
     telemetry,
+    totals,
 )
 from meterseal_aggregator.web.limits import (
     MAX_BODY_BYTES,
@@ -51,6 +52,8 @@ OPEN: Final = frozenset(
         "/v1/log/consistency",
         "/v1/anchors",
         "/v1/network/tariffs",
+        "/v1/network/totals",
+        "/v1/network/totals/{set_id}/set",
         "/v1/private-bills",
     }
 )
@@ -68,6 +71,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     agents.router,
     bundles.router,
     private.router,
+    totals.router,
     evidence.router,
     log.router,
     operators.router,
