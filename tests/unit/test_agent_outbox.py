@@ -357,7 +357,7 @@ def test_a_full_outbox_keeps_what_it_has_says_so_and_still_drains(
     box = opened(tmp_path, [ONE])
     kept, last = 0, None
     while True:
-        rows = records(ONE, [1] * 2000, after=last)
+        rows = records(ONE, [1] * 400, after=last)
         if not put(box, rows):
             break
         kept, last = kept + len(rows), rows[-1]

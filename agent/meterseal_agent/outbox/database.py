@@ -27,7 +27,7 @@ PAGES_BASE: Final = 256
 """The schema and the pages of trees in motion."""
 WAL_PAGES: Final = 1000
 """Pages in the write-ahead log before it is folded into the file: 1 MiB on the card."""
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 SCHEMA: Final = """
 CREATE TABLE chains (
@@ -98,6 +98,34 @@ CREATE TRIGGER a_day_keeps_its_values BEFORE UPDATE OF chain, seq, first, slots,
 ON days BEGIN SELECT RAISE (ABORT, 'a day keeps its values'); END;
 """
 """Version 2: the values of committed days, which are in no seal."""
+
+OPENINGS: Final = """
+CREATE TABLE tariffs (
+    hash BLOB PRIMARY KEY CHECK (length(hash) = 32),
+    document BLOB NOT NULL,
+    learned_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE openings (
+    id INTEGER PRIMARY KEY,
+    chain INTEGER NOT NULL REFERENCES chains (id),
+    begin INTEGER NOT NULL,
+    end_at INTEGER NOT NULL CHECK (end_at > begin),
+    tariff BLOB NOT NULL REFERENCES tariffs (hash),
+    amount TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    headers BLOB NOT NULL,
+    previous BLOB NOT NULL CHECK (length(previous) = 32),
+    proof BLOB NOT NULL,
+    consent BLOB NOT NULL,
+    UNIQUE (chain, previous),
+    UNIQUE (chain, begin, end_at, tariff)
+);
+CREATE TRIGGER what_was_opened_stays_opened BEFORE DELETE ON openings
+BEGIN SELECT RAISE (ABORT, 'what was opened stays opened'); END;
+CREATE TRIGGER an_opening_never_changes BEFORE UPDATE ON openings
+BEGIN SELECT RAISE (ABORT, 'an opening never changes'); END;
+"""
+"""Version 3: what was opened of committed days, and the tariffs that were known in time."""
 
 
 class File:
@@ -205,7 +233,7 @@ def _prepare(connection: sqlite3.Connection, pages: int) -> None:
             raise sqlite3.DatabaseError(f"{name} is {found!r}, it must be {value!r}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version < SCHEMA_VERSION:
-        missing = (SCHEMA + DAYS, DAYS)[version]
+        missing = (SCHEMA + DAYS + OPENINGS, DAYS + OPENINGS, OPENINGS)[version]
         connection.executescript(
             f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )

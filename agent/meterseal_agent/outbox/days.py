@@ -71,6 +71,29 @@ def answered(tx: sqlite3.Connection, seal: SealKey, told: int) -> None:
     tx.execute("UPDATE days SET reason = ? WHERE chain = ? AND seq = ?", (told, *seal))
 
 
+def between(
+    connection: sqlite3.Connection, chain: int, begin: int, end: int
+) -> list[KeptDay]:
+    """Return the accepted days that begin in [`begin`, `end`), in order of time."""
+    rows = connection.execute(
+        "SELECT chain, seq FROM days WHERE chain = ? AND first >= ? AND first < ?"
+        " AND reason = 0 ORDER BY first",
+        (chain, begin, end),
+    ).fetchall()
+    found = [find(connection, (number, seq)) for number, seq in rows]
+    return [day for day in found if day is not None]
+
+
+def revision(connection: sqlite3.Connection, day: KeptDay) -> int:
+    """Return a day's revision: how many tellings before it had a proof that failed."""
+    ((count,),) = connection.execute(
+        "SELECT count(*) FROM days WHERE chain = ? AND first = ? AND seq < ?"
+        " AND reason = ?",
+        (day.chain, day.first, day.seq, int(Reason.PROOF)),
+    )
+    return int(count)
+
+
 def fail(tx: sqlite3.Connection, seal: SealKey, digest: bytes) -> bool:
     """Note that an accepted day's proof did not hold; tell whether there is such a day."""
     return bool(

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from meterseal_agent.outbox import answers, days
+from meterseal_agent.outbox import answers, days, openings
 from meterseal_agent.outbox.database import File
 from meterseal_agent.outbox.model import (
     CHAIN_COLUMNS,
@@ -32,6 +32,7 @@ from meterseal_agent.outbox.model import (
     read_chain,
 )
 from meterseal_agent.record import Record
+from meterseal_proto.bill import ProvedBill
 from meterseal_proto.errors import Reason
 from meterseal_proto.receipt import Receipt
 from meterseal_proto.seal import MAX_RECORDS
@@ -161,6 +162,32 @@ class Outbox:
         connection = self._file.connection()
         found = [days.find(connection, key) for key in days.failed(connection)]
         return [day for day in found if day is not None]
+
+    def days_between(self, chain: Chain, begin: int, end: int) -> list[KeptDay]:
+        """Return the accepted days that begin in [`begin`, `end`), in order of time."""
+        return days.between(self._file.connection(), chain.id, begin, end)
+
+    def revision(self, day: KeptDay) -> int:
+        """Return which telling of its slots a day is, from 0."""
+        return days.revision(self._file.connection(), day)
+
+    def learn_tariff(self, digest: bytes, document: bytes, *, now: int) -> None:
+        """Keep a tariff with the moment it was first known."""
+        with self._file.transaction() as tx:
+            openings.learn(tx, digest, document, now)
+
+    def tariff(self, digest: bytes) -> tuple[bytes, int] | None:
+        """Return a tariff's document and when it was first known."""
+        return openings.tariff(self._file.connection(), digest)
+
+    def openings(self, chain: Chain) -> list[ProvedBill]:
+        """Return all that was opened of a register, in the order of its chain."""
+        return openings.of(self._file.connection(), self._network, chain)
+
+    def keep_opening(self, chain: Chain, bill: ProvedBill) -> None:
+        """Keep a bill before it leaves; sqlite3.IntegrityError where its place is taken."""
+        with self._file.transaction() as tx:
+            openings.keep(tx, chain.id, bill)
 
     def early(self, *, now: int) -> frozenset[SealKey]:
         """Return the unanswered committed seals that may not leave yet."""

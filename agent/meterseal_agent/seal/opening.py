@@ -1,0 +1,215 @@
+"""Bills the device signs over its hidden usage, and those it refuses to.
+
+    tariff = witnessed(evidence, pinned)      # in the log, under two keys that are pinned
+    openings.learn(tariff, now)
+    bill = openings.bill(chain, begin, end, tariff.hash())
+
+A signed amount is an opening: it tells something of the intervals under it, for ever. The
+device alone decides what it tells, by these rules (SETTLED 19, 20, 25, 26):
+
+- a tariff it knew, by its own clock, before the period began: nobody makes one to measure;
+- only accepted days that fill the period, which is one of before or apart from all;
+- over all tariffs of a period together no fewer than 24 intervals are told apart;
+- the same days as before: what is corrected is billed with a later period;
+- openings are a chain, and a restored device, which does not know the last, opens nothing.
+
+The opening is on disk before the bill is handed out; asked again, the same bill comes. It
+must never round, and never put an amount anywhere but into the statement.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from meterseal_agent.keystore import Keys
+from meterseal_agent.outbox.model import Chain, KeptDay
+from meterseal_agent.outbox.store import Outbox
+from meterseal_agent.seal.zone import known
+from meterseal_proto.bill import BillStatement, ProvedBill, amount_of, sign_bill
+from meterseal_proto.checkpoint import open_note, parse_note, parse_vkey
+from meterseal_proto.commitment import Slot
+from meterseal_proto.committed import openings_of
+from meterseal_proto.entry import tariff_entry
+from meterseal_proto.errors import Rejected
+from meterseal_proto.merkle import leaf_hash, verify_inclusion
+from meterseal_proto.rangeprover import Opening
+from meterseal_proto.refinement import Refinement, TooFine, check_ratio
+from meterseal_proto.tariff import Tariff, parse_tariff
+from meterseal_proto.units import MeterId, RegisterId
+
+
+class NotOpened(Exception):
+    """The device does not sign this bill; the sentence says why, and holds no usage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """Verifier keys kept at installation: the log's, and a witness's or trustee's."""
+
+    log: str
+    second: str
+
+
+@dataclass(frozen=True, slots=True)
+class TariffEvidence:
+    """A tariff's document, its place in the log, and the cosigned checkpoint over it."""
+
+    document: bytes
+    index: int
+    proof: tuple[bytes, ...]
+    note: str
+
+
+def witnessed(evidence: TariffEvidence, pinned: Pinned) -> Tariff:
+    """Return the tariff that two pinned keys say is in the log; NotOpened otherwise."""
+    try:
+        checkpoint = open_note(evidence.note, pinned.log)
+        second = parse_vkey(pinned.second)
+        if second == parse_vkey(pinned.log):
+            raise NotOpened("two keys are pinned, not one twice")
+        parse_note(evidence.note).check(second)
+        leaf = leaf_hash(tariff_entry(evidence.document))
+        where = evidence.index, checkpoint.size, evidence.proof, checkpoint.root
+        if not verify_inclusion(leaf, *where):
+            raise NotOpened("the tariff is not in the log that was signed")
+        return parse_tariff(evidence.document)
+    except Rejected as wrong:
+        raise NotOpened(f"the tariff is not witnessed: {wrong}") from None
+
+
+class Openings:
+    """Signs bills for one network; `links` has each register's enrolment hash.
+
+    A register that goes on from another device's chain is not in `links`.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        keys: Keys,
+        network: bytes,
+        links: Mapping[tuple[MeterId, RegisterId], bytes],
+    ) -> None:
+        self._outbox = outbox
+        self._root = keys.root
+        self._key = keys.seal_key
+        self._network = network
+        self._links = links
+
+    def learn(self, tariff: Tariff, *, now: int) -> None:
+        """Keep a tariff that `witnessed` gave, known since `now` (UTC Unix seconds)."""
+        self._outbox.learn_tariff(tariff.hash(), tariff.document(), now=now)
+
+    def bill(self, chain: Chain, begin: int, end: int, tariff: bytes) -> ProvedBill:
+        """Return the bill of [`begin`, `end`) at the tariff of this hash.
+
+        The same one whenever it is asked for. Raises NotOpened.
+        """
+        before = self._outbox.openings(chain)
+        for one in before:
+            said = one.statement
+            if (said.begin, said.end, said.tariff) == (begin, end, tariff):
+                return one
+        last = self._last(chain, before)
+        days = self._days(chain, begin, end)
+        same = same_period(before, begin, end)
+        check_same_days(same, days)
+        starts = [at for day in days for at in _starts(day)]
+        told = [self._known(one.statement.tariff, begin) for one in same]
+        prices = _prices(self._known(tariff, begin), starts)
+        check_refinement([*(_prices(one, starts) for one in told), prices])
+        opened = [one for day in days for one in self._opened(chain, day)]
+        statement = BillStatement(
+            *(self._network, chain.meter, chain.register, begin, end, tariff),
+            amount_of(prices, [one.value for one in opened]),
+            len(same),
+            tuple(day.hash for day in days),
+            last,
+        )
+        blindings = [one.blinding for one in opened]
+        signed = sign_bill(statement, prices, blindings, self._key)
+        self._outbox.keep_opening(chain, signed)
+        return signed
+
+    def _last(self, chain: Chain, before: Sequence[ProvedBill]) -> bytes:
+        """Return the digest of the opening before the next."""
+        if before:
+            return before[-1].statement.digest()
+        link = self._links.get((chain.meter, chain.register))
+        if link is None:
+            raise NotOpened(
+                "this device was restored and does not know what was opened before it"
+            )
+        return link
+
+    def _days(self, chain: Chain, begin: int, end: int) -> list[KeptDay]:
+        """Return the accepted days that fill a period."""
+        days = self._outbox.days_between(chain, begin, end)
+        at = begin
+        for day in days:
+            at = day.first + day.step * len(day.values) if day.first == at else -1
+        if at != end or not days:
+            raise NotOpened("the period is not filled by accepted days")
+        return days
+
+    def _known(self, tariff: bytes, begin: int) -> Tariff:
+        """Return a tariff that was known, and valid, when the period began."""
+        found = self._outbox.tariff(tariff)
+        if found is None:
+            raise NotOpened("no tariff of that hash was witnessed here")
+        document, learned_at = found
+        known_one = parse_tariff(document)
+        if max(learned_at, known_one.valid_from) > begin:
+            raise NotOpened("the tariff was not known here before the period began")
+        return known_one
+
+    def _opened(self, chain: Chain, day: KeptDay) -> list[Opening]:
+        revision = self._outbox.revision(day)
+        place = Slot(
+            *(self._network, chain.meter, chain.register),
+            *(day.first, day.step, revision),
+        )
+        return openings_of(place, day.values, self._root.blind_key(chain.meter))
+
+
+def same_period(before: Sequence[ProvedBill], begin: int, end: int) -> list[ProvedBill]:
+    """Return the openings of this very period; NotOpened where one overlaps it."""
+    same = []
+    for one in before:
+        said = one.statement
+        if (said.begin, said.end) == (begin, end):
+            same.append(one)
+        elif said.begin < end and begin < said.end:
+            raise NotOpened("bills are over equal or disjoint periods")
+    return same
+
+
+def check_same_days(same: Sequence[ProvedBill], days: Sequence[KeptDay]) -> None:
+    """Raise NotOpened where days of the period were told again since its last opening."""
+    hashes = tuple(day.hash for day in days)
+    if any(one.statement.headers != hashes for one in same):
+        raise NotOpened("days were corrected: that is billed with a later period")
+
+
+def check_refinement(openings: Sequence[Sequence[int]]) -> None:
+    """Raise NotOpened where these openings of a period together tell too much."""
+    atoms = Refinement.whole(len(openings[0]))
+    try:
+        for prices in openings:
+            check_ratio(prices)
+            atoms = atoms.opened(prices)
+    except TooFine as error:
+        raise NotOpened(str(error)) from None
+
+
+def _prices(tariff: Tariff, starts: Sequence[int]) -> list[int]:
+    if not known(tariff.zone):
+        raise NotOpened(f"the tariff's zone {tariff.zone} is not known here")
+    local = partial(datetime.fromtimestamp, tz=ZoneInfo(tariff.zone))
+    return [*tariff.prices(starts, local)]
+
+
+def _starts(day: KeptDay) -> range:
+    return range(day.first, day.first + day.step * len(day.values), day.step)
