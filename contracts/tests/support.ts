@@ -1,11 +1,35 @@
 // A fresh chain per test file, and short ways to call contracts and read answers.
 import { initSimnet, type Simnet } from "@stacks/clarinet-sdk";
 import { Cl, type ClarityValue, ResponseOkCV, ResponseErrorCV } from "@stacks/transactions";
-import { expect } from "vitest";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { afterAll, expect } from "vitest";
 import wiring from "../wiring.json" with { type: "json" };
 
 const manifest = fileURLToPath(new URL("../Clarinet.toml", import.meta.url));
+
+// Every call is noted - what answered what, at which cost - for census.mjs and costs.mjs.
+type Note = { contract: string; name: string; answer: string; costs: Record<string, number> };
+const notes = new Map<string, Note>();
+let testFile = "unnamed";
+const records = fileURLToPath(new URL("../.records/", import.meta.url));
+
+function note(contract: string, name: string, call: { result: ClarityValue; costs: any }): void {
+  testFile = (expect.getState().testPath ?? testFile).split("/").pop() ?? testFile;
+  const { result } = call;
+  const inner = result.type === "err" ? (result as ResponseErrorCV).value : undefined;
+  const answer = inner ? `u${inner.type === "uint" ? inner.value : "?"}` : "ok";
+  const key = `${contract}.${name} ${answer}`;
+  const before = notes.get(key);
+  const costs = call.costs?.total ?? {};
+  if (!before || costs.runtime > before.costs.runtime) notes.set(key, { contract, name, answer, costs });
+}
+
+afterAll(() => {
+  if (notes.size === 0) return;
+  mkdirSync(records, { recursive: true });
+  writeFileSync(`${records}${testFile}.json`, JSON.stringify([...notes.values()]));
+});
 
 export type Answer = { result: ClarityValue; events: { event: string; data: any }[] };
 
@@ -17,7 +41,7 @@ export class Chain {
   }
 
   static async bare(): Promise<Chain> {
-    const simnet = await initSimnet(manifest, true, { trackCosts: false, trackCoverage: false });
+    const simnet = await initSimnet(manifest, true, { trackCosts: true, trackCoverage: false });
     return new Chain(simnet, simnet.getAccounts());
   }
 
@@ -42,11 +66,15 @@ export class Chain {
   }
 
   call(contract: string, name: string, args: ClarityValue[] = [], sender = this.deployer): Answer {
-    return this.simnet.callPublicFn(contract, name, args, sender) as Answer;
+    const answer = this.simnet.callPublicFn(contract, name, args, sender);
+    note(contract, name, answer);
+    return answer as Answer;
   }
 
   read(contract: string, name: string, args: ClarityValue[] = [], sender = this.deployer): ClarityValue {
-    return this.simnet.callReadOnlyFn(contract, name, args, sender).result;
+    const answer = this.simnet.callReadOnlyFn(contract, name, args, sender);
+    note(contract, name, answer);
+    return answer.result;
   }
 
   grant(role: string, who: string): void {
