@@ -229,6 +229,7 @@ MEDDLING = {
     "a day is moved": "UPDATE committed_seals SET first = first + 900",
     "a sum is another": "UPDATE committed_seals SET sum = zeroblob(33)",
     "a revision is another": "UPDATE committed_seals SET revision = 3",
+    "a head is further than the days": "UPDATE heads SET end_at = end_at + 900",
     "a day is lost": "DELETE FROM committed_seals WHERE seq = 1",
 }
 
@@ -243,7 +244,7 @@ async def test_the_audit_finds_what_was_meddled_with(tmp_path: Path, sql: str) -
             await tx.rows("PRAGMA defer_foreign_keys = ON")
             for name in (
                 *("committed_seals_are_never_changed", "commitments_are_never_changed"),
-                *("committed_seals_are_never_deleted",),
+                *("committed_seals_are_never_deleted", "heads_only_go_forward"),
             ):
                 await tx.rows(f"DROP TRIGGER {name}")
             if sql.startswith("DELETE"):

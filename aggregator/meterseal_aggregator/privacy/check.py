@@ -33,6 +33,15 @@ WHERE q.chained = 1 AND r.mode = 1
 """
 
 
+# One row a register that was told of: seconds its days leave out, of the time they span.
+_TILED: Final = """
+SELECT r.id FROM registers r JOIN heads h ON h.register_id = r.id
+LEFT JOIN committed_seals s ON s.register_id = r.id AND s.revision = 0
+WHERE r.mode = 1 GROUP BY r.id
+HAVING coalesce(sum(s.step * s.count), 0) <> h.end_at - r.initial_at
+"""
+
+
 async def findings(tx: Transaction, genesis: Genesis) -> list[Finding]:
     """Rebuild every day; say whether leaves, chains and sums are as they must be."""
     last: dict[int, bytes] = dict(await tx.rows(_BEGINNINGS))
@@ -51,6 +60,10 @@ async def findings(tx: Transaction, genesis: Genesis) -> list[Finding]:
             last[row] = day.digest
     except Rotten as rotten:
         return [Finding(LEAVES, ok=False, detail=str(rotten))]
+    gaps = await tx.rows(_TILED)
+    if gaps:
+        detail = f"the days of committed register {gaps[0][0]} leave time out"
+        return [Finding(LEAVES, ok=False, detail=detail)]
     detail = (
         f"{count} committed days have one leaf each; {waiting} wait for their check"
     )

@@ -1,6 +1,7 @@
 """Invariant 1 of ARCHITECTURE: a register's readings add up to what it moved.
 
-Reads `readings`, `heads`, `register_steps` (intake) and `registers` (registry). This
+Reads `readings`, `heads`, `register_steps` (intake) and `registers` (registry). Committed
+registers show no values; that their days leave no time out, `privacy.check` says. This
 module must never write.
 """
 
@@ -26,6 +27,7 @@ LEFT JOIN (SELECT register_id, sum(delta) AS wh, sum(length) AS seconds
 LEFT JOIN (SELECT register_id, sum(to_value - from_value) AS jump,
   sum(at - from_at) AS seconds
   FROM register_steps GROUP BY register_id) s ON s.register_id = g.id
+WHERE g.mode = 0
 ORDER BY g.id
 """
 
