@@ -61,12 +61,19 @@ def remainder(claims: Sequence[Claim], weigh: Weigh) -> Point | None:
 
 def failing(claims: Sequence[Claim]) -> list[int]:
     """Return the places of the claims that are not proved, in order: none when all are."""
-    if not claims or holds(claims):
-        return []
+    return [] if not claims or holds(claims) else _wrong(claims)
+
+
+def _wrong(claims: Sequence[Claim]) -> list[int]:
+    """Return the places of wrong claims among claims that do not hold together."""
     if len(claims) == 1:
         return [0]
     half = len(claims) // 2
-    return failing(claims[:half]) + [half + at for at in failing(claims[half:])]
+    left, right = claims[:half], claims[half:]
+    if holds(left):
+        # Then the wrong ones are in the other half, which need not be asked as a whole.
+        return [half + at for at in _wrong(right)]
+    return _wrong(left) + [half + at for at in failing(right)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NewType
 
 from meterseal_proto.boundedjson import read_json, uint
@@ -43,6 +44,8 @@ _CURRENCY: Final = re.compile(r"[A-Z][A-Z0-9]{2,7}")
 _ZONE: Final = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 _CLOCK: Final = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 _MINUTES_A_DAY: Final = 1_440
+_SPANS_KEPT: Final = 512
+"""Spans of days and of months there can be: 56 and 156."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,7 @@ def _band_fields(band: Band) -> dict[str, object]:
     return fields
 
 
+@lru_cache(_SPANS_KEPT)  # a year of quarter hours asks 64 bands 2 million times
 def _ring(span: str, place: Callable[[str], tuple[int, int]]) -> frozenset[int]:
     """Return the places from the first to the last name of `span`, round the ring."""
     first, _, last = span.partition("-")
