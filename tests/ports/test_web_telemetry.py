@@ -8,6 +8,8 @@ import pytest
 
 from meterseal_aggregator.intake.beside import store
 from meterseal_aggregator.intake.beside.desk import (
+    BURST_BYTES,
+    BYTES_PER_S,
     MAX_BYTES_OF_ONE,
     MAX_OF_ONE,
     Desk,
@@ -194,3 +196,20 @@ async def test_a_health_record_that_is_repeated_is_no_sign_of_life(
     assert later.take(Told("home-1", "health", bytes.fromhex(before["payload"])))
     await later.keep_taken()
     assert await house.get("/v1/agents/home-1/health", "operator") == before
+
+
+async def test_no_agent_fills_the_disk_that_seals_are_kept_on(house: WebHouse) -> None:
+    now = float(LATER)
+    desk = Desk(house.db, GENESIS.network, lambda: now)
+    large = Told("home-1", "tel", bytes(1 << 16))
+    taken = 0
+    while desk.take(large):
+        taken += 1
+        await desk.keep_taken()
+    assert taken << 16 == BURST_BYTES
+    assert desk.take(large._replace(agent="home-2"))
+    now += 10 * (1 << 16) / BYTES_PER_S
+    await desk.prune()
+    for _ in range(10):
+        assert desk.take(large)
+    assert not desk.take(large)

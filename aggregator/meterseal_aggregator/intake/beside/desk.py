@@ -34,6 +34,11 @@ MAX_OF_ONE: Final = 500
 MAX_BYTES_OF_ONE: Final = 2 << 20
 """And their bytes: MAX_OF_ONE batches of some kilobytes; else large ones of a single agent
 would fill the queue, and nobody else's telemetry would be taken."""
+BURST_BYTES: Final = 128 << 20
+"""What an agent may tell at once after an outage: more than its ring holds (96 MiB)."""
+BYTES_PER_S: Final = 2048
+"""And what it may tell for ever, in the network's seconds: 247 meters every ten seconds.
+Without it one agent could fill the disk that everybody's seals are kept on."""
 LOOK_S: Final = 0.25
 """Between two looks, real seconds; a transaction a look, whatever came."""
 PRUNE_S: Final = 600.0
@@ -66,6 +71,7 @@ class Desk:
         self._bytes = 0
         self._of: Counter[str] = Counter()
         self._bytes_of: Counter[str] = Counter()
+        self._paid_until: dict[str, float] = {}
         self.tally = BesideTally()
 
     def take(self, told: Told) -> bool:
@@ -75,12 +81,23 @@ class Desk:
             or self._bytes + len(told.payload) > MAX_QUEUED_BYTES
             or self._of[told.agent] >= MAX_OF_ONE
             or self._bytes_of[told.agent] + len(told.payload) > MAX_BYTES_OF_ONE
+            or not self._pays(told)
         ):
             return False
         self._queue.append(told)
         self._bytes += len(told.payload)
         self._of[told.agent] += 1
         self._bytes_of[told.agent] += len(told.payload)
+        return True
+
+    def _pays(self, told: Told) -> bool:
+        """Charge a message to its agent (the generic cell rate algorithm, ITU-T I.371)."""
+        now = self._now()
+        paid = max(self._paid_until.get(told.agent, now), now)
+        paid += len(told.payload) / BYTES_PER_S
+        if paid - now > BURST_BYTES / BYTES_PER_S:
+            return False
+        self._paid_until[told.agent] = paid
         return True
 
     async def run(self) -> None:
@@ -131,7 +148,8 @@ class Desk:
 
     async def prune(self) -> int:
         """Delete what has left the window; returns how many batches."""
-        gone = 0
+        gone, now_s = 0, self._now()
+        self._paid_until = {a: t for a, t in self._paid_until.items() if t > now_s}
         while True:
             async with self._database.transaction() as tx:
                 now = await store.prune(tx, int(self._now()))
