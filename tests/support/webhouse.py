@@ -25,6 +25,8 @@ from meterseal_aggregator.stacks.job import anchor_once
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.translog import sequencer
 from meterseal_aggregator.vee import job as vee
+from meterseal_aggregator.web.limits import Rate
+from meterseal_aggregator.web.shapes import ENROLMENT_BURST
 from meterseal_aggregator.web.site import Site, build
 from meterseal_proto.backfill import Backfill
 from meterseal_proto.enrolment import EnrolmentAnswer
@@ -128,6 +130,8 @@ async def a_house(folder: Path) -> AsyncIterator[WebHouse]:
             duties={},
             ask_again=_heard_by(asked),
             beside=desk.tally,
+            # As served, but a slow machine earns no further request meanwhile.
+            publics=Rate(3_600.0, ENROLMENT_BURST),
         )
         house = WebHouse(registry, build(site), folder, desk, asked=asked)
         await _people(house)
