@@ -122,3 +122,11 @@ async def test_what_the_aggregator_loses_it_asks_for_and_gets_again(
         assert endpoint.tell(Reply("home-1", sign_backfill(asked, LOG_KEY)))
         await until(whole)
         assert (await house.get(gaps, "cleo"))["gaps"] == []
+
+        async def quiet() -> bool:
+            state = await telemetry.state()
+            return state is not None and state.batches == 0
+
+        await until(quiet)
+        await telemetry.asked(asked)
+        assert await quiet(), "a request that is repeated lays nothing out again"

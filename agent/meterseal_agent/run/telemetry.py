@@ -30,6 +30,8 @@ from meterseal_proto.units import MeterId, RegisterId
 FILE: Final = "telemetry.sqlite"
 FLUSH_S: Final = 2.0
 """Real seconds between two looks for batches to write."""
+MAX_HEARD: Final = 1000
+"""Requests for telemetry remembered while they are good: the operator's own, signed."""
 MAX_PENDING: Final = 500
 """Batches in memory while the card does not take them: half an hour of a large agent."""
 _TRUST: Final = {Clock.UNSET: 0, Clock.DOUBTFUL: 1, Clock.TRUSTED: 2}
@@ -76,6 +78,7 @@ class Telemetry:
         self._plans: dict[MeterId, Plan] = {}
         self._collectors: dict[MeterId, Collector] = {}
         self._pending: deque[Batch] = deque()
+        self._heard: set[Backfill] = set()
         self.counters = TelemetryCounters()
 
     def plan(self, plans: Mapping[MeterId, Plan]) -> None:
@@ -123,16 +126,25 @@ class Telemetry:
         return Post("tel", held.payload, taken)
 
     async def asked(self, request: Backfill) -> None:
-        """Lay out for sending again what the aggregator lacks; what is stale is ignored."""
+        """Lay out for sending again what the aggregator lacks; what is stale is ignored.
+
+        So is a request that was heard before: a pipe that repeats it would have a week of
+        telemetry sent over and over.
+        """
         now = int(self._now())
-        if request.until < now:
-            _log.warning("backfill_stale until=%d", request.until)
+        self._heard = {one for one in self._heard if one.until >= now}
+        known = request in self._heard or len(self._heard) >= MAX_HEARD
+        if request.until < now or known:
+            _log.warning("backfill_ignored until=%d", request.until)
             return
+        self._heard.add(request)
 
         def again(ring: Ring) -> int:
             return sum(ring.again(w.meter, w.span, now) for w in request.wanted)
 
         batches = await self._ask(again)
+        if batches is None:
+            self._heard.discard(request)
         _log.info("backfill_asked spans=%d batches=%s", len(request.wanted), batches)
 
     async def state(self) -> RingState | None:
