@@ -71,16 +71,19 @@ async def test_nothing_a_committed_agent_says_tells_its_usage(bench: Bench) -> N
             answered(bench) and any(told.kind == "health" for told in bench.told)
         ):
             await asyncio.sleep(0.1)
+    assert peak_mb(process.pid) < 60, "the proof is another process's"
     process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(WAIT_S):
         out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     assert bench.oracle.reasons == []
     proved(bench, ear.days[0])
-    usage = used(bench)
-    assert len(usage) > 20
+    shown, deltas = used(bench)
+    assert len(shown) > 20
+    for payload in ear.days:
+        assert in_message(deltas, payload) == []
     for payload in (*ear.heard, *(told.payload for told in bench.told)):
-        assert in_message(usage, payload) == []
+        assert in_message(shown, payload) == []
     said = [
         *(out, err, enrolled.encode()),
         (bench.data / "status.json").read_bytes(),
@@ -88,9 +91,18 @@ async def test_nothing_a_committed_agent_says_tells_its_usage(bench: Bench) -> N
     ]
     assert {told.kind for told in bench.told} == {"health"}, "and no telemetry"
     private = (bench.data / "private.json").read_bytes()
-    assert in_text(usage, private), "what is there is found"
+    assert in_text(shown, private), "what is there is found"
     for text in said:
-        assert in_text(usage, text) == []
+        assert in_text(shown, text) == []
+
+
+def peak_mb(pid: int) -> float:
+    """Return the most memory a process ever had, in MB; 0 where nobody tells."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return 0.0
+    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return int(fields["VmHWM"].split()[0]) / 1000
 
 
 def answered(bench: Bench) -> bool:
@@ -109,8 +121,12 @@ def proved(bench: Bench, payload: bytes) -> None:
     }
 
 
-def used(bench: Bench) -> set[int]:
-    """Return all the outbox knows of the committed register's usage."""
+def used(bench: Bench) -> tuple[set[int], set[int]]:
+    """Return what the committed register showed, and its intervals.
+
+    An interval of 112 Wh is also a count of 112 samples: intervals are searched for where
+    no counts are.
+    """
     with closing(sqlite3.connect(bench.data / "outbox.sqlite")) as box:
         rows = box.execute(
             "SELECT r.delta, r.value FROM records r JOIN chains c ON c.id = r.chain"
@@ -118,4 +134,5 @@ def used(bench: Bench) -> set[int]:
             (IMPORT,),
         ).fetchall()
     ((_, _, _, first),) = json.loads((bench.data / "private.json").read_text())
-    return ({first} | {number for row in rows for number in row}) - {STEP_S}
+    deltas = {delta for delta, _ in rows} - {STEP_S}
+    return {first, *(value for _, value in rows)}, deltas
