@@ -241,7 +241,7 @@ async def test_a_reply_larger_than_the_agent_takes_is_dropped_and_counted() -> N
 
 
 async def test_a_stranger_who_says_nothing_is_cut_off() -> None:
-    settings = replace(SETTINGS, door=DoorLimits(unnamed_s=0.2))
+    settings = replace(SETTINGS, door=DoorLimits(unnamed_s=1.5))
     async with serving(Intake(), settings) as endpoint:
         async with RawPeer(endpoint.port) as silent, RawPeer(endpoint.port) as half:
             half.send(mqtt5.ConnectPacket("agent-1").write()[:-1])
