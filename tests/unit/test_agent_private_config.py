@@ -45,7 +45,7 @@ def test_a_committed_meter_hides_its_import_and_never_its_export() -> None:
     (meter,) = config.meters
     assert (meter.bits_of(IMPORT), meter.bits_of(EXPORT)) == (16, 0)
     assert config.zone == "Europe/Berlin"
-    wide = parse(TOP + METER + 'mode = "committed"\nbits = 32\n', {})
+    wide = parse(TOP + METER + 'mode = "committed"\nproof_bits = 32\n', {})
     assert wide.meters[0].bits_of(IMPORT) == 32
 
 
@@ -53,8 +53,8 @@ def test_a_committed_meter_hides_its_import_and_never_its_export() -> None:
     ("more", "says"),
     [
         ('mode = "secret"', "mode must be open or committed"),
-        ("bits = 16", "bits goes with mode"),
-        ('mode = "committed"\nbits = 24', "bits must be 16 or 32"),
+        ("proof_bits = 16", "proof_bits goes with mode"),
+        ('mode = "committed"\nproof_bits = 24', "proof_bits must be 16 or 32"),
         ('mode = "committed"\nstep = 300', "step is 900 seconds or more"),
         ('mode = "committed"\ntelemetry_s = 10', "tells no telemetry"),
         ('mode = "committed"\nregisters = ["1-0:2.8.0"]', "nothing to commit"),
@@ -66,8 +66,14 @@ def test_what_cannot_be_committed_is_refused(more: str, says: str) -> None:
 
 def test_intervals_at_full_capacity_must_fit() -> None:
     big = METER.replace("7400", "300000") + 'mode = "committed"\n'
-    assert "give bits = 32" in refusal(TOP + big)
-    assert parse(TOP + big + "bits = 32\n", {}).meters[0].bits == 32
+    assert "give proof_bits = 32" in refusal(TOP + big)
+    assert parse(TOP + big + "proof_bits = 32\n", {}).meters[0].bits == 32
+
+
+def test_the_bits_of_a_serial_line_are_another_matter() -> None:
+    place = METER.replace('host = "127.0.0.1"', 'device = "/dev/ttyUSB0"\nbits = 8')
+    assert parse(TOP + place, {}).meters[0].bits == 0
+    assert parse(TOP + place + 'mode = "committed"\n', {}).meters[0].bits == 16
 
 
 def test_a_committed_meter_needs_a_zone_that_is_known() -> None:

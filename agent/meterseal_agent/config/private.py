@@ -1,8 +1,8 @@
-"""`mode` and `bits` of a meter, and the zone whose days are told: what is hidden, checked.
+"""`mode` and `proof_bits` of a meter, and the zone whose days are told: what is hidden, checked.
 
     [[meters]]
     mode = "committed"      # nobody is told its intervals; "open" is the default
-    bits = 16               # or 32: what an interval fits in
+    proof_bits = 16         # or 32: what an interval fits in
     zone = "Europe/Berlin"  # at the top of the file: where its days end
 
 Every register of the meter is then committed but 1-0:2.8.0: what is sold is told, and
@@ -30,14 +30,16 @@ def bits(table: Table) -> int:
     """Take what a meter's intervals fit in, in bits; 0 where they are told."""
     mode = choice(table, "mode", Mode, Mode.OPEN)
     if mode is Mode.OPEN:
-        if table.has("bits"):
+        if table.has("proof_bits"):
             raise BadTable(
-                f'{table.where}: bits goes with mode = "committed"; take it out'
+                f'{table.where}: proof_bits goes with mode = "committed"; take it out'
             )
         return 0
-    found = integer(table, "bits", BITS[0], low=BITS[0], high=BITS[-1])
+    found = integer(table, "proof_bits", BITS[0], low=BITS[0], high=BITS[-1])
     if found not in BITS:
-        raise BadTable(f"{table.where}: bits must be {' or '.join(map(str, BITS))}")
+        raise BadTable(
+            f"{table.where}: proof_bits must be {' or '.join(map(str, BITS))}"
+        )
     return found
 
 
@@ -57,7 +59,7 @@ def check_private(meter: MeterConfig, where: str) -> None:
     if plausible_wh(meter.capacity_w, meter.step) >> meter.bits:
         raise BadTable(
             f"{where}: an interval at its full capacity does not fit {meter.bits} bits;"
-            f" give bits = {BITS[-1]}"
+            f" give proof_bits = {BITS[-1]}"
         )
 
 
