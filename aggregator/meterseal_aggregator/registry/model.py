@@ -137,13 +137,18 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class MeterRegister:
-    """A register of a meter: `step` in seconds, `capacity_w` the most plausible power."""
+    """A register of a meter: `step` in seconds, `capacity_w` the most plausible power.
+
+    `mode` is that of its seals, `bits` what a committed one's range proofs are of.
+    """
 
     register_id: int
     meter: MeterId
     register: RegisterId
     step: int
     capacity_w: int
+    mode: int = MODE_OPEN
+    bits: int = 0
 
 
 @dataclass(frozen=True, slots=True)

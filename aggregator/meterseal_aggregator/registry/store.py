@@ -208,8 +208,8 @@ async def installations(tx: Transaction, meter: bytes) -> list[Meter]:
 async def registers(tx: Transaction, meter: bytes) -> list[MeterRegister]:
     """Return the registers of a meter; none when it is unknown."""
     rows = await tx.rows(
-        "SELECT r.id, m.meter, r.register, r.step, r.capacity_w FROM registers r"
-        " JOIN meters m ON m.id = r.meter_id WHERE m.meter = ? ORDER BY r.register",
+        "SELECT r.id, m.meter, r.register, r.step, r.capacity_w, r.mode, r.bits"
+        " FROM registers r JOIN meters m ON m.id = r.meter_id WHERE m.meter = ? ORDER BY r.register",
         (meter,),
     )
     return [MeterRegister(*row) for row in rows]

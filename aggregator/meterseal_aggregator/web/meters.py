@@ -23,17 +23,23 @@ from meterseal_aggregator.web.shapes import (
     View,
     cursor,
 )
+from meterseal_proto.seal import MODE_COMMITTED
 from meterseal_proto.units import MeterId, obis_text
 
 router = APIRouter(prefix="/v1/meters", tags=["meters"])
 
 
 class RegisterView(View):
-    """A register: OBIS code, interval in seconds, most plausible power in W."""
+    """A register: OBIS code, interval in seconds, most plausible power in W.
+
+    A `committed` one has no readings here: its days are commitments, of `bits` each.
+    """
 
     obis: Annotated[str, Field(serialization_alias="register")]
     step: int
     capacity_w: int
+    committed: bool
+    bits: int
 
 
 class MeterView(View):
@@ -145,7 +151,11 @@ def _meter(meter: Meter) -> MeterView:
 
 def _register(row: MeterRegister) -> RegisterView:
     return RegisterView(
-        obis=obis_text(row.register), step=row.step, capacity_w=row.capacity_w
+        obis=obis_text(row.register),
+        step=row.step,
+        capacity_w=row.capacity_w,
+        committed=row.mode == MODE_COMMITTED,
+        bits=row.bits,
     )
 
 

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.privacy import bills, store, tariffs
 from meterseal_aggregator.privacy.bills import KeptBill
@@ -123,6 +124,8 @@ async def publish_tariff(body: TariffRequest, access: Asking) -> TariffView:
     async with access.site.database.transaction() as tx:
         now = int(access.site.now())
         entry, tariff = await tariffs.publish(tx, document, now=now)
+        at, what = int(access.site.real_now()), f"tariff {tariff.hash().hex()}"
+        await identity.note(tx, access.caller.prefix, "publish-tariff", what, now=at)
     return TariffView(entry=entry, hash=tariff.hash().hex(), document=body.document)
 
 

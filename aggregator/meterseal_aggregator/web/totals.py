@@ -12,13 +12,14 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path
 from pydantic import Field
 
+from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.privacy import totals
 from meterseal_aggregator.privacy.totals import MAX_MEMBERS, FixedSet, Total
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.web.auth import Asking, TheSite
+from meterseal_aggregator.web.auth import Access, Asking, TheSite
 from meterseal_aggregator.web.problems import bad_json, not_found
 from meterseal_aggregator.web.shapes import (
     AfterId,
@@ -125,6 +126,7 @@ async def fix_cell(body: CellRequest, access: Asking) -> CellView:
     )
     async with access.site.database.transaction() as tx:
         await totals.fix_cell(tx, wish, now=int(access.site.now()))
+        await _note(tx, access, "fix-cell", f"{body.cell} {body.quarter}")
     return CellView(cell=body.cell, quarter=body.quarter, members=len(wish.meters))
 
 
@@ -133,7 +135,9 @@ async def fix_set(cell: CellName, day: DayNumber, access: Asking) -> SetView:
     """Fix the one set of a cell and day, after the day; again is the same set."""
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
-        return _set(await _fixed(tx, access.site, cell, day))
+        fixed = await _fixed(tx, access.site, cell, day)
+        await _note(tx, access, "fix-set", f"{cell} day {day}")
+    return _set(fixed)
 
 
 @router.post("/cells/{cell}/days/{day}/total", status_code=201)
@@ -152,7 +156,9 @@ async def settle(
         opened = await totals.opened(tx, fixed, sums)
     await asyncio.to_thread(totals.prove, fixed, opened)
     async with site.database.transaction() as tx:
-        return _total(await totals.keep(tx, fixed, opened, now=int(site.now())))
+        total = await totals.keep(tx, fixed, opened, now=int(site.now()))
+        await _note(tx, access, "publish-total", f"{cell} day {day}")
+    return _total(total)
 
 
 @router.get("/network/totals")
@@ -178,6 +184,11 @@ async def give_set(set_id: ById, site: TheSite) -> SetView:
         fixed = await totals.the_set(tx, place, genesis)
     assert fixed is not None
     return _set(fixed)
+
+
+async def _note(tx: Transaction, access: Access, act: str, what: str) -> None:
+    now = int(access.site.real_now())
+    await identity.note(tx, access.caller.prefix, act, what, now=now)
 
 
 async def _fixed(tx: Transaction, site: Site, cell: str, day: int) -> FixedSet:
