@@ -7,7 +7,7 @@
 ;; Who does not want that posts the hash of a bill kept elsewhere. This contract must
 ;; never store a bill above tariff(verified usage), and never holds value.
 ;;
-;; Errors u1100 to u1107 are privacy-proof's, of the opening.
+;; Errors u1100 to u1103 and u1106 are privacy-proof's, of the opening.
 
 ;; The caller is not whom this function is for.
 (define-constant ERR-FORBIDDEN (err u1300))
@@ -114,7 +114,7 @@
 ;; privacy-proof's sum; `usage` (Wh), `z` and `a` open the sum; `amount` (micro-units) is
 ;; what is asked, at most the tariff's. By the owner of each meter, or by the tariff's
 ;; provider whom the owner let. Answers the bills' numbers.
-;; Errors: u1100 to u1107, u1300 to u1303, u1306 to u1310, u1314.
+;; Errors: u1100 to u1103, u1106, u1300 to u1303, u1306 to u1310, u1314.
 (define-public (calculate-bills (asked (list 8 {
     tariff: (buff 32), meter: (buff 16), register: uint, from: uint, to: uint,
     days: (list 31 {first: uint, p: (buff 64), q: (buff 32), s: (buff 64), l: (buff 32)}),

@@ -8,7 +8,7 @@
 ;; any vote. The loser's bond is the winner's. This contract must never pay out more than
 ;; the bonds of the dispute, and never decide twice.
 ;;
-;; Errors u404 to u409 are energy-oracle's of headers, u1100 to u1106 privacy-proof's of
+;; Errors u404 to u406 and u409 are energy-oracle's of headers, u1100 to u1106 privacy-proof's of
 ;; openings, u600 to u612 trade-escrow's and u1300 to u1312 billing's of what is disputed.
 
 ;; The caller is no party, no elector of this round, or not who lost.
@@ -110,7 +110,7 @@
 ;; cover the trade's window exactly, with salts and paths, the seal being entry `index`
 ;; of the log under `root`. What was exported, up to the quantity, was delivered. Again,
 ;; only with higher revisions. By anybody. Answers the Wh delivered.
-;; Errors: u404 to u409, u801, u802, u805, u809, u810.
+;; Errors: u404 to u406, u409, u801, u802, u805, u809, u810.
 (define-public (decide-by-reading (number uint)
     (header {network: (buff 32), meter: (buff 16), register: uint, first: uint, step: uint, count: uint, seq: uint, prev: (buff 32), root: (buff 32), mode: uint, bits: uint, sum: (buff 33)})
     (signature (buff 65))
@@ -256,7 +256,7 @@
 ;; Carry out a decision whose appeal window is over: the trade may settle by it, the bill
 ;; is lowered, the bonds go to the winner. Evidence whose meter signed two contents of its
 ;; seq decides nothing: the members vote. By anybody. Answers whether it is final.
-;; Errors: u801, u802, u805, u808, u811.
+;; Errors: u801, u802, u805, u808.
 (define-public (finalise (number uint))
   (let ((dispute (unwrap! (map-get? disputes number) ERR-UNKNOWN)))
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)

@@ -2,7 +2,7 @@ import { Cl, type ClarityValue } from "@stacks/transactions";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { be, commit, scalar } from "./curve";
-import { DAY, IMPORT, Log, Meter, START, anchor, request, set, street, wait, type Told } from "./street";
+import { DAY, IMPORT, Log, Meter, anchor, request, set, street, wait, type Told } from "./street";
 import { Chain, filled, ok, plain, refused, topics } from "./support";
 
 const UNLIMITED = 281_474_976_710_656n;
@@ -118,11 +118,17 @@ describe("billing: bills", () => {
       refused(bill([request(flat, meter, month, 0n, { usage: Cl.uint(usage) })]), 1100);
     refused(bill([request(flat, meter, month, 0n, { usage: Cl.uint(0) })]), 1101);
   });
-  it("u1103, u1106, u1107: wrong sums, scalars and no days at all are refused", () => {
+  it("u1102, u1103, u1106: wrong points, sums and scalars are refused, and so is a bill of no days", () => {
     const asked = request(flat, meter, month, 0n) as any;
     const days = asked.value.days.value, spoiled = days.map((day: any, i: number) =>
       i === 4 ? Cl.tuple({ ...day.value, l: Cl.buffer(be(1n)) }) : day);
     refused(bill([request(flat, meter, month, 0n, { days: Cl.list(spoiled) })]), 1103);
+    // Two more keeps the parity of y, so this still compresses to the day's commitment.
+    const y = BigInt("0x" + days[2].value.p.value.slice(-64)) + 2n;
+    const off = days.map((day: any, i: number) => (i === 2
+      ? Cl.tuple({ ...day.value, p: Cl.bufferFromHex(day.value.p.value.slice(0, 64) + y.toString(16).padStart(64, "0")) })
+      : day));
+    refused(bill([request(flat, meter, month, 0n, { days: Cl.list(off) })]), 1102);
     refused(bill([request(flat, meter, month, 0n, { z: Cl.buffer(filled(255, 32)) })]), 1106);
     refused(bill([request(flat, meter, month, 0n, { days: Cl.list([]) })]), 1308);
   });

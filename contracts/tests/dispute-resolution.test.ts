@@ -1,6 +1,6 @@
 import { Cl, type ClarityValue } from "@stacks/transactions";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { be, opening, scalar, sha256 } from "./curve";
+import { opening } from "./curve";
 import { DAY, IMPORT, Log, Meter, anchor, headerValue, request, set, wait, type Told } from "./street";
 import { Chain, filled, ok, plain, refused, topics } from "./support";
 import { EXPORT, mint, recordLeaf, recordValue, rootOf, pathOf, world, type Reading } from "./world";
@@ -137,6 +137,9 @@ describe("disputes about trades, decided by readings", () => {
     refused(byReading(mine, late), 809);
     refused(byReading(mine, { ...good, told: { ...good.told, index: good.told.index + 1 } }), 409);
     refused(byReading(mine, { ...good, told: { ...good.told, signature: filled(1, 65) } }), 405);
+    const signed = (change: object) => ({ ...good, told: panel.seal(from, 0n, { ...good.told.header, ...change }) });
+    refused(byReading(mine, signed({ meter: filled(0x77, 16) })), 404);
+    refused(byReading(mine, signed({ network: filled(0x12, 32) })), 406);
     refused(byReading(999, good), 802);
   });
 });
@@ -183,8 +186,13 @@ describe("disputes about bills, decided by openings", () => {
     const late = home.day(days[0].header.first, 10n);
     ok(anchor(chain, log));
     refused(byOpening(mine, late, days[0]), 809);
+    refused(byOpening(mine, home.seal(days[0].header.first, 1n, { seq: 0 }), days[0]), 404);
+    refused(byOpening(mine, { ...good, signature: filled(1, 65) }, days[0]), 405);
+    refused(byOpening(mine, home.seal(days[0].header.first, 1n, { network: filled(0x12, 32) }), days[0]), 406);
+    refused(byOpening(mine, { ...good, index: good.index + 1 }, days[0]), 409);
     refused(byOpening(999, good, days[0]), 802);
     refused(byReading(mine, { told: good, readings: [] }), 805);
+    refused(byOpening(number(open(TRADE, trade().id, 1, buyer)), good, days[0]), 805);
   });
 });
 
@@ -298,6 +306,14 @@ describe("opening a dispute", () => {
     ok(chain.call("trade-escrow", "settle", [Cl.uint(id), Cl.uint(5_000), none], buyer));
     refused(open(TRADE, id, 1, buyer), 603);
     expect(stx(buyer)).toBe(before);
+  });
+  it("u604, u1312: of what another court holds is refused", () => {
+    const { id } = trade(), held = bill().id;
+    chain.grant("court", stranger);
+    ok(chain.call("trade-escrow", "freeze-trade", [Cl.uint(id)], stranger));
+    ok(chain.call("billing", "hold-bill", [Cl.uint(held), Cl.bool(true)], stranger));
+    refused(open(TRADE, id, 1, buyer), 604);
+    refused(open(BILL, held, 1, owner), 1312);
   });
   it("u811: costs a bond the claimant has", () => {
     const { id } = trade();

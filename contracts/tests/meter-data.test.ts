@@ -2,7 +2,7 @@ import { Cl } from "@stacks/transactions";
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { N, be, big, join, sha256 } from "./curve";
-import { DAY, IMPORT, Log, Meter, NETWORK, START, anchor, digest, headerValue, logLeaf, publicKey, set, sign, street, submission, wait, type Header, type Told } from "./street";
+import { DAY, IMPORT, Log, Meter, NETWORK, START, anchor, digest, headerValue, logLeaf, publicKey, set, street, submission, wait, type Header, type Told } from "./street";
 import { Chain, bytes, filled, ok, refused, topics } from "./support";
 
 const vector = (name: string) => JSON.parse(readFileSync(new URL(`../../proto/vectors/${name}.json`, import.meta.url), "utf8"));
