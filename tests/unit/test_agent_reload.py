@@ -1,6 +1,8 @@
 """A changed file: taken up as a whole, or refused while the last good one goes on."""
 
+import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,38 @@ def test_what_enrolment_does_not_know_is_refused_as_a_whole(tmp_path: Path) -> N
     desk.write(desk.text + MORE)
     desk.reload.take_up()
     assert desk.reload.state.refused == "meter B is not enrolled"
+    assert not (tmp_path / LAST_GOOD).exists()
+
+
+async def test_a_file_that_is_still_being_written_is_not_half_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meterseal_agent.run.reload.SETTLE_S", 0.2)
+    desk = Desk(tmp_path)
+    whole = desk.text + MORE
+    desk.write(whole)
+    desk.reload.take_up()
+    # The first half of the whole is a good configuration, of one meter.
+    desk.write(desk.text)
+    duty = asyncio.create_task(desk.reload.run())
+    await asyncio.sleep(0)
+    desk.write(whole.replace("7400", "9000"))
+    async with asyncio.timeout(10):
+        while len(desk.applied) < 2:
+            await asyncio.sleep(0.01)
+    duty.cancel()
+    with suppress(asyncio.CancelledError):
+        await duty
+    assert [len(config.meters) for config in desk.applied] == [2, 2]
+    assert desk.applied[1].meters[0].capacity_w == 9000
+
+
+def test_what_was_written_after_it_was_read_is_not_kept_as_good(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path)
+    desk.write("colour = 3\n")
+    desk.file.keep(tmp_path)
     assert not (tmp_path / LAST_GOOD).exists()
 
 

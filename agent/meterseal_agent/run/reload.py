@@ -22,6 +22,9 @@ from meterseal_agent.run.enrolment import Enrolment
 
 LOOK_S: Final = 5.0
 """Real seconds between two looks at the file: an installer waits for it with his phone."""
+SETTLE_S: Final = 1.0
+"""Real seconds a changed file must lie still: half of one that is being written may read
+like a good one with fewer meters."""
 LAST_GOOD: Final = "last-good.toml"
 _FIXED: Final = (
     *(
@@ -52,17 +55,22 @@ class ConfigFile:
 
     def load(self) -> Config:
         """Read it; ConfigError says what is wrong with it."""
-        self._seen = self._look()
+        self._seen = self.look()
         return load(self._path, self._environment)
 
     def changed(self) -> bool:
         """Tell whether it was written since it was read; an absent file is not new."""
-        found = self._look()
+        found = self.look()
         return bool(found) and found != self._seen
 
     def keep(self, folder: Path) -> None:
-        """Keep the text as the last good one; a disk that refuses costs only that."""
+        """Keep the text as the last good one; a disk that refuses costs only that.
+
+        A file that was written since it was read is not the one that was good.
+        """
         draft = folder / f".{LAST_GOOD}"
+        if self.look() != self._seen:
+            return
         try:
             text = self._path.read_text(encoding="utf-8")
             with draft.open("w", encoding="utf-8") as out:
@@ -97,7 +105,8 @@ class ConfigFile:
             name = match[1] if match else DEFAULT_DATA
         return Path(name)
 
-    def _look(self) -> tuple[int, ...]:
+    def look(self) -> tuple[int, ...]:
+        """Return what tells one writing of the file from another, () without a file."""
         try:
             found = self._path.stat()
         except OSError:
@@ -212,7 +221,7 @@ class Reload:
     async def run(self) -> None:
         """Look at the file for ever."""
         while True:
-            if self._asked.is_set() or self._file.changed():
+            if self._asked.is_set() or await self._has_changed():
                 self._asked.clear()
                 self.take_up()
             try:
@@ -220,6 +229,16 @@ class Reload:
                     await self._asked.wait()
             except TimeoutError:
                 continue
+
+    async def _has_changed(self) -> bool:
+        """Tell whether the file is another one; returns once nobody is writing it."""
+        if not self._file.changed():
+            return False
+        found: tuple[int, ...] = ()
+        while found != (now := self._file.look()) and not self._asked.is_set():
+            found = now
+            await asyncio.sleep(SETTLE_S)
+        return self._file.changed()
 
     def take_up(self) -> None:
         """Read the file and put it to work, or say why not."""
