@@ -3,7 +3,15 @@
 import importlib
 import sys
 
-ROOMS = ("edge_agent", "edge_bus", "intake", "privacy", "real_registers", "telegrams")
+ROOMS = (
+    "bills",
+    "edge_agent",
+    "edge_bus",
+    "intake",
+    "privacy",
+    "real_registers",
+    "telegrams",
+)
 
 
 def main() -> int:
