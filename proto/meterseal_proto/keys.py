@@ -82,7 +82,9 @@ class RootSecret:
 
     def mask_seeds(self, meter: bytes, count: int) -> tuple[bytes, ...]:
         """Return the first `count` seeds, 32 bytes each, that mask a meter's totals (K_mask)."""
-        return tuple(derive(self.value, "mask", meter + bytes([n])) for n in range(count))
+        return tuple(
+            derive(self.value, "mask", meter + bytes([n])) for n in range(count)
+        )
 
 
 @dataclass(frozen=True, slots=True)
