@@ -110,14 +110,14 @@
     (ok true)))
 
 ;; Make 1 to 8 bills, all or none. Each names a tariff, a register, a period from the
-;; start of its first day to the end of its last, and per day its start with a step of
-;; privacy-proof's sum; `usage` (Wh), `z` and `a` open the sum; `amount` (micro-units) is
-;; what is asked, at most the tariff's. By the owner of each meter, or by the tariff's
+;; start of its first day to the end of its last, and per day a step of privacy-proof's
+;; sum; `usage` (Wh), `z` and `a` open the sum; `amount` (micro-units) is what is asked,
+;; at most the tariff's. By the owner of each meter, or by the tariff's
 ;; provider whom the owner let. Answers the bills' numbers.
 ;; Errors: u1100 to u1103, u1106, u1300 to u1303, u1306 to u1310, u1314.
 (define-public (calculate-bills (asked (list 8 {
     tariff: (buff 32), meter: (buff 16), register: uint, from: uint, to: uint,
-    days: (list 31 {first: uint, p: (buff 64), q: (buff 32), s: (buff 64), l: (buff 32)}),
+    days: (list 31 {p: (buff 64), q: (buff 32), s: (buff 64), l: (buff 32)}),
     usage: uint, z: (buff 32), a: (buff 33), amount: uint})))
   (begin
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
@@ -126,7 +126,7 @@
 
 (define-private (add-bill (one {
     tariff: (buff 32), meter: (buff 16), register: uint, from: uint, to: uint,
-    days: (list 31 {first: uint, p: (buff 64), q: (buff 32), s: (buff 64), l: (buff 32)}),
+    days: (list 31 {p: (buff 64), q: (buff 32), s: (buff 64), l: (buff 32)}),
     usage: uint, z: (buff 32), a: (buff 33), amount: uint})
     (acc (response (list 8 uint) uint)))
   (let (
@@ -139,9 +139,11 @@
     (asserts! (may-open (get meter one) (get owner bound) (get provider tariff)) ERR-FORBIDDEN)
     (asserts! (and (< (get from one) (get to one)) (>= (get from one) (get from tariff))
                    (>= (get from one) (default-to u0 (map-get? billed-until register)))) ERR-PERIOD)
-    (asserts! (is-eq (get to one)
-      (get at (try! (fold next-day (get days one) (ok {meter: (get meter one), register: (get register one), at: (get from one)}))))) ERR-DAY)
-    (try! (contract-call? .privacy-proof verify-sum-proof (map sum-part (get days one)) (get usage one) (get z one) (get a one)))
+    ;; Where the days end, if each begins where the last ended, counts, and is this point.
+    (asserts! (is-eq (some (get to one))
+      (contract-call? .meter-data get-end-of-days (get meter one) (get register one) (get from one)
+        (contract-call? .privacy-proof compressed-all (map point-of (get days one))))) ERR-DAY)
+    (try! (contract-call? .privacy-proof verify-sum-proof (get days one) (get usage one) (get z one) (get a one)))
     (asserts! (< (get usage one) UNLIMITED) ERR-USAGE)
     (asserts! (<= (get amount one) (charge tariff (get usage one) count)) ERR-AMOUNT)
     (map-set billed-until register (get to one))
@@ -156,18 +158,7 @@
       (and (is-eq contract-caller provider)
            (>= (default-to u0 (map-get? consents {meter: meter, provider: provider})) stacks-block-time))))
 
-;; A day counts, begins where the last ended, and the point given is its commitment.
-(define-private (next-day (day {first: uint, p: (buff 64), q: (buff 32), s: (buff 64), l: (buff 32)})
-    (acc (response {meter: (buff 16), register: uint, at: uint} uint)))
-  (let (
-    (walk (try! acc))
-    (told (unwrap! (contract-call? .meter-data get-counted-day (get meter walk) (get register walk) (get first day)) ERR-DAY)))
-    (asserts! (is-eq (get first day) (get at walk)) ERR-DAY)
-    (asserts! (is-eq (contract-call? .privacy-proof compressed (get p day)) (get sum told)) ERR-DAY)
-    (ok (merge walk {at: (get end told)}))))
-
-(define-private (sum-part (day {first: uint, p: (buff 64), q: (buff 32), s: (buff 64), l: (buff 32)}))
-  {p: (get p day), q: (get q day), s: (get s day), l: (get l day)})
+(define-private (point-of (day {p: (buff 64), q: (buff 32), s: (buff 64), l: (buff 32)})) (get p day))
 
 (define-private (store-bill (bill {
     tariff: (buff 32), provider: principal, payer: principal, meter: (buff 16), register: uint, from: uint, to: uint,

@@ -140,3 +140,15 @@
       (some day)
       none)
     none))
+
+(define-private (add-day (sum (buff 33)) (walk {meter: (buff 16), register: uint, at: (optional uint)}))
+  (merge walk {at: (match (get at walk) first
+    (match (get-counted-day (get meter walk) (get register walk) first) day
+      (if (is-eq sum (get sum day)) (some (get end day)) none)
+      none)
+    none)}))
+
+;; Where up to 31 days end that begin at `from`, each where the one before ended, all
+;; counting and with just these commitments; none when anything is otherwise.
+(define-read-only (get-end-of-days (meter (buff 16)) (register uint) (from uint) (sums (list 31 (buff 33))))
+  (get at (fold add-day sums {meter: meter, register: register, at: (some from)})))

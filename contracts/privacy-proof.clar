@@ -236,6 +236,9 @@
 (define-read-only (compressed (p (buff 64)))
   (concat (if (is-eq (mod (lo128 (ys p)) u2) u0) 0x02 0x03) (xs p)))
 
+;; The same of up to 31 points at once.
+(define-read-only (compressed-all (points (list 31 (buff 64)))) (map compressed points))
+
 ;; Tell whether 33 bytes are a point: 02 or 03, then an x on the curve. A signature of the
 ;; digest 0 whose r and s are x recovers the point itself.
 (define-read-only (is-point (p (buff 33)))

@@ -135,8 +135,8 @@ export function request(tariff: Uint8Array, meter: Meter, told: Told[], amount: 
   return Cl.tuple({
     tariff: Cl.buffer(tariff), meter: Cl.buffer(meter.id), register: Cl.uint(IMPORT),
     from: Cl.uint(told[0].header.first), to: Cl.uint(last.first + last.step * last.count),
-    days: Cl.list(parts.map((part, i) => Cl.tuple({
-      first: Cl.uint(told[i].header.first), p: Cl.buffer(part.p), q: Cl.buffer(part.q), s: Cl.buffer(part.s), l: Cl.buffer(part.l),
+    days: Cl.list(parts.map((part) => Cl.tuple({
+      p: Cl.buffer(part.p), q: Cl.buffer(part.q), s: Cl.buffer(part.s), l: Cl.buffer(part.l),
     }))),
     usage: Cl.uint(usage), z: Cl.buffer(open.z), a: Cl.buffer(open.a), amount: Cl.uint(amount), ...change,
   });
