@@ -325,4 +325,12 @@ describe("opening a dispute", () => {
     wait(chain, 6 * DAY);
     refused(open(BILL, id, 1, owner), 807);
   });
+  it("holds: the contract has exactly the bonds of the disputes that are not final", () => {
+    const count = Number(plain(chain.read(ROOM, "get-dispute-count")));
+    const bonds = Array.from({ length: count }, (_, i) => (chain.read(ROOM, "get-dispute", [Cl.uint(i + 1)]) as any).value.value)
+      .map((one) => BigInt(one.bonds.value));
+    expect(count).toBeGreaterThan(15);
+    expect(bonds.filter((bond) => bond === 0n).length).toBeGreaterThan(3);
+    expect(bonds.reduce((sum, bond) => sum + bond, 0n)).toBe(stx(chain.contract(ROOM)));
+  });
 });
