@@ -36,6 +36,7 @@ from meterseal_proto.rangeproof import BadProof
 from meterseal_proto.refinement import Refinement, TooFine
 from meterseal_proto.seal import MODE_COMMITTED, Seal
 from meterseal_proto.tariff import parse_tariff
+from meterseal_proto.units import Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +167,10 @@ def _tariff(case: _Case) -> str:
     if tariff.valid_from > case.billed.bill.statement.begin:
         raise Wrong("the tariff is not valid when the period begins")
     prices = _prices(case)
+    records = [record for day in case.file.days for record in day.records]
+    known = [at for at, one in enumerate(records) if one.quality == Quality.MISSING]
     try:
-        Refinement.whole(len(prices)).opened(prices)
+        Refinement.whole(len(prices), known).opened(prices)
     except TooFine as error:
         raise Wrong(str(error)) from None
     return (

@@ -15,6 +15,7 @@ from meterseal_agent.seal.opening import (
     Openings,
     Pinned,
     TariffEvidence,
+    check_refinement,
     witnessed,
 )
 from meterseal_aggregator.intake.failed import set_aside
@@ -336,3 +337,9 @@ def test_a_tariff_that_is_not_witnessed_is_not_believed(wrong: TariffEvidence) -
 def test_one_key_pinned_twice_is_no_second_opinion() -> None:
     with pytest.raises(NotOpened, match="not one twice"):
         witnessed(evidence(), Pinned(PINNED.log, PINNED.log))
+
+
+def test_slots_that_everybody_knows_shield_nobody() -> None:
+    check_refinement([[1] * 25], [0])
+    with pytest.raises(NotOpened, match="23 intervals"):
+        check_refinement([[1] * 24], [0])

@@ -12,6 +12,7 @@ from meterseal_aggregator.intake.failed import set_aside
 from meterseal_aggregator.privacy import bills, check, proofs, tariffs
 from meterseal_aggregator.privacy.bills import KeptBill
 from meterseal_aggregator.privacy.model import Cause, NotTaken
+from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.entry import Opening, open_opening_entry
 from meterseal_proto.keys import RootSecret
@@ -108,10 +109,45 @@ async def test_a_right_bill_is_kept_logged_and_not_told_in_the_log(
 
 
 async def test_missing_slots_cost_nothing(tmp_path: Path) -> None:
-    async with an_office(tmp_path, [None, *SLOTS[1:]]) as office:
+    async with an_office(tmp_path, [None, *SLOTS]) as office:
         bill = office.bill()
-        assert bill.statement.amount == sum(SLOTS[1:]) * 250_000
+        assert bill.statement.amount == sum(SLOTS) * 250_000
         await office.take(bill)
+
+
+async def test_missing_slots_shield_nobody(tmp_path: Path) -> None:
+    """All know them to be 0: 24 slots of which 23 are told are an atom of 23."""
+    async with an_office(tmp_path, [None, *SLOTS[1:]]) as office:
+        assert await office.refuses(office.bill()) is Cause.TOO_FINE
+
+
+async def test_a_stranger_makes_nobody_read_a_year(tmp_path: Path) -> None:
+    async with an_office(tmp_path) as office:
+        thief = replace(office.device, key=RootSecret(bytes([9]) * 32).seal_key())
+        bill = bill_over(thief, office.days, FLAT)
+        async with office.desk.database.reading() as tx:
+            with pytest.raises(NotTaken, match="did not consent"):
+                await bills.gather(tx, bill, GENESIS)
+            assert tx.statements <= 3
+
+
+async def test_a_rotten_day_holds_up_no_others_proof(tmp_path: Path) -> None:
+    async with an_office(tmp_path, SLOTS, SLOTS, SLOTS, verified=False) as office:
+        async with office.desk.database.transaction() as tx:
+            await tx.rows("DROP TRIGGER commitments_are_never_changed")
+            ((first,),) = await tx.rows("SELECT min(seal_id) FROM range_proofs")
+            await tx.rows(
+                "UPDATE commitments SET qualities = zeroblob(length(qualities))"
+                " WHERE seal_id = ?",
+                (first,),
+            )
+        await office.verify()
+        rows = await office.desk.rows(
+            "SELECT seal_id = ?, state FROM range_proofs ORDER BY seal_id", (first,)
+        )
+        assert rows == [(1, "pending"), (0, "verified"), (0, "verified")]
+        with pytest.raises(Rotten):
+            await office.verify()
 
 
 @pytest.mark.parametrize("by", [-1, 1, 250_000, -250_000])

@@ -37,7 +37,7 @@ from meterseal_proto.merkle import leaf_hash, verify_inclusion
 from meterseal_proto.rangeprover import Opening
 from meterseal_proto.refinement import Refinement, TooFine, check_ratio
 from meterseal_proto.tariff import Tariff, parse_tariff
-from meterseal_proto.units import MeterId, RegisterId
+from meterseal_proto.units import MeterId, Quality, RegisterId
 
 
 class NotOpened(Exception):
@@ -119,7 +119,9 @@ class Openings:
         starts = [at for day in days for at in _starts(day)]
         told = [self._known(one.statement.tariff, begin) for one in same]
         prices = _prices(self._known(tariff, begin), starts)
-        check_refinement([*(_prices(one, starts) for one in told), prices])
+        check_refinement(
+            [*(_prices(one, starts) for one in told), prices], _missing(days)
+        )
         opened = [one for day in days for one in self._opened(chain, day)]
         statement = BillStatement(
             *(self._network, chain.meter, chain.register, begin, end, tariff),
@@ -193,15 +195,26 @@ def check_same_days(same: Sequence[ProvedBill], days: Sequence[KeptDay]) -> None
         raise NotOpened("days were corrected: that is billed with a later period")
 
 
-def check_refinement(openings: Sequence[Sequence[int]]) -> None:
-    """Raise NotOpened where these openings of a period together tell too much."""
-    atoms = Refinement.whole(len(openings[0]))
+def check_refinement(
+    openings: Sequence[Sequence[int]], known_slots: Sequence[int] = ()
+) -> None:
+    """Raise NotOpened where these openings of a period together tell too much.
+
+    `known_slots` are the places of slots everybody knows, which shield nobody.
+    """
+    atoms = Refinement.whole(len(openings[0]), known_slots)
     try:
         for prices in openings:
             check_ratio(prices)
             atoms = atoms.opened(prices)
     except TooFine as error:
         raise NotOpened(str(error)) from None
+
+
+def _missing(days: Sequence[KeptDay]) -> list[int]:
+    """Return the places of the slots that were not told: in the open, they are 0."""
+    qualities = [quality for day in days for quality in day.qualities]
+    return [at for at, one in enumerate(qualities) if one == Quality.MISSING]
 
 
 def _prices(tariff: Tariff, starts: Sequence[int]) -> list[int]:

@@ -28,7 +28,7 @@ from meterseal_proto.entry import Opening, opening_entry
 from meterseal_proto.refinement import Refinement, TooFine, check_ratio
 from meterseal_proto.seal import MODE_COMMITTED
 from meterseal_proto.tariff import Tariff
-from meterseal_proto.units import MeterId, RegisterId
+from meterseal_proto.units import MeterId, Quality, RegisterId
 
 MAX_DAYS: Final = 400
 """Days a bill: a year with its corrections, a tenth of a second of checking."""
@@ -90,6 +90,9 @@ async def gather(
         raise NotTaken(Cause.REGISTER, "no committed register of that name is enrolled")
     if statement.network != genesis.network:
         raise NotTaken(Cause.REGISTER, "the statement is of another network")
+    # First of all that costs anything: nobody else's signature makes us read a year.
+    if not claim.keys[-1].public.verify(statement.consent(), bill.consent):
+        raise NotTaken(Cause.PROOF, "the device's seal key did not consent to this")
     before = await of_register(tx, claim.register_id, genesis)
     for kept in before:
         # Compared with its signatures: else whoever guessed an amount would be told so.
@@ -115,7 +118,7 @@ def check(offer: Offer) -> None:
         raise NotTaken(Cause.TARIFF, "the tariff is not valid when the period begins")
     opened = [prices_of(tariff, starts) for tariff in offer.tariffs_before]
     try:
-        refine([*opened, prices])
+        refine([*opened, prices], known_slots(offer.days))
     except TooFine as error:
         raise NotTaken(Cause.TOO_FINE, str(error)) from None
     commitments = [record.commitment for day in offer.days for record in day.records]
@@ -130,9 +133,18 @@ def prices_of(tariff: Tariff, starts: Sequence[int]) -> list[int]:
     return [*tariff.prices(starts, tariffs.clock_of(tariff.zone))]
 
 
-def refine(openings: Sequence[Sequence[int]]) -> Refinement:
-    """Return what openings of one period told apart together; TooFine when too much."""
-    atoms = Refinement.whole(len(openings[0]))
+def known_slots(days: Sequence[KeptDay]) -> list[int]:
+    """Return the places of the slots that everybody knows: MISSING ones are 0."""
+    records = [record for day in days for record in day.records]
+    return [at for at, one in enumerate(records) if one.quality == Quality.MISSING]
+
+
+def refine(openings: Sequence[Sequence[int]], known: Sequence[int] = ()) -> Refinement:
+    """Return what openings of one period told apart together; TooFine when too much.
+
+    `known` are the places of slots that shield nobody.
+    """
+    atoms = Refinement.whole(len(openings[0]), known)
     for prices in openings:
         check_ratio(prices)
         atoms = atoms.opened(prices)

@@ -98,7 +98,9 @@ async def told(tx: Transaction, genesis: Genesis) -> list[Finding]:
             periods[one.register_id, statement.begin, statement.end].append(one)
     for (register_id, begin, end), openings in periods.items():
         vectors = await _vectors(tx, openings, genesis)
-        if vectors is None or determined(vectors):
+        days = await bills.days_covered(tx, openings[0], genesis)
+        known = bills.known_slots(days)
+        if vectors is None or determined(vectors, known=known):
             detail = (
                 f"the bills of register {register_id} from {begin} to {end} tell of fewer"
                 f" than {MIN_ATOM} intervals, or are over days that are not there"

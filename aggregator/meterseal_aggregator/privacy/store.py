@@ -117,13 +117,25 @@ async def tellings(
 
 
 async def pending(tx: Transaction, genesis: Genesis, limit: int) -> list[KeptDay]:
-    """Return the next `limit` days whose proof nobody has checked yet, oldest first."""
+    """Return the next `limit` days whose proof nobody has checked yet, oldest first.
+
+    A day whose rows are rotten waits, and the others do not wait for it; once only such
+    days are left, the first of them is raised.
+    """
     rows = await tx.rows(
         f"{_DAY}WHERE s.id IN (SELECT seal_id FROM range_proofs"  # noqa: S608 - our own words
         " WHERE state = 'pending' ORDER BY seal_id LIMIT ?) ORDER BY s.id",
         (limit,),
     )
-    return [_kept(row, genesis) for row in rows]
+    found, trouble = [], None
+    for row in rows:
+        try:
+            found.append(_kept(row, genesis))
+        except Rotten as error:
+            trouble = trouble or error
+    if trouble is not None and not found:
+        raise trouble
+    return found
 
 
 async def every_day(
