@@ -1,7 +1,9 @@
 // Tell whether the tests saw every public function succeed, and fail in every way its
-// comment names. Reads what the last test run noted; exits 1 when anything is missing.
+// comment names, and whether ERRORS.md is current. Reads what the last test run noted;
+// exits 1 when anything is missing.
 // With --forget it only drops those notes, before a new run.
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { errorsDocument } from "./errors.mjs";
 
 const here = new URL("./", import.meta.url);
 const records = new URL(".records/", here);
@@ -69,6 +71,7 @@ for (const file of readdirSync(here).filter((name) => name.endsWith(".clar")).so
     }
   }
 }
+if (readFileSync(new URL("ERRORS.md", here), "utf8") !== errorsDocument()) missing.push("ERRORS.md is not what the contracts say; npm run errors writes it");
 for (const line of missing) console.error(line);
 console.log(`census: ${functions} public functions, ${errors} refusals, ${missing.length} not seen by a test`);
 process.exit(missing.length ? 1 : 0);

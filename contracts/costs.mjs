@@ -4,8 +4,7 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 
 const here = new URL("./", import.meta.url);
 const records = new URL(".records/", here);
-// What a block may cost since epoch 3.3 (SIP-034 names the dimensions; the runtime limit
-// is of the node's source).
+// What a block of mainnet may cost in each dimension (stacks-core, BLOCK_LIMIT_MAINNET_21).
 const LIMITS = { runtime: 5_000_000_000, readCount: 15_000, readLength: 100_000_000, writeCount: 15_000, writeLength: 15_000_000 };
 
 const dearest = new Map();

@@ -44,6 +44,11 @@
 (define-map roots (buff 32) {size: uint, at: uint, height: uint})
 (define-map deliveries uint {delivered: uint, evidence: (buff 32), at: uint})
 
+;; Note a deed in the audit log. An entry that cannot be added, for the log is paused,
+;; stops nobody: the event below tells it as well.
+(define-private (note-deed (action (string-ascii 32)) (subject (buff 32)) (amount uint))
+  (is-ok (contract-call? .audit-log append-entry contract-caller action subject amount)))
+
 ;; Anchor the log's checkpoint. By the oracle. Answers the anchor's number, from 0.
 ;; Errors: u400 to u403.
 (define-public (anchor (size uint) (root (buff 32)))
@@ -86,6 +91,7 @@
     (asserts! (is-eq (some contract-caller) (var-get next-oracle)) ERR-NOT-OFFERED)
     (var-set oracle contract-caller)
     (var-set next-oracle none)
+    (note-deed "oracle-changed" (sha256 (default-to 0x (to-consensus-buff? contract-caller))) u0)
     (print {topic: "oracle-changed", who: contract-caller})
     (ok true)))
 

@@ -100,7 +100,8 @@
     (asserts! (is-eq (get path known) DIRECT) ERR-PATH)
     (asserts! (or (is-eq revision u0) (is-some (map-get? issued {id: id, revision: (- revision u1)}))) ERR-MINTED)
     (asserts! (map-insert issued {id: id, revision: revision} {owner: owner, amount: amount, reversed: u0}) ERR-MINTED)
-    (asserts! (or (> revision u0) (>= from (get through known))) ERR-WATERMARK)
+    ;; A first telling lies after what was minted, a revision within it.
+    (asserts! (if (is-eq revision u0) (>= from (get through known)) (<= to (get through known))) ERR-WATERMARK)
     (map-set registers place {path: DIRECT, through: (if (> to (get through known)) to (get through known))})
     (print {topic: "energy-minted", id: id, revision: revision, owner: owner, amount: amount, meter-point: meter-point, register: register, from: from, to: to})
     (issue owner amount)))

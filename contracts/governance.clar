@@ -65,6 +65,11 @@
 (define-private (parameter (name (string-ascii 32)) (otherwise uint))
   (default-to otherwise (contract-call? .parameters get-parameter name)))
 
+;; Note a deed in the audit log. An entry that cannot be added, for the log is paused,
+;; stops nobody: the event below tells it as well.
+(define-private (note-deed (action (string-ascii 32)) (subject (buff 32)) (amount uint))
+  (is-ok (contract-call? .audit-log append-entry contract-caller action subject amount)))
+
 ;; Propose that parameter `name` be `value` (kinds rate, fee, parameter), or that contract
 ;; `who` be given (`value` 1) or deprived of (0) role `name` (kind upgrade). `text` hashes
 ;; the reasons. By a verified user. Answers the proposal's number. Errors: u900 to u903.
@@ -74,7 +79,8 @@
     (ends-at (+ stacks-block-time (parameter "voting-period" VOTING))))
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
     (asserts! (contract-call? .user-registry is-verified contract-caller) ERR-UNVERIFIED)
-    (asserts! (and (>= kind RATE) (<= kind UPGRADE) (or (is-eq mode TOKENS) (is-eq mode MEMBERS))) ERR-KIND)
+    (asserts! (and (or (is-eq kind RATE) (is-eq kind FEE) (is-eq kind PARAMETER) (is-eq kind UPGRADE)) 
+                   (or (is-eq mode TOKENS) (is-eq mode MEMBERS))) ERR-KIND)
     (asserts! (and (> (len name) u0)
                    (or (not (is-eq kind FEE)) (<= value MAX-FEE))
                    (is-eq (is-eq kind UPGRADE) (is-some who))
@@ -142,6 +148,7 @@
     (asserts! (and (not (get withdrawn proposal)) (has-passed number)
                    (< stacks-block-time (+ (get executable-at proposal) SHELF-LIFE))) ERR-NOT-PASSED)
     (map-set proposals number (merge proposal {executed: true}))
+    (note-deed "proposal-executed" (get text proposal) number)
     (print {topic: "executed", proposal: number, kind: (get kind proposal), name: (get name proposal), value: (get value proposal), who: (get who proposal)})
     (match (get who proposal) who
       (let ((role (unwrap! (as-max-len? (get name proposal) u20) ERR-REFUSED)))

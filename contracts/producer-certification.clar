@@ -55,6 +55,11 @@
 
 (define-private (is-admin) (is-eq contract-caller (contract-call? .roles get-admin)))
 
+;; Note a deed in the audit log. An entry that cannot be added, for the log is paused,
+;; stops nobody: the event below tells it as well.
+(define-private (note-deed (action (string-ascii 32)) (subject (buff 32)) (amount uint))
+  (is-ok (contract-call? .audit-log append-entry contract-caller action subject amount)))
+
 (define-private (note (producer principal) (action (string-ascii 16)) (reason (string-ascii 64)))
   (let ((index (var-get trail-size)))
     (map-set trail index {producer: producer, by: contract-caller, action: action, reason: reason, at: stacks-block-time})
@@ -89,6 +94,7 @@
     (asserts! (or (>= level u2) (<= (get capacity known) SMALL)) ERR-LEVEL)
     (map-set producers producer (merge known {state: CERTIFIED, certifier: (some contract-caller), at: stacks-block-time}))
     (note producer "certified" "")
+    (note-deed "producer-certified" (sha256 (default-to 0x (to-consensus-buff? producer))) (get capacity known))
     (print {topic: "producer-certified", producer: producer, capacity: (get capacity known), by: contract-caller})
     (ok true)))
 
@@ -103,6 +109,7 @@
     (asserts! (> (len reason) u0) ERR-TEXT)
     (map-set producers producer (merge known {state: REVOKED, at: stacks-block-time}))
     (note producer "revoked" reason)
+    (note-deed "certification-revoked" (sha256 (default-to 0x (to-consensus-buff? producer))) (get capacity known))
     (print {topic: "certification-revoked", producer: producer, by: contract-caller, reason: reason})
     (ok true)))
 

@@ -137,7 +137,7 @@
     (ok true)))
 
 ;; Take out what was asked for, after the cool-down. By the staker, also while paused.
-;; Answers the micro-STX paid. Errors: u707, u708.
+;; Answers the micro-STX paid. Errors: u707.
 (define-public (unstake)
   (let ((who contract-caller) (known (get-stake contract-caller)) (amount (get leaving known)))
     (asserts! (and (> amount u0) (>= stacks-block-time (get leaves-at known))) ERR-COOL-DOWN)

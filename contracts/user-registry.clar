@@ -13,8 +13,6 @@
 (define-constant ERR-REGISTERED (err u102))
 ;; There is no such user.
 (define-constant ERR-UNKNOWN-USER (err u103))
-;; The part is none of producer (1), consumer (2), provider (3).
-(define-constant ERR-PART (err u104))
 ;; There is no such meter.
 (define-constant ERR-UNKNOWN-METER (err u105))
 ;; The meter is bound to somebody already.
@@ -49,6 +47,11 @@
 (define-map keys {meter: (buff 16), epoch: uint} {key: (buff 33), p256: bool, from-seq: uint, until: (optional uint)})
 
 (define-private (is-registrar) (contract-call? .roles has-role "registrar" contract-caller))
+
+;; Note a deed in the audit log. An entry that cannot be added, for the log is paused,
+;; stops nobody: the event below tells it as well.
+(define-private (note-deed (action (string-ascii 32)) (subject (buff 32)) (amount uint))
+  (is-ok (contract-call? .audit-log append-entry contract-caller action subject amount)))
 
 (define-private (register (part uint) (profile (buff 32)))
   (begin
@@ -121,12 +124,13 @@
     (asserts! (map-insert meters meter {owner: owner, epoch: u0, revoked-from: none, mints-from: u0}) ERR-BOUND)
     (map-set keys {meter: meter, epoch: u0} (merge asked {until: none}))
     (map-delete requests {meter: meter, owner: owner})
+    (note-deed "meter-bound" (sha256 meter) (get from-seq asked))
     (print {topic: "meter-bound", meter: meter, owner: owner, key: (get key asked), from-seq: (get from-seq asked)})
     (ok true)))
 
 ;; Give the meter a new key from `from-seq` on; both keys sign {key, meter, network,
 ;; valid-from} (SIP-018). By the owner or the role "registrar", also while paused.
-;; Errors: u100, u105, u108 to u111, u113.
+;; Errors: u100, u105, u108 to u110, u113.
 (define-public (rotate-meter-key (meter (buff 16)) (key (buff 33)) (p256 bool) (from-seq uint) (old-signature (buff 65)) (new-signature (buff 65)))
   (let (
     (bound (unwrap! (map-get? meters meter) ERR-UNKNOWN-METER))
@@ -153,7 +157,7 @@
 
 ;; Give the meter the key its owner asked for, without the lost one; the new key signs
 ;; {key, meter, network, valid-from}. The oracle mints nothing of the meter before
-;; `mints-from`, 72 hours on. By the role "registrar", also while paused. Errors: u100, u105, u107 to u109, u111.
+;; `mints-from`, 72 hours on. By the role "registrar", also while paused. Errors: u100, u105, u107 to u109.
 (define-public (replace-meter-key (meter (buff 16)) (new-signature (buff 65)))
   (let (
     (bound (unwrap! (map-get? meters meter) ERR-UNKNOWN-METER))
@@ -170,6 +174,7 @@
   (let ((epoch (+ u1 (get epoch bound))))
     (map-set meters meter (merge bound {epoch: epoch, mints-from: mints-from}))
     (map-set keys {meter: meter, epoch: epoch} {key: key, p256: p256, from-seq: from-seq, until: none})
+    (note-deed "meter-key-rotated" (sha256 meter) from-seq)
     (print {topic: "meter-key-rotated", meter: meter, epoch: epoch, key: key, from-seq: from-seq})
     (ok epoch)))
 
@@ -186,6 +191,7 @@
     (asserts! (and (> from-seq anchored) (>= from-seq (get from-seq current))) ERR-SEQ)
     (map-set meters meter (merge bound {revoked-from: (some from-seq)}))
     (map-set keys {meter: meter, epoch: (get epoch bound)} (merge current {until: (some from-seq)}))
+    (note-deed "meter-revoked" (sha256 meter) from-seq)
     (print {topic: "meter-revoked", meter: meter, from-seq: from-seq})
     (ok true)))
 

@@ -1,6 +1,7 @@
 import { Cl } from "@stacks/transactions";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Chain, filled, ok, plain, refused, topics } from "./support";
+import { bind, world } from "./world";
 
 let chain: Chain;
 const entry = (action = "meter-bound", subject = filled(7, 32)) => [
@@ -13,6 +14,17 @@ beforeAll(async () => {
 });
 
 describe("audit-log", () => {
+  it("is written to by registry, certification, oracle and governance, which go on without it", async () => {
+    const street = await world();
+    const size = () => plain(street.read("audit-log", "get-size"));
+    const before = size();
+    expect(plain(street.read("audit-log", "get-entry", [Cl.uint(0)]))).toMatchObject({ action: "producer-certified", writer: street.contract("producer-certification") });
+    bind(street, 1);
+    expect(size()).toBe(before + 1n);
+    street.pause("audit-log");
+    bind(street, 2);
+    expect(size()).toBe(before + 1n);
+  });
   it("appends entries whose hashes chain", () => {
     const genesis = plain(chain.read("audit-log", "get-head"));
     const first = chain.call("audit-log", "append-entry", entry(), chain.wallet(1));

@@ -66,6 +66,7 @@ describe("minting by slot", () => {
     refused(mint({ point: 3, from: 900, amount: 1 }), 306);
     refused(mint({ point: 3, from: 1801, amount: 1 }), 306);
     refused(mint({ point: 3, from: 2700, to: 2700, amount: 1 }), 306);
+    refused(mint({ point: 3, from: 1800, to: 2701, revision: 1, amount: 1 }), 306);
     refused(mint({ point: 3, from: 2700, to: chain.now() + 86400, amount: 1 }), 306);
     expect(plain(chain.read(token, "get-register", [Cl.uint(3), Cl.uint(EXPORT)]))).toMatchObject({ path: 1n, through: 2700n });
   });

@@ -48,7 +48,7 @@ describe("votes by members", () => {
     toEnd();
     refused(execute(number), 908);
     toExecution();
-    expect(topics(execute(number))).toEqual(["executed", "parameter-set"]);
+    expect(topics(execute(number))).toEqual(["audit-entry", "executed", "parameter-set"]);
     expect(parameter("trade-fee")).toBe(50n);
     expect(plain(chain.read(room, "get-proposal", [Cl.uint(number)]))).toMatchObject({ for: 2n, against: 1n, executed: true });
     refused(execute(number), 910);

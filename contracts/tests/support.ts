@@ -124,7 +124,7 @@ export function plain(value: ClarityValue): any {
     case "list": return value.value.map(plain);
     case "tuple":
       return Object.fromEntries(Object.entries(value.value).map(([key, inner]) => [key, plain(inner as ClarityValue)]));
-    default: return value.value;
+    default: return (value as { value: unknown }).value;
   }
 }
 
