@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench vectors nightly lock clean
+.PHONY: help demo test check bench vectors contracts costs nightly lock clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ bench: $(READY) ## measure beside the bare limit (ROOM=intake)
 
 vectors: $(READY) ## write the golden vectors again, by their independent scripts
 	@$(BIN)/python proto/vectors/regenerate.py
+
+contracts: $(READY) ## the Clarity contracts on a simulated chain (Node 20; `make test` runs them too)
+	@$(BIN)/pytest tests/contracts
+
+costs: ## what each contract function costs, and its share of a block (Node 20)
+	@cd contracts && npm ci --silent && npm run --silent costs
 
 nightly: $(READY) ## the slow rigs, from a fresh seed (MINUTES=10)
 	@$(BIN)/python -m tests.nightly
