@@ -8,7 +8,7 @@ Pure. A report is one JSON object:
      "signature": 64 bytes r || s, hex}
 
 Signed is SHA-256 of the ASCII text `meterseal/report/v1`, a zero byte, and the body as
-JSON with sorted keys, no spaces and \\uXXXX for everything beyond ASCII. The prefix keeps
+JSON with sorted keys, no spaces and everything beyond ASCII escaped. The prefix keeps
 a report's signature from being taken for a seal's; the key is the agent's seal key, which
 the registry knows. A body holds no float, so its bytes are the same everywhere.
 
