@@ -8,7 +8,6 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from meterseal_agent.meters.telegrams import mbus
-from meterseal_agent.meters.telegrams.mbus_frame import from_hex
 from meterseal_agent.meters.telegrams.model import BadTelegram, Value
 from tests.support.data import shared_data
 
@@ -102,7 +101,7 @@ def compare_content(record: ET.Element, value: Value) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_captured_frame_says_what_another_decoder_found(name: str) -> None:
     folder = shared_data("meters", "mbus")
-    telegram = mbus.decode(from_hex((folder / f"{name}.hex").read_text()))
+    telegram = mbus.decode(bytes.fromhex((folder / f"{name}.hex").read_text()))
     # The files say ISO 8859-1 in their first line, and are UTF-8.
     text = (folder / f"{name}.norm.xml").read_text("utf-8").split("?>", 1)[1]
     known = ET.fromstring(text)  # noqa: S314 - test data
@@ -156,7 +155,7 @@ def test_every_broken_capture_is_refused_with_its_reason() -> None:
     assert refused() == set(REFUSED)
     for name, reason in REFUSED.items():
         folder, stem = name.split("/")
-        raw = from_hex(shared_data("meters", folder, f"{stem}.hex").read_text())
+        raw = bytes.fromhex(shared_data("meters", folder, f"{stem}.hex").read_text())
         with pytest.raises(BadTelegram) as caught:
             mbus.decode(raw)
         assert reason in str(caught.value)

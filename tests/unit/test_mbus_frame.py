@@ -54,19 +54,6 @@ def test_what_is_no_frame_is_refused_at_its_place(
     assert caught.value.offset == offset
 
 
-def test_hex_text_is_read_with_any_blanks_and_refused_at_the_first_other_character() -> (
-    None
-):
-    assert mbus_frame.from_hex(" 68 0a\n\tE5\r\n") == b"\x68\x0a\xe5"
-    assert mbus_frame.from_hex("") == b""
-    for text, offset in (("68 0x", 4), ("68 0", 4), ("6G", 1), ("\u0661\u0661", 0)):
-        with pytest.raises(BadTelegram) as caught:
-            mbus_frame.from_hex(text)
-        assert caught.value.offset == offset
-    with pytest.raises(BadTelegram, match="too long"):
-        mbus_frame.from_hex("00" * mbus_frame.MAX_HEX_TEXT)
-
-
 def test_frames_are_cut_out_of_acks_and_noise_wherever_the_chunks_break() -> None:
     stream = b"\xe5\x00\x68\x05" + FRAME + b"\xe5\x68\x68" + FRAME + b"\x68\x03"
     for size in (1, 2, 3, 7, len(stream)):

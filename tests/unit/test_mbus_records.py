@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from meterseal_agent.meters.telegrams import mbus, mbus_records
-from meterseal_agent.meters.telegrams.mbus_frame import from_hex, long
+from meterseal_agent.meters.telegrams.mbus_frame import long
 from meterseal_agent.meters.telegrams.model import BadTelegram, Telegram, Value
 from meterseal_proto.units import GAS, HEAT, IMPORT, WATER, obis_text
 
@@ -20,7 +20,7 @@ def telegram(
 ) -> Telegram:
     header = bytes.fromhex("78563412 2D2C 01") + bytes((medium, 9, status, 0, 0))
     data = header if ci == 0x72 else b""
-    return mbus.decode(long(0x08, 1, ci, data + from_hex(records)))
+    return mbus.decode(long(0x08, 1, ci, data + bytes.fromhex(records)))
 
 
 def only(records: str, medium: int = COLD) -> Value:
@@ -190,8 +190,9 @@ def test_fillers_are_skipped_and_manufacturer_data_end_the_records() -> None:
 def test_only_the_mark_says_that_more_records_follow() -> None:
     empty = bytes(12)
     more = long(0x08, 1, 0x72, empty + b"\x1f")
-    assert mbus.more_follow(more)
-    assert not mbus.more_follow(long(0x08, 1, 0x72, empty + b"\x0f"))
+    assert mbus.answer(more).more_follow
+    last = long(0x08, 1, 0x72, empty + b"\x0f")
+    assert not mbus.answer(last).more_follow
     assert mbus.decode(more).values[0].note.endswith("more records follow")
 
 
@@ -216,7 +217,7 @@ def test_without_a_long_header_nobody_is_named_and_no_register_is_guessed(
 
 def test_highest_byte_first_is_read_as_such() -> None:
     header = bytes.fromhex("12345678 2C2D 01 07 00 00 00 00")
-    records = from_hex("04 13 07 5B CD 15 0B 16 12 34 56")
+    records = bytes.fromhex("04 13 07 5B CD 15 0B 16 12 34 56")
     found = mbus.decode(long(0x08, 1, 0x76, header + records))
     assert found.meter == "12345678"
     assert [str(v.number) for v in found.values] == ["123456.789", "123456"]

@@ -1,7 +1,7 @@
 """Wired M-Bus telegrams (EN 13757-3): what water, heat, gas and power meters answer.
 
     telegram = decode(frame)              # one RSP_UD long frame, checksum included
-    more = more_follow(frame)             # ask the meter for its next telegram
+    more = answer(frame).more_follow      # ask the meter for its next telegram
 
 Energy comes in Wh or J, volume in m3, power in W, the rest as `mbus_units` lists it,
 each number exact. A record without a trustworthy value has none and says why in `text`;
@@ -56,25 +56,15 @@ Splitter = Cutter
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A decoded answer: its header, its telegram, and whether the meter has more to say.
-
-    `header` has no `ident` where the meter sent a short one or none; it is None for a
-    fixed structure, whose id is the telegram's `meter`.
-    """
+    """A decoded answer: its telegram, and whether the next one continues it (DIF 1F)."""
 
     telegram: Telegram
-    header: Header | None
     more_follow: bool
 
 
 def decode(frame: bytes) -> Telegram:
     """Return the telegram of one long frame; BadTelegram tells where and why not."""
     return answer(frame).telegram
-
-
-def more_follow(frame: bytes) -> bool:
-    """Tell whether the meter says that its next telegram continues this one (DIF 1F)."""
-    return answer(frame).more_follow
 
 
 def answer(frame: bytes) -> Answer:
@@ -96,7 +86,7 @@ def answer(frame: bytes) -> Answer:
     if said := mbus_header.status_text(header.status):
         values.append(_status(header.status, said))
     telegram = Telegram(PROTOCOL, header.ident, _unambiguous(values), checked=True)
-    return Answer(telegram, header, records.more_follow)
+    return Answer(telegram, records.more_follow)
 
 
 def _application_error(link: LongFrame) -> BadTelegram:
@@ -134,7 +124,7 @@ def _fixed(link: LongFrame) -> Answer:
     if said := mbus_header.status_text(found.status & ~3):
         values.append(_status(found.status, said))
     telegram = Telegram(PROTOCOL, found.ident, _unambiguous(values), checked=True)
-    return Answer(telegram, None, more_follow=False)
+    return Answer(telegram, more_follow=False)
 
 
 def _value(medium: Medium, record: Record) -> Value:

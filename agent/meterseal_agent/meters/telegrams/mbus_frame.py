@@ -25,8 +25,6 @@ MIN_LENGTH: Final = 3
 """C, A and CI: a frame without data still has them."""
 MAX_FRAME: Final = HEAD_BYTES + 255 + TAIL_BYTES
 """L is one byte: EN 13757-2 has no longer frame."""
-MAX_HEX_TEXT: Final = 16 * MAX_FRAME
-"""Room for sixteen frames with blanks between the bytes: a file, not a disk."""
 
 
 class Control(IntEnum):
@@ -126,22 +124,6 @@ def long(control: int, address: int, ci: int, data: bytes) -> bytes:
         raise ValueError("an M-Bus frame holds at most 252 bytes of data")
     head = bytes((LONG_START, len(body), len(body), LONG_START))
     return head + body + bytes((checksum(body), STOP))
-
-
-def from_hex(text: str) -> bytes:
-    """Return the bytes written in `text` as hex digits, with any blanks between.
-
-    Raises BadTelegram, its offset that of the character, when something else is there.
-    """
-    if len(text) > MAX_HEX_TEXT:
-        raise BadTelegram("too long for M-Bus frames in hex", MAX_HEX_TEXT)
-    digits = "".join(text.split())
-    for i, char in enumerate(text):
-        if not char.isspace() and char not in "0123456789abcdefABCDEF":
-            raise BadTelegram(f"{char!r} is no hex digit", i)
-    if len(digits) % 2:
-        raise BadTelegram("half a byte: the number of hex digits is odd", len(text))
-    return bytes.fromhex(digits)
 
 
 class Cutter:
