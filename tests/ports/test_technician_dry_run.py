@@ -1,13 +1,17 @@
 """`dry-run` and `status` beside a whole agent: nothing false enters the chain."""
 
 import asyncio
+import json
 import signal
+import time
+from argparse import Namespace
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from meterseal_agent.commissioning.rehearsal import NETWORK, Shown, rehearse
+from meterseal_agent.technician.dryrun import dry_run
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.keys import RootSecret
 from meterseal_proto.units import IMPORT
@@ -95,6 +99,42 @@ async def test_an_aggregator_with_other_keys_is_not_trusted(bench: Bench) -> Non
     assert "does not answer" in text
     assert "FAIL  certificate: it cannot be used" in text
     assert "Traceback" not in text
+
+
+WIRELESS = """
+data_dir = "{folder}"
+aggregator_url = "http://127.0.0.1:1"
+[[meters]]
+serial = "W1"
+protocol = "wmbus"
+kind = "water"
+file = "{folder}/radio.json"
+address = "33225544"
+capacity_l_per_h = 2500
+[[meters]]
+serial = "S0"
+protocol = "pulse"
+chip = "/dev/gpiochip0"
+pin = 17
+pulses_per_kwh = 1000
+registers = ["1-0:1.8.0"]
+capacity_w = 3700
+"""
+
+
+def test_meters_on_no_wire_are_asked_of_the_running_agent(tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text(WIRELESS.format(folder=tmp_path))
+    rows = [
+        {"serial": "W1", "answers": 7, "failures": 0, "trouble": ""},
+        {"serial": "S0", "answers": 0, "failures": 5, "trouble": "no such chip"},
+    ]
+    status = {"at": int(time.time()), "running": True, "meters": rows}
+    (tmp_path / "status.json").write_text(json.dumps(status))
+    said: list[str] = []
+    assert dry_run(Namespace(config=str(config), wait=0), said.append) == 1
+    assert "ok    meter W1: read by the running agent, 7 times" in said
+    assert "FAIL  meter S0: the running agent says: no such chip" in said
 
 
 @pytest.mark.parametrize("algorithm", ["secp256k1", "p256"])

@@ -68,13 +68,8 @@ async def _meter(wired: meters.Wired, times: Times, say: Say) -> bool:
             sample = await wired.port.read(int(times.now()))
         finally:
             wired.line.close()
-        for register in wired.config.registers:
-            if register not in sample.values:
-                why = sample.unavailable.get(register, "no value")
-                raise Unavailable(f"{obis_text(register)}: {why}")
-        values = [
-            f"{obis_text(r)} = {sample.values[r]}" for r in wired.config.registers
-        ]
+        shown = meters.sealed(wired, sample)
+        values = [f"{obis_text(r)} = {value}" for r, value in shown.items()]
         power = "" if sample.power_w is None else f", {sample.power_w} W"
         return ", ".join(values) + power
 

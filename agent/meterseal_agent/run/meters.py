@@ -19,11 +19,13 @@ from meterseal_agent.config import ConfigError, LineConfig, MeterConfig
 from meterseal_agent.meters.bus import Station
 from meterseal_agent.meters.port import Meter
 from meterseal_agent.meters.profile import Profile, load, load_file
+from meterseal_agent.meters.registers import Sample
 from meterseal_agent.outbox.model import Start
 from meterseal_agent.run import adapters
 from meterseal_agent.run.adapters import Held
 from meterseal_agent.run.times import Times
 from meterseal_agent.sampler import Rules
+from meterseal_proto.errors import Unavailable
 from meterseal_proto.units import MeterId, RegisterId, obis_text
 
 
@@ -88,6 +90,15 @@ def stations(
         )
         for w in wired
     ]
+
+
+def sealed(wired: Wired, sample: Sample) -> dict[RegisterId, int]:
+    """Return a sample's sealed registers; Unavailable when one of them has no value."""
+    for register in wired.config.registers:
+        if register not in sample.values:
+            why = sample.unavailable.get(register, "no value")
+            raise Unavailable(f"{obis_text(register)}: {why}")
+    return {register: sample.values[register] for register in wired.config.registers}
 
 
 def rules(

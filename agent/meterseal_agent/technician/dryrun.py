@@ -101,23 +101,17 @@ class _Rehearsal:
 
     async def _meter(self, wired: meters.Wired) -> str:
         """Read it once; one whose line the running agent holds is asked of that."""
-        place = wired.config.line.place
-        shared = wired.config.speech.modbus and isinstance(place, TcpPlace)
+        end = wired.config.line.end
+        shared = wired.config.speech.modbus and isinstance(end, TcpPlace)
         if self._runs() and not shared:
             return self._read_by_agent(wired.config.serial)
         try:
             sample = await wired.port.read(int(self._times.now()))
         finally:
             wired.line.close()
-        shown = []
-        for register in wired.config.registers:
-            value = sample.values.get(register)
-            if value is None:
-                why = sample.unavailable.get(register, "no value")
-                raise Unavailable(f"{obis_text(register)}: {why}")
-            self._shown = value
-            shown.append(f"{obis_text(register)} = {value}")
-        return ", ".join(shown)
+        shown = meters.sealed(wired, sample)
+        self._shown = shown[wired.config.registers[-1]]
+        return ", ".join(f"{obis_text(r)} = {value}" for r, value in shown.items())
 
     def _read_by_agent(self, serial: str) -> str:
         for row in self._status().get("meters", []):

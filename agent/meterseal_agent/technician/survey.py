@@ -6,9 +6,7 @@ must never hold what a register shows, for two reports would tell what was used 
 """
 
 import contextlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 from meterseal_agent.commissioning.finding import Finding, bad
 from meterseal_agent.commissioning.phases import phases
@@ -17,8 +15,8 @@ from meterseal_agent.commissioning.report import Body, finding_rows
 from meterseal_agent.commissioning.wiring import Site, check
 from meterseal_agent.config import Config
 from meterseal_agent.keystore import Keystore, read_small
-from meterseal_agent.meters.registers import Sample
 from meterseal_agent.run import meters
+from meterseal_agent.run.health_record import software_version
 from meterseal_agent.run.times import Times
 from meterseal_agent.technician.quality import figures
 from meterseal_agent.technician.subject import Subject, of_wired
@@ -47,7 +45,7 @@ async def survey(config: Config, times: Times, visit: Visit) -> Body:
         "clock_kept": times.synchronised(),
         "technician": visit.technician,
         "place": visit.place,
-        "version": _version(),
+        "version": software_version(),
         "agent": answer.agent if answer else "",
         "network": answer.network_name if answer else "",
         "enrolled": _enrolled(store, answer),
@@ -69,9 +67,9 @@ async def _meter(wired: meters.Wired, now: int, visit: Visit) -> Body:
     }
     try:
         sample = await subject.read()
-        sealed = _sealed(wired, sample)
+        sealed = meters.sealed(wired, sample)
         if not wired.config.bits:
-            row["registers"] = sealed
+            row["registers"] = {obis_text(r): value for r, value in sealed.items()}
             row["values"] = {
                 obis_text(register): value
                 for register, value in sorted(sample.values.items())
@@ -85,15 +83,6 @@ async def _meter(wired: meters.Wired, now: int, visit: Visit) -> Body:
         subject.close()
     row["findings"] = finding_rows(findings)
     return row
-
-
-def _sealed(wired: meters.Wired, sample: Sample) -> Mapping[str, int]:
-    """Return the registers that are sealed; Unavailable when one has no value."""
-    for register in wired.config.registers:
-        if register not in sample.values:
-            why = sample.unavailable.get(register, "no value")
-            raise Unavailable(f"{obis_text(register)}: {why}")
-    return {obis_text(r): sample.values[r] for r in wired.config.registers}
 
 
 async def _line(subject: Subject, reads: int) -> tuple[Body | None, list[Finding]]:
@@ -137,10 +126,3 @@ def _enrolled(store: Keystore, answer: EnrolmentAnswer | None) -> list[Body]:
             for row in meter.registers
         ]
     return []
-
-
-def _version() -> str:
-    try:
-        return version("meterseal")
-    except PackageNotFoundError:
-        return "unknown"
