@@ -2,8 +2,9 @@ import { Cl, type ClarityValue } from "@stacks/transactions";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { be, commit, scalar } from "./curve";
-import { DAY, IMPORT, Log, Meter, anchor, request, set, street, wait, type Told } from "./street";
-import { Chain, filled, ok, plain, refused, topics } from "./support";
+import { DAY, IMPORT } from "./sealed";
+import { Log, Meter, anchor, request, set, street, type Told } from "./street";
+import { Chain, filled, ok, plain, refused, topics, wait } from "./support";
 
 const UNLIMITED = 281_474_976_710_656n;
 const STX = Cl.none();

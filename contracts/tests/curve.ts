@@ -15,17 +15,20 @@ const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const sha256 = (...parts: Uint8Array[]): Uint8Array =>
   parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest();
 export const join = (...parts: Uint8Array[]): Uint8Array => Uint8Array.from(parts.flatMap((part) => [...part]));
-export const be = (value: bigint, width = 32): Uint8Array =>
+export const be = (value: bigint | number, width = 32): Uint8Array =>
   Uint8Array.from(Buffer.from(value.toString(16).padStart(width * 2, "0"), "hex"));
 export const big = (bytes: Uint8Array): bigint => BigInt("0x" + Buffer.from(bytes).toString("hex"));
 export const mod = (value: bigint, by = N): bigint => ((value % by) + by) % by;
 export const scalar = (): bigint => mod(big(randomBytes(40))) || 1n;
 
-export function inverse(value: bigint, by = N): bigint {
+function inverse(value: bigint, by = N): bigint {
   let [a, b, x, y] = [mod(value, by), by, 1n, 0n];
   while (a > 1n) [a, b, x, y] = [b % a, a, y - (b / a) * x, x];
   return mod(x, by);
 }
+/** The malleable twin of a signature: s becomes n - s and the recovery bit flips. */
+export const highS = (signature: Uint8Array): Uint8Array =>
+  join(signature.slice(0, 32), be(N - big(signature.slice(32, 64))), Uint8Array.of(signature[64] ^ 1));
 /** k p, infinity for k = 0. */
 export const times = (p: Point, k: bigint): Point => (mod(k) === 0n ? Point.ZERO : p.multiply(mod(k)));
 export const commit = (v: bigint, z: bigint): Point => times(V, v).add(times(B, z));
@@ -34,7 +37,7 @@ export const long = (p: Point): Uint8Array => join(be(p.x), be(p.y));
 const square = (p: Point): Uint8Array => be(mod(p.x * p.x, P));
 export const slope = (a: Point, b: Point): Uint8Array => be(mod((b.y - a.y) * inverse(b.x - a.x, P), P));
 
-export type Step = { p: Uint8Array; q: Uint8Array; s: Uint8Array; l: Uint8Array };
+type Step = { p: Uint8Array; q: Uint8Array; s: Uint8Array; l: Uint8Array };
 
 /** What a contract needs to add these points. */
 export function steps(points: Point[]): Step[] {
@@ -63,7 +66,7 @@ export function opening(v: bigint, z: bigint): { z: Uint8Array; a: Uint8Array } 
   return { z: w, a };
 }
 
-export type Bit = { c: Uint8Array; q: Uint8Array; d: Uint8Array; dl: Uint8Array; s: Uint8Array; sl: Uint8Array; e: Uint8Array; w0: Uint8Array; w1: Uint8Array };
+type Bit = { c: Uint8Array; q: Uint8Array; d: Uint8Array; dl: Uint8Array; s: Uint8Array; sl: Uint8Array; e: Uint8Array; w0: Uint8Array; w1: Uint8Array };
 
 /** A proof that v, below 2^bits, is: the challenge and a step for each bit. */
 export function range(v: bigint, z: bigint, bits: number, context: Uint8Array): { e: Uint8Array; proof: Bit[] } {

@@ -1,9 +1,10 @@
 import { Cl, type ClarityValue } from "@stacks/transactions";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { opening } from "./curve";
-import { DAY, IMPORT, Log, Meter, anchor, headerValue, request, set, wait, type Told } from "./street";
-import { Chain, filled, ok, plain, refused, topics } from "./support";
-import { EXPORT, mint, recordLeaf, recordValue, rootOf, pathOf, world, type Reading } from "./world";
+import { DAY, EXPORT, IMPORT, buffers, headerValue, pathOf, recordLeaf, recordValue, rootOf, type Reading } from "./sealed";
+import { Log, Meter, anchor, request, set, type Told } from "./street";
+import { Chain, filled, ok, plain, refused, topics, wait } from "./support";
+import { mint, world } from "./world";
 
 const ROOM = "dispute-resolution";
 const [TRADE, BILL] = [1, 2];
@@ -43,8 +44,8 @@ function sealed(from: number, deltas: number[], revision = 0, change: object = {
   return { told: seal, readings: records.map((record, i) => ({ record, salt: salts[i], path: pathOf(i, leaves) })) };
 }
 const readingArgs = (readings: Evidence["readings"]) => Cl.list(readings.map(({ record, salt, path }) =>
-  Cl.tuple({ record: recordValue(record), salt: Cl.buffer(salt), path: Cl.list(path.map((one) => Cl.buffer(one))) })));
-const place = (seal: Told): ClarityValue[] => [Cl.uint(seal.index), Cl.list(log.path(seal.index).map((one) => Cl.buffer(one))), Cl.buffer(log.root())];
+  Cl.tuple({ record: recordValue(record), salt: Cl.buffer(salt), path: buffers(path) })));
+const place = (seal: Told): ClarityValue[] => [Cl.uint(seal.index), buffers(log.path(seal.index)), Cl.buffer(log.root())];
 const byReading = (id: number, { told: seal, readings }: Evidence, changed = readings) => call("decide-by-reading",
   [Cl.uint(id), headerValue(seal.header), Cl.buffer(seal.signature), readingArgs(changed), ...place(seal)], stranger);
 const openingValue = (v: bigint, z: bigint) => { const { z: proof, a } = opening(v, z); return Cl.tuple({ v: Cl.uint(v), z: Cl.buffer(proof), a: Cl.buffer(a) }); };

@@ -1,9 +1,10 @@
 import fc from "fast-check";
-import { createHash } from "node:crypto";
-import { Cl, serializeCVBytes } from "@stacks/transactions";
+import { Cl } from "@stacks/transactions";
 import { beforeAll, describe, expect, it } from "vitest";
+import { be, sha256 } from "./curve";
+import { EXPORT, NETWORK, buffers, consensus, pathOf, rootOf } from "./sealed";
 import { Chain, filled, ok, plain, refused, topics } from "./support";
-import { EXPORT, NETWORK, big, list, pathOf, rootOf, sha256, world } from "./world";
+import { world } from "./world";
 
 let chain: Chain;
 const token = "energy-token";
@@ -15,7 +16,7 @@ const mint = (slot: Slot, sender = chain.deployer) => chain.call(token, "mint", 
 const balance = (wallet: number): bigint => plain(chain.read(token, "get-balance", [who(wallet)]));
 const send = (amount: number | bigint, from: number, to: number, sender = chain.wallet(from)) =>
   chain.call(token, "transfer", [Cl.uint(amount), who(from), who(to), Cl.none()], sender);
-const idOf = (point: number, start: number) => sha256(Buffer.from("meterseal-mint"), NETWORK, big(point, 8), big(EXPORT, 8), big(start, 8));
+const idOf = (point: number, start: number) => sha256(Buffer.from("meterseal-mint"), NETWORK, be(point, 8), be(EXPORT, 8), be(start, 8));
 const reverse = (point: number, start: number, amount: number, revision = 0, sender = chain.deployer) =>
   chain.call(token, "reverse", [Cl.buffer(idOf(point, start)), Cl.uint(revision), Cl.uint(amount)], sender);
 
@@ -136,13 +137,13 @@ describe("minting by epoch", () => {
   const leaf = (epoch: number, index: number, c: Claim) => {
     const value = Cl.tuple({ contract: Cl.principal(chain.contract(token)), epoch: Cl.uint(epoch), index: Cl.uint(index), owner: who(c.owner),
       "meter-point": Cl.uint(c.point), register: Cl.uint(EXPORT), from: Cl.uint(c.from), to: Cl.uint(c.to), wh: Cl.uint(c.wh) });
-    return Uint8Array.from(createHash("sha256").update(filled(0, 1)).update(serializeCVBytes(value)).digest());
+    return sha256(filled(0, 1), consensus(value));
   };
   const tree = (epoch = 1) => all.map((c, i) => leaf(epoch, i, c));
   const claim = (index: number, changes: Partial<Claim> = {}, at = index, epoch = 1, sender = chain.wallet(8)) => {
     const c = { ...all[index], ...changes };
     return chain.call(token, "claim", [Cl.uint(epoch), Cl.uint(at), who(c.owner), Cl.uint(c.point), Cl.uint(EXPORT), Cl.uint(c.from), Cl.uint(c.to),
-      Cl.uint(c.wh), list(pathOf(index, tree()))], sender);
+      Cl.uint(c.wh), buffers(pathOf(index, tree()))], sender);
   };
   const post = (epoch: number, root = rootOf(tree()), size = all.length, total = 10_000, sender = chain.deployer) =>
     chain.call(token, "post-epoch", [Cl.uint(epoch), Cl.buffer(root), Cl.uint(size), Cl.uint(total)], sender);

@@ -1,7 +1,8 @@
 import { Cl } from "@stacks/transactions";
 import { beforeAll, describe, expect, it } from "vitest";
-import { Chain, ok, plain, refused, topics } from "./support";
-import { DAY, mint, wait, world } from "./world";
+import { DAY } from "./sealed";
+import { Chain, ok, plain, refused, topics, wait } from "./support";
+import { mint, world } from "./world";
 
 let chain: Chain;
 const room = "marketplace";

@@ -1,9 +1,10 @@
 import { Cl } from "@stacks/transactions";
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { N, be, big, join, sha256 } from "./curve";
-import { DAY, IMPORT, Log, Meter, NETWORK, START, anchor, digest, headerValue, logLeaf, publicKey, set, street, submission, wait, type Header, type Told } from "./street";
-import { Chain, bytes, filled, ok, refused, topics } from "./support";
+import { be, highS, join, sha256 } from "./curve";
+import { DAY, IMPORT, NETWORK, buffers, digest, headerValue, logLeaf, type Header } from "./sealed";
+import { Log, Meter, START, anchor, publicKey, set, street, submission, type Told } from "./street";
+import { Chain, bytes, filled, ok, refused, topics, wait } from "./support";
 
 const vector = (name: string) => JSON.parse(readFileSync(new URL(`../../proto/vectors/${name}.json`, import.meta.url), "utf8"));
 let chain: Chain, log: Log, meter: Meter;
@@ -91,9 +92,7 @@ describe("meter-data", () => {
     ok(anchor(chain, log));
     refused(meter.submit(swapped), 405);
     refused(meter.submit(foreign), 405);
-    const s = big(good.signature.slice(32, 64));
-    const high = join(good.signature.slice(0, 32), be(N - s), Uint8Array.of(good.signature[64] ^ 1));
-    refused(meter.submit({ ...good, signature: high }), 405);
+    refused(meter.submit({ ...good, signature: highS(good.signature) }), 405);
     for (let i = 0; i < 65; i++) {
       const forged = Uint8Array.from(good.signature);
       forged[i] ^= 1;
@@ -115,12 +114,12 @@ describe("meter-data", () => {
     for (let i = 0; i < path.length * 32; i++) {
       const forged = path.map((one) => Uint8Array.from(one));
       forged[Math.floor(i / 32)][i % 32] ^= 1;
-      refused(submit(header, signature, index, Cl.list(forged.map((one) => Cl.buffer(one))), root), 409);
+      refused(submit(header, signature, index, buffers(forged), root), 409);
     }
-    const whole = Cl.list(path.map((one) => Cl.buffer(one)));
+    const whole = buffers(path);
     refused(submit(header, signature, Cl.uint(good.index - 1), whole, root), 409);
     refused(submit(header, signature, Cl.uint(2n ** 127n), whole, root), 409);
-    refused(submit(header, signature, index, Cl.list(path.slice(1).map((one) => Cl.buffer(one))), root), 409);
+    refused(submit(header, signature, index, buffers(path.slice(1)), root), 409);
     refused(submit(header, signature, index, whole, Cl.buffer(sha256(log.root()))), 409);
     refused(meter.submit(meter.seal(START + 3 * DAY, 2n)), 409);
   });

@@ -1,7 +1,8 @@
 import { Cl, type ClarityValue } from "@stacks/transactions";
 import { beforeAll, describe, expect, it } from "vitest";
-import { DAY, Log, Meter, anchor, request, set, street, wait } from "./street";
-import { Chain, filled, ok, plain, refused, topics } from "./support";
+import { DAY } from "./sealed";
+import { Log, Meter, anchor, request, set, street } from "./street";
+import { Chain, filled, ok, plain, refused, topics, wait } from "./support";
 
 const STX = Cl.none();
 const COIN = `

@@ -14,9 +14,9 @@ beforeAll(async () => { chain = await Chain.wired(); });
 
 const ask = (name: string, args: ClarityValue[]) => ({ result: chain.read(ROOM, name, args), events: [] });
 const raw = (value: Uint8Array) => Cl.buffer(value);
-const opens = (c: Uint8Array, v: bigint, z: Uint8Array, a = new Uint8Array()) =>
+const opens = (c: Uint8Array, v: bigint, z: Uint8Array, a: Uint8Array = new Uint8Array()) =>
   ask("verify-proof", [raw(c), Cl.uint(v), raw(z), raw(a)]);
-const sums = (rows: any[], v: bigint, z: Uint8Array, a = new Uint8Array()) =>
+const sums = (rows: any[], v: bigint, z: Uint8Array, a: Uint8Array = new Uint8Array()) =>
   ask("verify-sum-proof", [tuples(rows), Cl.uint(v), raw(z), raw(a)]);
 const holds = (c: Uint8Array, context: Uint8Array, e: Uint8Array, bits: number, proof: any[]) =>
   ask("verify-range-proof", [raw(c), raw(context), raw(e), Cl.uint(bits), tuples(proof)]);

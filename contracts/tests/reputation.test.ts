@@ -1,7 +1,8 @@
 import { Cl } from "@stacks/transactions";
 import { beforeAll, describe, expect, it } from "vitest";
-import { Chain, filled, ok, plain, refused, topics } from "./support";
-import { DAY, bind, meterOf, wait, world } from "./world";
+import { DAY } from "./sealed";
+import { Chain, filled, ok, plain, refused, topics, wait } from "./support";
+import { bind, meterOf, world } from "./world";
 
 let chain: Chain;
 const room = "reputation";

@@ -1,7 +1,6 @@
 import { Cl } from "@stacks/transactions";
 import { beforeAll, describe, expect, it } from "vitest";
-import { Chain, ok, plain, refused, topics } from "./support";
-import { wait } from "./world";
+import { Chain, ok, plain, refused, topics, wait } from "./support";
 
 let chain: Chain;
 const who = (wallet: number) => Cl.principal(chain.wallet(wallet));

@@ -102,6 +102,12 @@ export class Chain {
   }
 }
 
+/** Let time pass until the chain's clock shows `seconds` more; a Bitcoin block is ten minutes here. */
+export function wait(chain: Chain, seconds: number): void {
+  for (const end = chain.now() + seconds; chain.now() < end;)
+    chain.simnet.mineEmptyBurnBlocks(Math.max(1, Math.ceil((end - chain.now()) / 600)));
+}
+
 /** Assert an (ok ...) and give what is inside. */
 export function ok(answer: Answer): ClarityValue {
   expect(answer.result.type, Cl.prettyPrint(answer.result)).toBe("ok");

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { type ClarityValue, Cl } from "@stacks/transactions";
 import { beforeAll, describe, expect, it } from "vitest";
-import { Chain, filled, ok, plain, refused, topics } from "./support";
-import { DAY, wait, world } from "./world";
+import { DAY } from "./sealed";
+import { Chain, filled, ok, plain, refused, topics, wait } from "./support";
+import { world } from "./world";
 
 let chain: Chain;
 let coin: string;

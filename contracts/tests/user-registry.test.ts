@@ -1,7 +1,8 @@
 import { Cl } from "@stacks/transactions";
 import { beforeAll, describe, expect, it } from "vitest";
+import { highS } from "./curve";
 import { Chain, filled, ok, plain, refused, topics } from "./support";
-import { bind, binding, highS, meterOf, publicOf, rotation, world } from "./world";
+import { bind, binding, meterOf, publicOf, rotation, world } from "./world";
 
 let chain: Chain;
 const registry = "user-registry";
@@ -68,17 +69,17 @@ describe("meters", () => {
   });
   it("u100, u106 to u108, u112: a binding without one of the three is refused", () => {
     const two = chain.wallet(2);
-    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(two), Cl.buffer(binding(chain, two, 21, 21))]), 107);
+    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(two), Cl.buffer(binding(two, 21, 21))]), 107);
     ok(chain.call(registry, "request-meter", asked(21), two));
-    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(two), Cl.buffer(binding(chain, two, 21, 21))], two), 100);
-    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(two), Cl.buffer(binding(chain, two, 21, 22))]), 108);
-    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(two), Cl.buffer(binding(chain, chain.wallet(1), 21, 21))]), 108);
-    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(two), Cl.buffer(highS(binding(chain, two, 21, 21)))]), 108);
+    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(two), Cl.buffer(binding(two, 21, 21))], two), 100);
+    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(two), Cl.buffer(binding(two, 21, 22))]), 108);
+    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(two), Cl.buffer(binding(chain.wallet(1), 21, 21))]), 108);
+    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(two), Cl.buffer(highS(binding(two, 21, 21)))]), 108);
     ok(chain.call(registry, "request-meter", asked(21), chain.wallet(5)));
-    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(chain.wallet(5)), Cl.buffer(binding(chain, chain.wallet(5), 21, 21))]), 112);
+    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(chain.wallet(5)), Cl.buffer(binding(chain.wallet(5), 21, 21))]), 112);
     ok(chain.call(registry, "request-meter", asked(21), chain.wallet(1)));
-    ok(chain.call(registry, "bind-meter", [meter(21), Cl.principal(two), Cl.buffer(binding(chain, two, 21, 21))]));
-    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(chain.wallet(1)), Cl.buffer(binding(chain, chain.wallet(1), 21, 21))]), 106);
+    ok(chain.call(registry, "bind-meter", [meter(21), Cl.principal(two), Cl.buffer(binding(two, 21, 21))]));
+    refused(chain.call(registry, "bind-meter", [meter(21), Cl.principal(chain.wallet(1)), Cl.buffer(binding(chain.wallet(1), 21, 21))]), 106);
   });
   it("u111: nothing is bound before the network is known", async () => {
     const fresh = await Chain.wired();
@@ -159,7 +160,7 @@ describe("keys", () => {
     chain.resume(registry);
     ok(chain.call(registry, "request-meter", asked(30), chain.wallet(1)));
     chain.pause(registry);
-    refused(chain.call(registry, "bind-meter", [meter(30), Cl.principal(chain.wallet(1)), Cl.buffer(binding(chain, chain.wallet(1), 30, 30))]), 101);
+    refused(chain.call(registry, "bind-meter", [meter(30), Cl.principal(chain.wallet(1)), Cl.buffer(binding(chain.wallet(1), 30, 30))]), 101);
     chain.resume(registry);
   });
 });
