@@ -332,9 +332,5 @@ async def _not_contradicted(
     places = {one.place for one in exhibits if one.reason is Reason.EQUIVOCATION}
     if not places:
         return places
-    pairs = ", ".join(["(?, ?)"] * len(places))
-    known = await tx.rows(
-        _CONTRADICTED.format(pairs=pairs),
-        [value for place in places for value in place],
-    )
+    known = await tx.rows_of_pairs(_CONTRADICTED, list(places))
     return places - {(register_id, seq) for register_id, seq in known}

@@ -22,14 +22,12 @@ from meterseal_proto.units import MeterId, RegisterId
 
 MAX_PAGE: Final = 5_000
 """Rows a page: fifty days of quarter hours, about half a megabyte in Python."""
-MAX_PAIRS: Final = 15_000
-"""Pairs one statement names: storage binds at most 30,000 parameters."""
 
 _HEADS: Final = """
 SELECT register_id, seq, hash, end_at, value FROM heads WHERE register_id IN ({marks})
 """
 _LINKS: Final = """
-WITH asked (seq, register_id) AS (VALUES {pairs})
+WITH asked (register_id, seq) AS (VALUES {pairs})
 SELECT s.register_id, s.seq, s.hash, NULL, s.first, s.first + s.step * s.count
 FROM asked a JOIN seals s ON s.seq = a.seq AND s.register_id = a.register_id
 UNION ALL
@@ -171,15 +169,11 @@ async def links(
 ) -> dict[tuple[int, int], Link]:
     """Return the links of chains at (register_id, seq) `places`; one statement a page."""
     found: dict[tuple[int, int], Link] = {}
-    for at in range(0, len(places), MAX_PAIRS):
-        page = places[at : at + MAX_PAIRS]
-        pairs = ", ".join(["(?, ?)"] * len(page))
-        params = [value for register_id, seq in page for value in (seq, register_id)]
-        for register_id, seq, digest, reason, first, until in await tx.rows(
-            _LINKS.format(pairs=pairs), params
-        ):
-            why = None if reason is None else Reason(reason)
-            found[register_id, seq] = Link(digest, why, first, until)
+    for register_id, seq, digest, reason, first, until in await tx.rows_of_pairs(
+        _LINKS, places
+    ):
+        why = None if reason is None else Reason(reason)
+        found[register_id, seq] = Link(digest, why, first, until)
     return found
 
 

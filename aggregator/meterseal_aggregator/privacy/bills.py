@@ -25,13 +25,11 @@ from meterseal_aggregator.translog import store as log
 from meterseal_proto.bill import BadBill, BillStatement, ProvedBill, check_bill
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.entry import Opening, opening_entry
+from meterseal_proto.privatefile import MAX_DAYS
 from meterseal_proto.refinement import Refinement, TooFine, check_ratio
 from meterseal_proto.seal import MODE_COMMITTED
 from meterseal_proto.tariff import Tariff
 from meterseal_proto.units import MeterId, Quality, RegisterId
-
-MAX_DAYS: Final = 400
-"""Days a bill: a year with its corrections, a tenth of a second of checking."""
 
 _BILLS: Final = """
 SELECT b.id, b.register_id, m.meter, r.register, b.from_at, b.to_at, b.tariff, b.amount,
@@ -73,7 +71,7 @@ class Offer:
     before: tuple[KeptBill, ...]
     """All openings of the register, in the order of their chain."""
     tariffs_before: tuple[Tariff, ...]
-    """Those of the openings of the same period."""
+    """Those of the openings of the same period, each once."""
 
 
 async def gather(
@@ -102,10 +100,13 @@ async def gather(
     if tariff is None:
         raise NotTaken(Cause.TARIFF, "no tariff of that hash is published")
     days = await _days(tx, claim, statement, genesis)
-    same = [one for one in before if _period(one.bill.statement) == _period(statement)]
-    earlier = [await tariffs.tariff_named(tx, b.bill.statement.tariff) for b in same]
-    found = tuple(one for one in earlier if one is not None)
-    return Offer(bill, claim, tariff, tuple(days), tuple(before), found)
+    names = {
+        one.bill.statement.tariff
+        for one in before
+        if _period(one.bill.statement) == _period(statement)
+    }
+    earlier = [await _kept_tariff(tx, name) for name in sorted(names)]
+    return Offer(bill, claim, tariff, tuple(days), tuple(before), tuple(earlier))
 
 
 def check(offer: Offer) -> None:
@@ -201,7 +202,14 @@ async def days_covered(
     found = await store.days_of(
         tx, kept.register_id, statement.begin, statement.end, genesis
     )
-    return [day for day in found if day.digest in set(statement.headers)]
+    covered = set(statement.headers)
+    return [day for day in found if day.digest in covered]
+
+
+async def _kept_tariff(tx: Transaction, name: bytes) -> Tariff:
+    found = await tariffs.tariff_named(tx, name)
+    assert found is not None  # by the schema: a kept bill's tariff is never deleted
+    return found
 
 
 async def _days(

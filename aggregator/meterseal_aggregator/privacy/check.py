@@ -7,7 +7,7 @@ module must never write.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from meterseal_aggregator.privacy import bills, store, tariffs, totals
@@ -97,10 +97,9 @@ async def told(tx: Transaction, genesis: Genesis) -> list[Finding]:
             statement = one.bill.statement
             periods[one.register_id, statement.begin, statement.end].append(one)
     for (register_id, begin, end), openings in periods.items():
-        vectors = await _vectors(tx, openings, genesis)
-        days = await bills.days_covered(tx, openings[0], genesis)
-        known = bills.known_slots(days)
-        if vectors is None or determined(vectors, known=known):
+        days = await store.days_of(tx, register_id, begin, end, genesis)
+        vectors = await _vectors(tx, openings, days)
+        if vectors is None or determined(vectors, known=bills.known_slots(days)):
             detail = (
                 f"the bills of register {register_id} from {begin} to {end} tell of fewer"
                 f" than {MIN_ATOM} intervals, or are over days that are not there"
@@ -114,16 +113,21 @@ async def told(tx: Transaction, genesis: Genesis) -> list[Finding]:
 
 
 async def _vectors(
-    tx: Transaction, openings: list[KeptBill], genesis: Genesis
+    tx: Transaction, openings: Sequence[KeptBill], days: Sequence[KeptDay]
 ) -> list[list[int]] | None:
-    """Return the prices of every interval of a period, for each of its bills."""
+    """Return the prices of every interval of a period at each tariff of its bills.
+
+    None where a bill is not over the `days` that the period has.
+    """
+    digests = tuple(day.digest for day in days)
+    if any(one.bill.statement.headers != digests for one in openings):
+        return None
+    starts = [record.start for day in days for record in day.records]
     found = []
-    for one in openings:
-        days = await bills.days_covered(tx, one, genesis)
-        tariff = await tariffs.tariff_named(tx, one.bill.statement.tariff)
-        if tariff is None or len(days) != len(one.bill.statement.headers):
+    for name in sorted({one.bill.statement.tariff for one in openings}):
+        tariff = await tariffs.tariff_named(tx, name)
+        if tariff is None:
             return None
-        starts = [record.start for day in days for record in day.records]
         found.append(bills.prices_of(tariff, starts))
     return found
 

@@ -61,6 +61,11 @@ class KeptDay:
     state: ProofState
 
     @property
+    def revision(self) -> int:
+        """How often the day was told before: all its records have the same."""
+        return self.records[0].revision
+
+    @property
     def claim(self) -> Claim:
         """What its proof is said to prove."""
         statement = statement_of(self.digest, self.header.bits, self.records)

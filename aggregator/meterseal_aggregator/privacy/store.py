@@ -25,9 +25,6 @@ from meterseal_proto.entry import leaf_of, seal_entry
 from meterseal_proto.seal import MODE_COMMITTED, Header
 from meterseal_proto.units import MeterId, RegisterId
 
-MAX_PAIRS: Final = 15_000
-"""Pairs one statement names: storage binds at most 30,000 parameters."""
-
 _SEALS: Final = """
 INSERT INTO committed_seals (id, register_id, seq, hash, first, step, count, revision, bits,
   signature, prev, root, sum, received_at, log_entry_id)
@@ -44,13 +41,13 @@ _MASKED: Final = (
     "INSERT INTO masked_openings (seal_id, value, blinding) VALUES (?, ?, ?)"
 )
 _LINKS: Final = """
-WITH asked (seq, register_id) AS (VALUES {pairs})
+WITH asked (register_id, seq) AS (VALUES {pairs})
 SELECT s.register_id, s.seq, s.hash, s.first, s.first + s.step * s.count
 FROM asked a JOIN committed_seals s
   ON s.seq = a.seq AND s.register_id = a.register_id
 """
 _TELLINGS: Final = """
-WITH asked (first, register_id) AS (VALUES {pairs})
+WITH asked (register_id, first) AS (VALUES {pairs})
 SELECT s.register_id, s.first, s.count, s.revision, p.state = 'failed'
 FROM asked a
 JOIN committed_seals s ON s.first = a.first AND s.register_id = a.register_id
@@ -102,7 +99,7 @@ async def links(
     tx: Transaction, places: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], DayLink]:
     """Return the accepted days at (register_id, seq) `places`; one statement a page."""
-    rows = await _asked(tx, _LINKS, places)
+    rows = await tx.rows_of_pairs(_LINKS, places)
     return {(row[0], row[1]): DayLink(*row[2:]) for row in rows}
 
 
@@ -110,7 +107,7 @@ async def tellings(
     tx: Transaction, places: Sequence[tuple[int, int]]
 ) -> dict[tuple[int, int], Telling]:
     """Return the latest tellings of days at (register_id, first) `places`."""
-    rows = await _asked(tx, _TELLINGS, places)
+    rows = await tx.rows_of_pairs(_TELLINGS, places)
     return {
         (row[0], row[1]): Telling(row[2], row[3], failed=bool(row[4])) for row in rows
     }
@@ -206,19 +203,6 @@ async def backup_of(tx: Transaction, seal_id: int) -> bytes | None:
     """Return the backup of a day, which its device alone opens."""
     rows = await tx.rows("SELECT backup FROM backups WHERE seal_id = ?", (seal_id,))
     return bytes(rows[0][0]) if rows else None
-
-
-async def _asked(
-    tx: Transaction, sql: str, places: Sequence[tuple[int, int]]
-) -> list[Row]:
-    """Run a statement over (register_id, number) pairs, a page at a time."""
-    found: list[Row] = []
-    for at in range(0, len(places), MAX_PAIRS):
-        page = places[at : at + MAX_PAIRS]
-        pairs = ", ".join(["(?, ?)"] * len(page))
-        params = [value for register_id, n in page for value in (n, register_id)]
-        found += await tx.rows(sql.format(pairs=pairs), params)
-    return found
 
 
 def _kept(row: Row, genesis: Genesis) -> KeptDay:

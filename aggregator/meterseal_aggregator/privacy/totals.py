@@ -235,7 +235,7 @@ def merged(answers: Mapping[int, Mapping[int, Mask]]) -> dict[int, Mask]:
 
 def reported(day: KeptDay) -> Reported:
     """Return a day as a reporting set names it."""
-    return Reported(day.header, day.records[0].revision)
+    return Reported(day.header, day.revision)
 
 
 def day_span(day: int, zone: str) -> tuple[int, int]:

@@ -65,6 +65,19 @@ class Transaction:
         found = await self.connection.execute_fetchall(sql, params)
         return list(found)  # type: ignore[arg-type] # tuples: no row factory is set
 
+    async def rows_of_pairs(
+        self, sql: str, pairs: Sequence[tuple[int, int]]
+    ) -> list[Row]:
+        """Run a statement over `VALUES {pairs}`, as many at a time as it may bind."""
+        found: list[Row] = []
+        most = SQLITE_MAX_VARIABLES // 2
+        for at in range(0, len(pairs), most):
+            page = pairs[at : at + most]
+            marks = ", ".join(["(?, ?)"] * len(page))
+            params = [value for pair in page for value in pair]
+            found += await self.rows(sql.format(pairs=marks), params)
+        return found
+
 
 class Database:
     """The aggregator's database; make it with `Database.open`, end it with `close`."""

@@ -290,7 +290,7 @@ def _day(day: KeptDay) -> DayView:
         step=h.step,
         count=h.count,
         seal_hash=day.digest.hex(),
-        revision=day.records[0].revision,
+        revision=day.revision,
         proof=day.state.value,
     )
 

@@ -211,9 +211,7 @@ def _sums(answer: AnswerRequest) -> dict[int, Mask]:
 
 def _set(fixed: FixedSet) -> SetView:
     members = [
-        MemberView(
-            header=day.header.consensus().hex(), revision=day.records[0].revision
-        )
+        MemberView(header=day.header.consensus().hex(), revision=day.revision)
         for day in fixed.days
     ]
     return SetView(

@@ -148,13 +148,13 @@ class Desk:
 
     async def prune(self) -> int:
         """Delete what has left the window; returns how many batches."""
-        gone, now_s = 0, self._now()
-        self._paid_until = {a: t for a, t in self._paid_until.items() if t > now_s}
+        gone, now = 0, self._now()
+        self._paid_until = {a: t for a, t in self._paid_until.items() if t > now}
         while True:
             async with self._database.transaction() as tx:
-                now = await store.prune(tx, int(self._now()))
-            gone += now
-            if now < store.DELETED_AT_ONCE:
+                deleted = await store.prune(tx, int(now))
+            gone += deleted
+            if deleted < store.DELETED_AT_ONCE:
                 return gone
 
     def _opened(
