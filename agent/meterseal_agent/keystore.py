@@ -28,6 +28,7 @@ MAX_FILE_BYTES: Final = 1 << 20
 """An enrolment answer of 247 meters takes 40 KiB; a megabyte is somebody's mistake."""
 MAX_EPOCH: Final = 999
 """Key epochs of one root secret: one a replacement, and no Pi is replaced that often."""
+NOT_ENROLLED: Final = "not enrolled yet: run meterseal-agent enrol --code CODE"
 CSR_NAME: Final = "meterseal-agent"
 """The certificate's name is the aggregator's to give; the request's is only polite."""
 
@@ -229,6 +230,13 @@ class Keystore:
             return EnrolmentAnswer.from_json(text)
         except (KeyError, TypeError, ValueError) as error:
             raise KeystoreError(f"{self.paths.answer} is damaged: {error}") from error
+
+    def enrolled(self) -> EnrolmentAnswer:
+        """Return the aggregator's answer; KeystoreError when there is none yet."""
+        answer = self.answer()
+        if answer is None:
+            raise KeystoreError(NOT_ENROLLED)
+        return answer
 
     def keep_answer(self, answer: EnrolmentAnswer, raw: bytes) -> None:
         """Store the certificates, then the answer: whoever sees the answer has them."""

@@ -216,13 +216,13 @@ async def test_an_exception_is_an_answer(bench: Bench) -> None:
     assert not bench.line.doubts(1)
 
 
-async def test_registers_are_written_by_either_function(bench: Bench) -> None:
-    await bench.line.write(1, Request.write_one(0, 77), PATIENT_S)
+async def test_registers_are_written_and_a_refusal_is_told(bench: Bench) -> None:
+    await bench.line.write(1, Request.write_many(0, (77,)), PATIENT_S)
     await bench.line.write(1, Request.write_many(2, (5, 6)), PATIENT_S)
     assert await bench.read(1, Block(0, 4)) == [77, 101, 5, 6]
     bench.units[1].refuses = 1
     with pytest.raises(Refused, match="exception 1 to writing 1 registers at 0"):
-        await bench.line.write(1, Request.write_one(0, 78), PATIENT_S)
+        await bench.line.write(1, Request.write_many(0, (78,)), PATIENT_S)
 
 
 async def test_a_pulled_adapter_is_found_again(bench: Bench) -> None:

@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ async def echo() -> AsyncIterator[TcpPlace]:
 
 
 async def test_a_serial_line_carries_both_ways(line: FarEnd) -> None:
-    async with await open_wire(SerialPlace(line.device)) as wire:
+    with closing(await open_wire(SerialPlace(line.device))) as wire:
         await wire.send(b"\x00\x11\x13\r\n\xff")
         assert await line.read(6) == b"\x00\x11\x13\r\n\xff"
         line.write(b"\x03\x04\n\r\x1a")
@@ -51,7 +52,7 @@ async def test_a_serial_line_carries_both_ways(line: FarEnd) -> None:
 async def test_a_tcp_wire_carries_both_ways_and_says_when_it_ends(
     echo: TcpPlace,
 ) -> None:
-    async with await open_wire(echo) as wire:
+    with closing(await open_wire(echo)) as wire:
         await wire.send(b"abc")
         assert await wire.receive(30) == b"abc"
         await wire.send(b".")
@@ -61,7 +62,7 @@ async def test_a_tcp_wire_carries_both_ways_and_says_when_it_ends(
 
 
 async def test_silence_is_told_from_an_end(line: FarEnd) -> None:
-    async with await open_wire(SerialPlace(line.device)) as wire:
+    with closing(await open_wire(SerialPlace(line.device))) as wire:
         with pytest.raises(Silent, match=r"nothing came in 0.02 s"):
             await wire.receive(0.02)
         line.write(b"x")
@@ -69,7 +70,7 @@ async def test_silence_is_told_from_an_end(line: FarEnd) -> None:
 
 
 async def test_draining_discards_what_waits_and_never_waits(line: FarEnd) -> None:
-    async with await open_wire(SerialPlace(line.device)) as wire:
+    with closing(await open_wire(SerialPlace(line.device))) as wire:
         assert wire.drain() == b""
         line.write(b"late answer")
         assert wire.drain() == b"late answer"
@@ -82,7 +83,7 @@ async def test_what_waited_before_the_wire_was_opened_is_not_heard(
     line: FarEnd,
 ) -> None:
     line.write(b"old")
-    async with await open_wire(SerialPlace(line.device)) as wire:
+    with closing(await open_wire(SerialPlace(line.device))) as wire:
         line.write(b"new")
         assert await wire.receive(30) == b"new"
 
@@ -91,7 +92,7 @@ async def test_a_pulled_adapter_is_unavailable_and_is_found_when_it_is_back(
     line: FarEnd,
 ) -> None:
     place = SerialPlace(line.device)
-    async with await open_wire(place) as wire:
+    with closing(await open_wire(place)) as wire:
         asyncio.get_running_loop().call_later(0.01, line.pull)
         with pytest.raises(Unavailable, match="is gone"):
             await wire.receive(30)
@@ -100,16 +101,16 @@ async def test_a_pulled_adapter_is_unavailable_and_is_found_when_it_is_back(
     with pytest.raises(Unavailable, match="no such device; plug the adapter in"):
         await open_wire(place)
     line.plug_in()
-    async with await open_wire(place) as wire:
+    with closing(await open_wire(place)) as wire:
         line.write(b"back")
         assert await wire.receive(30) == b"back"
 
 
 async def test_a_line_belongs_to_one_program(line: FarEnd) -> None:
     place = SerialPlace(line.device)
-    async with await open_wire(place):
-        with pytest.raises(Unavailable, match="in use by another program"):
-            await open_wire(place)
+    held = await open_wire(place)
+    with closing(held), pytest.raises(Unavailable, match="in use by another program"):
+        await open_wire(place)
     (await open_wire(place)).close()
 
 
@@ -141,7 +142,7 @@ async def test_a_name_nobody_knows_is_said() -> None:
 async def test_a_changed_baud_rate_waits_for_what_was_sent(line: FarEnd) -> None:
     place = SerialPlace(line.device, 300, 7, "E")
     assert place.char_s == pytest.approx(10 / 300)
-    async with await open_wire(place) as wire:
+    with closing(await open_wire(place)) as wire:
         started = time.monotonic()
         await wire.send(b"\x06050\r\n"[:3])
         await wire.set_line(9600, 7, "E")
@@ -155,20 +156,20 @@ async def test_any_setting_opens_a_simulated_line_again_and_again(
 ) -> None:
     for bits in (7, 8, 7):
         place = SerialPlace(line.device, 9600, bits, parity, 2)
-        async with await open_wire(place) as wire:
+        with closing(await open_wire(place)) as wire:
             line.write(b"\xfe")
             assert await wire.receive(30) == b"\xfe"
 
 
 async def test_a_network_line_keeps_its_speed(echo: TcpPlace) -> None:
-    async with await open_wire(echo) as wire:
-        with pytest.raises(Unavailable, match="keeps its own speed"):
-            await wire.set_line(9600, 8, "N")
+    wire = await open_wire(echo)
+    with closing(wire), pytest.raises(Unavailable, match="keeps its own speed"):
+        await wire.set_line(9600, 8, "N")
 
 
 async def test_a_long_send_is_delivered_whole(echo: TcpPlace) -> None:
     sent = bytes(range(256)) * 4000
-    async with await open_wire(echo) as wire:
+    with closing(await open_wire(echo)) as wire:
         sending = asyncio.create_task(wire.send(sent))
         heard = b""
         while len(heard) < len(sent):
@@ -178,7 +179,7 @@ async def test_a_long_send_is_delivered_whole(echo: TcpPlace) -> None:
 
 
 async def test_a_cancelled_receive_leaves_the_wire_usable(line: FarEnd) -> None:
-    async with await open_wire(SerialPlace(line.device)) as wire:
+    with closing(await open_wire(SerialPlace(line.device))) as wire:
         waiting = asyncio.create_task(wire.receive(5))
         await asyncio.sleep(0)
         waiting.cancel()

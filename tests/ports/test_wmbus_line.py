@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_agent.meters.linesource import Command, Followed, command
+from meterseal_agent.meters.linesource import Command, Followed
 from meterseal_agent.meters.wmbusline import WmbusLine, WmbusMeter
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.units import WATER
@@ -200,7 +200,7 @@ async def again(made: Radio, line: WmbusLine) -> int:
 
 
 async def test_a_program_that_is_not_there_is_said() -> None:
-    line = WmbusLine(command(["no-such-wmbusmeters", "--format=json"]))
+    line = WmbusLine(Command(("no-such-wmbusmeters", "--format=json")))
     with pytest.raises(Unavailable, match="cannot start no-such-wmbusmeters: No such"):
         await meter(line).read(NOW)
     line.close()
@@ -268,4 +268,4 @@ def test_an_id_that_is_none_and_an_empty_command_are_refused() -> None:
     with pytest.raises(ValueError, match="eight digits"):
         meter(WmbusLine(Command(("x",))), "123")
     with pytest.raises(ValueError, match="name of its program"):
-        command([])
+        Command(())

@@ -25,7 +25,6 @@ def test_the_checksum_is_the_one_of_an_independent_library(raw: bytes) -> None:
 def test_requests_are_written_as_the_standard_shows_them() -> None:
     assert Request.read(3, Block(0x6B, 3)).pdu() == bytes.fromhex("03006B0003")
     assert Request.read(4, Block(8, 1)).pdu() == bytes.fromhex("0400080001")
-    assert Request.write_one(1, 3).pdu() == bytes.fromhex("0600010003")
     many = Request.write_many(1, (0x000A, 0x0102))
     assert many.pdu() == bytes.fromhex("1000010002 04 000A 0102")
 
@@ -35,7 +34,6 @@ def test_answers_are_read_as_the_standard_shows_them() -> None:
         bytes.fromhex("03 06 022B 0000 0064"), "unit 1"
     )
     assert words == (0x022B, 0, 0x64)
-    assert Request.write_one(1, 3).words(bytes.fromhex("0600010003"), "") == (3,)
     many = Request.write_many(1, (10, 258))
     assert many.words(bytes.fromhex("1000010002"), "") == (10, 258)
 
@@ -47,7 +45,7 @@ def test_answers_are_read_as_the_standard_shows_them() -> None:
         (READ, "03 06 0001 0002 0003"),
         (READ, "04 06 0001 0002"),
         (READ, ""),
-        (Request.write_one(1, 3), "0600010004"),
+        (Request.write_many(1, (1, 2)), "1000020002"),
         (Request.write_many(1, (1, 2)), "1000010001"),
     ],
 )
@@ -62,7 +60,7 @@ def test_an_exception_is_told_with_what_was_asked() -> None:
     ):
         READ.words(b"\x84\x02", "unit 1")
     with pytest.raises(Refused, match="exception 4 to writing 1 registers at 9"):
-        Request.write_one(9, 1).words(b"\x86\x04", "unit 1")
+        Request.write_many(9, (1,)).words(b"\x90\x04", "unit 1")
 
 
 def test_other_functions_and_too_many_registers_are_refused() -> None:

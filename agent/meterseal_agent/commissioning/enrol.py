@@ -11,7 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from meterseal_agent.commissioning.private import private_values
-from meterseal_agent.keystore import Keystore, KeystoreError, read_small, write_over
+from meterseal_agent.keystore import (
+    NOT_ENROLLED,
+    Keystore,
+    KeystoreError,
+    read_small,
+    write_over,
+)
 from meterseal_agent.outbox.model import Start
 from meterseal_proto.enrolment import (
     EnrolmentAnswer,
@@ -82,7 +88,7 @@ def starts(store: Keystore) -> dict[str, tuple[Start, ...]]:
     answer = store.answer()
     text = read_small(store.paths.request)
     if answer is None or text is None:
-        raise KeystoreError("not enrolled yet: run meterseal-agent enrol --code CODE")
+        raise KeystoreError(NOT_ENROLLED)
     try:
         return starts_of(store, EnrolmentRequest.from_json(text), answer)
     except (KeyError, TypeError, ValueError) as error:

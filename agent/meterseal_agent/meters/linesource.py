@@ -8,7 +8,7 @@ few lines, and never give what stood in a file before it was opened.
 import asyncio
 import os
 import stat
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,8 +197,3 @@ async def _readable(handle: int) -> None:
         await ready.wait()
     finally:
         loop.remove_reader(handle)
-
-
-def command(argv: Sequence[str]) -> Command:
-    """Return the command of a list of words, as a configuration holds it."""
-    return Command(tuple(argv))

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
 from meterseal_proto.errors import Unavailable
 
@@ -166,12 +166,6 @@ class Wire:
     def close(self) -> None:
         """Give the line back; a second time it does nothing."""
         self._port.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.close()
 
     def _read(self) -> bytes:
         """Return what waits; b"" is nothing on a serial line, the end on a TCP one."""

@@ -7,6 +7,7 @@ knows what its time was worth. What a system does not tell is None, never a gues
 import ctypes
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -54,19 +55,41 @@ class ClockQuality:
 
 def clock_quality() -> ClockQuality:
     """Ask the kernel; a system that does not answer is not synchronised."""
-    timex = _Timex()
-    try:
-        state = int(ctypes.CDLL(None).adjtimex(ctypes.byref(timex)))
-    except (OSError, AttributeError):
-        state = -1
+    state, timex = _asked()
     if state < 0:
         return ClockQuality(
             synchronised=False, offset_us=None, max_error_us=None, synced_at=synced_at()
         )
     offset = int(timex.offset)
     offset_us = offset // 1000 if timex.status & _STATUS_NANO else offset
-    kept = state < _TIME_ERROR
-    return ClockQuality(kept, offset_us, int(timex.maxerror), synced_at())
+    return ClockQuality(_kept(state), offset_us, int(timex.maxerror), synced_at())
+
+
+def kernel_synchronised() -> bool:
+    """Ask the kernel whether its clock is kept by a time service; False if it will not say.
+
+    Every sample asks, so no file is looked at.
+    """
+    state, _ = _asked()
+    return _kept(state)
+
+
+def _kept(state: int) -> bool:
+    return 0 <= state < _TIME_ERROR
+
+
+def _asked() -> tuple[int, _Timex]:
+    """Return adjtimex(2)'s state, negative from a system that does not answer."""
+    timex = _Timex()
+    try:
+        return int(_libc().adjtimex(ctypes.byref(timex))), timex
+    except (OSError, AttributeError):
+        return -1, timex
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
 
 
 def synced_at(marks: tuple[str, ...] = _MARKS) -> int | None:

@@ -95,10 +95,7 @@ def _told(say: Say, act: Callable[[], int]) -> int:
 
 
 def _clocks(config: Config) -> times.Times:
-    try:
-        return times.from_environment(assumed=config.assume_clock)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    return times.from_environment(assumed=config.assume_clock)
 
 
 def _secret(path: Path) -> bytes:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from meterseal_agent.commissioning.enrol import starts
 from meterseal_agent.config import BrokerConfig, Config, ConfigError
-from meterseal_agent.keystore import Keys, Keystore, KeystoreError
+from meterseal_agent.keystore import Keys, Keystore
 from meterseal_agent.outbox.model import Start
 from meterseal_agent.uplink.address import Address, Tls
 from meterseal_agent.uplink.deliver import Peer
@@ -35,11 +35,7 @@ class Enrolment:
     def load(cls, config: Config) -> Self:
         """Read and check them; KeystoreError or ConfigError says what to do."""
         store = Keystore(config.data_dir)
-        answer = store.answer()
-        if answer is None:
-            raise KeystoreError(
-                "not enrolled yet: run meterseal-agent enrol --code CODE"
-            )
+        answer = store.enrolled()
         found = starts(store)
         check_meters(config, found)
         return cls(store.keys(), answer, found, address(config.broker, answer, store))

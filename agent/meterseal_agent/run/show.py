@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from meterseal_agent.keystore import Keystore, KeystoreError
+from meterseal_agent.keystore import NOT_ENROLLED, Keystore, KeystoreError
 from meterseal_agent.run import health
 
 Say = Callable[[str], None]
@@ -23,11 +23,7 @@ def show(folder: Path, *, as_json: bool, say: Say) -> int:
         except KeystoreError as error:
             say(str(error))
             return 1
-        say(
-            f"enrolled as {answer.agent}, never run"
-            if answer
-            else "not enrolled yet: run meterseal-agent enrol --code CODE"
-        )
+        say(f"enrolled as {answer.agent}, never run" if answer else NOT_ENROLLED)
         return 1
     if as_json:
         say(json.dumps(document, indent=1))

@@ -4,20 +4,15 @@ The only module of the agent's service that reads a clock. It must never set one
 """
 
 import asyncio
-import ctypes
 import math
 import os
 import time
 from dataclasses import dataclass
-from typing import Final
 
+from meterseal_agent.config import ConfigError
 from meterseal_agent.meters.bus import Clocks
+from meterseal_agent.run.clock_quality import kernel_synchronised
 from meterseal_proto.clock import VARIABLE, ClockRate
-
-_TIME_ERROR: Final = 5
-"""adjtimex(2): the kernel's clock is not synchronised."""
-_TIMEX_BYTES: Final = 512
-"""Larger than struct timex on every Linux; zeroes mean "only tell"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +53,8 @@ class Times:
 
 
 def from_environment(*, assumed: bool) -> Times:
-    """Return the clocks that METERSEAL_CLOCK asks for; ValueError when it is wrong."""
-    return Times(ClockRate.parse(os.environ.get(VARIABLE)), assumed)
-
-
-def kernel_synchronised() -> bool:
-    """Ask the kernel whether its clock is kept by a time service; False if it will not say."""
+    """Return the clocks that METERSEAL_CLOCK asks for; ConfigError when it is wrong."""
     try:
-        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
-    except (OSError, AttributeError):
-        return False
-    return 0 <= int(state) < _TIME_ERROR
+        return Times(ClockRate.parse(os.environ.get(VARIABLE)), assumed)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error

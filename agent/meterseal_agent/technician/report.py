@@ -57,10 +57,7 @@ def _verified(path: Path, say: Say) -> int:
 
 def _survey(config: Config, options: argparse.Namespace) -> Body:
     visit = Visit(options.technician, options.place, site_of(options), options.reads)
-    try:
-        times = from_environment(assumed=config.assume_clock)
-    except ValueError as error:
-        raise Complaint(str(error)) from error
+    times = from_environment(assumed=config.assume_clock)
     return asyncio.run(survey(config, times, visit))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from meterseal_agent.keystore import Keystore, KeystoreError
+from meterseal_agent.keystore import NOT_ENROLLED, Keystore, KeystoreError
 from meterseal_agent.run import health
 from meterseal_agent.technician.clocktext import span, when
 from meterseal_agent.technician.complaint import Complaint
@@ -84,5 +84,5 @@ def _before_the_first(folder: Path) -> str:
     except KeystoreError as error:
         return str(error)
     if answer is None:
-        return "not enrolled yet: run meterseal-agent enrol --code CODE"
+        return NOT_ENROLLED
     return f"enrolled as {answer.agent}, never run: start meterseal-agent run"

@@ -1,8 +1,8 @@
 """What is asked of a unit and what its answer says, as Modbus PDUs.
 
 Pure. Modbus Application Protocol V1.1b3, sections 6.3 (read holding registers), 6.4 (read
-input registers), 6.6 (write single register), 6.12 (write multiple registers) and 7
-(exceptions). An answer must fit its question to the last byte, or it is none.
+input registers), 6.12 (write multiple registers) and 7 (exceptions). An answer must fit its
+question to the last byte, or it is none.
 """
 
 import struct
@@ -14,7 +14,6 @@ from meterseal_proto.errors import Unavailable
 
 READ_HOLDING: Final = 3
 READ_INPUT: Final = 4
-WRITE_ONE: Final = 6
 WRITE_MANY: Final = 16
 EXCEPTION: Final = 0x80
 """Set in an answer's function code when the unit refuses."""
@@ -65,11 +64,6 @@ class Request:
         return cls(function, block.address, block.count)
 
     @classmethod
-    def write_one(cls, address: int, value: int) -> Self:
-        """Write one holding register by function 6."""
-        return cls(WRITE_ONE, address, 1, (value,))
-
-    @classmethod
     def write_many(cls, address: int, values: tuple[int, ...]) -> Self:
         """Write 1 to 123 holding registers by function 16."""
         if not 1 <= len(values) <= MAX_WRITE:
@@ -78,8 +72,6 @@ class Request:
 
     def pdu(self) -> bytes:
         """Return the request as it goes out, without unit and checksum."""
-        if self.function == WRITE_ONE:
-            return struct.pack(">BHH", self.function, self.address, self.values[0])
         head = struct.pack(">BHH", self.function, self.address, self.count)
         if not self.values:
             return head

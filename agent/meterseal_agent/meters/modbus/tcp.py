@@ -7,12 +7,7 @@ comes late comes to nobody.
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from meterseal_agent.meters.modbus.request import (
-    READ_HOLDING,
-    READ_INPUT,
-    WRITE_ONE,
-    Request,
-)
+from meterseal_agent.meters.modbus.request import READ_HOLDING, READ_INPUT, Request
 from meterseal_agent.meters.wire import Silent
 from meterseal_proto.errors import Unavailable
 
@@ -76,8 +71,6 @@ class TcpTransport:
             return await client.read_holding_registers(
                 at, count=request.count, device_id=unit
             )
-        if request.function == WRITE_ONE:
-            return await client.write_register(at, request.values[0], device_id=unit)
         return await client.write_registers(at, list(request.values), device_id=unit)
 
     async def _connect(self) -> "AsyncModbusTcpClient":
