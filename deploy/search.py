@@ -1,0 +1,200 @@
+"""Looking for a street's usage where nobody should find it: in a database and in logs.
+
+    wanted = Usage.of(homes)                    # what each register showed, slot by slot
+    found = search(wanted, [database, log])     # every place that holds any of it
+
+A register's value is looked for as a number of any column, as decimal digits in any text,
+and in eight bytes, or as CBOR, in any bytes. An interval of 112 Wh is also a count of 112
+somewhere, so intervals are looked for as runs of six in every usual spelling, and as a
+column that holds most of a home's larger ones. What finds nothing must be shown to find
+something: search a device's own file with it too. This module must never say where usage
+is without saying in which home it is, and never writes.
+"""
+
+import re
+import sqlite3
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from meterseal_proto.encoding import encode
+
+RUN: Final = 6
+"""Intervals in a row: twelve bytes at least, which noise does not hold by chance."""
+LEAST_REGISTER: Final = 100_000
+"""Smaller numbers are ids and sizes of something else, too."""
+LEAST_INTERVAL: Final = 256
+"""Larger than what tables count: pages, records, retries."""
+MOST: Final = 0.5
+"""A column with this share of a home's larger intervals holds its usage."""
+_KEY: Final = 8
+"""Bytes by which patterns are found; each is then compared as a whole."""
+_CBOR_U32: Final = re.compile(rb"(?=\x1a(....))", re.DOTALL)
+_DIGITS: Final = re.compile(rb"(?<!\d)\d{6,}(?!\d)")
+SQLITE_MAGIC: Final = b"SQLite format 3\x00"
+
+Spelling = Callable[[Sequence[int]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What one register showed at the ends of its slots, and moved in each; Wh."""
+
+    name: str
+    shown: tuple[int, ...]
+    moved: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Usage:
+    """What is looked for, made ready for looking."""
+
+    homes: tuple[Home, ...]
+    registers: dict[int, str] = field(default_factory=dict)
+    larger: dict[str, frozenset[int]] = field(default_factory=dict)
+    patterns: dict[bytes, list[tuple[bytes, str]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, homes: Iterable[Home]) -> "Usage":
+        """Return the usage of these homes, ready to be looked for."""
+        usage = cls(tuple(homes))
+        for home in usage.homes:
+            wide = {value for value in home.shown if value >= LEAST_REGISTER}
+            usage.registers |= dict.fromkeys(wide, home.name)
+            usage.larger[home.name] = frozenset(
+                value for value in home.moved if value >= LEAST_INTERVAL
+            )
+            for value in wide:
+                for form in (">Q", "<Q"):
+                    usage._want(struct.pack(form, value), home.name)
+            for run in _runs(home.moved):
+                for spelling in _SPELLINGS:
+                    usage._want(spelling(run), home.name)
+        return usage
+
+    def _want(self, pattern: bytes, home: str) -> None:
+        if len(pattern) >= _KEY:
+            self.patterns.setdefault(pattern[:_KEY], []).append((pattern, home))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was looked through, and every finding as a sentence."""
+
+    files: int
+    cells: int
+    size: int
+    findings: tuple[str, ...]
+
+
+def search(usage: Usage, files: Iterable[Path]) -> Report:
+    """Return what of `usage` stands in these files: SQLite databases, or any text."""
+    count, cells, size = 0, 0, 0
+    findings: list[str] = []
+    for path in files:
+        count += 1
+        places = (
+            _cells(usage, path, findings)
+            if path.read_bytes()[: len(SQLITE_MAGIC)] == SQLITE_MAGIC
+            else [(path.name, path.read_bytes())]
+        )
+        for place, content in places:
+            cells += 1
+            size += len(content)
+            findings += _in_bytes(usage, place, content)
+    return Report(count, cells, size, tuple(dict.fromkeys(findings)))
+
+
+def _cells(
+    usage: Usage, path: Path, findings: list[str]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield a database's texts and bytes by column, and note what its numbers tell."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as books:
+        tables = books.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            for _, column, *_ in books.execute(f'PRAGMA table_info("{table}")'):
+                place = f"{path.name} {table}.{column}"
+                rows = books.execute(f'SELECT "{column}" FROM "{table}"')  # noqa: S608
+                values = [value for (value,) in rows if value is not None]
+                numbers = [value for value in values if isinstance(value, int)]
+                findings += _in_numbers(usage, place, numbers)
+                content = [_as_bytes(value) for value in values]
+                yield place, b"\x00".join(one for one in content if one)
+
+
+def _as_bytes(value: object) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    return value if isinstance(value, bytes) else b""
+
+
+def _in_numbers(usage: Usage, place: str, numbers: Sequence[int]) -> Iterator[str]:
+    held = set(numbers)
+    for value in held & usage.registers.keys():
+        yield f"{place}: {value} Wh, which {usage.registers[value]} showed"
+    if held and len(held) == max(held) - min(held) + 1:
+        return  # a counter holds every number there is
+    for home, larger in usage.larger.items():
+        if larger and len(larger & held) > MOST * len(larger):
+            yield f"{place}: most intervals of {home}"
+
+
+def _in_bytes(usage: Usage, place: str, content: bytes) -> Iterator[str]:
+    for match in _DIGITS.finditer(content):
+        home = usage.registers.get(int(match[0]))
+        if home is not None:
+            yield f"{place}: {match[0].decode()} Wh, which {home} showed"
+    for match in _CBOR_U32.finditer(content):
+        home = usage.registers.get(int.from_bytes(match[1]))
+        if home is not None:
+            yield f"{place}: a register's value of {home}, as CBOR"
+    for at in _candidates(usage, content):
+        for pattern, home in usage.patterns.get(content[at : at + _KEY], ()):
+            if content.startswith(pattern, at):
+                yield f"{place}: {len(pattern)} bytes of what {home} used"
+
+
+def _candidates(usage: Usage, content: bytes) -> Iterator[int]:
+    """Yield every offset at which the first bytes of a pattern stand."""
+    wanted = np.frombuffer(b"".join(usage.patterns), dtype=np.uint64)
+    for shift in range(min(_KEY, len(content))):
+        whole = (len(content) - shift) // _KEY
+        windows = np.frombuffer(content, np.uint64, whole, shift)
+        for row in np.flatnonzero(np.isin(windows, wanted)):
+            yield int(row) * _KEY + shift
+
+
+def _runs(values: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Yield every run of intervals that says something: not the same over and over."""
+    for at in range(len(values) - RUN + 1):
+        run = tuple(values[at : at + RUN])
+        if len(set(run)) > RUN // 2:
+            yield run
+
+
+def _packed(form: str) -> Spelling:
+    """Return a spelling in fixed widths; what does not fit stands nowhere in them."""
+    most = 1 << 8 * struct.calcsize(form)
+
+    def spell(run: Sequence[int]) -> bytes:
+        if max(run) >= most:
+            return b""
+        return b"".join(struct.pack(form, value) for value in run)
+
+    return spell
+
+
+def _joined(between: str) -> Spelling:
+    return lambda run: between.join(map(str, run)).encode()
+
+
+_SPELLINGS: Final[tuple[Spelling, ...]] = (
+    *(_packed(form) for form in (">H", "<H", ">I", "<I", ">Q", "<Q")),
+    *(_joined(between) for between in (",", ", ", " ", "\n", ";")),
+    lambda run: b"".join(encode(value) for value in run),
+)
