@@ -31,7 +31,9 @@ OPERATOR: Final = "operator"
 class Plan:
     """What to rehearse. `replay` is a file of real homes; `speed` network seconds a second.
 
-    The meters answer on consecutive ports from `meter_port`, one a home.
+    The meters answer on consecutive ports from `meter_port`, one a home. The fast start
+    is `lead_s` of the network's time before the day. `agent_more` and `meter_more` are
+    TOML for every agent, at the top and in its meter's table.
     """
 
     folder: Path
@@ -45,6 +47,10 @@ class Plan:
     meter_port: int = 15020
     poll_s: int = 120
     lateness_s: int = 600
+    lead_s: int = LEAD_S
+    network: str = "street"
+    agent_more: str = ""
+    meter_more: str = ""
 
 
 @dataclass(slots=True)
@@ -109,11 +115,24 @@ def set_up(street: Street, say: Callable[[str], None]) -> None:
 
     Raises Failed with one sentence and what the failing program said.
     """
+    found(street)
+    enrol(street, say)
+
+
+def found(street: Street) -> None:
+    """Start the meters, and make the network: its keys, its books, its operator's token."""
     _write_aggregator_config(street)
     start_meters(street)
     street.meters = json.loads(street.map_file.read_text())["meters"]
+    aggregate(street, "migrate")
+    said = aggregate(street, "token", "--role", OPERATOR, "--json")
+    token = json.loads(said.splitlines()[-1])["token"]
+    (street.plan.folder / "operator.token").write_text(token)
+
+
+def enrol(street: Street, say: Callable[[str], None]) -> None:
+    """Start the aggregator and enrol every home's agent, a few at once."""
     processes = street.processes
-    _operator_token(street)
     start_aggregator(street)
     codes = [_code(street, home) for home in street.homes]
     say(f"{len(codes)} homes have a one-time code; their agents enrol")
@@ -134,14 +153,13 @@ def set_up(street: Street, say: Callable[[str], None]) -> None:
 
 
 def begin_day(street: Street) -> None:
-    """Start everything again in fast time, LEAD_S before the day; agents begin to run."""
+    """Start everything again in fast time, before the day; agents begin to run."""
     street.processes.stop("sim")
     street.processes.stop("aggregator")
     now, speed = time.time(), street.plan.speed
-    # The one epoch at which both clocks agree, so that it is LEAD_S before the day now.
-    street.rate = ClockRate(
-        (speed * now - (street.start - LEAD_S)) / (speed - 1), speed
-    )
+    # The one epoch at which both clocks agree, so that it is that long before the day now.
+    begin = street.start - street.plan.lead_s
+    street.rate = ClockRate((speed * now - begin) / (speed - 1), speed)
     start_meters(street)
     start_aggregator(street)
     for home in street.homes:
@@ -157,7 +175,7 @@ def start_meters(street: Street) -> None:
     arguments += ["--port", str(plan.meter_port)]
     if plan.replay is not None:
         arguments += ["--replay", str(plan.replay), "--row", str(plan.row)]
-    _start(street, "sim", sim_main(), arguments)
+    start(street, "sim", sim_main(), arguments)
     until(
         street.map_file.exists, street.processes, READY_WITHIN_S, "the street of meters"
     )
@@ -166,7 +184,7 @@ def start_meters(street: Street) -> None:
 def start_aggregator(street: Street, *, wait: bool = True) -> None:
     """Start the aggregator; returns when it is ready to serve unless told not to wait."""
     config = str(street.plan.folder / "aggregator.toml")
-    _start(street, "aggregator", aggregator_main(), ["serve", "--config", config])
+    start(street, "aggregator", aggregator_main(), ["serve", "--config", config])
     if wait:
         ready = street.api.ready
         until(ready, street.processes, READY_WITHIN_S, "the aggregator's start")
@@ -175,7 +193,7 @@ def start_aggregator(street: Street, *, wait: bool = True) -> None:
 def start_agent(street: Street, home: int) -> None:
     """Start one home's agent."""
     arguments = ["run", "--config", _agent_config(street, home)]
-    _start(street, agent_name(home), agent_main(), arguments)
+    start(street, agent_name(home), agent_main(), arguments)
 
 
 def agent_name(home: int) -> str:
@@ -220,7 +238,8 @@ def sim_main() -> Main:
     return main
 
 
-def _start(street: Street, name: str, main: Main, arguments: list[str]) -> None:
+def start(street: Street, name: str, main: Main, arguments: list[str]) -> None:
+    """Start a program by the street's clock."""
     street.processes.start(Program(name, main, tuple(arguments), _clock(street)))
 
 
@@ -228,13 +247,6 @@ def _clock(street: Street) -> tuple[tuple[str, str], ...]:
     if street.rate == ClockRate():
         return ()
     return environment({VARIABLE: f"{street.rate.epoch!r},{street.rate.speed!r}"})
-
-
-def _operator_token(street: Street) -> None:
-    aggregate(street, "migrate")
-    said = aggregate(street, "token", "--role", OPERATOR, "--json")
-    token = json.loads(said.splitlines()[-1])["token"]
-    (street.plan.folder / "operator.token").write_text(token)
 
 
 def _code(street: Street, home: int) -> str:
@@ -261,6 +273,7 @@ def _write_agent_config(street: Street, home: int) -> None:
         f'aggregator_url = "http://127.0.0.1:{plan.api_port}"\n'
         "assume_clock = true\n"
         'log_level = "warning"\n'
+        f"{plan.agent_more}"
         "[[meters]]\n"
         f'serial = "{meter["serial"]}"\n'
         f'profile = "{meter["profile"]}"\n'
@@ -270,6 +283,7 @@ def _write_agent_config(street: Street, home: int) -> None:
         f"capacity_w = {meter['capacity_w']}\n"
         f"period_s = {plan.poll_s}\n"
         f"lateness_limit_s = {plan.lateness_s}\n"
+        f"{plan.meter_more}"
     )
 
 
@@ -281,7 +295,7 @@ def _write_aggregator_config(street: Street) -> None:
             f'broker_url = "{street.broker.url}"\nusername = "meterseal.aggregator"\n'
         )
     (plan.folder / "aggregator.toml").write_text(
-        f'network = "street"\ndata_dir = "{plan.folder / "aggregator"}"\ndemo = true\n'
+        f'network = "{plan.network}"\ndata_dir = "{plan.folder / "aggregator"}"\ndemo = true\n'
         'log_level = "warning"\n'
         f"[web]\nport = {plan.api_port}\n"
         f"[mqtt]\nport = {plan.mqtt_port}\n{broker}"
