@@ -25,6 +25,10 @@ RIGS = {
         1_003,
     ),
     "flipped range proofs refused": ("tests/unit/test_rangeproof_flips.py", 6_481),
+    "orders of committed days with one outcome": (
+        "tests/laws/test_committed_laws.py",
+        76,
+    ),
     "kills with exact equations": ("tests/e2e/test_kills.py", 120),
 }
 

@@ -1,7 +1,6 @@
 """Laws of intake: order, loss and repetition of messages do not matter, and energy adds up."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -13,72 +12,14 @@ from meterseal_aggregator.intake import check
 from meterseal_aggregator.intake.port import Incoming
 from meterseal_proto import curve
 from meterseal_proto.errors import Reason
-from meterseal_proto.units import Quality
-from tests.support.devices import CAPACITY_W, GENESIS, Device, Sent, device
+from tests.support.devices import GENESIS, Device, Sent, device
 from tests.support.frontdesk import FrontDesk, front_desk
+from tests.support.lives import ACTS, Life
 from tests.support.misdeeds import MISDEEDS, high_s
 
-ACTS = ("tell", "tell", "tell", "several", "gap", "reset", "leap", "lie", "skip")
 # Loaded here, for a library it tries raises the recursion limit, which hypothesis watches.
 CURVE = curve.backend().name
 AGENT = "pi-1"
-
-
-@dataclass(slots=True)
-class Life:
-    """What a device sends in its life, told by `acts`; what the aggregator should say."""
-
-    device: Device
-    sent: list[Sent] = field(default_factory=list)
-    accepted_wh: int = 0
-    jumped_wh: int = 0
-
-    def live(self, acts: list[str]) -> None:
-        """Do one act after the other, each seal answered as the protocol says."""
-        for number, act in enumerate(acts):
-            getattr(self, f"_{act}")(number)
-
-    def _send(self, sent: Sent, reason: Reason | None = None) -> None:
-        self.sent.append(sent)
-        if reason is None:
-            self.accepted_wh += sum(r.delta for r in sent.seal.records)
-        self.device.answered(sent, reason)
-
-    def _tell(self, number: int) -> None:
-        self._send(self.device.seal(self.device.records([number])))
-
-    def _several(self, number: int) -> None:
-        self._send(self.device.seal(self.device.records([number, 0, 7])))
-
-    def _gap(self, number: int) -> None:
-        one = self.device
-        late = replace(one.records([number])[0], start=one.head.end + one.step)
-        self._send(one.seal([late]), Reason.GAP)
-        long = 2 * one.step
-        (record,) = replace(one, step=long).records(
-            [number], quality=Quality.QUESTIONABLE
-        )
-        self._send(one.seal([record], one.next_header(one.head.end, long)))
-
-    def _reset(self, number: int) -> None:
-        one = self.device
-        if one.head.value > number:
-            self.jumped_wh += number - one.head.value
-            record = replace(one.records([0])[0], value=number)
-            self._send(one.seal([record]), Reason.BACKWARD_REGISTER)
-
-    def _leap(self, _: int) -> None:
-        one = self.device
-        self._send(one.seal(one.records([CAPACITY_W])), Reason.CAPACITY)
-
-    def _lie(self, number: int) -> None:
-        record = replace(self.device.records([number])[0], quality=Quality.REVENUE)
-        self._send(self.device.seal([record]), Reason.INCONSISTENT)
-
-    def _skip(self, number: int) -> None:
-        one = self.device
-        header = one.next_header(one.head.end)
-        self._send(one.seal(one.records([number]), replace(header, seq=header.seq + 3)))
 
 
 async def _until_answered(

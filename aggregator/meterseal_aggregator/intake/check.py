@@ -55,6 +55,9 @@ _STATE: Final = {
     "quarantine": "register_id, seq, hash, reason, chained",
     "register_steps": "register_id, at, from_at, from_value, to_value, seq",
     "committed_seals": "register_id, seq, hash, first, step, count, revision, prev, root",
+    "range_proofs p JOIN committed_seals s ON s.id = p.seal_id": (
+        "s.register_id, s.seq, p.state, p.proof, p.envelope"
+    ),
 }
 
 
