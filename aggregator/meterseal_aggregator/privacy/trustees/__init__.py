@@ -1,0 +1,5 @@
+"""Three trustees of other organisations, asked for what only they can give.
+
+Seeds go to them, rosters and sets are signed by them, and two of them let a total be
+known. What they say is checked with their keys and kept before anything follows from it.
+"""
