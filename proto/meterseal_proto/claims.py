@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -36,6 +36,8 @@ from meterseal_proto.units import obis_text
 
 AT_ENROLMENT: Final = bytes(32)
 """A key event's `previous` where no chain of seals came before it."""
+
+_Case = TypeVar("_Case")
 
 
 class Verdict(StrEnum):
@@ -118,10 +120,10 @@ def holds(claims: Sequence[Claim], *, require_anchor: bool) -> bool:
     return bool(claims)
 
 
-def judge_one(name: str, check: Callable[[Facts], str], facts: Facts) -> Claim:
-    """Judge one claim: what it says when it holds, or why it does not."""
+def judge_one(name: str, check: Callable[[_Case], str], case: _Case) -> Claim:
+    """Judge one claim of a case: what it says when it holds, or why it does not."""
     try:
-        return Claim(name, Verdict.PASS, check(facts))
+        return Claim(name, Verdict.PASS, check(case))
     except Wrong as wrong:
         return Claim(name, Verdict.FAIL, str(wrong))
     except Unasked as unasked:

@@ -66,11 +66,7 @@ def judge_private(file: PrivateFile, expectation: Expectation) -> tuple[Claim, .
     case = _Case(file, facts_of(bundle, expectation))
     own = DAY_CLAIMS if file.bill is None else DAY_CLAIMS + BILL_CLAIMS
     shared = [judge_one(name, check, case.facts) for name, check in SHARED_CLAIMS]
-    return (*shared, *(_judged(name, check, case) for name, check in own))
-
-
-def _judged(name: str, check: Callable[[_Case], str], case: _Case) -> Claim:
-    return judge_one(name, lambda _: check(case), case.facts)
+    return (*shared, *(judge_one(name, check, case) for name, check in own))
 
 
 def _signatures(case: _Case) -> str:
@@ -146,20 +142,29 @@ def _days(case: _Case) -> str:
     return f"{len(places)} days fill {statement.begin} to {statement.end}"
 
 
-def _prices(case: _Case) -> list[int]:
-    """Return every interval's price; raises Unasked without a clock of the zone."""
-    tariff, clock = parse_tariff(case.billed.tariff), case.facts.expectation.clock
+def prices_of(file: PrivateFile, expectation: Expectation) -> list[int]:
+    """Return the price of every interval of a bill's days.
+
+    Raises Unasked without a bill or a clock of the zone, Wrong beyond the calendar.
+    """
+    if file.bill is None:
+        raise Unasked("there is no bill to price")
+    tariff, clock = parse_tariff(file.bill.tariff), expectation.clock
     if clock is None:
         raise Unasked("there is no time zone database to price intervals with")
     try:
         local = clock(tariff.zone)
     except (KeyError, OSError, ValueError):
         raise Unasked(f"time zone {tariff.zone} is not known here") from None
-    starts = [record.start for day in case.file.days for record in day.records]
+    starts = [record.start for day in file.days for record in day.records]
     try:
         return [*tariff.prices(starts, local)]
     except (OverflowError, OSError, ValueError):
         raise Wrong("the days lie outside the calendar") from None
+
+
+def _prices(case: _Case) -> list[int]:
+    return prices_of(case.file, case.facts.expectation)
 
 
 def _tariff(case: _Case) -> str:

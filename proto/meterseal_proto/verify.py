@@ -18,17 +18,32 @@ from zoneinfo import ZoneInfo
 from meterseal_proto.bundle import canonical, parse_bundle
 from meterseal_proto.claims import Claim, Expectation, Verdict, holds, judge
 from meterseal_proto.claims_private import judge_private
+from meterseal_proto.claims_usage import judge_usage
 from meterseal_proto.errors import Rejected
-from meterseal_proto.privatefile import MAX_FILE_BYTES, is_private, parse_private
+from meterseal_proto.privatefile import (
+    MAX_FILE_BYTES,
+    PrivateFile,
+    is_private,
+    parse_private,
+)
 from meterseal_proto.tariff import LocalTime
+from meterseal_proto.usagefile import parse_usage
 
 _NAME_WIDTH: Final = 12
 
 
-def examine(data: bytes, expectation: Expectation) -> tuple[Claim, ...]:
-    """Judge the bytes of a file; a file of no known kind fails the claim `format`."""
+def examine(
+    data: bytes, expectation: Expectation, openings: bytes | None = None
+) -> tuple[Claim, ...]:
+    """Judge the bytes of a file; a file of no known kind fails the claim `format`.
+
+    `openings` is a member's own file, held against what `data` says of his days.
+    """
     if is_private(data):
-        return _examine_private(data, expectation)
+        return _examine_private(data, expectation, openings)
+    if openings is not None:
+        text = "openings go with a proof file or a private bill"
+        return (Claim("openings", Verdict.FAIL, text),)
     try:
         bundle = parse_bundle(data)
     except Rejected as rejected:
@@ -39,7 +54,9 @@ def examine(data: bytes, expectation: Expectation) -> tuple[Claim, ...]:
     return (known, *judge(bundle, expectation))
 
 
-def _examine_private(data: bytes, expectation: Expectation) -> tuple[Claim, ...]:
+def _examine_private(
+    data: bytes, expectation: Expectation, openings: bytes | None
+) -> tuple[Claim, ...]:
     try:
         file = parse_private(data)
     except Rejected as rejected:
@@ -47,7 +64,19 @@ def _examine_private(data: bytes, expectation: Expectation) -> tuple[Claim, ...]
         return (Claim("format", Verdict.FAIL, text),)
     kind = "range proofs" if file.bill is None else "a private bill"
     known = Claim("format", Verdict.PASS, f"{kind} in the one spelling")
-    return (known, *judge_private(file, expectation))
+    claims = (known, *judge_private(file, expectation))
+    return claims if openings is None else (*claims, *_own(file, openings, expectation))
+
+
+def _own(
+    file: PrivateFile, openings: bytes, expectation: Expectation
+) -> tuple[Claim, ...]:
+    try:
+        usage = parse_usage(openings)
+    except Rejected as rejected:
+        text = f"no openings of ours: {rejected.detail}"
+        return (Claim("openings", Verdict.FAIL, text),)
+    return judge_usage(file, usage, expectation)
 
 
 def zone_clock(zone: str) -> LocalTime:
@@ -71,20 +100,30 @@ def render(claims: Sequence[Claim], *, passed: bool, as_json: bool) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when the evidence holds, 1 when it does not, 2 for bad usage."""
     options = _parser().parse_args(arguments)
+    known = Expectation(options.network, options.node, zone_clock)
     try:
-        # One byte more than the limit tells a file that is too large, at no cost.
-        with Path(options.file).open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        unread = Claim("file", Verdict.FAIL, f"{options.file} cannot be read: {reason}")
-        claims: tuple[Claim, ...] = (unread,)
-    else:
-        known = Expectation(options.network, options.node, zone_clock)
-        claims = examine(data, known)
+        data = _read(options.file)
+        openings = _read(options.openings) if options.openings else None
+        claims = examine(data, known, openings)
+    except _Unread as unread:
+        claims = (Claim("file", Verdict.FAIL, str(unread)),)
     passed = holds(claims, require_anchor=options.require_anchor)
     print(render(claims, passed=passed, as_json=options.json))
     return 0 if passed else 1
+
+
+class _Unread(Exception):
+    """A file cannot be read; the message says which and why."""
+
+
+def _read(name: str) -> bytes:
+    try:
+        # One byte more than the limit tells a file that is too large, at no cost.
+        with Path(name).open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise _Unread(f"{name} cannot be read: {reason}") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,6 +137,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--network", metavar="HEX", help="the network id you enrolled in"
+    )
+    parser.add_argument(
+        "--openings",
+        metavar="FILE",
+        help="the member's own openings, from his page: recompute from usage",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
