@@ -3,7 +3,7 @@
 Text and signature follow C2SP tlog-checkpoint and C2SP signed-note (Ed25519, type
 0x01), so existing witnesses and clients can follow our log. Signature lines of keys
 we do not know - cosignatures of witnesses - are kept and ignored, as signed-note
-asks. This module must never give the contents of a note whose signature it has not
+asks; `cosignature.py` reads those. This module must never give the contents of a note whose signature it has not
 verified, and never accept a second spelling of the same note.
 
     note = sign_note(Checkpoint("example.org/log", 5, root), private_key)
@@ -66,13 +66,12 @@ class NoteKey:
     @property
     def key_id(self) -> bytes:
         """The four bytes that name the key in a signature line."""
-        name = _check_name(self.name).encode()
-        return sha256(name + b"\n" + ED25519 + self.public).digest()[:KEY_ID_BYTES]
+        return key_id_of(self.name, ED25519, self.public)
 
     @property
     def vkey(self) -> str:
         """The key as one line, `name+id+base64`, to put into a client's settings."""
-        return f"{self.name}+{self.key_id.hex()}+{_base64(ED25519 + self.public)}"
+        return write_vkey(self.name, ED25519, self.public)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +94,18 @@ class Note:
     body: str
     signatures: tuple[Signature, ...]
 
-    def check(self, key: NoteKey) -> None:
-        """Raise Rejected(BAD_SIGNATURE) unless `key` signed this note, and rightly."""
-        own = [
-            s for s in self.signatures if (s.name, s.key_id) == (key.name, key.key_id)
-        ]
+    def by(self, name: str, key_id: bytes) -> list[Signature]:
+        """Return the signatures under that name and id; Rejected where there is none."""
+        own = [s for s in self.signatures if (s.name, s.key_id) == (name, key_id)]
         if not own:
             raise Rejected(
-                Reason.BAD_SIGNATURE, f"no signature by {key.name}+{key.key_id.hex()}"
+                Reason.BAD_SIGNATURE, f"no signature by {name}+{key_id.hex()}"
             )
+        return own
+
+    def check(self, key: NoteKey) -> None:
+        """Raise Rejected(BAD_SIGNATURE) unless `key` signed this note, and rightly."""
+        own = self.by(key.name, key.key_id)
         public = Ed25519PublicKey.from_public_bytes(key.public)
         for signature in own:
             try:
@@ -114,22 +116,41 @@ class Note:
                 ) from None
 
 
-def parse_vkey(text: str) -> NoteKey:
-    """Read a key from `name+id+base64`; raises Malformed when a character is off."""
+def key_id_of(name: str, kind: bytes, public: bytes) -> bytes:
+    """Return the four bytes that name a key of signature type `kind` (signed-note)."""
+    return sha256(_check_name(name).encode() + b"\n" + kind + public).digest()[
+        :KEY_ID_BYTES
+    ]
+
+
+def write_vkey(name: str, kind: bytes, public: bytes) -> str:
+    """Return a key as one line (C2SP signed-note, Verifier keys)."""
+    key_id = key_id_of(name, kind, public)
+    return f"{name}+{key_id.hex()}+{_base64(kind + public)}"
+
+
+def read_vkey(text: str, kind: bytes) -> tuple[str, bytes]:
+    """Return name and 32-byte public key of a line of that signature type, or Malformed."""
     _check_text(text)
     parts = text.split("+", 2)
     if len(parts) != 3:
         raise Malformed("a verifier key is name+id+base64")
     raw = _unbase64(parts[2])
-    if len(raw) != 1 + PUBLIC_BYTES or raw[:1] != ED25519:
-        raise Malformed("the verifier key is not a plain Ed25519 key")
+    if len(raw) != 1 + PUBLIC_BYTES or raw[:1] != kind:
+        raise Malformed(f"the verifier key is no Ed25519 key of type 0x{kind.hex()}")
+    name, public = parts[0], raw[1:]
     try:
-        key = NoteKey(_check_name(parts[0]), raw[1:])
+        same = write_vkey(name, kind, public) == text
     except ValueError as error:
         raise Malformed(str(error)) from None
-    if key.vkey != text:
+    if not same:
         raise Malformed("the verifier key's id does not fit its name and key")
-    return key
+    return name, public
+
+
+def parse_vkey(text: str) -> NoteKey:
+    """Read a key from `name+id+base64`; raises Malformed when a character is off."""
+    return NoteKey(*read_vkey(text, ED25519))
 
 
 def sign_note(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
