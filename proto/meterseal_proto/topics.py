@@ -1,7 +1,8 @@
 """MQTT topics, quality of service and size limits: the shape of the pipe.
 
-One agent has four topics - seals `up`, signed answers `down`, and beside the books its
-telemetry `tel` and its `health` - so one ACL pattern on its certificate's name fences it.
+One agent has five topics - seals `up`, signed answers `down`, and beside the books its
+telemetry `tel`, its `health` and what is `private` (mask seeds, bills on hidden usage) -
+so one ACL pattern on its certificate's name fences it.
 Names stay within `[A-Za-z0-9_-]`: some brokers rewrite dots, and `+ # /` are MQTT's.
 This module must never learn what a payload means.
 """
@@ -19,14 +20,16 @@ MAX_NAME: Final = 64
 _NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME}}}")
 _PREFIX: Final = "meterseal/1"
 
-Direction = Literal["up", "down", "tel", "health"]
-Aside = Literal["tel", "health"]
-"""What an agent tells beside its seals; nothing is billed by it, and none is receipted."""
+Direction = Literal["up", "down", "tel", "health", "private"]
+Aside = Literal["tel", "health", "private"]
+"""What an agent tells beside its seals; none of it is receipted."""
+ASIDES: Final[tuple[Aside, ...]] = ("tel", "health", "private")
 _DIRECTIONS: Final[dict[str, Direction]] = {
     "up": "up",
     "down": "down",
     "tel": "tel",
     "health": "health",
+    "private": "private",
 }
 
 
@@ -63,7 +66,7 @@ def down_topic(network: str, agent: str) -> str:
 
 
 def aside_topic(network: str, agent: str, aside: Aside) -> str:
-    """Return the topic an agent publishes its telemetry or its health to."""
+    """Return the topic an agent publishes what goes beside its seals to."""
     return str(Topic(network, agent, aside))
 
 
@@ -73,7 +76,7 @@ def up_filter(network: str) -> str:
 
 
 def aside_filter(network: str, aside: Aside) -> str:
-    """Return the subscription to every agent's telemetry or health of one network."""
+    """Return the subscription to one aside of every agent of one network."""
     return f"{_PREFIX}/{check_name(network)}/+/{aside}"
 
 
