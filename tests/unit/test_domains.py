@@ -19,6 +19,7 @@ SIGNED: Final = {
     "bill-consent",
     "envelope",
     "deposit",
+    "bill-refused",
     "health",
 }
 """What a seal key signs beside seals, whose preimage begins with SIP018."""

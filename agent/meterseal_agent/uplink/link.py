@@ -23,6 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from meterseal_agent.uplink.address import Address, Protocol, Tls
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.topics import (
+    ASIDES,
     MAX_MESSAGE_BYTES,
     QOS,
     Aside,
@@ -60,8 +61,7 @@ class Link:
         self._up = up_topic(network, agent)
         self._down = down_topic(network, agent)
         self._asides: dict[Aside, str] = {
-            "tel": aside_topic(network, agent, "tel"),
-            "health": aside_topic(network, agent, "health"),
+            aside: aside_topic(network, agent, aside) for aside in ASIDES
         }
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()

@@ -36,7 +36,7 @@ class Reply:
 
 
 class Told(NamedTuple):
-    """What an agent tells beside its seals: telemetry or its health, unchecked."""
+    """What an agent tells beside its seals: telemetry, health, errands; unchecked."""
 
     agent: str
     kind: Aside
@@ -120,7 +120,7 @@ class Counters:
     replies_total: int = 0
     """Replies handed to a connection."""
     told_total: int = 0
-    """Messages beside the seals - telemetry, health - that were taken."""
+    """Messages beside the seals - telemetry, health, errands - that were taken."""
     told_refused_total: int = 0
     """The same for which there was no room."""
     replies_dropped_total: int = 0

@@ -30,7 +30,13 @@ from meterseal_aggregator.intake.port import (
     TakeTold,
     check_wire_is_safe,
 )
-from meterseal_proto.topics import aside_filter, check_name, down_topic, up_filter
+from meterseal_proto.topics import (
+    ASIDES,
+    aside_filter,
+    check_name,
+    down_topic,
+    up_filter,
+)
 
 SHARE: Final = "aggregator"
 """The shared subscription's usual name: aggregators of a network are one consumer."""
@@ -221,9 +227,8 @@ def _shared(settings: BrokerSettings, topics: str) -> str:
 
 
 def _beside(settings: BrokerSettings) -> tuple[str, ...]:
-    network = settings.network
-    both = aside_filter(network, "tel"), aside_filter(network, "health")
-    return tuple(_shared(settings, topics) for topics in both)
+    topics = [aside_filter(settings.network, aside) for aside in ASIDES]
+    return tuple(_shared(settings, one) for one in topics)
 
 
 async def _goodbye(link: BrokerLink) -> None:

@@ -21,13 +21,14 @@ from meterseal_aggregator.intake.mqtt.codec import (
 from meterseal_aggregator.intake.mqtt.outflow import Outflow
 from meterseal_aggregator.intake.mqtt.stream import Stream
 from meterseal_aggregator.intake.port import Counters, Incoming, TakeTold, Told
-from meterseal_proto.topics import MAX_MESSAGE_BYTES, Aside, parse_topic
+from meterseal_proto.topics import ASIDES, MAX_MESSAGE_BYTES, Aside, parse_topic
 
 KNOWN_TOPICS: Final = 65_536
 """Topics whose agent is remembered instead of parsed again; then it starts over."""
 DOWN_WINDOW: Final = 4096
 """Unacknowledged replies, if the broker does not announce fewer."""
 _SUBSCRIBE_ID: Final = 1
+_KINDS: Final[dict[str, Aside]] = {aside: aside for aside in ASIDES}
 
 Topics = dict[str, str]
 
@@ -179,7 +180,7 @@ class BrokerLink(Stream):
             self._caller.subscription, max_qos=mqtt5.QoS.AT_LEAST_ONCE
         )
         # QoS 0: a broker keeps none of it for us while we are away, so that telemetry
-        # cannot take a seal's place in its queue. What we miss we ask for again.
+        # cannot take a seal's place in its queue. What we miss is asked for, or sent, again.
         beside = [
             mqtt5.TopicFilter(topics, max_qos=mqtt5.QoS.AT_MOST_ONCE)
             for topics in self._caller.beside
@@ -217,14 +218,13 @@ class BrokerLink(Stream):
             self.out.append(puback_bytes([packet.packet_id]))
 
     def _beside(self, packet: mqtt5.PublishPacket) -> bool:
-        """Hand on telemetry and health of our network; False for anything else."""
+        """Hand on what agents of our network tell beside; False for anything else."""
         caller, topic = self._caller, parse_topic(packet.topic)
         if caller.told is None or topic is None or topic.network != caller.network:
             return False
         if len(packet.payload) > MAX_MESSAGE_BYTES or self.closed:
             return False
-        kinds: dict[str, Aside] = {"tel": "tel", "health": "health"}
-        kind = kinds.get(topic.direction)
+        kind = _KINDS.get(topic.direction)
         if kind is None:
             return False
         taken = caller.told(Told(topic.agent, kind, packet.payload))

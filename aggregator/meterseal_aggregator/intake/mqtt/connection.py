@@ -24,7 +24,7 @@ from meterseal_aggregator.intake.mqtt.codec import (
 from meterseal_aggregator.intake.mqtt.outflow import Outflow
 from meterseal_aggregator.intake.mqtt.stream import Stream
 from meterseal_aggregator.intake.port import Counters, Incoming, TakeTold, Told
-from meterseal_proto.topics import Aside, aside_topic, down_topic, up_topic
+from meterseal_proto.topics import ASIDES, Aside, aside_topic, down_topic, up_topic
 
 DOWN_WINDOW: Final = 64
 """Unacknowledged receipts an agent may have, if it does not ask for fewer."""
@@ -201,8 +201,7 @@ class Connection(Stream):
             return
         self.agent = name
         self._up = up_topic(self._home.network, name)
-        kinds: tuple[Aside, ...] = ("tel", "health")
-        self._asides = {aside_topic(self._home.network, name, k): k for k in kinds}
+        self._asides = {aside_topic(self._home.network, name, k): k for k in ASIDES}
         self._keep_alive_s = etiquette.keep_alive_s(packet.keep_alive)
         largest = min(packet.max_packet_size or MAX_PACKET_BYTES, MAX_PACKET_BYTES)
         window = min(packet.receive_max, DOWN_WINDOW)

@@ -1,6 +1,6 @@
 """The aggregator's own MQTT 5 endpoint: the embedded default, one process, no broker.
 
-It does what an agent needs - connect, publish QoS 1 to its own `up`, `tel` and `health`,
+It does what an agent needs - connect, publish QoS 1 to its own `up` and beside it,
 subscribe to its own `down`, ping - and is no general broker. It must never listen in plain off
 loopback, acknowledge before the commit, or keep a session beyond its connection: an
 agent that missed a receipt sends its seal again and gets the receipt again.

@@ -1,8 +1,8 @@
 """What our endpoint lets an agent do, as pure rules over packets.
 
-An agent may connect, publish QoS 1 to its own `up` and, beside, to its own `tel` and
-`health`, subscribe to its own `down`, ping and leave. These rules decide and must never touch a socket;
-everything not named is refused.
+An agent may connect, publish QoS 1 to its own `up` and, beside, to its own `tel`,
+`health` and `private`, subscribe to its own `down`, ping and leave. These rules decide and
+must never touch a socket; everything not named is refused.
 """
 
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ def is_reading(packet: mqtt5.PublishPacket, up: str) -> bool:
 
 
 def is_beside(packet: mqtt5.PublishPacket) -> bool:
-    """Whether a PUBLISH to an agent's own `tel` or `health` may be taken: QoS 0 or 1.
+    """Whether a PUBLISH to one of an agent's own asides may be taken: QoS 0 or 1.
 
     Who has a packet id must be of QoS 1, so QoS 2 is refused with the rest.
     """
