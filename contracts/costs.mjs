@@ -1,21 +1,18 @@
 // Write COSTS.md: the dearest successful call of each function in the last test run, and
 // its share of a block. Run the tests first; `npm run costs` does.
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { contracts, functionsOf, notes } from "./sources.mjs";
 
-const here = new URL("./", import.meta.url);
-const records = new URL(".records/", here);
 // What a block of mainnet may cost in each dimension (stacks-core, BLOCK_LIMIT_MAINNET_21).
 const LIMITS = { runtime: 5_000_000_000, readCount: 15_000, readLength: 100_000_000, writeCount: 15_000, writeLength: 15_000_000 };
 
 const dearest = new Map();
-for (const file of readdirSync(records))
-  for (const { contract, name, answer, costs } of JSON.parse(readFileSync(new URL(file, records), "utf8"))) {
-    const key = `${contract}.${name}`;
-    if (answer === "ok" && costs.runtime >= (dearest.get(key)?.runtime ?? 0)) dearest.set(key, costs);
-  }
+for (const { contract, name, answer, costs } of notes()) {
+  const key = `${contract}.${name}`;
+  if (answer === "ok" && costs.runtime >= (dearest.get(key)?.runtime ?? 0)) dearest.set(key, costs);
+}
 
-/** Names of public and read-only functions that take part in a transaction or a check. */
-const names = (source, kind) => [...source.matchAll(new RegExp(`^\\(define-${kind} \\(([^\\s)]+)`, "gm"))].map((match) => match[1]);
+const names = (source, wanted) => functionsOf(source).filter(({ kind }) => kind === wanted).map(({ name }) => name);
 const percent = (costs) => 100 * Math.max(...Object.entries(LIMITS).map(([key, limit]) => (costs[key] ?? 0) / limit));
 const row = (name, costs) =>
   `| ${name} | ${costs.runtime.toLocaleString("en")} | ${costs.readCount} | ${costs.writeCount} | ${costs.writeLength.toLocaleString("en")} | ${percent(costs).toPrecision(2)} % |`;
@@ -23,15 +20,13 @@ const row = (name, costs) =>
 const lines = ["# What calls cost", "", "The dearest successful call of each public function in the tests, measured by `npm run costs` on",
   "the simulated chain (epoch 3.4). The share is of a block's limits: runtime 5,000,000,000, 15,000", "reads, 15,000 writes, 15,000,000 bytes written, whichever is nearest.", ""];
 const head = ["| function | runtime | reads | writes | bytes written | share of a block |", "| --- | ---: | ---: | ---: | ---: | ---: |"];
-for (const file of readdirSync(here).filter((name) => name.endsWith(".clar")).sort()) {
-  const contract = file.replace(".clar", "");
-  const source = readFileSync(new URL(file, here), "utf8");
+for (const [contract, source] of contracts()) {
   const rows = names(source, "public").filter((name) => dearest.has(`${contract}.${name}`)).map((name) => row(`\`${name}\``, dearest.get(`${contract}.${name}`)));
   // A check costs a caller who is a contract; plain getters do not need a line.
   const checks = names(source, "read-only").filter((name) => (dearest.get(`${contract}.${name}`)?.runtime ?? 0) >= 20_000)
     .map((name) => row(`\`${name}\` (read-only)`, dearest.get(`${contract}.${name}`)));
   if (rows.length + checks.length) lines.push(`## ${contract}`, "", ...head, ...rows, ...checks, "");
 }
-writeFileSync(new URL("COSTS.md", here), lines.join("\n"));
+writeFileSync(new URL("COSTS.md", import.meta.url), lines.join("\n"));
 const top = [...dearest].sort((a, b) => b[1].runtime - a[1].runtime).slice(0, 10);
 for (const [name, costs] of top) console.log(`${name}: runtime ${costs.runtime.toLocaleString("en")}, ${percent(costs).toPrecision(2)} % of a block`);

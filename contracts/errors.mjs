@@ -1,16 +1,15 @@
 // Write ERRORS.md from the contracts' own comments; the census checks that it is current.
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
-
-const here = new URL("./", import.meta.url);
+import { writeFileSync } from "node:fs";
+import { contracts } from "./sources.mjs";
 
 /** ERRORS.md as the contracts say it: [code, contract, name, sentence] in order. */
 export function errorsDocument() {
   const rows = [];
-  for (const file of readdirSync(here).filter((name) => name.endsWith(".clar"))) {
+  for (const [contract, source] of contracts()) {
     let comment = [];
-    for (const line of readFileSync(new URL(file, here), "utf8").split("\n")) {
+    for (const line of source.split("\n")) {
       const found = line.match(/^\(define-constant (ERR-[A-Z0-9-]+) \(err u(\d+)\)\)/);
-      if (found) rows.push([Number(found[2]), file.replace(".clar", ""), found[1], comment.join(" ")]);
+      if (found) rows.push([Number(found[2]), contract, found[1], comment.join(" ")]);
       comment = line.startsWith(";;") ? [...comment, line.slice(2).trim()] : [];
     }
   }
@@ -26,4 +25,4 @@ export function errorsDocument() {
     ...rows.map(([code, contract, name, text]) => `| u${code} | ${contract} | ${name} | ${text} |`), ""].join("\n");
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) writeFileSync(new URL("ERRORS.md", here), errorsDocument());
+if (process.argv[1] === new URL(import.meta.url).pathname) writeFileSync(new URL("ERRORS.md", import.meta.url), errorsDocument());

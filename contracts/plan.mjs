@@ -1,7 +1,8 @@
 // Write a deployment plan in Clarinet's form: every contract after those it calls, then
 // the roles of wiring.json. Usage: node plan.mjs testnet|mainnet ADDRESS
 // A mempool takes 25 transactions of one sender in a row, so batches stay below that.
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { contracts } from "./sources.mjs";
 
 const here = new URL("./", import.meta.url);
 const BATCH = 20;
@@ -9,8 +10,7 @@ const NODES = { testnet: "https://api.testnet.hiro.so", mainnet: "https://api.hi
 
 /** Contract names in an order in which each finds what it calls. */
 export function inOrder() {
-  const sources = new Map(readdirSync(here).filter((name) => name.endsWith(".clar")).sort()
-    .map((name) => [name.replace(".clar", ""), readFileSync(new URL(name, here), "utf8")]));
+  const sources = new Map(contracts());
   const done = [];
   const visit = (name) => {
     if (done.includes(name)) return;
