@@ -102,15 +102,19 @@ class CommittedDevice:
         )  # fmt: skip
 
     def day(
-        self, values: Sequence[int | None], first: int | None = None, revision: int = 0
+        self,
+        values: Sequence[int | None],
+        first: int | None = None,
+        revision: int = 0,
+        proof: bytes | None = None,
     ) -> Day:
-        """Commit to a day and seal it, everything as it should be."""
+        """Commit to a day and seal it, everything as it should be but a given `proof`."""
         place = self.place(first, revision)
         openings = openings_of(place, values, self.blind_key)
         qualities = [Quality.MISSING if v is None else Quality.RAW for v in values]
         records = records_of(place, openings, qualities)
         header = header_over(self.next_header(place.start), records, self.bits)
-        return self.seal(header, records, openings, backed=values)
+        return self.seal(header, records, openings, backed=values, proof=proof)
 
     def seal(
         self,

@@ -11,7 +11,7 @@ revision, and the quality codes. Pure, as `accept` is.
 - A slot the meter did not tell is a record of quality MISSING, so there are no gaps and no
   hole-closing records; a day of nothing but those may be as old as edits reach back.
 - A day may be told again only when the proof of its last telling failed, slot for slot,
-  with the next revision. Anything else about time already told is equivocation when it
+  with the next revision, up to `LAST_REVISION`. Anything else about time already told is equivocation when it
   repeats a revision, and inconsistent when it skips ahead.
 
 This module must never let a day replace one that is verified or still to be checked.
@@ -28,6 +28,10 @@ from meterseal_proto.units import Quality
 
 TOLD: Final = frozenset({Quality.RAW, Quality.QUESTIONABLE, Quality.MISSING})
 """What a device may say of a slot."""
+
+
+LAST_REVISION: Final = 15
+"""A day is told sixteen times at most: our agents stop after four, and wait for a person."""
 
 
 class Objection(NamedTuple):
@@ -66,6 +70,9 @@ def _unrevisable(seal: CommittedSeal, telling: Telling | None) -> Objection | No
         return Objection(Reason.EQUIVOCATION, detail)
     if revision != telling.revision + 1 or not telling.failed:
         detail = f"revision {telling.revision} of {first} did not fail"
+        return Objection(Reason.INCONSISTENT, detail)
+    if revision > LAST_REVISION:
+        detail = f"{first} was told {revision} times, and no proof of it held"
         return Objection(Reason.INCONSISTENT, detail)
     if seal.header.count != telling.count:
         detail = f"the day at {first} has {telling.count} slots"

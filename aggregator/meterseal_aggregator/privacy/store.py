@@ -6,8 +6,8 @@ fit is named (`Rotten`) and never used. This module must never decide what is ac
 nor give a proof another verdict than the one it was given.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from meterseal_aggregator.privacy.model import (
     DayLink,
@@ -63,12 +63,40 @@ JOIN registers r ON r.id = s.register_id JOIN meters m ON m.id = r.meter_id
 JOIN log_entries e ON e.id = s.log_entry_id
 JOIN commitments c ON c.seal_id = s.id JOIN range_proofs p ON p.seal_id = s.id
 """
+_WAITING: Final = """
+FROM range_proofs p JOIN committed_seals s ON s.id = p.seal_id
+JOIN registers r ON r.id = s.register_id JOIN meters m ON m.id = r.meter_id
+WHERE p.state = 'pending'
+"""
+_PENDING: Final = f"""
+SELECT seal_id FROM (SELECT p.seal_id,
+  row_number() OVER (PARTITION BY m.agent ORDER BY p.seal_id) AS place
+  {_WAITING} AND m.agent NOT IN ({{marks}})) AS waiting
+WHERE place <= ? ORDER BY seal_id LIMIT ?
+"""  # noqa: S608 - our own words
+_OLDEST: Final = f"""
+SELECT min(p.seal_id) {_WAITING} AND m.agent IN ({{marks}})
+GROUP BY m.agent ORDER BY 1 LIMIT ?
+"""
+_WRONG: Final = """
+SELECT m.agent, count(*)
+FROM range_proofs p JOIN committed_seals s ON s.id = p.seal_id
+JOIN registers r ON r.id = s.register_id JOIN meters m ON m.id = r.meter_id
+WHERE p.state = 'failed' AND p.checked_at > ? GROUP BY m.agent
+"""
 _JUDGE: Final = """
 UPDATE range_proofs SET state = ?, checked_at = ? WHERE seal_id = ? AND state = 'pending'
 """
 
 # A row of the driver has the types of its table's columns.
 Row = tuple[Any, ...]
+
+
+class Share(NamedTuple):
+    """How many `days` are read at most, and how many of them of one agent."""
+
+    days: int
+    of_one: int
 
 
 async def keep_days(
@@ -113,24 +141,56 @@ async def tellings(
     }
 
 
-async def pending(tx: Transaction, genesis: Genesis, limit: int) -> list[KeptDay]:
-    """Return the next `limit` days whose proof nobody has checked yet, oldest first.
+async def pending(
+    tx: Transaction,
+    genesis: Genesis,
+    most: Share,
+    apart: Collection[str],
+    *,
+    loud: bool,
+) -> list[KeptDay]:
+    """Return the next days whose proof nobody has checked yet, oldest first.
 
-    A day whose rows are rotten waits, and the others do not wait for it; once only such
-    days are left, the first of them is raised.
+    Those of the agents `apart` are left out. A day whose rows are rotten waits, and the
+    others do not wait for it; once only such days are left, the first of them is raised
+    where that is to be `loud`.
     """
+    marks = ", ".join("?" * (len(apart) + 1))
     rows = await tx.rows(
-        f"{_DAY}WHERE s.id IN (SELECT seal_id FROM range_proofs"  # noqa: S608 - our own words
-        " WHERE state = 'pending' ORDER BY seal_id LIMIT ?) ORDER BY s.id",
-        (limit,),
+        f"{_DAY}WHERE s.id IN ({_PENDING.format(marks=marks)}) ORDER BY s.id",
+        ("", *apart, most.of_one, most.days),
     )
+    return _readable(rows, genesis, loud=loud)
+
+
+async def pending_of(
+    tx: Transaction, genesis: Genesis, agents: Sequence[str], limit: int
+) -> list[KeptDay]:
+    """Return the oldest unchecked day of each of these agents, `limit` of them at most."""
+    if not agents:
+        return []
+    marks = ", ".join("?" * len(agents))
+    rows = await tx.rows(
+        f"{_DAY}WHERE s.id IN ({_OLDEST.format(marks=marks)}) ORDER BY s.id",
+        (*agents, limit),
+    )
+    return _readable(rows, genesis, loud=False)
+
+
+async def wrong_since(tx: Transaction, since: int) -> dict[str, int]:
+    """Return how many proofs of each agent were found wrong after a Unix second."""
+    return dict(await tx.rows(_WRONG, (since,)))
+
+
+def _readable(rows: Sequence[Row], genesis: Genesis, *, loud: bool) -> list[KeptDay]:
+    """Return the days that are as they were sealed; Rotten when none is and it is `loud`."""
     found, trouble = [], None
     for row in rows:
         try:
             found.append(_kept(row, genesis))
         except Rotten as error:
             trouble = trouble or error
-    if trouble is not None and not found:
+    if trouble is not None and loud and not found:
         raise trouble
     return found
 
