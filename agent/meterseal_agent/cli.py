@@ -21,9 +21,6 @@ from meterseal_agent.technician import arguments as given
 from meterseal_agent.technician.complaint import Complaint
 from meterseal_proto.errors import Unavailable
 
-PATIENCE_S: Final = 120
-"""How long enrolment waits for the meters: somebody is still wiring."""
-
 Options = argparse.Namespace
 Parser = argparse.ArgumentParser
 
@@ -80,14 +77,31 @@ def _enrol(options: Options) -> int:
     wish = commands.Wish(
         code=options.code,
         patience_s=options.patience,
-        handover=Handover(_path(options.sheet), terminal=sys.stdout.isatty()),
+        handover=Handover(
+            _path(options.sheet), sys.stdout.isatty(), _path(options.shares)
+        ),
         restore=_path(getattr(options, "secret_file", None)),
+        shares=_paths(getattr(options, "share", None)),
     )
     return commands.enrol(_config(options), wish, say=print)
 
 
+def _shares(options: Options) -> int:
+    from meterseal_agent.run import commands
+
+    return commands.shares(
+        *(_config(options), Path(options.folder), _path(options.secret_file)),
+        *(_paths(options.share),),
+        say=print,
+    )
+
+
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
+
+
+def _paths(texts: Sequence[str] | None) -> tuple[Path, ...]:
+    return tuple(map(Path, texts or ()))
 
 
 def _check(options: Options) -> int:
@@ -218,43 +232,24 @@ def _warn(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _coded(sub: Parser, *, restores: bool) -> None:
-    given.configured(sub)
-    sub.add_argument("--code", required=True, help="the one-time code")
-    sub.add_argument(
-        "--patience",
-        type=int,
-        default=PATIENCE_S,
-        help="seconds to wait for the meters (%(default)s)",
-    )
-    sub.add_argument(
-        "--sheet",
-        metavar="FILE",
-        help="write the recovery sheet to a new file, not to the terminal",
-    )
-    if restores:
-        sub.add_argument(
-            "--secret-file", help="the recovery sheet, or its 64 digits, in a file"
-        )
-
-
-def _shown(sub: Parser) -> None:
-    given.configured(sub)
-    sub.add_argument("--json", action="store_true", help="the whole document")
-
-
 COMMANDS: Final = (
     Command(
         "enrol",
         "enrol this agent and its meters with a one-time code",
-        partial(_coded, restores=False),
+        partial(given.coded, restores=False),
         _enrol,
     ),
     Command(
         "replace",
         "take over the meters of an agent that died",
-        partial(_coded, restores=True),
+        partial(given.coded, restores=True),
         _enrol,
+    ),
+    Command(
+        "shares",
+        "split the agent's secret in three shares, any two of which restore it",
+        given.splitting,
+        _shares,
     ),
     Command(
         "check",
@@ -263,7 +258,7 @@ COMMANDS: Final = (
         _check,
     ),
     Command("run", "run until stopped", given.configured, _run),
-    Command("show", "print status, outbox depth, heads and alarms", _shown, _show),
+    Command("show", "print status, outbox depth, heads and alarms", given.shown, _show),
     Command("top", "watch a running agent in the terminal", given.configured, _top),
     Command(
         "decode",

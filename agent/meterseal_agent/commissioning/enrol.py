@@ -66,10 +66,13 @@ def make_request(
     return request
 
 
-def send(store: Keystore, request: EnrolmentRequest, post: Post) -> EnrolmentAnswer:
+def send(
+    store: Keystore, request: EnrolmentRequest, post: Post, whose: str = ""
+) -> EnrolmentAnswer:
     """Send the request, check that the answer fits it, and store what it gave.
 
-    Raises what `post` raises, and KeystoreError for an answer that cannot be used.
+    `whose` names the agent that a restored secret is of, "" where nobody knows. Raises
+    what `post` raises, and KeystoreError for an answer that cannot be used.
     """
     raw = post(PATH, json.dumps(request.to_json()).encode())
     try:
@@ -79,6 +82,11 @@ def send(store: Keystore, request: EnrolmentRequest, post: Post) -> EnrolmentAns
         raise KeystoreError(
             f"the aggregator's answer cannot be used: {error}"
         ) from error
+    if whose not in ("", answer.agent):
+        raise KeystoreError(
+            f"the shares are agent {whose}'s and the code was for {answer.agent}: ask for"
+            f" a replacement code for {whose}, and one for {answer.agent}"
+        )
     store.keep_answer(answer, raw)
     return answer
 

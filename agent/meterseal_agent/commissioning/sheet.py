@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from meterseal_agent.commissioning.shares import write_shares
 from meterseal_agent.keystore import SECRET_MODE, Keystore, KeystoreError, write_over
 from meterseal_proto.enrolment import EnrolmentAnswer
 from meterseal_proto.keys import SECRET_BYTES
@@ -29,10 +30,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """How the sheet may leave: into a new `file`, or by `say` when that is a `terminal`."""
+    """How the secret may leave: into a new `file`, or by `say` when that is a `terminal`.
+
+    With `shares`, a new folder, it leaves split in three instead, and not as a sheet.
+    """
 
     file: Path | None
     terminal: bool
+    shares: Path | None = None
 
 
 def sheet_text(secret: bytes, answer: EnrolmentAnswer) -> str:
@@ -77,6 +82,8 @@ def check_free(handover: Handover) -> None:
     """Raise KeystoreError when the sheet's file is there already: it is never written over."""
     if handover.file is not None and handover.file.exists():
         raise KeystoreError(f"{handover.file} is there already; name a new file")
+    if handover.shares is not None and handover.shares.exists():
+        raise KeystoreError(f"{handover.shares} is there already; name a new folder")
 
 
 def hand_over(
@@ -85,6 +92,9 @@ def hand_over(
     """Show or write the sheet unless that was done before; else say how to get it."""
     if store.paths.sheet_shown.exists():
         say("the recovery sheet was given out before and is not shown again")
+        return
+    if handover.shares is not None:
+        split_up(store, answer, handover.shares, say)
         return
     text = sheet_text(store.keys_secret().value, answer)
     if handover.file is not None:
@@ -101,6 +111,16 @@ def hand_over(
         )
         return
     forget(store)
+
+
+def split_up(store: Keystore, answer: EnrolmentAnswer, folder: Path, say: Say) -> None:
+    """Write the secret as three shares into a new folder, and say what to do with them."""
+    set_id, paths = write_shares(store, answer, folder)
+    forget(store)
+    say(
+        f"the secret is split in three, set {set_id}: {', '.join(map(str, paths))}; give"
+        " each to somebody else and delete it here. Any two bring the device back"
+    )
 
 
 def forget(store: Keystore) -> None:

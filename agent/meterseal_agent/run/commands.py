@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 from meterseal_agent.commissioning.enrol import kept_request, make_request, send
 from meterseal_agent.commissioning.post import EnrolmentRefused, poster
 from meterseal_agent.commissioning.private import keep_private
+from meterseal_agent.commissioning.shares import read_shares
 from meterseal_agent.commissioning.sheet import (
     Handover,
     check_free,
     forget,
     hand_over,
     parse_sheet,
+    split_up,
 )
 from meterseal_agent.commissioning.subject import Subject, first_readings
 from meterseal_agent.config import Config, ConfigError
@@ -44,13 +46,20 @@ class Wish:
     """What the installer asked for.
 
     The one-time code, how long to wait for the meters (s), how the recovery sheet may
-    leave, and the file of an old one to restore the root secret from.
+    leave, and the file of an old one, or two files of shares, to restore the root secret
+    from.
     """
 
     code: str
     patience_s: int
     handover: Handover
     restore: Path | None = None
+    shares: tuple[Path, ...] = ()
+
+    @property
+    def restores(self) -> bool:
+        """Whether a root secret comes back."""
+        return self.restore is not None or bool(self.shares)
 
 
 def enrol(config: Config, wish: Wish, *, say: Say) -> int:
@@ -108,6 +117,36 @@ def _secret(path: Path) -> bytes:
         raise KeystoreError(f"{path}: {error}") from None
 
 
+def _restored(wish: Wish) -> tuple[bytes | None, str]:
+    """Return the root secret that comes back, None for a new one, and whose it is or ""."""
+    if wish.shares:
+        return read_shares(wish.shares)
+    return (None if wish.restore is None else _secret(wish.restore)), ""
+
+
+def shares(
+    config: Config, folder: Path, proof: Path | None, old: tuple[Path, ...], *, say: Say
+) -> int:
+    """Split the root secret in three; one that was given out must be shown to be held."""
+    return _told(say, lambda: _shares(config, folder, proof, old, say))
+
+
+def _shares(
+    config: Config, folder: Path, proof: Path | None, old: tuple[Path, ...], say: Say
+) -> int:
+    store = Keystore(config.data_dir)
+    answer = store.enrolled()
+    if store.paths.sheet_shown.exists():
+        secret = _secret(proof) if proof else read_shares(old)[0] if old else None
+        if secret != store.keys_secret().value:
+            raise KeystoreError(
+                "the secret was given out before: show that you hold it, with"
+                " --secret-file SHEET or two --share FILE of this agent"
+            )
+    split_up(store, answer, folder, say)
+    return 0
+
+
 def _enrol(config: Config, wish: Wish, say: Say) -> int:
     store = Keystore(config.data_dir)
     answer = store.answer()
@@ -122,11 +161,11 @@ def _enrol(config: Config, wish: Wish, say: Say) -> int:
 
 def _ask(store: Keystore, config: Config, wish: Wish, say: Say) -> EnrolmentAnswer:
     check_free(wish.handover)
-    if wish.restore is None:
+    secret, whose = _restored(wish)
+    if secret is None:
         store.make(KeyEpoch(config.algorithm, 0))
     else:
-        epoch = KeyEpoch(config.algorithm, RESTORED_EPOCH)
-        store.make(epoch, _secret(wish.restore))
+        store.make(KeyEpoch(config.algorithm, RESTORED_EPOCH), secret)
         forget(store)
     request = kept_request(store, wish.code)
     if request is None:
@@ -137,9 +176,9 @@ def _ask(store: Keystore, config: Config, wish: Wish, say: Say) -> EnrolmentAnsw
     post = poster(config.aggregator_url, config.aggregator_ca)
     while True:
         try:
-            return send(store, request, post)
+            return send(store, request, post, whose)
         except EnrolmentRefused as error:
-            if wish.restore is None or error.trouble != KEY_USED:
+            if not wish.restores or error.trouble != KEY_USED:
                 raise
             # This root secret was restored before: its keys up to here are known.
             say(f"{error}; going on with key epoch {store.next_epoch().number}")

@@ -7,6 +7,8 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 
 DEFAULT_CONFIG = "/etc/meterseal/agent.toml"
+PATIENCE_S = 120
+"""How long enrolment waits for the meters: somebody is still wiring."""
 PROTOCOLS = ("auto", "dsmr", "sml", "mbus", "d0", "han")
 
 
@@ -216,3 +218,56 @@ def reporting(sub: ArgumentParser) -> None:
     sub.add_argument(
         "--verify", metavar="FILE", help="check a report's signature; do nothing else"
     )
+
+
+def coded(sub: ArgumentParser, *, restores: bool) -> None:
+    """A one-time code, and how a secret leaves or comes back: `enrol` and `replace`."""
+    configured(sub)
+    sub.add_argument("--code", required=True, help="the one-time code")
+    sub.add_argument(
+        "--patience",
+        type=int,
+        default=PATIENCE_S,
+        help="seconds to wait for the meters (%(default)s)",
+    )
+    sub.add_argument(
+        "--sheet",
+        metavar="FILE",
+        help="write the recovery sheet to a new file, not to the terminal",
+    )
+    sub.add_argument(
+        "--shares",
+        metavar="FOLDER",
+        help="split the secret in three files in a new folder, any two of which restore"
+        " it, instead of the recovery sheet",
+    )
+    if restores:
+        holding(sub)
+
+
+def holding(sub: ArgumentParser) -> None:
+    """What shows that the secret is held: its sheet, or two shares."""
+    sub.add_argument(
+        "--secret-file", help="the recovery sheet, or its 64 digits, in a file"
+    )
+    sub.add_argument(
+        "--share",
+        action="append",
+        metavar="FILE",
+        help="a share of the secret, instead of the sheet; give two of one set",
+    )
+
+
+def splitting(sub: ArgumentParser) -> None:
+    """What `shares` takes."""
+    configured(sub)
+    holding(sub)
+    sub.add_argument(
+        "--folder", required=True, help="a new folder for the three shares"
+    )
+
+
+def shown(sub: ArgumentParser) -> None:
+    """What `show` takes."""
+    configured(sub)
+    sub.add_argument("--json", action="store_true", help="the whole document")
