@@ -27,7 +27,7 @@ PAGES_BASE: Final = 256
 """The schema and the pages of trees in motion."""
 WAL_PAGES: Final = 1000
 """Pages in the write-ahead log before it is folded into the file: 1 MiB on the card."""
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 SCHEMA: Final = """
 CREATE TABLE chains (
@@ -126,6 +126,22 @@ CREATE TRIGGER an_opening_never_changes BEFORE UPDATE ON openings
 BEGIN SELECT RAISE (ABORT, 'an opening never changes'); END;
 """
 """Version 3: what was opened of committed days, and the tariffs that were known in time."""
+
+DEPOSITS: Final = """
+CREATE TABLE deposits (
+    meter BLOB PRIMARY KEY CHECK (length(meter) = 16),
+    payload BLOB NOT NULL,
+    kept BLOB CHECK (length(kept) = 192)
+) WITHOUT ROWID;
+CREATE TRIGGER a_deposit_keeps_its_bytes BEFORE UPDATE OF meter, payload ON deposits
+BEGIN SELECT RAISE (ABORT, 'a deposit keeps its bytes'); END;
+CREATE TRIGGER what_trustees_keep_stays_kept BEFORE UPDATE OF kept ON deposits
+WHEN old.kept IS NOT NULL BEGIN SELECT RAISE (ABORT, 'kept is kept'); END;
+"""
+"""Version 4: mask seeds as they are sent to trustees, and who of them signed for them."""
+
+_STEPS: Final = (SCHEMA, DAYS, OPENINGS, DEPOSITS)
+"""What each version added, the first first."""
 
 
 class File:
@@ -233,7 +249,7 @@ def _prepare(connection: sqlite3.Connection, pages: int) -> None:
             raise sqlite3.DatabaseError(f"{name} is {found!r}, it must be {value!r}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version < SCHEMA_VERSION:
-        missing = (SCHEMA + DAYS + OPENINGS, DAYS + OPENINGS, OPENINGS)[version]
+        missing = "".join(_STEPS[version:])
         connection.executescript(
             f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )

@@ -17,8 +17,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from meterseal_agent.outbox import answers, days, openings
+from meterseal_agent.outbox import answers, days, deposits, openings
 from meterseal_agent.outbox.database import File
+from meterseal_agent.outbox.deposits import Deposited
 from meterseal_agent.outbox.model import (
     CHAIN_COLUMNS,
     Applied,
@@ -188,6 +189,20 @@ class Outbox:
         """Keep a bill before it leaves; sqlite3.IntegrityError where its place is taken."""
         with self._file.transaction() as tx:
             openings.keep(tx, chain.id, bill)
+
+    def deposits(self) -> dict[MeterId, Deposited]:
+        """Return every meter's deposit of mask seeds, and whether it is kept."""
+        return deposits.every(self._file.connection())
+
+    def keep_deposits(self, rows: Sequence[tuple[MeterId, bytes]]) -> None:
+        """Keep deposits before they leave, in one transaction."""
+        with self._file.transaction() as tx:
+            deposits.keep(tx, rows)
+
+    def deposit_signed(self, meter: MeterId, signatures: Sequence[bytes]) -> None:
+        """Note that all three trustees signed for a meter's deposit."""
+        with self._file.transaction() as tx:
+            deposits.signed(tx, meter, signatures)
 
     def early(self, *, now: int) -> frozenset[SealKey]:
         """Return the unanswered committed seals that may not leave yet."""

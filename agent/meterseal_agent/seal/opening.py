@@ -28,11 +28,13 @@ from meterseal_agent.outbox.model import Chain, KeptDay
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.seal.zone import known
 from meterseal_proto.bill import BillStatement, ProvedBill, amount_of, sign_bill
-from meterseal_proto.checkpoint import open_note, parse_note, parse_vkey
+from meterseal_proto.checkpoint import NoteKey, open_note, parse_note, parse_vkey
 from meterseal_proto.commitment import Slot
 from meterseal_proto.committed import openings_of
+from meterseal_proto.cosignature import CosignerKey, cosigned_at, parse_cosigner
 from meterseal_proto.entry import tariff_entry
-from meterseal_proto.errors import Rejected
+from meterseal_proto.errand import NoBill
+from meterseal_proto.errors import Malformed, Rejected
 from meterseal_proto.merkle import leaf_hash, verify_inclusion
 from meterseal_proto.rangeprover import Opening
 from meterseal_proto.refinement import Refinement, TooFine, check_ratio
@@ -41,12 +43,22 @@ from meterseal_proto.units import MeterId, Quality, RegisterId
 
 
 class NotOpened(Exception):
-    """The device does not sign this bill; the sentence says why, and holds no usage."""
+    """The device does not sign this bill; the sentence says why, and holds no usage.
+
+    `why` is what the aggregator is told of it.
+    """
+
+    def __init__(self, sentence: str, why: NoBill = NoBill.TARIFF) -> None:
+        super().__init__(sentence)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """Verifier keys kept at installation: the log's, and a witness's or trustee's."""
+    """Verifier keys kept at installation: the log's, and a witness's.
+
+    The second may also be a plain key that signs the checkpoint as the log does.
+    """
 
     log: str
     second: str
@@ -66,10 +78,7 @@ def witnessed(evidence: TariffEvidence, pinned: Pinned) -> Tariff:
     """Return the tariff that two pinned keys say is in the log; NotOpened otherwise."""
     try:
         checkpoint = open_note(evidence.note, pinned.log)
-        second = parse_vkey(pinned.second)
-        if second == parse_vkey(pinned.log):
-            raise NotOpened("two keys are pinned, not one twice")
-        parse_note(evidence.note).check(second)
+        _check_second(evidence.note, pinned)
         leaf = leaf_hash(tariff_entry(evidence.document))
         where = evidence.index, checkpoint.size, evidence.proof, checkpoint.root
         if not verify_inclusion(leaf, *where):
@@ -77,6 +86,22 @@ def witnessed(evidence: TariffEvidence, pinned: Pinned) -> Tariff:
         return parse_tariff(evidence.document)
     except Rejected as wrong:
         raise NotOpened(f"the tariff is not witnessed: {wrong}") from None
+
+
+def _check_second(text: str, pinned: Pinned) -> None:
+    """Raise Rejected unless the second key signed; NotOpened where it is the first one."""
+    note, log = parse_note(text), parse_vkey(pinned.log)
+    try:
+        second: CosignerKey | NoteKey = parse_cosigner(pinned.second)
+    except Malformed:
+        second = parse_vkey(pinned.second)
+    # The same key under another name or signature type is still one opinion.
+    if second.public == log.public:
+        raise NotOpened("two keys are pinned, not one twice")
+    if isinstance(second, CosignerKey):
+        cosigned_at(note, second)
+    else:
+        note.check(second)
 
 
 class Openings:
@@ -142,7 +167,8 @@ class Openings:
         link = self._links.get((chain.meter, chain.register))
         if link is None:
             raise NotOpened(
-                "this device was restored and does not know what was opened before it"
+                "this device was restored and does not know what was opened before it",
+                NoBill.RESTORED,
             )
         return link
 
@@ -153,7 +179,9 @@ class Openings:
         for day in days:
             at = day.first + day.step * len(day.values) if day.first == at else -1
         if at != end or not days:
-            raise NotOpened("the period is not filled by accepted days")
+            raise NotOpened(
+                "the period is not filled by accepted days", NoBill.NOT_FILLED
+            )
         return days
 
     def _known(self, tariff: bytes, begin: int) -> Tariff:
@@ -164,7 +192,10 @@ class Openings:
         document, learned_at = found
         known_one = parse_tariff(document)
         if max(learned_at, known_one.valid_from) > begin:
-            raise NotOpened("the tariff was not known here before the period began")
+            raise NotOpened(
+                "the tariff was not known here before the period began",
+                NoBill.TARIFF_LATE,
+            )
         return known_one
 
     def _opened(self, chain: Chain, day: KeptDay) -> list[Opening]:
@@ -184,7 +215,7 @@ def same_period(before: Sequence[ProvedBill], begin: int, end: int) -> list[Prov
         if (said.begin, said.end) == (begin, end):
             same.append(one)
         elif said.begin < end and begin < said.end:
-            raise NotOpened("bills are over equal or disjoint periods")
+            raise NotOpened("bills are over equal or disjoint periods", NoBill.OVERLAP)
     return same
 
 
@@ -192,7 +223,9 @@ def check_same_days(same: Sequence[ProvedBill], days: Sequence[KeptDay]) -> None
     """Raise NotOpened where days of the period were told again since its last opening."""
     hashes = tuple(day.hash for day in days)
     if any(one.statement.headers != hashes for one in same):
-        raise NotOpened("days were corrected: that is billed with a later period")
+        raise NotOpened(
+            "days were corrected: that is billed with a later period", NoBill.CORRECTED
+        )
 
 
 def check_refinement(
@@ -208,7 +241,7 @@ def check_refinement(
             check_ratio(prices)
             atoms = atoms.opened(prices)
     except TooFine as error:
-        raise NotOpened(str(error)) from None
+        raise NotOpened(str(error), NoBill.TOO_FINE) from None
 
 
 def _missing(days: Sequence[KeptDay]) -> list[int]:
