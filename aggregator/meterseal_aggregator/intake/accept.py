@@ -33,6 +33,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple, Self
 
+from meterseal_aggregator.intake.allowance import LINKS_A_DAY, Allowance
 from meterseal_aggregator.intake.committed import objection, reaches_back
 from meterseal_aggregator.privacy.model import Telling
 from meterseal_aggregator.registry.model import Claim, KeyValidity
@@ -114,13 +115,19 @@ class Chain:
     known: dict[int, Link] = field(default_factory=dict)
     told: dict[int, Telling] = field(default_factory=dict)
     """Of a committed register, the last telling of each day that a revision is offered of."""
+    allowance: Allowance = field(default_factory=Allowance)
+    """Shared by the registers of an agent."""
     _expected: set[bytes] = field(default_factory=set)
 
     @classmethod
-    def of(cls, claim: Claim, head: Head | None) -> Self:
+    def of(
+        cls, claim: Claim, head: Head | None, allowance: Allowance | None = None
+    ) -> Self:
         """Return the chain that stands at `head`; without one, at the register's enrolment."""
         start = Head(0, claim.enrolment_hash, claim.initial_at, claim.initial_value)
-        return cls(claim, start if head is None else head)
+        chain = cls(claim, start if head is None else head)
+        chain.allowance = allowance or chain.allowance
+        return chain
 
     def before(self, offer: Offer, now: int) -> Verdict | None:
         """Return the verdict that needs no signature, or None to have `offer.key` checked."""
@@ -162,7 +169,7 @@ class Chain:
             return _refused(Reason.TIME_WINDOW, offer.late)
         if link is not None:
             return _refused(Reason.EQUIVOCATION, f"seq {header.seq} was signed twice")
-        verdict = self._weigh(offer.seal)
+        verdict = self._worth(offer.seal)
         if verdict.fate is Fate.REFUSED:
             return verdict
         self.head = self.head.after(
@@ -192,6 +199,14 @@ class Chain:
     def _value_after(self, seal: Seal | CommittedSeal) -> int:
         """Return the register a seal leaves; a committed one shows none."""
         return seal.records[-1].value if isinstance(seal, Seal) else self.head.value
+
+    def _worth(self, seal: Seal | CommittedSeal) -> Verdict:
+        """Return what a seal is worth, come again where there is no room to set it aside."""
+        verdict = self._weigh(seal)
+        if verdict.fate is Fate.QUARANTINED and not self.allowance.take():
+            detail = f"{LINKS_A_DAY} seals of this agent were set aside today"
+            return _refused(Reason.TOO_EARLY, detail)
+        return verdict
 
     def _weigh(self, seal: Seal | CommittedSeal) -> Verdict:
         """Return what a rightly signed seal that is next in the chain is worth."""

@@ -22,10 +22,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from meterseal_aggregator.intake import judge, keep, store
 from meterseal_aggregator.intake.accept import Chain, Fate, Link, Offer
+from meterseal_aggregator.intake.allowance import Allowances, Today
 from meterseal_aggregator.intake.answer import receipts
 from meterseal_aggregator.intake.claims import Claims
 from meterseal_aggregator.intake.judge import Judged, Pending, RegisterKey, Spoiled
-from meterseal_aggregator.intake.keep import Lap
+from meterseal_aggregator.intake.keep import DAY_S, Lap
 from meterseal_aggregator.intake.port import Incoming, Reply
 from meterseal_aggregator.privacy import store as privacy
 from meterseal_aggregator.storage.database import Database, Transaction
@@ -93,6 +94,7 @@ class Intake:
         self._lap = lap
         self._threads = ThreadPoolExecutor(VERIFY_THREADS, "intake")
         self._claims = Claims()
+        self._allowances = Allowances()
         self.tally = Tally()
 
     async def deliver(self, messages: Sequence[Incoming]) -> list[Reply]:
@@ -126,7 +128,8 @@ class Intake:
     ) -> list[Judged]:
         async with self._database.transaction() as tx:
             self._lap("begin")
-            chains = await self._chains(tx, offers)
+            today = self._allowances.on(now // DAY_S)
+            chains = await self._chains(tx, offers, today)
             self._lap("claims")
             trial = await self._run(judge.first_look, offers, chains, now)
             self._lap("rules")
@@ -137,10 +140,12 @@ class Intake:
             rows = await self._run(keep.sort_out, judged, spoiled, now)
             self._lap("rules")
             await keep.keep(tx, rows, now, self._lap)
+        # Only now: a batch that was not kept comes again, and is counted then.
+        self._allowances.keep(today)
         return judged
 
     async def _chains(
-        self, tx: Transaction, offers: Sequence[Offer]
+        self, tx: Transaction, offers: Sequence[Offer], today: Today
     ) -> dict[RegisterKey, Chain]:
         """Return the registers of the offers that are enrolled: at most four statements."""
         if not offers:
@@ -149,7 +154,7 @@ class Intake:
         claims = await self._claims.of(tx, named)
         heads = await store.heads(tx, [c.register_id for c in claims.values()])
         chains = {
-            name: Chain.of(claim, heads.get(claim.register_id))
+            name: Chain.of(claim, heads.get(claim.register_id), today.of(claim.agent))
             for name, claim in claims.items()
         }
         await _learn_links(tx, offers, chains)
