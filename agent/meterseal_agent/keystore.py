@@ -112,6 +112,26 @@ class Paths:
         """The enrolment's answer, JSON: its presence means enrolled."""
         return self.folder / "enrolment.json"
 
+    @property
+    def resident_pin(self) -> Path:
+        """The slow hash of the PIN of the resident's page."""
+        return self.folder / "resident.pin"
+
+    @property
+    def resident_tries(self) -> Path:
+        """The tries at that PIN that still count, JSON."""
+        return self.folder / "resident.tries.json"
+
+    @property
+    def resident_key(self) -> Path:
+        """The page's own TLS key, PEM."""
+        return self.folder / "resident.key"
+
+    @property
+    def resident_certificate(self) -> Path:
+        """The page's own certificate, PEM; its fingerprint is on paper."""
+        return self.folder / "resident.crt"
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
