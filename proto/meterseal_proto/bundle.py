@@ -91,7 +91,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The evidence for one seal; `checkpoint` is a signed note with one signature."""
+    """The evidence for one seal; `checkpoint` is the log's note, perhaps cosigned."""
 
     genesis: Genesis
     key: KeyEvidence

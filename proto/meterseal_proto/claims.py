@@ -23,6 +23,7 @@ from meterseal_proto.bundle import (
     file_reference,
 )
 from meterseal_proto.checkpoint import Checkpoint, open_note, parse_note
+from meterseal_proto.cosignature import cosigned_at, is_cosignature, parse_cosigner
 from meterseal_proto.enrolment import RegisterStart, enrolment_hash
 from meterseal_proto.entry import KeyEvent, leaf_of, open_key_event_entry, seal_entry
 from meterseal_proto.errors import Rejected
@@ -62,11 +63,13 @@ class Expectation:
     """What the reader knows from elsewhere: his `network` id in hex, a Stacks `node` URL.
 
     `clock` gives the clock of a named time zone, for prices; KeyError for none it knows.
+    `witness` is the key, name+id+base64, of one who must have cosigned.
     """
 
     network: str | None = None
     node: str | None = None
     clock: Callable[[str], LocalTime] | None = None
+    witness: str | None = None
 
 
 class Wrong(Exception):
@@ -106,7 +109,18 @@ class Facts:
 def judge(bundle: Bundle, expectation: Expectation) -> tuple[Claim, ...]:
     """Judge every claim of a bundle, in the order of `CLAIMS`."""
     facts = facts_of(bundle, expectation)
-    return tuple(judge_one(name, check, facts) for name, check in CLAIMS)
+    own = [judge_one(name, check, facts) for name, check in CLAIMS[SHARED:]]
+    return (*judge_shared(facts), *own)
+
+
+def judge_shared(facts: Facts) -> tuple[Claim, ...]:
+    """Judge what every file claims of its network, checkpoint and key.
+
+    A witness is judged where the reader named one.
+    """
+    named = facts.expectation.witness is not None
+    checks = (*CLAIMS[:SHARED], *((("witness", _witness),) if named else ()))
+    return tuple(judge_one(name, check, facts) for name, check in checks)
 
 
 def holds(claims: Sequence[Claim], *, require_anchor: bool) -> bool:
@@ -170,9 +184,20 @@ def _checkpoint(facts: Facts) -> str:
         checkpoint = open_note(facts.bundle.checkpoint, facts.bundle.genesis.log_key)
     except Rejected as rejected:
         raise Wrong(rejected.detail) from None
-    if len(parse_note(facts.bundle.checkpoint).signatures) != 1:
-        raise Wrong("a bundle's checkpoint carries the log's signature and no other")
+    lines = parse_note(facts.bundle.checkpoint).signatures
+    if sum(not is_cosignature(line) for line in lines) != 1:
+        raise Wrong("a checkpoint carries the log's signature, witnesses' and no other")
     return f"signed by the log of the genesis document at {checkpoint.size} entries"
+
+
+def _witness(facts: Facts) -> str:
+    assert facts.expectation.witness is not None
+    try:
+        key = parse_cosigner(facts.expectation.witness)
+        at = cosigned_at(parse_note(facts.bundle.checkpoint), key)
+    except Rejected as rejected:
+        raise Wrong(rejected.detail) from None
+    return f"{key.name} saw the log grow to this checkpoint and cosigned it at {at}"
 
 
 def _key(facts: Facts) -> str:
@@ -334,5 +359,5 @@ CLAIMS: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (
     ("anchor", _anchor),
 )
 """Every claim of a bundle by name, in the order a reader follows them."""
-SHARED_CLAIMS: Final = CLAIMS[:4]
-"""Those that every file makes of its network, checkpoint and key."""
+SHARED: Final = 4
+"""How many of them every file makes: of its network, checkpoint and key."""

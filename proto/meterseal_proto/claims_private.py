@@ -16,7 +16,6 @@ from typing import Final
 from meterseal_proto.bill import BadBill, check_bill
 from meterseal_proto.bundle import Bundle, SealEvidence
 from meterseal_proto.claims import (
-    SHARED_CLAIMS,
     Claim,
     Expectation,
     Facts,
@@ -25,6 +24,7 @@ from meterseal_proto.claims import (
     facts_of,
     included,
     judge_one,
+    judge_shared,
 )
 from meterseal_proto.commitment import total
 from meterseal_proto.committed import committed_root, statement_of
@@ -65,8 +65,8 @@ def judge_private(file: PrivateFile, expectation: Expectation) -> tuple[Claim, .
     )  # fmt: skip
     case = _Case(file, facts_of(bundle, expectation))
     own = DAY_CLAIMS if file.bill is None else DAY_CLAIMS + BILL_CLAIMS
-    shared = [judge_one(name, check, case.facts) for name, check in SHARED_CLAIMS]
-    return (*shared, *(judge_one(name, check, case) for name, check in own))
+    judged = [judge_one(name, check, case) for name, check in own]
+    return (*judge_shared(case.facts), *judged)
 
 
 def _signatures(case: _Case) -> str:

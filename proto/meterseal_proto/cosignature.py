@@ -92,7 +92,7 @@ def _time(note: Note, key: CosignerKey, signature: Signature) -> int:
     wrong = Rejected(
         Reason.BAD_SIGNATURE, f"the cosignature of {key.name} is not valid"
     )
-    if len(signature.raw) != TIME_BYTES + SIGNATURE_BYTES or not 0 < at <= MAX_TIME:
+    if not is_cosignature(signature) or not 0 < at <= MAX_TIME:
         raise wrong
     try:
         Ed25519PublicKey.from_public_bytes(key.public).verify(
@@ -101,6 +101,11 @@ def _time(note: Note, key: CosignerKey, signature: Signature) -> int:
     except InvalidSignature:
         raise wrong from None
     return at
+
+
+def is_cosignature(signature: Signature) -> bool:
+    """Tell whether a signature line has a cosignature's length; its key must check it."""
+    return len(signature.raw) == TIME_BYTES + SIGNATURE_BYTES
 
 
 def add_lines(note: str, cosignatures: Iterable[Signature]) -> str:

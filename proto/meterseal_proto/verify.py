@@ -100,7 +100,7 @@ def render(claims: Sequence[Claim], *, passed: bool, as_json: bool) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when the evidence holds, 1 when it does not, 2 for bad usage."""
     options = _parser().parse_args(arguments)
-    known = Expectation(options.network, options.node, zone_clock)
+    known = Expectation(options.network, options.node, zone_clock, options.witness)
     try:
         data = _read(options.file)
         openings = _read(options.openings) if options.openings else None
@@ -142,6 +142,9 @@ def _parser() -> argparse.ArgumentParser:
         "--openings",
         metavar="FILE",
         help="the member's own openings, from his page: recompute from usage",
+    )
+    parser.add_argument(
+        "--witness", metavar="KEY", help="who must have cosigned it, name+id+base64"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(

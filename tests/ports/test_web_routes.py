@@ -58,6 +58,7 @@ def _filled(house: WebHouse, path: str) -> str:
         "{evidence_id}": "1",
         "{bill_id}": "1",
         "{cell}": "street",
+        "{digest}": "00" * 32,
         "{day}": "20000",
         "{meter}": house.meter,
         "{agent}": "home-1",

@@ -5,6 +5,7 @@ seen under a checkpoint. This module must never change a tariff, nor keep one wh
 this machine does not know: then nobody here could price an interval.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from meterseal_aggregator.privacy.model import Cause, NotTaken
 from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.translog import cosignatures, proofs
 from meterseal_aggregator.translog import store as log
 from meterseal_proto.entry import tariff_entry
 from meterseal_proto.errors import Malformed
@@ -20,6 +22,16 @@ from meterseal_proto.tariff import LocalTime, Tariff, parse_tariff
 _KEEP: Final = """
 INSERT INTO tariffs (hash, document, logged_at, log_entry_id) VALUES (?, ?, ?, ?)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class TariffEvidence:
+    """A tariff's document, its log index, the proof, and the cosigned checkpoint's note."""
+
+    document: bytes
+    index: int
+    proof: tuple[bytes, ...]
+    note: str
 
 
 def clock_of(zone: str) -> LocalTime:
@@ -56,6 +68,25 @@ async def tariff_named(tx: Transaction, digest: bytes) -> Tariff | None:
     """Return the tariff of a hash, or None."""
     rows = await tx.rows("SELECT document FROM tariffs WHERE hash = ?", (digest,))
     return parse_tariff(rows[0][0]) if rows else None
+
+
+async def evidence(tx: Transaction, digest: bytes) -> TariffEvidence | None:
+    """Prove a tariff's entry under the checkpoint over it that most witnesses cosigned.
+
+    None for a tariff nobody published, and while no cosigned checkpoint covers it.
+    """
+    rows = await tx.rows(
+        "SELECT log_entry_id, document FROM tariffs WHERE hash = ?", (digest,)
+    )
+    entry_id, document = rows[0] if rows else (0, b"")
+    index = (await log.indices(tx, [entry_id])).get(entry_id)
+    head = None if index is None else await cosignatures.covering(tx, index)
+    if head is None:
+        return None
+    found = await proofs.include(tx, entry_id, head)
+    assert found is not None, "the checkpoint covers it"
+    note = await cosignatures.note(tx, head)
+    return TariffEvidence(document, found.index, found.proof, note)
 
 
 async def published(

@@ -6,7 +6,7 @@ checkpoint covers, nor one that does not hash to its place in the tree.
 """
 
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.translog import store
+from meterseal_aggregator.translog import cosignatures, store
 from meterseal_aggregator.translog.paths import Resource, parse_path
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_aggregator.translog.tree import WIDTH
@@ -14,9 +14,9 @@ from meterseal_proto.merkle import HASH_BYTES
 
 
 async def checkpoint(tx: Transaction) -> str | None:
-    """Give the latest checkpoint's signed note: text/plain, not to be cached for long."""
+    """Give the latest checkpoint's note, with the cosignatures there are, as text."""
     head = await store.latest(tx)
-    return head.note if head else None
+    return await cosignatures.note(tx, head) if head else None
 
 
 async def read(tx: Transaction, path: str) -> bytes | None:

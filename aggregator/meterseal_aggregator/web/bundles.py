@@ -17,7 +17,7 @@ from meterseal_aggregator.registry.model import Span
 from meterseal_aggregator.stacks import store as anchors
 from meterseal_aggregator.stacks.store import AnchorRow
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.translog import proofs
+from meterseal_aggregator.translog import cosignatures, proofs
 from meterseal_aggregator.translog import store as log
 from meterseal_aggregator.web.auth import Access, Asking
 from meterseal_aggregator.web.problems import not_found, not_yet
@@ -111,7 +111,7 @@ async def _gather(tx: Transaction, stored: StoredSeal, genesis: Genesis) -> Bund
         genesis,
         KeyEvidence(entry.body, Logged(key.index, key.proof)),
         SealEvidence(stored.seal, Logged(place.index, place.proof)),
-        place.head.note,
+        await cosignatures.note(tx, place.head),
         None,
         _anchor(row),
     )

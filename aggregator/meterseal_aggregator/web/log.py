@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from meterseal_aggregator.stacks.store import AnchorRow, published
-from meterseal_aggregator.translog import proofs, publish
+from meterseal_aggregator.translog import cosignatures, proofs, publish
 from meterseal_aggregator.web.auth import TheSite
 from meterseal_aggregator.web.problems import not_found
 from meterseal_aggregator.web.shapes import MAX_ID, AfterId, Limit, Page, View, cursor
@@ -86,7 +86,7 @@ async def show_network(site: TheSite) -> NetworkView:
 
 @router.get("/log/checkpoint", response_class=Response)
 async def show_checkpoint(site: TheSite) -> Response:
-    """Give the latest checkpoint, a signed note (C2SP tlog-checkpoint)."""
+    """Give the latest checkpoint, a signed note, with its witnesses' cosignatures."""
     async with site.database.reading() as tx:
         note = await publish.checkpoint(tx)
     if note is None:
@@ -110,14 +110,15 @@ async def prove_inclusion(index: Index, site: TheSite) -> InclusionView:
     """Prove the entry at an index under the latest checkpoint."""
     async with site.database.reading() as tx:
         found = await proofs.include_at(tx, index)
-    if found is None:
-        raise not_found("entry under a checkpoint")
+        if found is None:
+            raise not_found("entry under a checkpoint")
+        note = await cosignatures.note(tx, found.head)
     return InclusionView(
         index=found.index,
         size=found.head.size,
         root=found.head.root.hex(),
         proof=[step.hex() for step in found.proof],
-        checkpoint=found.head.note,
+        checkpoint=note,
     )
 
 

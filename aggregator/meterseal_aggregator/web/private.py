@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import Field
 from starlette.responses import Response
 
@@ -23,7 +23,7 @@ from meterseal_aggregator.registry.model import Span
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.web.auth import Access, Asking, TheSite
 from meterseal_aggregator.web.private_files import bill_file, proof_file
-from meterseal_aggregator.web.problems import bad_json, not_found
+from meterseal_aggregator.web.problems import bad_json, not_found, not_yet
 from meterseal_aggregator.web.shapes import (
     MAX_SECOND,
     AfterId,
@@ -63,6 +63,15 @@ class TariffView(View):
     entry: int
     hash: str
     document: str
+
+
+class TariffEvidenceView(View):
+    """What a device needs to believe a tariff: proof steps in hex, the cosigned note."""
+
+    document: str
+    index: int
+    proof: list[str]
+    note: str
 
 
 class BillRequest(RequestBody):
@@ -141,6 +150,29 @@ async def list_tariffs(
         for entry, one in found
     ]
     return Page(items=items, next=cursor(items, limit, lambda view: view.entry))
+
+
+@router.get("/network/tariffs/{digest}/evidence")
+async def prove_tariff(
+    digest: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")],
+    site: TheSite,
+) -> TariffEvidenceView:
+    """Prove that a tariff, named by its hash, is in the log under a cosigned checkpoint."""
+    raw = bytes.fromhex(digest)
+    async with site.database.reading() as tx:
+        if await tariffs.tariff_named(tx, raw) is None:
+            raise not_found("tariff")
+        found = await tariffs.evidence(tx, raw)
+    if found is None:
+        raise not_yet(
+            "no witness has cosigned a checkpoint over it yet; ask again later"
+        )
+    return TariffEvidenceView(
+        document=found.document.decode(),
+        index=found.index,
+        proof=[step.hex() for step in found.proof],
+        note=found.note,
+    )
 
 
 @router.post("/private-bills", status_code=201)

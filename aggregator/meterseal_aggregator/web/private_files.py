@@ -11,7 +11,7 @@ from meterseal_aggregator.privacy.bills import KeptBill
 from meterseal_aggregator.privacy.model import KeptDay
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.translog import proofs
+from meterseal_aggregator.translog import cosignatures, proofs
 from meterseal_aggregator.translog import store as log
 from meterseal_aggregator.translog.store import SignedHead
 from meterseal_aggregator.web.problems import not_yet
@@ -49,7 +49,8 @@ async def _gather(
     assert head is not None
     bill = None if kept is None else await _bill(tx, kept, head)
     key_evidence = KeyEvidence(entry.body, key)
-    return PrivateFile(genesis, key_evidence, tuple(told), head.note, bill)
+    note = await cosignatures.note(tx, head)
+    return PrivateFile(genesis, key_evidence, tuple(told), note, bill)
 
 
 async def _bill(tx: Transaction, kept: KeptBill, head: SignedHead) -> BillEvidence:

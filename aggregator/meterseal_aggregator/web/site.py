@@ -52,6 +52,7 @@ OPEN: Final = frozenset(
         "/v1/log/consistency",
         "/v1/anchors",
         "/v1/network/tariffs",
+        "/v1/network/tariffs/{digest}/evidence",
         "/v1/network/totals",
         "/v1/network/totals/{set_id}/set",
         "/v1/private-bills",
