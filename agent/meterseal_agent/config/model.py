@@ -16,6 +16,9 @@ from meterseal_proto.units import EXPORT, RegisterId
 
 DEFAULT_HEALTH_S: Final = 300
 """Seconds between two signed health records: an operator looks within minutes."""
+SHORTEST_BILL_DAYS: Final = 27
+"""A month is billed, February too where it begins a day late; a day tells when somebody
+was at home."""
 
 
 class ConfigError(Exception):
@@ -226,8 +229,10 @@ class Config:
     """All of it. `aggregator_ca` None trusts the system's authorities for enrolment.
 
     `metrics_port` is where Prometheus may ask on loopback, None for nowhere; `health_s`
-    the real seconds between two signed health records. `zone` is the network's, "" where
-    no meter is told by local days.
+    the real seconds between two signed health records. `trustees` are the fingerprints of
+    the three that mask seeds are given to, () for none; `shortest_bill_days` is the least
+    a bill on hidden usage is over. `zone` is the network's, "" where no meter is told by
+    local days.
     """
 
     data_dir: Path
@@ -241,6 +246,8 @@ class Config:
     metrics_port: int | None = None
     health_s: int = DEFAULT_HEALTH_S
     zone: str = ""
+    trustees: tuple[str, ...] = ()
+    shortest_bill_days: int = SHORTEST_BILL_DAYS
 
     @property
     def registers(self) -> int:

@@ -4,6 +4,8 @@
     mode = "committed"      # nobody is told its intervals; "open" is the default
     proof_bits = 16         # or 32: what an interval fits in
     zone = "Europe/Berlin"  # at the top of the file: where its days end
+    trustees = ["5c1f ...", "...", "..."]    # fingerprints of those who may unmask totals
+    shortest_bill_days = 27 # nobody is told what less than that costs
 
 Every register of the meter is then committed but 1-0:2.8.0: what is sold is told, and
 who tells nobody of his export leaves it out of `registers`. This module must never let
@@ -13,17 +15,21 @@ a meter be half hidden: its telemetry stays in the house with its intervals.
 from collections.abc import Sequence
 from typing import Final
 
-from meterseal_agent.config.fields import choice, integer
+from meterseal_agent.config.fields import choice, distinct, integer
 from meterseal_agent.config.model import MeterConfig
 from meterseal_agent.meters.table import BadTable, Table
 from meterseal_agent.seal.zone import known
 from meterseal_agent.telemetry.tellable import Mode
 from meterseal_proto.rangeproof import BITS
 from meterseal_proto.seal import MAX_RECORDS
+from meterseal_proto.seedbox import FINGERPRINT_BYTES
+from meterseal_proto.totals import SEEDS
 from meterseal_proto.units import plausible_wh
 
 LONGEST_DAY_S: Final = 25 * 3600
 """A local day on which the clocks go back."""
+LONGEST_BILL_DAYS: Final = 366
+"""Who wants to be billed for years only pays none."""
 
 
 def bits(table: Table) -> int:
@@ -61,6 +67,32 @@ def check_private(meter: MeterConfig, where: str) -> None:
             f"{where}: an interval at its full capacity does not fit {meter.bits} bits;"
             f" give proof_bits = {BITS[-1]}"
         )
+
+
+def trustees(table: Table) -> tuple[str, ...]:
+    """Take the three trustees' fingerprints as `TrusteeKey.fingerprint` writes them.
+
+    None where the key is left out: then no masked opening is told to anybody.
+    """
+    if not table.has("trustees"):
+        return ()
+    found = [_fingerprint(table.where, one) for one in table.items("trustees")]
+    if len(found) != SEEDS:
+        raise BadTable(f"{table.where}: trustees are {SEEDS} fingerprints, or left out")
+    distinct(found, f"{table.where}: trustee")
+    return tuple(found)
+
+
+def _fingerprint(where: str, value: object) -> str:
+    digits = "".join(value.split()).lower() if isinstance(value, str) else ""
+    if len(digits) != 2 * FINGERPRINT_BYTES or not set(digits) <= set(
+        "0123456789abcdef"
+    ):
+        raise BadTable(
+            f"{where}: a trustee's fingerprint is {2 * FINGERPRINT_BYTES} hex digits, as"
+            " meterseal-trustee shows it"
+        )
+    return " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
 
 
 def zone(table: Table, meters: Sequence[MeterConfig]) -> str:

@@ -14,11 +14,12 @@ from meterseal_agent.config.fields import choice, integer
 from meterseal_agent.config.meters import meters
 from meterseal_agent.config.model import (
     DEFAULT_HEALTH_S,
+    SHORTEST_BILL_DAYS,
     BrokerConfig,
     Config,
     ConfigError,
 )
-from meterseal_agent.config.private import zone
+from meterseal_agent.config.private import LONGEST_BILL_DAYS, trustees, zone
 from meterseal_agent.meters.table import BadTable, Table
 from meterseal_agent.uplink.address import Protocol
 from meterseal_proto.keys import Algorithm
@@ -74,6 +75,14 @@ def _config(table: Table) -> Config:
         metrics_port=_metrics(table),
         health_s=integer(table, "health_s", DEFAULT_HEALTH_S, low=10, high=86_400),
         zone=zone(table, found),
+        trustees=trustees(table),
+        shortest_bill_days=integer(
+            table,
+            "shortest_bill_days",
+            SHORTEST_BILL_DAYS,
+            low=1,
+            high=LONGEST_BILL_DAYS,
+        ),
     )
     table.done()
     return config

@@ -35,7 +35,7 @@ _FIXED: Final = (
         "assume_clock",
         "zone",
     ),
-    *("broker", "metrics_port"),
+    *("broker", "metrics_port", "trustees", "shortest_bill_days"),
 )
 """What a running agent cannot change: keys, clocks and connections hang on it."""
 _DATA_DIR: Final = re.compile(r'^\s*data_dir\s*=\s*"([^"]+)"', re.MULTILINE)
