@@ -25,6 +25,11 @@ VALUE_BYTES: Final = 8
 BACKUP_BYTES: Final = 16 + 2 + SLOTS * VALUE_BYTES
 """RFC 5297's tag, the count, the values."""
 
+START_BYTES: Final = 16 + VALUE_BYTES
+"""The tag and one value."""
+
+_START_LABEL: Final = b"meterseal/start/v1"
+_START_PLACE: Final = struct.Struct(">QQ")
 _LABEL: Final = b"meterseal/backup/v1"
 _PLACE: Final = struct.Struct(">32s16sQQQQ")
 MISSING: Final = (1 << 64) - 1
@@ -50,6 +55,23 @@ class Day:
         return [_LABEL, packed]
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Which reading a sealed start is of: the meter's `serial`, and the grid time `at`.
+
+    A meter has no id yet when it is first read.
+    """
+
+    serial: str
+    register: RegisterId
+    at: int
+
+    def bound(self) -> list[bytes]:
+        """Return the associated data."""
+        packed = _START_PLACE.pack(self.register, self.at)
+        return [_START_LABEL, self.serial.encode(), packed]
+
+
 def keep(key: bytes, day: Day, values: Sequence[int | None]) -> bytes:
     """Return the backup of a day's values, BACKUP_BYTES long; None is a missing slot."""
     if not 1 <= len(values) <= SLOTS:
@@ -72,3 +94,22 @@ def bring_back(key: bytes, day: Day, backup: bytes) -> list[int | None]:
     if not 1 <= count <= SLOTS or any(values[count:]):
         raise Malformed("a backup with values beyond its day")
     return [None if value == MISSING else value for value in values[:count]]
+
+
+def keep_start(key: bytes, place: Start, value: int) -> bytes:
+    """Return what a register showed, below 2^64, sealed for its device: START_BYTES long.
+
+    With it and the days since, a successor knows what the register showed when the device
+    died, so that what flowed until it came is told.
+    """
+    return AESSIV(key).encrypt(value.to_bytes(VALUE_BYTES), place.bound())
+
+
+def bring_back_start(key: bytes, place: Start, sealed: bytes) -> int:
+    """Return what a register showed; Malformed when it is not this one's under this key."""
+    if len(sealed) != START_BYTES:
+        raise Malformed(f"a sealed start is {START_BYTES} bytes")
+    try:
+        return int.from_bytes(AESSIV(key).decrypt(sealed, place.bound()))
+    except InvalidTag:
+        raise Malformed("the start is of another register, time or device") from None

@@ -61,7 +61,8 @@ class RegisterStart:
     """A register as it stood at enrolment: `value` at grid time `at`, read every `step` s.
 
     `mode` is that of its seals, `bits` what its range proofs are of (0 for open ones). A
-    committed register is enrolled with the value 0: what it shows is told to nobody.
+    committed register is enrolled with the value 0: what it shows is told to nobody, but
+    may be kept by the aggregator as its device `sealed` it (backup.keep_start, hex).
     """
 
     register: RegisterId
@@ -70,6 +71,7 @@ class RegisterStart:
     at: int
     mode: int = MODE_OPEN
     bits: int = 0
+    sealed: str = ""
 
     @property
     def terms(self) -> tuple[int, ...]:
@@ -174,6 +176,8 @@ class EnrolmentRequest:
                 row["register"] = obis_text(row["register"])
                 if row["mode"] == MODE_OPEN:
                     del row["mode"], row["bits"]
+                if not row["sealed"]:
+                    del row["sealed"]
         return body
 
     @classmethod
@@ -186,8 +190,9 @@ class EnrolmentRequest:
                 tuple(
                     RegisterStart(
                         parse_obis(_text(r["register"])),
-                        *(uint(r[name], name) for name in ("step", "value", "at")),
-                        *(uint(r.get(name, 0), name) for name in ("mode", "bits")),
+                        uint(r["step"], "step"), uint(r["value"], "value"),
+                        uint(r["at"], "at"), uint(r.get("mode", 0), "mode"),
+                        uint(r.get("bits", 0), "bits"), _text(r.get("sealed", "")),
                     )
                     for r in m["registers"]
                 ),
@@ -216,7 +221,10 @@ class EnrolledMeter:
 class RegisterHead:
     """Where a register's chain stands: what a replacing agent goes on from.
 
-    `meter` and `hash` are hex, `register` is OBIS text; `end` and `value` as in Head.
+    `meter` and `hash` are hex, `register` is OBIS text; `end` and `value` as in Head. A
+    committed register's that is replaced has besides the digest that its next `opening`
+    names as the one before it, hex, and its `starts`: what it showed at grid times, as its
+    devices sealed it. They stand in no other's.
     """
 
     meter: str
@@ -225,6 +233,22 @@ class RegisterHead:
     hash: str
     end: int
     value: int
+    opening: str = ""
+    starts: tuple[tuple[int, str], ...] = ()
+
+    @classmethod
+    def read(cls, fields: dict[str, Any]) -> Self:  # Any: a JSON object
+        """Return the head in a JSON object; TypeError or ValueError for another shape."""
+        starts = tuple(
+            (uint(at, "starts"), _text(sealed))
+            for at, sealed in fields.pop("starts", ())
+        )
+        head = cls(**fields, starts=starts)
+        for text in (head.meter, head.register, head.hash, head.opening):
+            _text(text)
+        for name in ("seq", "end", "value"):
+            uint(getattr(head, name), name)
+        return head
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +276,14 @@ class EnrolmentAnswer:
     heads: tuple[RegisterHead, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON body."""
-        return asdict(self)
+        """Return the JSON body; a head names an opening and starts only where it has them."""
+        body = asdict(self)
+        for head in body["heads"]:
+            if not head["opening"]:
+                del head["opening"]
+            if not head["starts"]:
+                del head["starts"]
+        return body
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -261,7 +291,7 @@ class EnrolmentAnswer:
         body = read_json(text, brackets=MAX_BRACKETS)
         body["meters"] = tuple(EnrolledMeter(**meter) for meter in body["meters"])
         body["trustee_keys"] = tuple(_text(key) for key in body["trustee_keys"])
-        body["heads"] = tuple(RegisterHead(**head) for head in body.get("heads", ()))
+        body["heads"] = tuple(map(RegisterHead.read, body.get("heads", ())))
         answer = cls(**body)
         answer._check()
         if (
@@ -284,11 +314,6 @@ class EnrolmentAnswer:
         for meter in self.meters:
             _text(meter.serial)
             _text(meter.meter)
-        for head in self.heads:
-            for text in (head.meter, head.register, head.hash):
-                _text(text)
-            for name in ("seq", "end", "value"):
-                uint(getattr(head, name), name)
 
 
 def _text(value: object) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meterseal_aggregator.translog.tree import MAX_LEVEL, WIDTH
+from meterseal_proto.logtiles import tile_path
 
 _PATH: Final = re.compile(
     r"tile/(?P<level>entries|[0-9]{1,2})/(?P<n>(?:x[0-9]{3}/){0,4}[0-9]{3})"
@@ -28,14 +29,7 @@ class Resource:
     @property
     def path(self) -> str:
         """The resource's one name, without a leading slash."""
-        level = "entries" if self.level is None else str(self.level)
-        groups = [f"{self.index % 1000:03}"]
-        rest = self.index // 1000
-        while rest:
-            groups.insert(0, f"x{rest % 1000:03}")
-            rest //= 1000
-        partial = "" if self.width == WIDTH else f".p/{self.width}"
-        return f"tile/{level}/{'/'.join(groups)}{partial}"
+        return tile_path(self.level, self.index, self.width)
 
 
 def parse_path(path: str) -> Resource | None:
