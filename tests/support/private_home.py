@@ -81,7 +81,7 @@ class PrivateHome:
         self.committer = Committer(
             self.outbox,
             KEYS,
-            Network(network, GENESIS.chain_id, midnight, self.totals),
+            Network(network, GENESIS.chain_id, midnight, lambda _meter: self.totals),
             registers,
             self.sealer.damaged,
         )

@@ -13,7 +13,7 @@ stored beside its header, never sign over values the disk has changed, and never
 
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -52,15 +52,20 @@ MAX_REVISION: Final = 3
 """A day is proved again this often: a machine whose proofs never hold needs a person."""
 
 
+def nobody(_meter: MeterId) -> bool:
+    """Say of every meter that no trustees unmask its totals."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Whose seals these are: its 32-byte id, chain id, local midnights, and whether three
-    trustees unmask totals."""
+    """Whose seals these are: its 32-byte id, chain id, local midnights, and of which meter
+    three trustees keep the seeds that mask its totals."""
 
     network: bytes
     chain_id: int
     midnight: Midnight
-    totals: bool = False
+    totals: Callable[[MeterId], bool] = nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,7 @@ class Committer:
     def _masked(
         self, header: Header, openings: list[Opening], revision: int
     ) -> Masked | None:
-        if not self._of.totals:
+        if not self._of.totals(header.meter):
             return None
         whole = summed_opening(openings)
         seeds = self._root.mask_seeds(header.meter, SEEDS)

@@ -21,6 +21,7 @@ from meterseal_agent.uplink.address import Address
 from meterseal_agent.uplink.beside import Courier
 from meterseal_agent.uplink.link import Link
 from meterseal_proto.backfill import Backfill, is_backfill, open_backfill
+from meterseal_proto.errand_down import Told, is_errand, open_told
 from meterseal_proto.errors import Malformed, Reason, Rejected, Unavailable
 from meterseal_proto.receipt import Receipt, open_receipt
 
@@ -46,6 +47,8 @@ Apply = Callable[[Receipt], Awaitable[Applied]]
 """Applies a receipt to the outbox, durably, and says what it did."""
 Asked = Callable[[Backfill], Awaitable[None]]
 """Lays out telemetry that the aggregator asks for again."""
+ToldBeside = Callable[[Told], Awaitable[None]]
+"""Acts on what an aggregator tells a private meter; Rejected when it is not believed."""
 
 
 @dataclass(slots=True)
@@ -65,9 +68,11 @@ class Counters:
     strangers: int = 0
     """Answers that name a seal this outbox does not hold."""
     forged: int = 0
-    """Messages from `down` that are neither a receipt nor a request for us."""
+    """Messages from `down` that are neither a receipt nor anything else for us."""
     backfills: int = 0
     """Requests for telemetry, signed and meant for us."""
+    errands: int = 0
+    """What private meters were told beside receipts, and that was believed."""
     trouble: str = ""
     turns: int = 0
     """Dials, and looks for seals to send: while it grows the uplink gets on."""
@@ -89,10 +94,11 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What an agent tells beside its seals, and who is told that it should again."""
+    """What an agent tells beside its seals, and who is told what came down beside receipts."""
 
     courier: Courier
     asked: Asked
+    told: ToldBeside | None = None
 
 
 class Uplink:
@@ -214,6 +220,8 @@ class Uplink:
         try:
             if is_backfill(payload):
                 await self._take_backfill(payload)
+            elif is_errand(payload):
+                await self._take_errand(payload)
             else:
                 await self._take_receipt(payload)
         except Rejected as wrong:
@@ -227,6 +235,12 @@ class Uplink:
         if self._beside is not None:
             await self._beside.asked(request)
             self._beside.courier.wake()
+
+    async def _take_errand(self, payload: bytes) -> None:
+        told = open_told(payload, self._peer.network, self._peer.receipt_key)
+        if self._beside is not None and self._beside.told is not None:
+            await self._beside.told(told)
+        self.counters.errands += 1
 
     def _check_addressee(self, network: bytes, agent: str) -> None:
         if (network, agent) != (self._peer.network, self._peer.agent):
