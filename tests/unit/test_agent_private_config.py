@@ -10,6 +10,8 @@ from meterseal_agent.config import ConfigError, parse
 from meterseal_agent.keystore import KeyEpoch, Keystore, KeystoreError
 from meterseal_agent.outbox.model import Start
 from meterseal_agent.run.enrolment import check_meters
+from meterseal_proto.checkpoint import NoteKey
+from meterseal_proto.cosignature import CosignerKey
 from meterseal_proto.enrolment import MeterRequest, RegisterStart
 from meterseal_proto.seal import MODE_COMMITTED, Head
 from meterseal_proto.units import EXPORT, IMPORT, MeterId
@@ -80,6 +82,17 @@ def test_a_committed_meter_needs_a_zone_that_is_known() -> None:
     text = METER + 'mode = "committed"\n'
     assert "give zone" in refusal(TOP.replace("zone", "# zone") + text)
     assert "no IANA zone" in refusal(TOP.replace("Berlin", "Atlantis") + text)
+
+
+def test_a_witness_is_pinned_by_its_cosigning_key_and_nothing_else() -> None:
+    assert parse(TOP + METER, {}).witness == ""
+    public = bytes(range(32))
+    key = CosignerKey("witness.example/w1", public).vkey
+    assert parse(TOP + f'witness = "{key}"' + METER, {}).witness == key
+    plain = NoteKey("witness.example/w1", public).vkey
+    for wrong in (plain, key[:-1], key.replace("w1", "w2")):
+        text = TOP + f'witness = "{wrong}"' + METER
+        assert "witness must be" in refusal(text)
 
 
 @pytest.mark.parametrize(("mode", "bits"), [("open", 16), ("committed", 32)])

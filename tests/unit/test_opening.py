@@ -22,8 +22,15 @@ from meterseal_aggregator.intake.failed import set_aside
 from meterseal_aggregator.privacy import bills, proofs, tariffs
 from meterseal_aggregator.privacy.bills import KeptBill
 from meterseal_proto.bill import BadBill, ProvedBill, check_bill
-from meterseal_proto.checkpoint import Checkpoint, NoteKey, Signature, sign_note
+from meterseal_proto.checkpoint import (
+    Checkpoint,
+    NoteKey,
+    Signature,
+    parse_note,
+    sign_note,
+)
 from meterseal_proto.committed_message import decode_committed
+from meterseal_proto.cosignature import CosignerKey, cosign
 from meterseal_proto.entry import tariff_entry
 from meterseal_proto.errors import Reason
 from meterseal_proto.merkle import inclusion_proof, leaf_hash, root_of
@@ -337,6 +344,51 @@ def test_a_tariff_that_is_not_witnessed_is_not_believed(wrong: TariffEvidence) -
 def test_one_key_pinned_twice_is_no_second_opinion() -> None:
     with pytest.raises(NotOpened, match="not one twice"):
         witnessed(evidence(), Pinned(PINNED.log, PINNED.log))
+
+
+def by_witness(name: str = "witness.example", key: Ed25519PrivateKey = WITNESS) -> str:
+    """Return a cosignature line under the checkpoint of `evidence`."""
+    return cosign(parse_note(evidence().note).body, name, key, at=1_800_000_000).line()
+
+
+def cosigner(name: str, key: Ed25519PrivateKey) -> str:
+    return CosignerKey(name, key.public_key().public_bytes_raw()).vkey
+
+
+COSIGNED = Pinned(PINNED.log, cosigner("witness.example", WITNESS))
+
+
+def test_a_tariff_under_a_checkpoint_that_the_witness_cosigned_is_believed() -> None:
+    told = evidence(by=())
+    assert witnessed(replace(told, note=told.note + by_witness()), COSIGNED) == FLAT
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "",
+        by_witness("other.example"),
+        by_witness(key=LOG),
+        cosigned(
+            Checkpoint("log.example", 1, bytes(32)), ("witness.example", WITNESS)
+        ).splitlines(keepends=True)[-1],
+        evidence().note.splitlines(keepends=True)[-1],
+    ],
+)
+def test_a_tariff_the_witness_did_not_cosign_is_not_believed(lines: str) -> None:
+    told = evidence(by=())
+    with pytest.raises(NotOpened):
+        witnessed(replace(told, note=told.note + lines), COSIGNED)
+
+
+def test_the_logs_own_key_is_no_witness_under_another_name_or_type() -> None:
+    told = evidence(by=())
+    for second, line in (
+        (cosigner("log.example", LOG), by_witness("log.example", LOG)),
+        (cosigner("witness.example", LOG), by_witness(key=LOG)),
+    ):
+        with pytest.raises(NotOpened, match="not one twice"):
+            witnessed(replace(told, note=told.note + line), Pinned(PINNED.log, second))
 
 
 def test_slots_that_everybody_knows_shield_nobody() -> None:

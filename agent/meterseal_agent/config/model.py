@@ -232,7 +232,8 @@ class Config:
     the real seconds between two signed health records. `trustees` are the fingerprints of
     the three that mask seeds are given to, () for none; `shortest_bill_days` is the least
     a bill on hidden usage is over. `zone` is the network's, "" where no meter is told by
-    local days.
+    local days. `witness` is the pinned key, name+id+base64, of the one who must have
+    cosigned a tariff's checkpoint; "" where no bill is to be signed.
     """
 
     data_dir: Path
@@ -246,6 +247,7 @@ class Config:
     metrics_port: int | None = None
     health_s: int = DEFAULT_HEALTH_S
     zone: str = ""
+    witness: str = ""
     trustees: tuple[str, ...] = ()
     shortest_bill_days: int = SHORTEST_BILL_DAYS
 

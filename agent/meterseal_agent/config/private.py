@@ -4,6 +4,7 @@
     mode = "committed"      # nobody is told its intervals; "open" is the default
     proof_bits = 16         # or 32: what an interval fits in
     zone = "Europe/Berlin"  # at the top of the file: where its days end
+    witness = "NAME+ID+KEY" # there too: who must have cosigned the log a tariff is in
     trustees = ["5c1f ...", "...", "..."]    # fingerprints of those who may unmask totals
     shortest_bill_days = 27 # nobody is told what less than that costs
 
@@ -20,6 +21,8 @@ from meterseal_agent.config.model import MeterConfig
 from meterseal_agent.meters.table import BadTable, Table
 from meterseal_agent.seal.zone import known
 from meterseal_agent.telemetry.tellable import Mode
+from meterseal_proto.cosignature import parse_cosigner
+from meterseal_proto.errors import Rejected
 from meterseal_proto.rangeproof import BITS
 from meterseal_proto.seal import MAX_RECORDS
 from meterseal_proto.seedbox import FINGERPRINT_BYTES
@@ -111,3 +114,21 @@ def zone(table: Table, meters: Sequence[MeterConfig]) -> str:
             " Africa/Nairobi, and install tzdata"
         )
     return name
+
+
+def witness(table: Table) -> str:
+    """Take the witness's key, compared by telephone at installation; "" without.
+
+    Without one the device believes no tariff, so it signs no bill on hidden usage.
+    """
+    if not table.has("witness"):
+        return ""
+    key = table.text("witness")
+    try:
+        parse_cosigner(key)
+    except Rejected as rejected:
+        raise BadTable(
+            f"{table.where}: witness must be the line meterseal-trustee init prints,"
+            f" NAME+ID+KEY: {rejected.detail}"
+        ) from None
+    return key

@@ -19,7 +19,7 @@ from meterseal_agent.config.model import (
     Config,
     ConfigError,
 )
-from meterseal_agent.config.private import LONGEST_BILL_DAYS, trustees, zone
+from meterseal_agent.config.private import LONGEST_BILL_DAYS, trustees, witness, zone
 from meterseal_agent.meters.table import BadTable, Table
 from meterseal_agent.uplink.address import Protocol
 from meterseal_proto.keys import Algorithm
@@ -75,6 +75,7 @@ def _config(table: Table) -> Config:
         metrics_port=_metrics(table),
         health_s=integer(table, "health_s", DEFAULT_HEALTH_S, low=10, high=86_400),
         zone=zone(table, found),
+        witness=witness(table),
         trustees=trustees(table),
         shortest_bill_days=integer(
             table,

@@ -34,6 +34,7 @@ _FIXED: Final = (
         "algorithm",
         "assume_clock",
         "zone",
+        "witness",
     ),
     *("broker", "metrics_port", "trustees", "shortest_bill_days"),
 )
