@@ -1,0 +1,39 @@
+// Run a devnet: node devnet/server.mjs [--port 20443] [--journal FILE] [--block-ms 2000]
+// [--fresh] [--time SECONDS] [--fund ADDRESS=MICROSTX]... It never asks anything: what
+// it needs is on its command line, and Ctrl-C ends it. Started again with the same
+// journal, the chain is where it was.
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { Devnet } from "./devnet.mjs";
+
+const JOURNAL = fileURLToPath(new URL("../../var/devnet.jsonl", import.meta.url));
+const USAGE = "usage: node devnet/server.mjs [--port N] [--journal FILE] [--block-ms N] [--fresh] [--time SECONDS] [--fund ADDRESS=MICROSTX]...";
+
+function settings() {
+  const { values } = parseArgs({ options: {
+    port: { type: "string", default: "20443" }, journal: { type: "string", default: JOURNAL }, "block-ms": { type: "string", default: "2000" },
+    fresh: { type: "boolean", default: false }, time: { type: "string" }, fund: { type: "string", multiple: true, default: [] },
+  } });
+  const whole = (name) => (/^\d+$/.test(values[name]) ? Number(values[name]) : fail(`--${name} ${values[name]} is no number`));
+  const fund = Object.fromEntries(values.fund.map((one) => {
+    const [address, amount] = one.split("=");
+    return /^S[TN][0-9A-Z]{38,39}$/.test(address) && /^\d{1,15}$/.test(amount ?? "") ? [address, BigInt(amount)] : fail(`--fund ${one}: write ADDRESS=MICROSTX`);
+  }));
+  return { port: whole("port"), journal: values.journal, blockMs: whole("block-ms"), fresh: values.fresh, fund, ...(values.time && { time: whole("time") }) };
+}
+
+function fail(why) {
+  console.error(`${why}\n${USAGE}`);
+  process.exit(2);
+}
+
+const begun = performance.now();
+try {
+  const devnet = await Devnet.start(settings());
+  const { chain, deployer, deployed } = devnet;
+  console.log(`devnet at ${devnet.url}: block ${chain.height}, ${chain.transactions.size} transactions, ${deployed} of them new to deploy and wire`);
+  console.log(`contracts of ${deployer.address}; ready after ${((performance.now() - begun) / 1000).toFixed(1)} s; Ctrl-C ends it`);
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => devnet.stop().then(() => process.exit(0)));
+} catch (error) {
+  fail(error.message);
+}
