@@ -16,10 +16,11 @@ from meterseal_agent.config import Config
 from meterseal_agent.meters.registers import Sample
 from meterseal_agent.outbox.model import Applied, Stored
 from meterseal_agent.outbox.store import Outbox
-from meterseal_agent.run import health, meters, metrics
+from meterseal_agent.run import health, meters, metrics, private
 from meterseal_agent.run.committing import Committing
 from meterseal_agent.run.duties import Duties, Work, end_all
 from meterseal_agent.run.enrolment import Enrolment, check_meters
+from meterseal_agent.run.errands import Desk, Errands
 from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.run.meters import Wired
 from meterseal_agent.run.polling import Polling
@@ -29,7 +30,7 @@ from meterseal_agent.run.status import Parts, Status
 from meterseal_agent.run.telemetry import Plan, Telemetry
 from meterseal_agent.run.telling import Telling
 from meterseal_agent.run.times import Times
-from meterseal_agent.sampler import JUMP_LIMIT_S, Rules, State
+from meterseal_agent.sampler import JUMP_LIMIT_S, Clock, Rules, State
 from meterseal_agent.seal import Sealer
 from meterseal_agent.seal.committer import Committer, Network
 from meterseal_agent.seal.zone import midnights
@@ -81,10 +82,12 @@ class Agent:
             chain_id=enrolment.answer.chain_id,
             committed=enrolment.committed,
         )
-        self._committer = self._make_committer()
+        seeds = private.make_seeds(config, enrolment, self._outbox)
+        self._committer = self._make_committer(seeds)
         self._courier = Courier(self._next_post)
         self._telemetry = Telemetry(config.data_dir, times.now, self._courier.wake)
-        beside = Beside(self._courier, self._telemetry.asked)
+        self._errands = self._make_errands(seeds)
+        beside = Beside(self._courier, self._telemetry.asked, self._errands.told)
         self._uplink = Uplink(enrolment.peer, self._due, self._apply, beside)
         self._sampling = self._make_sampling()
         self._polling = Polling(enrolment.meter_ids, times, self._take)
@@ -132,7 +135,15 @@ class Agent:
             work["metrics"] = partial(metrics.serve, port, page)
         return work
 
-    def _make_committer(self) -> Committer | None:
+    def _make_errands(self, seeds: private.Seeds) -> Errands:
+        billing = private.make_billing(self._config, self._enrolment, self._outbox)
+        desk = Desk(
+            *(seeds.deposits, billing, self._thread, self._times.now),
+            lambda: self._sampling.counters.clock is not Clock.UNSET,
+        )
+        return Errands(desk, self._courier.wake, seeds.trouble)
+
+    def _make_committer(self, seeds: private.Seeds) -> Committer | None:
         """Return who seals committed days; None where every register is open."""
         enrolment = self._enrolment
         if not enrolment.committed:
@@ -141,6 +152,7 @@ class Agent:
             enrolment.network,
             enrolment.answer.chain_id,
             midnights(self._config.zone),
+            seeds.kept,
         )
         return Committer(
             *(self._outbox, enrolment.keys, network),
@@ -194,6 +206,7 @@ class Agent:
                 uplink=self._uplink,
                 courier=self._courier,
                 telemetry=self._telemetry,
+                errands=self._errands,
                 duties=self._duties,
                 reload=self._reload,
             ),
@@ -257,8 +270,9 @@ class Agent:
         return applied
 
     async def _next_post(self) -> Post | None:
-        """Return what goes beside the seals now: health before telemetry."""
-        return self._telling.next_post() or await self._telemetry.next_post()
+        """Return what goes beside the seals now: health first, telemetry last."""
+        first = self._telling.next_post() or self._errands.next_post()
+        return first or await self._telemetry.next_post()
 
     async def _prune(self) -> None:
         while True:

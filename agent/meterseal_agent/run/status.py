@@ -14,6 +14,7 @@ from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.run import health
 from meterseal_agent.run.clock_quality import clock_quality
 from meterseal_agent.run.duties import Duties, Progress
+from meterseal_agent.run.errands import Errands
 from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.run.polling import Polling
 from meterseal_agent.run.reload import Reload
@@ -54,6 +55,7 @@ class Parts:
     uplink: Uplink
     courier: Courier
     telemetry: Telemetry
+    errands: Errands
     duties: Duties
     reload: Reload | None
 
@@ -99,6 +101,10 @@ class Status:
             "uplink": asdict(parts.uplink.counters),
             "beside": asdict(parts.courier.counters),
             "telemetry": await self._telemetry(),
+            "errands": {
+                **asdict(parts.errands.counters),
+                "trouble": parts.errands.trouble,
+            },
             "clock": self._clock(),
             "config": asdict(parts.reload.state) if parts.reload else None,
             "last_receipt": self.last_receipt,
