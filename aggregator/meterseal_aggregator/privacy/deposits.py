@@ -43,6 +43,12 @@ WHERE m.meter IN ({marks})
   AND d.id = (SELECT max(id) FROM seed_deposits WHERE meter_id = m.id)
 ORDER BY m.id, a.trustee
 """
+_LACKING: Final = """
+SELECT m.meter FROM meters m WHERE m.meter IN ({marks}) AND 3 > (
+  SELECT count(*) FROM trustee_answers a WHERE a.act = ? AND a.signature IS NOT NULL
+    AND a.subject = (SELECT min(id) FROM seed_deposits WHERE meter_id = m.id))
+ORDER BY m.id
+"""
 _log = structlog.get_logger(__name__)
 
 
@@ -91,6 +97,15 @@ async def kept(
         for meter, given in found.items()
         if len(given) == SEEDS
     }
+
+
+async def lacking(tx: Transaction, meters: Sequence[MeterId]) -> list[MeterId]:
+    """Return those of `meters` that no roster may name yet; none without trustees."""
+    if await pinned(tx) is None:
+        return []
+    marks = ", ".join("?" * len(meters))
+    rows = await tx.rows(_LACKING.format(marks=marks), (*meters, Act.DEPOSIT))
+    return [MeterId(row[0]) for row in rows]
 
 
 def _check_shape(deposits: Sequence[Deposit]) -> None:

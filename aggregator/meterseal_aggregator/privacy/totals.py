@@ -13,13 +13,15 @@ This module must never fix a second set for a place, nor show a masked opening t
 """
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from meterseal_aggregator.privacy import store
+from meterseal_aggregator.privacy import deposits, store, wholedays
 from meterseal_aggregator.privacy.model import Cause, KeptDay, NotTaken
+from meterseal_aggregator.privacy.trustees.calendar import LATE_AFTER_S
+from meterseal_aggregator.privacy.wholedays import MAX_MEMBERS, AbsentDay, Span
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import store as log
 from meterseal_proto.enrolment import Genesis
@@ -29,14 +31,11 @@ from meterseal_proto.reporting import (
     LATE,
     Place,
     Reported,
-    quarter_of,
     statement,
 )
 from meterseal_proto.totals import K_MIN, SEEDS, Mask, Masked, proves, unmasked
 from meterseal_proto.units import MeterId, RegisterId
 
-MAX_MEMBERS: Final = 2_000
-"""Members of a cell: as many as a trustee takes."""
 MAX_TOTAL: Final = (1 << 63) - 1
 """2,000 members of 100 slots of 32 bits stay below 2^50."""
 
@@ -45,17 +44,12 @@ _REGISTERS: Final = """
 SELECT r.id FROM registers r JOIN meters m ON m.id = r.meter_id
 WHERE r.mode = 1 AND r.register = ? AND m.meter IN ({marks})
 """
+# By meter, not by register: a trustee has a meter in one cell a quarter.
 _TAKEN: Final = """
 SELECT count(*) FROM cell_members WHERE quarter = ?
-  AND (cell = ? OR register_id IN ({marks}))
-"""
-_WHOLE_DAYS: Final = """
-SELECT s.id FROM cell_members c
-JOIN committed_seals s ON s.register_id = c.register_id AND s.first = ?
-JOIN range_proofs p ON p.seal_id = s.id AND p.state = 'verified'
-JOIN masked_openings o ON o.seal_id = s.id
-WHERE c.cell = ? AND c.quarter = ? AND s.first + s.step * s.count = ?
-ORDER BY s.register_id
+  AND (cell = ? OR register_id IN (
+    SELECT o.id FROM registers r JOIN registers o ON o.meter_id = r.meter_id
+    WHERE r.id IN ({marks})))
 """
 _TOTALS: Final = """
 SELECT t.set_id, r.cell, r.day, t.value, t.blinding, r.statement,
@@ -99,7 +93,11 @@ class Total:
 
 
 async def fix_cell(tx: Transaction, wish: Cell, *, now: int) -> None:
-    """Fix a cell for its quarter; raises NotTaken: CELL, TOO_FEW, or CELL_TAKEN."""
+    """Fix a cell for its quarter; raises NotTaken: CELL, TOO_FEW, NOT_YET, or CELL_TAKEN.
+
+    Where there are trustees they must have every member's seeds: they sign no roster
+    without, and one meter that never gives any would cost its neighbours their totals.
+    """
     if wish.cell == LATE:
         raise NotTaken(Cause.CELL, f"the cell {LATE} is nobody's to fix")
     if not CELL_MIN <= len(set(wish.meters)) == len(wish.meters) <= MAX_MEMBERS:
@@ -111,6 +109,10 @@ async def fix_cell(tx: Transaction, wish: Cell, *, now: int) -> None:
         raise NotTaken(
             Cause.CELL, "every member is a meter with that register committed"
         )
+    without = await deposits.lacking(tx, wish.meters)
+    if without:
+        detail = f"the seeds of {len(without)} meters are not with all trustees yet"
+        raise NotTaken(Cause.NOT_YET, detail)
     rows = [(wish.quarter, row[0], wish.cell, now) for row in found]
     ids = [row[0] for row in found]
     ((taken,),) = await tx.rows(
@@ -137,11 +139,13 @@ async def fix_set(
     known = await the_set(tx, place, genesis)
     if known is not None:
         return known
-    begin, end = day_span(place.day, zone)
-    if now < end:
+    span = day_span(place.day, zone)
+    if now < span.end:
         raise NotTaken(Cause.NOT_YET, "the day is not over")
-    asked = (begin, place.cell, quarter_of(place.day), end)
-    ids = [row[0] for row in await tx.rows(_WHOLE_DAYS, asked)]
+    if place.cell == LATE and now < span.end + LATE_AFTER_S:
+        later = LATE_AFTER_S // 86_400
+        raise NotTaken(Cause.NOT_YET, f"late homes are added up {later} days after")
+    ids = await wholedays.reportable(tx, place, span)
     if len(ids) < K_MIN:
         detail = f"refused: fewer than k, {len(ids)} of at least {K_MIN} homes"
         raise NotTaken(Cause.TOO_FEW, detail)
@@ -158,7 +162,20 @@ async def fix_set(
         "INSERT INTO set_members (seal_id, set_id) VALUES (?, ?)",
         [(day.id, set_id) for day in days],
     )
+    if place.cell != LATE:
+        await _note_absent(tx, set_id, await wholedays.absent(tx, place, span, now))
     return FixedSet(set_id, place, stated, tuple(days))
+
+
+async def _note_absent(
+    tx: Transaction, set_id: int, absent: Sequence[AbsentDay]
+) -> None:
+    """Keep which receipted days a set leaves out: their homes will ask (SETTLED 23)."""
+    await tx.many(
+        "INSERT INTO absent_days (seal_id, set_id, why) VALUES (?, ?, ?)"
+        " ON CONFLICT (seal_id) DO NOTHING",
+        [(one.seal_id, set_id, one.why) for one in absent],
+    )
 
 
 async def the_set(tx: Transaction, place: Place, genesis: Genesis) -> FixedSet | None:
@@ -184,13 +201,20 @@ async def opened(tx: Transaction, fixed: FixedSet, sums: Mapping[int, Mask]) -> 
     """
     if set(sums) != set(range(SEEDS)):
         raise NotTaken(Cause.TOTAL, "two trustees' answers hold the sums of all seeds")
+    return unmasked((await reports(tx, fixed)).values(), sums)
+
+
+async def reports(tx: Transaction, fixed: FixedSet) -> dict[int, Masked]:
+    """Return the masked openings of a set by their seals' rows: for nobody else to see."""
     rows = await tx.rows(
-        "SELECT o.value, o.blinding FROM set_members m"
+        "SELECT o.seal_id, o.value, o.blinding FROM set_members m"
         " JOIN masked_openings o ON o.seal_id = m.seal_id WHERE m.set_id = ?",
         (fixed.id,),
     )
-    reports = [Masked(int.from_bytes(v), int.from_bytes(z)) for v, z in rows]
-    return unmasked(reports, sums)
+    return {
+        seal_id: Masked(int.from_bytes(value), int.from_bytes(blinding))
+        for seal_id, value, blinding in rows
+    }
 
 
 def prove(fixed: FixedSet, found: Masked) -> None:
@@ -238,8 +262,8 @@ def reported(day: KeptDay) -> Reported:
     return Reported(day.header, day.revision)
 
 
-def day_span(day: int, zone: str) -> tuple[int, int]:
-    """Return begin and end of a local day since 1970, Unix seconds; 23 to 25 hours."""
+def day_span(day: int, zone: str) -> Span:
+    """Return begin and end of a local day since 1970."""
     where: datetime.tzinfo = datetime.UTC if zone == "UTC" else ZoneInfo(zone)
     begin, end = (
         datetime.datetime.combine(
@@ -247,4 +271,4 @@ def day_span(day: int, zone: str) -> tuple[int, int]:
         )
         for one in (day, day + 1)
     )
-    return int(begin.timestamp()), int(end.timestamp())
+    return Span(int(begin.timestamp()), int(end.timestamp()))
