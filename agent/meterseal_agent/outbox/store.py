@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from meterseal_agent.outbox import answers, days, deposits, openings
+from meterseal_agent.outbox import answers, days, deposits, openings, shown
 from meterseal_agent.outbox.database import File
 from meterseal_agent.outbox.deposits import Deposited
 from meterseal_agent.outbox.model import (
@@ -167,6 +167,18 @@ class Outbox:
     def days_between(self, chain: Chain, begin: int, end: int) -> list[KeptDay]:
         """Return the accepted days that begin in [`begin`, `end`), in order of time."""
         return days.between(self._file.connection(), chain.id, begin, end)
+
+    def told(self, chain: Chain, begin: int, end: int) -> list[shown.Told]:
+        """Return the tellings of days that begin in [`begin`, `end`), oldest first."""
+        return shown.told(self._file.connection(), chain, begin, end)
+
+    def kept_days(self, chain: Chain) -> tuple[int, int] | None:
+        """Return when the first and the last day that is kept begin; None without any."""
+        return shown.bounds(self._file.connection(), chain)
+
+    def records(self, chain: Chain, since: int) -> list[Record]:
+        """Return the newest records that end after `since`, sealed or not, oldest first."""
+        return shown.records(self._file.connection(), chain, since)
 
     def revision(self, day: KeptDay) -> int:
         """Return which telling of its slots a day is, from 0."""
