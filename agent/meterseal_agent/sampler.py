@@ -105,6 +105,7 @@ class Rules:
     grow in an hour: W for energy, litres per hour for water. `timing_s` is how far a
     sample's time may be from the moment the meter answered. `resolution` is the
     register's smallest step, `rollover` its declared width, both in its own unit.
+    A `private` register's qualities are told in the open and its values to nobody.
     """
 
     meter: MeterId
@@ -116,6 +117,7 @@ class Rules:
     resolution: int = 2
     rollover: int | None = None
     frozen_slots: int = 4
+    private: bool = False
 
     def __post_init__(self) -> None:
         if self.step not in STEPS:
@@ -214,7 +216,7 @@ def _accept(rules: Rules, state: State, sample: Sample, raw: int) -> State:
         return _moved(rules, state, sample, raw, state.offset + rules.rollover)
     if not _confirmed(rules, state, sample, raw):
         return _suspected(rules, state, sample, raw)
-    doubted = replace(state, doubtful=True)
+    doubted = replace(state, doubtful=state.doubtful or not rules.private)
     return _moved(rules, doubted, sample, raw, state.offset if growth > 0 else 0)
 
 
@@ -269,7 +271,8 @@ def _emit(
     still_slots = 0
     if value == state.value and state.still_ws >= FROZEN_PROOF_WH * 3600:
         still_slots = state.still_slots + length // rules.step
-    frozen = max(still_slots, state.still_slots) >= rules.frozen_slots
+    stood_still = max(still_slots, state.still_slots) >= rules.frozen_slots
+    frozen = stood_still and not rules.private
     doubt = state.doubtful or state.shaky or shaky or frozen or length != rules.step
     record = Record(
         meter=rules.meter,

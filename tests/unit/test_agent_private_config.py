@@ -9,8 +9,11 @@ from meterseal_agent.commissioning.private import keep_private, private_values
 from meterseal_agent.config import ConfigError, parse
 from meterseal_agent.keystore import KeyEpoch, Keystore, KeystoreError
 from meterseal_agent.outbox.model import Start
+from meterseal_agent.run import meters
 from meterseal_agent.run.enrolment import check_meters
+from meterseal_agent.run.times import Times
 from meterseal_proto.checkpoint import NoteKey
+from meterseal_proto.clock import ClockRate
 from meterseal_proto.cosignature import CosignerKey
 from meterseal_proto.enrolment import MeterRequest, RegisterStart
 from meterseal_proto.seal import MODE_COMMITTED, Head
@@ -155,3 +158,19 @@ def test_the_file_is_json_of_one_row_a_register(tmp_path: Path) -> None:
     keep_private(store, requests())
     rows = json.loads(store.paths.private.read_text())
     assert rows == [["1", "1-0:1.8.0", 900_000, SHOWED]]
+
+
+def test_only_a_committed_registers_qualities_are_kept_free_of_its_usage() -> None:
+    times = Times(ClockRate())
+    (wired,) = meters.wire(
+        parse(TOP + METER + 'mode = "committed"\n', {}).meters, times
+    )
+    starts = [
+        Start(MeterId(bytes(16)), register, 900, 7400, Head(0, bytes(32), 0, 0), bits)
+        for register, bits in ((IMPORT, 16), (EXPORT, 0))
+    ]
+    judged = meters.rules(wired, starts, times)
+    assert {name[1]: one.private for name, one in judged.items()} == {
+        IMPORT: True,
+        EXPORT: False,
+    }

@@ -245,3 +245,30 @@ def test_lost_synchronisation_and_a_jump_make_the_clock_doubtful() -> None:
     assert clock is Clock.DOUBTFUL
     _, clock = watch.judge(wall=115, steady=10, synchronised=True)
     assert clock is Clock.TRUSTED
+
+
+PRIVATE = replace(RULES, private=True)
+QUARTERS = range(900, 900 * 9, 900)
+
+
+def test_a_private_register_that_stands_still_looks_like_one_that_moves() -> None:
+    """Else a quality would tell the slots of a house that used nothing at all."""
+    still = [sample(at, 1000, 400) for at in QUARTERS]
+    moving = [sample(at, 1000 + at // 9, 400) for at in QUARTERS]
+    _, shown = feed(*still)
+    assert QUESTIONABLE in {r.quality for r in shown}
+    stories = [feed(*story, rules=PRIVATE)[1] for story in (still, moving)]
+    first, second = ([(r.start, r.length, r.quality) for r in one] for one in stories)
+    assert first == second
+    assert {r.quality for r in stories[0]} == {RAW}
+
+
+def test_a_private_register_that_leaps_or_falls_back_looks_like_one_that_counts() -> (
+    None
+):
+    for value in (3, 900_000):
+        story = [sample(at, value) for at in (910, 920, 930, 1800)]
+        _, records = feed(*story, rules=PRIVATE)
+        assert [r.quality for r in records] == [RAW, RAW]
+        _, records = feed(*story)
+        assert [r.quality for r in records] == [QUESTIONABLE, RAW]

@@ -19,7 +19,7 @@ from meterseal_agent.seal.day import (
 )
 from meterseal_agent.seal.zone import midnights
 from meterseal_proto.seal import Head
-from meterseal_proto.units import EXPORT, IMPORT, MeterId, Quality
+from meterseal_proto.units import EXPORT, IMPORT, MeterId, Quality, plausible_wh
 
 METER = MeterId(bytes(16))
 STEP = 900
@@ -73,8 +73,27 @@ def test_a_long_interval_is_told_by_its_last_slot_the_others_are_missing() -> No
 
 def test_what_does_not_fit_the_last_slot_is_told_by_the_ones_before() -> None:
     day = day_of([record(0, 150_000, slots=96)])
-    assert day.values[-4:] == (None, 150_000 - 2 * 65_535, 65_535, 65_535)
+    # 264 kWh may come of 10 kW in a day: five slots of 16 bits.
+    assert day.values[-6:] == (None, 0, 0, 150_000 - 2 * 65_535, 65_535, 65_535)
     assert told(day, 150_000)
+
+
+@pytest.mark.parametrize("slots", [2, 4, 96, 97, 700])
+def test_the_qualities_of_a_long_interval_do_not_hang_on_what_was_used(
+    slots: int,
+) -> None:
+    """A week's hole that ends in more than a slot can hold looks as one of nothing does."""
+    most = plausible_wh(chain().capacity_w, slots * STEP)
+    patterns = set()
+    for used in {0, 1, most // 3, most, *(n for n in (65_535, 65_536) if n < most)}:
+        long, head = record(0, used, slots=slots), T
+        found: tuple[int, ...] = ()
+        pending = [long, *(record(n, 1) for n in range(slots, slots + 192))]
+        while head < long.end:
+            day = day_of(pending, end=head)
+            found, head = found + day.qualities, day.end
+        patterns.add(found)
+    assert len(patterns) == 1
 
 
 def test_an_interval_over_midnight_is_told_by_the_day_it_ends_in() -> None:

@@ -114,6 +114,7 @@ def rules(
             lateness_limit_s=wired.config.lateness_limit_s,
             timing_s=2 * times.slack,
             rollover=_rollover(wired.profile, start.register),
+            private=bool(start.bits),
         )
         for start in starts
     }

@@ -7,10 +7,12 @@ say is told slot by slot:
 - one slot long: its energy, RAW or QUESTIONABLE as the sampler says.
 - longer, because boundaries were missed: nobody knows how the energy fell on the slots, so
   the last slot has all of it, QUESTIONABLE, and the slots before are MISSING. What does not
-  fit the proof's bits goes to the slot before, and so on. No slot of such a record was
-  told before it was there, so the sum over any days is the record's energy.
+  fit the proof's bits goes to the slot before, and so on. How many of the last slots are
+  QUESTIONABLE, empty ones among them, follows from the record's length and the register's
+  capacity, never from what was used. No slot of such a record was told before it was
+  there, so the sum over any days is the record's energy.
 - no record: MISSING, value 0.
-- a reset: the sampler's record has no growth, its slot is 0 and QUESTIONABLE.
+- a reset: the sampler's record has no growth, its slot is 0.
 - more than all its slots can hold (a register that jumped): no usage a proof can be made
   of. Its slots are MISSING, and its energy is `untold`: kept on the device, told to nobody.
 
@@ -25,7 +27,7 @@ from typing import Final
 from meterseal_agent.outbox.model import Chain
 from meterseal_agent.record import Record
 from meterseal_proto.seal import MAX_RECORDS
-from meterseal_proto.units import MeterId, Quality, RegisterId
+from meterseal_proto.units import MeterId, Quality, RegisterId, plausible_wh
 
 Midnight = Callable[[int], int]
 """Returns the first local midnight after a moment, both UTC Unix seconds."""
@@ -80,7 +82,7 @@ def next_day(
         return None
     slots: dict[int, tuple[int | None, Quality]] = {}
     for record in pending:
-        slots.update(_told(record, step, bits))
+        slots.update(_told(record, chain, bits))
     found = [slots.get(at, (None, Quality.MISSING)) for at in range(first, end, step)]
     ended = [record for record in pending if first < record.end <= end]
     return Day(
@@ -102,17 +104,22 @@ def leaves_at(meter: MeterId, register: RegisterId, end: int) -> int:
 
 
 def _told(
-    record: Record, step: int, bits: int
+    record: Record, chain: Chain, bits: int
 ) -> dict[int, tuple[int | None, Quality]]:
     """Return what a record says of each of its slots, by the slot's start."""
+    step = chain.step
     if not _fits(record, step, bits):
         return {}
     if record.length == step:
         return {record.start: (record.delta, record.quality)}
     told: dict[int, tuple[int | None, Quality]] = {}
     left, most = record.delta, (1 << bits) - 1
+    # Slots that the most a register can show in this time would fill. More than that is
+    # no usage but a fault, which may show.
+    room = -(-plausible_wh(chain.capacity_w, record.length) // most)
+    held = min(room, record.length // step)
     at = record.end
-    while at == record.end or left:
+    while held > len(told) or left:
         at -= step
         told[at] = (min(left, most), Quality.QUESTIONABLE)
         left -= min(left, most)
