@@ -4,6 +4,7 @@ import asyncio
 import builtins
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -132,7 +133,34 @@ async def test_a_report_holds_no_value_of_a_committed_meter(tmp_path: Path) -> N
     assert isinstance(body, dict)
     private, told = body["meters"]
     assert private["registers"] == private["values"] == {}
-    assert private["findings"]
+    figures = re.compile(r"\d[\d.,]* ?(V|A|W|VA|mA|degrees|times)\b|factor")
+    said = [row["text"] for row in private["findings"]]
+    assert any("stays in the house" in text for text in said)
+    assert not [text for text in said if figures.search(text)]
+    assert [row for row in told["findings"] if figures.search(row["text"])]
+
+
+async def test_a_fault_of_a_committed_meters_wiring_is_told_without_its_figures(
+    tmp_path: Path,
+) -> None:
+    async with an_office(tmp_path, "1:missing-phase:0:999999:3") as office:
+        text = office.config.read_text()
+        hidden = text.replace('serial = "S1"', 'serial = "S1"\nmode = "committed"')
+        office.config.write_text(f'zone = "Europe/Berlin"\n{hidden}')
+        assert await office.report("one.json", "--no-pdf") == 1
+        body = office.made("one.json")["body"]
+    assert isinstance(body, dict)
+    faults = [r for r in body["meters"][0]["findings"] if r["grade"] == "FAIL"]
+    assert [row["where"] for row in faults] == ["L3"]
+    assert "0.0 V" not in faults[0]["text"]
+
+
+async def test_a_report_tells_the_values_of_an_open_meter(tmp_path: Path) -> None:
+    async with an_office(tmp_path) as office:
+        assert await office.report("one.json", "--no-pdf") == 0
+        body = office.made("one.json")["body"]
+    assert isinstance(body, dict)
+    told = body["meters"][1]
     assert told["registers"]
     assert told["values"]
 

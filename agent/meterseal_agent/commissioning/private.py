@@ -2,13 +2,15 @@
 
 An open register's first value goes to the aggregator. A committed one's would be the first
 point of a curve, so it is enrolled as 0, and the sampler counts on from what this machine
-wrote down before it asked. This module must never let such a value into a request.
+wrote down before it asked. Nor do findings on its terminals leave the house with figures
+in them. This module must never let such a value into a request or a report.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from meterseal_agent.commissioning.finding import Finding, Grade, bad, note
 from meterseal_agent.keystore import Keystore, KeystoreError, read_small, write_over
 from meterseal_proto.boundedjson import read_json, uint
 from meterseal_proto.enrolment import MAX_BRACKETS, MeterRequest
@@ -49,6 +51,19 @@ def private_values(store: Keystore) -> Shown:
     except (TypeError, ValueError):
         # `from None`: the cause's text could quote a value.
         raise KeystoreError(f"{store.paths.private} is damaged") from None
+
+
+def veiled(findings: Sequence[Finding]) -> list[Finding]:
+    """Return what may be told of a committed meter's wiring: where there are faults.
+
+    The sentences hold volts, amperes and watts, and what is merely noted hangs on the load.
+    """
+    faulty = dict.fromkeys(
+        finding.where for finding in findings if finding.grade is Grade.BAD
+    )
+    here = "something is wrong there: `meterseal-agent wiring` says what, at the wall"
+    told = "it was checked; what it shows stays in the house"
+    return [note("wiring", told), *(bad(where, here) for where in faulty)]
 
 
 def _veiled(meter: MeterRequest) -> MeterRequest:

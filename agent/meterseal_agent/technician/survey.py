@@ -2,7 +2,8 @@
 
 It reads only. A meter that does not answer is a finding; it must never end the survey of
 the others. A report is carried out of the house: of a meter with a committed register it
-must never hold what a register shows, for two reports would tell what was used between.
+must never hold what a register shows, for two reports would tell what was used between,
+nor a voltage, current or power.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from meterseal_agent.commissioning.finding import Finding, bad
 from meterseal_agent.commissioning.phases import phases
+from meterseal_agent.commissioning.private import veiled
 from meterseal_agent.commissioning.quality import Outcome, Quality
 from meterseal_agent.commissioning.report import Body, finding_rows
 from meterseal_agent.commissioning.wiring import Site, check
@@ -68,13 +70,15 @@ async def _meter(wired: meters.Wired, now: int, visit: Visit) -> Body:
     try:
         sample = await subject.read()
         sealed = meters.sealed(wired, sample)
-        if not wired.config.bits:
+        findings = check(phases(sample.values), visit.site, sample.power_w)
+        if wired.config.bits:
+            findings = veiled(findings)
+        else:
             row["registers"] = {obis_text(r): value for r, value in sealed.items()}
             row["values"] = {
                 obis_text(register): value
                 for register, value in sorted(sample.values.items())
             }
-        findings = check(phases(sample.values), visit.site, sample.power_w)
         row["quality"], told = await _line(subject, visit.reads)
         findings += told
     except Unavailable as trouble:
