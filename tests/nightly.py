@@ -24,7 +24,7 @@ RIGS = {
         "tests/unit/test_rangeproof_literal.py",
         1_003,
     ),
-    "flipped range proofs refused": ("tests/unit/test_rangeproof_flips.py", 6_481),
+    "flipped range proofs refused": ("tests/unit/test_rangeproof_flips.py", 94_096),
     "orders of committed days with one outcome": (
         "tests/laws/test_committed_laws.py",
         76,
