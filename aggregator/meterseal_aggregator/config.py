@@ -21,6 +21,8 @@ from pydantic_settings import (
 )
 
 from meterseal_proto.loopback import is_loopback
+from meterseal_proto.seedbox import TrusteeKey
+from meterseal_proto.totals import SEEDS
 
 PREFIX: Final = "METERSEAL_AGGREGATOR_"
 DEFAULT_DATA: Final = "/var/lib/meterseal-aggregator"
@@ -101,6 +103,34 @@ class Mqtt(_Table):
         return self
 
 
+class ClientTls(Tls):
+    """Our certificate chain and key at somebody else's server, and the `ca` of that one."""
+
+    ca: Path
+
+
+class Trustee(_Table):
+    """One of the three trustees: its address, and NUMBER:BOX:SIGN as its `init` printed it.
+
+    Plain http only on this machine; else `tls` holds the certificate it knows us by.
+    """
+
+    url: str = Field(pattern=r"^https?://[^/\s@]+/?$")
+    key: str
+    tls: ClientTls | None = None
+
+    @model_validator(mode="after")
+    def _wire_is_safe(self) -> Self:
+        TrusteeKey.parse(self.key)
+        parts = urlsplit(self.url)
+        plain = parts.scheme == "http"
+        if plain and not is_loopback(parts.hostname or ""):
+            raise ValueError(f"url {self.url} is not this machine: write https://")
+        if plain == (self.tls is not None):
+            raise ValueError("give [trustees.tls] with https://, and not without")
+        return self
+
+
 class Jobs(_Table):
     """Real seconds between two runs of each background duty."""
 
@@ -109,6 +139,7 @@ class Jobs(_Table):
     vee_s: float = Field(default=2.0, gt=0, le=MAX_PERIOD_S)
     mint_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
     anchor_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)
+    totals_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)
 
 
 class Config(BaseSettings):
@@ -116,7 +147,7 @@ class Config(BaseSettings):
 
     `network` is the name in topics and certificates. `registry` and `chain_id` are part
     of the genesis document, which is made once and never changes. `anchor_file` is
-    where the file publisher writes, which proves nothing.
+    where the file publisher writes, which proves nothing. `trustees` are three or none.
     """
 
     model_config = SettingsConfigDict(
@@ -135,6 +166,7 @@ class Config(BaseSettings):
     web: Web = Web()
     mqtt: Mqtt = Mqtt()
     jobs: Jobs = Jobs()
+    trustees: tuple[Trustee, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -149,10 +181,24 @@ class Config(BaseSettings):
         return env_settings, init_settings
 
     @model_validator(mode="after")
+    def _trustees_are_three(self) -> Self:
+        keys = self.trustee_keys
+        if keys and [key.number for key in keys] != list(range(SEEDS)):
+            raise ValueError("trustees: all three, numbers 0, 1 and 2 in this order")
+        if len({key.sign for key in keys} | {key.box for key in keys}) < 2 * len(keys):
+            raise ValueError("trustees: three trustees have three different keys")
+        return self
+
+    @model_validator(mode="after")
     def _folder_is_absolute(self) -> Self:
         if not self.data_dir.is_absolute():
             raise ValueError(f"data_dir must be an absolute path, not {self.data_dir}")
         return self
+
+    @property
+    def trustee_keys(self) -> tuple[TrusteeKey, ...]:
+        """The three trustees' keys, or none."""
+        return tuple(TrusteeKey.parse(one.key) for one in self.trustees)
 
     @property
     def database(self) -> str:

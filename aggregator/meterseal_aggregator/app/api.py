@@ -53,6 +53,7 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
         receipt_key=keys.receipt.public_key().public_bytes_raw(),
         broker=parts.mqtt,
         broker_tls=tls,
+        trustee_keys=tuple(key.text() for key in config.trustee_keys),
     )
     return build(
         Site(

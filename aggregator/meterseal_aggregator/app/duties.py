@@ -1,4 +1,4 @@
-"""The background duties: prove, validate, mint, sequence, anchor; each a batch at a time.
+"""The background duties: prove, validate, mint, sequence, anchor, add up; each a batch at a time.
 
 Rooms do the work; here each gets its period, the network's time and its keys. Every
 duty runs until it finds nothing to do, so a backlog drains at full speed.
@@ -10,11 +10,13 @@ from typing import Final
 import structlog
 
 from meterseal_aggregator.app.house import House
+from meterseal_aggregator.app.trustees import settle
 from meterseal_aggregator.credits import mint
 from meterseal_aggregator.intake import failed
 from meterseal_aggregator.jobs import Duty, until_idle
 from meterseal_aggregator.privacy import proofs
 from meterseal_aggregator.privacy.telling import Tell, tell_failures
+from meterseal_aggregator.privacy.trustees.round import Office
 from meterseal_aggregator.stacks.file import FilePublisher
 from meterseal_aggregator.stacks.job import Publisher, anchor_once
 from meterseal_aggregator.translog import sequencer
@@ -25,10 +27,11 @@ BATCHES_OF_PROOFS: Final = 20
 _log = structlog.get_logger(__name__)
 
 
-def duties(house: House, tell: Tell) -> list[Duty]:
+def duties(house: House, tell: Tell, office: Office | None = None) -> list[Duty]:
     """Return every duty of a running aggregator with its period.
 
-    `tell` sends an agent a signed receipt it has not asked for.
+    `tell` sends an agent a signed receipt it has not asked for. `office` has the lines to
+    the trustees; None where there are none.
     """
 
     async def prove() -> int:
@@ -47,6 +50,7 @@ def duties(house: House, tell: Tell) -> list[Duty]:
         Duty("vee", periods.vee_s, _with(house, validate)),
         Duty("mint", periods.mint_s, _with(house, credit)),
         Duty("anchor", periods.anchor_s, _with(house, anchor)),
+        *([_totals(house, office)] if office is not None else []),
     ]
 
 
@@ -94,6 +98,15 @@ async def anchor(house: House) -> int:
     """Publish the latest checkpoint; returns 1 when there was a new one."""
     done = await anchor_once(house.database, publisher(house), int(house.now()))
     return int(done is not None)
+
+
+def _totals(house: House, office: Office) -> Duty:
+    """Return the duty that asks the trustees, and publishes what they let be known."""
+
+    async def run() -> int:
+        return await settle(house, office)
+
+    return Duty("totals", house.config.jobs.totals_s, run)
 
 
 def publisher(house: House) -> Publisher:

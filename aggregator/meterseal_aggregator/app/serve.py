@@ -26,6 +26,7 @@ from meterseal_aggregator.app.descriptors import raise_limit, share
 from meterseal_aggregator.app.duties import duties
 from meterseal_aggregator.app.gate import Gate
 from meterseal_aggregator.app.house import House
+from meterseal_aggregator.app.trustees import open_trustees
 from meterseal_aggregator.app.webserver import WebBounds, WebServer
 from meterseal_aggregator.config import ConfigError
 from meterseal_aggregator.intake.batch import Intake, Notary
@@ -41,6 +42,7 @@ from meterseal_aggregator.intake.port import (
     Uplink,
 )
 from meterseal_aggregator.jobs import Runner, tend
+from meterseal_aggregator.privacy.trustees.round import Office
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.receipt import LOG_WITHIN_S
 
@@ -58,6 +60,11 @@ Say = Callable[[str], None]
 
 async def serve(house: House, say: Say) -> None:
     """Serve until SIGTERM or SIGINT; raises Unavailable when a port is taken."""
+    async with open_trustees(house) as office:
+        await _serve(house, office, say)
+
+
+async def _serve(house: House, office: Office | None, say: Say) -> None:
     stop = _stop_on_signals()
     config = house.config
     within_s = ceil(LOG_WITHIN_S * max(1.0, house.rate.speed))
@@ -84,7 +91,7 @@ async def serve(house: House, say: Say) -> None:
             *([asyncio.create_task(gate.run(), name="gate")] if gate else []),
             *(
                 asyncio.create_task(tend(duty, runner), name=duty.name)
-                for duty in duties(house, partial(_tell, uplink))
+                for duty in duties(house, partial(_tell, uplink), office)
             ),
         }
         host, port = web_socket.getsockname()[:2]

@@ -57,7 +57,8 @@ _GROUP: Final = 5
 class NetworkTerms:
     """What every answer tells, and who signs it; the same for every call.
 
-    `receipt_key` is 32 bytes; `broker` is host:port of the MQTT endpoint.
+    `receipt_key` is 32 bytes; `broker` is host:port of the MQTT endpoint. `trustee_keys`
+    are NUMBER:BOX:SIGN of the three trustees in their order, or none.
     """
 
     authority: DeviceAuthority
@@ -67,6 +68,7 @@ class NetworkTerms:
     receipt_key: bytes
     broker: str
     broker_tls: bool
+    trustee_keys: tuple[str, ...] = ()
 
 
 def new_code() -> str:
@@ -246,7 +248,7 @@ def _answer(
         registry=terms.genesis.registry,
         log_key=terms.genesis.log_key,
         receipt_key=terms.receipt_key.hex(),
-        trustee_keys=(),
+        trustee_keys=terms.trustee_keys,
         broker=terms.broker,
         broker_tls=terms.broker_tls,
         meters=tuple(meters),

@@ -1,0 +1,62 @@
+"""Lines to the three trustees as configured, and their keys written down for good.
+
+    async with open_trustees(house) as office:     # None where there are none
+        await run_once(office, now)
+
+This module must never ask a trustee anything.
+"""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from time import monotonic
+
+from meterseal_aggregator.app.house import House
+from meterseal_aggregator.config import ConfigError, Trustee
+from meterseal_aggregator.jobs import until_idle
+from meterseal_aggregator.privacy.trustees.job import ROUND_S, run_once
+from meterseal_aggregator.privacy.trustees.line import Line
+from meterseal_aggregator.privacy.trustees.model import Pinned
+from meterseal_aggregator.privacy.trustees.pinned import pin
+from meterseal_aggregator.privacy.trustees.round import Office
+
+
+@asynccontextmanager
+async def open_trustees(house: House) -> AsyncIterator[Office | None]:
+    """Open the lines; raises ConfigError for files of no use, Unavailable for other keys."""
+    if not house.config.trustees:
+        yield None
+        return
+    first, second, third = house.config.trustee_keys
+    trustees = Pinned(house.keys.genesis.network, (first, second, third))
+    async with house.database.transaction() as tx:
+        await pin(tx, trustees)
+    async with AsyncExitStack() as stack:
+        lines = []
+        for one in house.config.trustees:
+            line = Line(one.url, _tls(one))
+            stack.push_async_callback(line.close)
+            lines.append(line)
+        asks = tuple(line.ask for line in lines)
+        yield Office(house.database, house.keys.genesis, trustees, asks)
+
+
+async def settle(house: House, office: Office) -> int:
+    """Do what can be done with the trustees within ROUND_S; returns how many things."""
+    until = monotonic() + ROUND_S
+    timed = replace(office, enough=lambda: monotonic() > until)
+    return await until_idle(lambda: run_once(timed, int(house.now())))
+
+
+def _tls(one: Trustee) -> ssl.SSLContext | None:
+    if one.tls is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=str(one.tls.ca))
+        context.load_cert_chain(one.tls.certificate, one.tls.key)
+    except (OSError, ssl.SSLError) as error:
+        where = f"[trustees.tls] of {one.url}"
+        raise ConfigError(f"{where}: files cannot be used: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
