@@ -16,6 +16,7 @@ from meterseal_aggregator.intake.beside.desk import BesideTally
 from meterseal_aggregator.intake.port import Reply, Uplink
 from meterseal_aggregator.intake.store import heads
 from meterseal_aggregator.jobs import Tally
+from meterseal_aggregator.privacy import bills
 from meterseal_aggregator.registry.enrol import NetworkTerms
 from meterseal_aggregator.registry.rekey import ChainAccess
 from meterseal_aggregator.translog.store import append
@@ -36,7 +37,7 @@ class WebParts:
 
 def chain_access(house: House) -> ChainAccess:
     """Return what the registry needs of the log and of intake."""
-    return ChainAccess(house.keys.genesis.network, append, heads)
+    return ChainAccess(house.keys.genesis.network, append, heads, bills.last_openings)
 
 
 def web_app(house: House, parts: WebParts) -> FastAPI:

@@ -184,6 +184,30 @@ async def of_register(
     return [_kept(row, genesis) for row in rows]
 
 
+async def after(
+    tx: Transaction, register_id: int, row: int, limit: int, genesis: Genesis
+) -> list[KeptBill]:
+    """Return a register's next `limit` bills whose rows are above `row`, by row."""
+    rows = await tx.rows(
+        f"{_BILLS}WHERE b.register_id = ? AND b.id > ? ORDER BY b.id LIMIT ?",
+        (register_id, row, limit),
+    )
+    return [_kept(row, genesis) for row in rows]
+
+
+async def last_openings(
+    tx: Transaction, register_ids: Sequence[int]
+) -> dict[int, bytes]:
+    """Return the digest of each register's last opening; those without one are absent."""
+    marks = ", ".join("?" * len(register_ids))
+    rows = await tx.rows(
+        "SELECT register_id, digest FROM private_bills WHERE id IN (SELECT max(id)"  # noqa: S608 - marks
+        f" FROM private_bills WHERE register_id IN ({marks}) GROUP BY register_id)",
+        register_ids,
+    )
+    return dict(rows)
+
+
 async def every_bill(
     tx: Transaction, genesis: Genesis, *, after: int, limit: int
 ) -> list[KeptBill]:

@@ -76,6 +76,7 @@ class Cause(StrEnum):
     """Why a tariff, a private bill, a cell or a total is not taken."""
 
     REGISTER = "no-such-register"
+    KEY = "not-this-device"
     TARIFF = "no-such-tariff"
     PERIOD = "wrong-period"
     NOT_YET = "not-yet"

@@ -228,6 +228,17 @@ async def days_from(
     return [_kept(row, genesis) for row in rows]
 
 
+async def days_after(
+    tx: Transaction, register_id: int, after: int, limit: int, genesis: Genesis
+) -> list[KeptDay]:
+    """Return a register's next `limit` days whose rows are above `after`, by row."""
+    rows = await tx.rows(
+        f"{_DAY}WHERE s.register_id = ? AND s.id > ? ORDER BY s.id LIMIT ?",
+        (register_id, after, limit),
+    )
+    return [_kept(row, genesis) for row in rows]
+
+
 async def days_by_id(
     tx: Transaction, seal_ids: Sequence[int], genesis: Genesis
 ) -> list[KeptDay]:

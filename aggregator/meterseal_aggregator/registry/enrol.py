@@ -11,10 +11,10 @@ for a key whose possession was not shown.
 import json
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from meterseal_aggregator.registry import rekey, write
+from meterseal_aggregator.registry import rekey, starts, write
 from meterseal_aggregator.registry.authority import DeviceAuthority, same_key
 from meterseal_aggregator.registry.model import (
     Claim,
@@ -142,6 +142,7 @@ async def _enrol(
         for start in wish.registers
     ]  # fmt: skip
     await write.open_registers(tx, opened)
+    await _keep_starts(tx, given, now=moment.now)
     begun = [
         rekey.Begun(
             r.meter, r.register, r.step, Head(0, bytes(32), r.at, r.value), r.mode, r.bits
@@ -208,7 +209,39 @@ async def _replace(
     ]
     begun = await rekey.replace_key(tx, held, checked.public, terms.chain, moment)
     heads = [_head(one.meter, one.register, one.head) for one in begun]
-    return [EnrolledMeter(serial, m.hex()) for serial, m in served.items()], heads
+    told = [
+        await _private(tx, claim, head, terms.chain) if claim.mode else head
+        for claim, head in zip(held, heads, strict=True)
+    ]
+    given = [(served[serial], wish) for serial, wish in wishes.items()]
+    await _keep_starts(tx, given, now=moment.now)
+    return [EnrolledMeter(serial, m.hex()) for serial, m in served.items()], told
+
+
+async def _private(
+    tx: Transaction, claim: Claim, head: RegisterHead, chain: rekey.ChainAccess
+) -> RegisterHead:
+    """Return a committed register's head with what its successor needs besides.
+
+    The first opening names the enrolment: a successor could not know that hash either.
+    """
+    row = claim.register_id
+    openings = await chain.openings(tx, [row])
+    known = (await starts.of(tx, [row])).get(row, ())
+    last = openings.get(row, claim.enrolment_hash)
+    return replace(head, opening=last.hex(), starts=known)
+
+
+async def _keep_starts(
+    tx: Transaction, given: Sequence[tuple[MeterId, MeterRequest]], *, now: int
+) -> None:
+    rows = [
+        starts.SealedStart(meter, row.register, row.at, bytes.fromhex(row.sealed))
+        for meter, wish in given
+        for row in wish.registers
+        if row.sealed
+    ]
+    await starts.keep(tx, rows, now=now)
 
 
 def _held(known: Iterable[Claim], meter: MeterId, wish: MeterRequest) -> list[Claim]:

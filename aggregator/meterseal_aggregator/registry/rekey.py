@@ -37,15 +37,23 @@ Append = Callable[[Transaction, Sequence[bytes]], Awaitable[list[int]]]
 """Appends entries to the public log within the transaction; returns their ids in order."""
 HeadsOf = Callable[[Transaction, Sequence[int]], Awaitable[Mapping[int, Head]]]
 """Tells where the chains of registers (by row id) stand; those without a seal are absent."""
+OpeningsOf = Callable[[Transaction, Sequence[int]], Awaitable[Mapping[int, bytes]]]
+"""Tells the digest of the last opening of registers (by row id); who has none is absent."""
+
+
+async def no_openings(_tx: Transaction, _ids: Sequence[int]) -> Mapping[int, bytes]:
+    """Tell of a network where nothing was ever opened."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
 class ChainAccess:
-    """What the registry needs of rooms it may not know: the log, and intake's heads."""
+    """What the registry needs of rooms it may not know: log, intake's heads, openings."""
 
     network: bytes
     append: Append
     heads: HeadsOf
+    openings: OpeningsOf = no_openings
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meterseal_aggregator.registry.model import CodeGrant, Refused, Trouble
+from meterseal_proto.backup import START_BYTES
 from meterseal_proto.enrolment import (
     MAX_METERS,
     EnrolmentRequest,
@@ -107,6 +108,7 @@ def _check_start(start: RegisterStart, now: int) -> None:
 
 
 def _check_mode(start: RegisterStart, name: str) -> None:
+    _check_sealed(start, name)
     if (start.mode, start.bits) == (MODE_OPEN, 0):
         return
     if start.mode != MODE_COMMITTED or start.bits not in BITS:
@@ -118,6 +120,20 @@ def _check_mode(start: RegisterStart, name: str) -> None:
         raise _wrong(
             f"register {name}: a committed register is enrolled at 0, what it shows is"
             " told to nobody"
+        )
+
+
+def _check_sealed(start: RegisterStart, name: str) -> None:
+    if not start.sealed:
+        return
+    try:
+        size = len(bytes.fromhex(start.sealed))
+    except ValueError:
+        size = 0
+    if start.mode == MODE_OPEN or size != START_BYTES:
+        raise _wrong(
+            f"register {name}: sealed is {START_BYTES} bytes in hex, of a committed"
+            " register"
         )
 
 

@@ -42,7 +42,8 @@ class _Named(RequestBody):
 class StartRequest(_Named):
     """A register as the installer read it: `value` at grid time `at`.
 
-    A committed one (`mode` 1) has the `bits` of its range proofs, 16 or 32, and value 0.
+    A committed one (`mode` 1) has the `bits` of its range proofs, 16 or 32, and value 0;
+    what it shows may be given `sealed`, which its device alone opens.
     """
 
     step: int
@@ -50,6 +51,7 @@ class StartRequest(_Named):
     at: Second
     mode: Annotated[int, Field(ge=0, le=1)] = 0
     bits: Annotated[int, Field(ge=0, le=32)] = 0
+    sealed: Annotated[str, Field(pattern=r"^([0-9a-f]{48})?$")] = ""
 
 
 class MeterRequest(RequestBody):
@@ -157,7 +159,8 @@ def _public(body: RotationRequest) -> PublicKey:
 def _meter(body: MeterRequest) -> enrolment.MeterRequest:
     starts = tuple(
         RegisterStart(
-            parse_obis(row.obis), row.step, row.value, row.at, row.mode, row.bits
+            *(parse_obis(row.obis), row.step, row.value, row.at, row.mode, row.bits),
+            row.sealed,
         )
         for row in body.registers
     )

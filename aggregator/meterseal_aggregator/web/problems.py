@@ -44,6 +44,7 @@ _TROUBLES: Final[dict[Trouble, HTTPStatus]] = {
 }
 _CAUSES: Final[Mapping[Cause, HTTPStatus]] = {
     Cause.REGISTER: HTTPStatus.NOT_FOUND,
+    Cause.KEY: HTTPStatus.FORBIDDEN,
     Cause.TARIFF: HTTPStatus.NOT_FOUND,
     Cause.CHAIN: HTTPStatus.CONFLICT,
     Cause.CELL_TAKEN: HTTPStatus.CONFLICT,

@@ -16,6 +16,7 @@ from meterseal_aggregator.web import (
     enrolments,
     evidence,
     health,
+    histories,
     log,
     members,
     meters,
@@ -56,10 +57,13 @@ OPEN: Final = frozenset(
         "/v1/network/totals",
         "/v1/network/totals/{set_id}/set",
         "/v1/private-bills",
+        "/v1/histories",
     }
 )
 """Routes for everybody: what proves, what tells that we live, what a signature opens."""
-SIGNED: Final = frozenset({"/v1/enrolments", "/v1/rotations", "/v1/private-bills"})
+SIGNED: Final = frozenset(
+    {"/v1/enrolments", "/v1/rotations", "/v1/private-bills", "/v1/histories"}
+)
 """Routes where a code or signatures stand for a token: paced, with large bodies."""
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     health.router,
@@ -72,6 +76,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     agents.router,
     bundles.router,
     private.router,
+    histories.router,
     totals.router,
     evidence.router,
     log.router,
