@@ -32,10 +32,14 @@ _log = logging.getLogger("meterseal.resident")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a knock led to: a `token` for who is in, else whole seconds to `wait`, or 0."""
+    """What a knock led to: a `token` for who is in, else whole seconds to `wait`, or 0.
+
+    `tried` tells whether the PIN was looked at.
+    """
 
     token: str = ""
     wait: int = 0
+    tried: bool = True
 
 
 class Door:
@@ -56,12 +60,10 @@ class Door:
         KeystoreError without a PIN to compare with; OSError where a try cannot be kept.
         """
         now = int(self._now())
-        kept = read_small(self._tries)
-        guard = Guard() if kept is None else Guard.from_json(kept, now)
-        guard = guard.at(now)
+        guard = self._guard(now)
         wait = guard.wait(device, now)
         if wait:
-            return Opened(wait=wait)
+            return Opened(wait=wait, tried=False)
         guard = guard.tried(device, now)
         write_over(self._tries, guard.to_json())
         mark = _mark(self._pin)
@@ -73,6 +75,10 @@ class Door:
         write_over(self._tries, guard.passed(device).to_json())
         _log.info("resident_came_in device=%s", device)
         return Opened(self._session(mark))
+
+    def wrong_tries(self) -> int:
+        """Return how many tries of the last day were not forgiven."""
+        return self._guard(int(self._now())).everybody.count
 
     def inside(self, token: str) -> bool:
         """Tell whether a cookie's token is of a session that goes on."""
@@ -89,6 +95,11 @@ class Door:
     def leave(self, token: str) -> None:
         """End a session; nothing where there is none."""
         self._sessions.pop(_digest(token), None)
+
+    def _guard(self, now: int) -> Guard:
+        kept = read_small(self._tries)
+        guard = Guard() if kept is None else Guard.from_json(kept, now)
+        return guard.at(now)
 
     def _session(self, mark: tuple[int, ...]) -> str:
         token = secrets.token_urlsafe(TOKEN_BYTES)
