@@ -26,13 +26,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from meterseal_proto.clock import VARIABLE, ClockRate
 from meterseal_proto.errors import Unavailable
-from meterseal_proto.seedbox import TrusteeKey
 from meterseal_trustee import store
 from meterseal_trustee.config import Config, ConfigError
 from meterseal_trustee.database import Database
 from meterseal_trustee.desk import Desk, Settings
 from meterseal_trustee.keys import TrusteeSecrets, make_keys, open_keys
 from meterseal_trustee.web import build
+from meterseal_trustee.witness import Cosigner, Witness
 
 CONNECTIONS: Final = 64
 """At once: one aggregator asks, and a person looks."""
@@ -63,11 +63,20 @@ class Trustee:
         """Return where its requests are decided."""
         return Desk(self.settings, self.secrets, self.database, self.now)
 
+    def witness(self) -> Witness:
+        """Return where checkpoints are cosigned."""
+        return Witness(cosigner(self.config, self.secrets), self.database, self.now)
 
-def initialise(config: Config) -> tuple[TrusteeKey, bool]:
-    """Make the keys where there are none; returns the public ones, and whether they are new."""
+
+def initialise(config: Config) -> tuple[TrusteeSecrets, bool]:
+    """Make the keys where there are none; returns them, and whether any is new."""
     made = make_keys(config.data_dir / "keys")
-    return open_keys(config.data_dir / "keys", config.number).public, made
+    return open_keys(config.data_dir / "keys", config.number), made
+
+
+def cosigner(config: Config, secrets: TrusteeSecrets) -> Cosigner:
+    """Return who we are as a witness, and whom we follow."""
+    return Cosigner(config.cosigner_name, secrets.witness, config.log)
 
 
 def prepared(config: Config) -> tuple[Settings, TrusteeSecrets]:
@@ -194,7 +203,7 @@ def _uvicorn_config(trustee: Trustee) -> uvicorn.Config:
     tls = trustee.config.web.tls
     names = frozenset(tls.clients) if tls else None
     config = uvicorn.Config(
-        build(trustee.desk()),
+        build(trustee.desk(), trustee.witness()),
         log_config=None,
         access_log=False,
         server_header=False,

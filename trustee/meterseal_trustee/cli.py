@@ -54,23 +54,27 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _init(config: "Config") -> int:
-    from meterseal_trustee.app import initialise
+    from meterseal_trustee.app import cosigner, initialise
 
-    key, made = initialise(config)
+    secrets, made = initialise(config)
+    key = secrets.public
     print("keys were made" if made else "the keys were here already, and stand")
     print(f"keys:        {key.text()}")
     print(f"fingerprint: {key.fingerprint()}")
+    print(f"witness:     {cosigner(config, secrets).public.vkey}")
     print(f"back up {config.data_dir / 'keys'}: without it no seed can be opened")
     return 0
 
 
 def _check(config: "Config") -> int:
-    from meterseal_trustee.app import DATABASE, prepared
+    from meterseal_trustee.app import DATABASE, cosigner, prepared
 
     settings, secrets = prepared(config)
     print(f"trustee {secrets.public.number} of network {settings.network.hex()}")
     for key in settings.trustees:
         print(f"trustee {key.number}: {key.fingerprint()}")
+    print(f"witness {cosigner(config, secrets).public.vkey}")
+    print(f"of log {config.log_key}" if config.log_key else "of no log: give log_key")
     there = (config.data_dir / DATABASE).exists()
     print("configuration and keys fit")
     print("the database is there" if there else "the first serve makes the database")

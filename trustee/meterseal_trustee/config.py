@@ -19,6 +19,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from meterseal_proto.checkpoint import NoteKey, parse_vkey
+from meterseal_proto.errors import Rejected
 from meterseal_proto.loopback import is_loopback
 from meterseal_proto.seedbox import TrusteeKey
 from meterseal_proto.totals import SEEDS
@@ -66,6 +68,8 @@ class Config(BaseSettings):
     `number` is which of the three trustees this is, `network` the 64 hex digits of the
     network's id. `trustees` are the keys of all three in order, NUMBER:BOX:SIGN as each
     one's `init` printed them: compare them by telephone, not by mail from the operator.
+    `log_key` is the network's log, NAME+ID+KEY, whose checkpoints we cosign; none without.
+    `witness_name` is our name in cosignatures, for ever: a URL without its scheme.
     """
 
     model_config = SettingsConfigDict(
@@ -77,6 +81,8 @@ class Config(BaseSettings):
     chain_id: int = Field(default=TESTNET, ge=0, lt=1 << 32)
     zone: str = "UTC"
     trustees: tuple[str, ...] = ()
+    log_key: str = ""
+    witness_name: str = Field(default="", pattern=r"^[^\s+\x00-\x1f]{0,200}$")
     countersign: Literal["by-hand", "at-once"] = "by-hand"
     data_dir: Path = Path(DEFAULT_DATA)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -105,6 +111,11 @@ class Config(BaseSettings):
                 f"zone {self.zone} is not known: write Europe/Berlin or so"
             ) from None
         self._pinned()
+        if self.log_key:
+            try:
+                parse_vkey(self.log_key)
+            except Rejected as error:
+                raise ValueError(f"log_key: {error.detail}") from None
         return self
 
     def _pinned(self) -> tuple[TrusteeKey, ...]:
@@ -121,6 +132,16 @@ class Config(BaseSettings):
         if not self.trustees:
             raise ConfigError("trustees: write the keys that the three inits printed")
         return self._pinned()
+
+    @property
+    def log(self) -> NoteKey | None:
+        """The key of the log we witness, None for none."""
+        return parse_vkey(self.log_key) if self.log_key else None
+
+    @property
+    def cosigner_name(self) -> str:
+        """Our name in cosignatures."""
+        return self.witness_name or f"meterseal/trustee-{self.number}"
 
     @property
     def network_id(self) -> bytes:

@@ -1,7 +1,7 @@
-"""A trustee's two secrets: the key that opens seeds and the key that signs, made once.
+"""A trustee's secrets: keys that open seeds, that sign, and that cosign a log; made once.
 
-Files `box.pem` (X25519) and `sign.pem` (Ed25519) in `data_dir/keys`, mode 0600, written
-whole and synced before they have their name, never replaced. Without `box.pem` no seed
+Files `box.pem` (X25519), `sign.pem` and `witness.pem` (Ed25519) in `data_dir/keys`, mode
+0600, written whole and synced before they have their name, never replaced. Without `box.pem` no seed
 can be opened again: back it up apart from the database. This module must never log or
 print a key's bytes.
 """
@@ -33,11 +33,16 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True, slots=True)
 class TrusteeSecrets:
-    """Both private keys, and the public halves under the trustee's number."""
+    """The private keys, and the first two's public halves under the trustee's number.
+
+    A cosignature does not name what it is for, so `witness` signs nothing else (C2SP
+    tlog-cosignature, Ed25519 signed message).
+    """
 
     public: TrusteeKey
     box: X25519PrivateKey = field(repr=False)
     sign: Ed25519PrivateKey = field(repr=False)
+    witness: Ed25519PrivateKey = field(repr=False)
 
 
 def make_keys(folder: Path) -> bool:
@@ -47,6 +52,7 @@ def make_keys(folder: Path) -> bool:
         made = [
             _make(folder / "box.pem", X25519PrivateKey.generate()),
             _make(folder / "sign.pem", Ed25519PrivateKey.generate()),
+            _make(folder / "witness.pem", Ed25519PrivateKey.generate()),
         ]
     except OSError as error:
         raise Unavailable(f"cannot write {folder}: {error.strerror}") from error
@@ -58,6 +64,7 @@ def open_keys(folder: Path, number: int) -> TrusteeSecrets:
     try:
         box = load_pem_private_key(_read(folder / "box.pem"), None)
         sign = load_pem_private_key(_read(folder / "sign.pem"), None)
+        witness = load_pem_private_key(_read(folder / "witness.pem"), None)
     except FileNotFoundError as error:
         raise Unavailable(
             f"{error.filename} is missing: run meterseal-trustee init, or restore it"
@@ -66,14 +73,18 @@ def open_keys(folder: Path, number: int) -> TrusteeSecrets:
         raise Unavailable(f"cannot read {error.filename}: {error.strerror}") from error
     except (ValueError, TypeError) as error:
         raise Unavailable(f"a key in {folder} cannot be used: {error}") from error
-    if not (isinstance(box, X25519PrivateKey) and isinstance(sign, Ed25519PrivateKey)):
+    if not (
+        isinstance(box, X25519PrivateKey)
+        and isinstance(sign, Ed25519PrivateKey)
+        and isinstance(witness, Ed25519PrivateKey)
+    ):
         raise Unavailable(f"the keys in {folder} are of another kind; restore them")
     public = TrusteeKey(
         number,
         box.public_key().public_bytes_raw(),
         sign.public_key().public_bytes_raw(),
     )
-    return TrusteeSecrets(public, box, sign)
+    return TrusteeSecrets(public, box, sign, witness)
 
 
 def _make(path: Path, key: PrivateKeyTypes) -> bool:

@@ -1,4 +1,4 @@
-"""What a trustee keeps of a set: what it signed, what it answered, what it said in its log.
+"""What a trustee keeps: sets it signed, what it answered, its log, checkpoints it cosigned.
 
 Values only; a store reads and writes them, rules judge them. Nothing here may hold a seed.
 """
@@ -56,6 +56,17 @@ class Entry:
         body = json.dumps(said, sort_keys=True, separators=(",", ":"))
         chained = entry_hash(last.hash if last else FIRST, seq, at, act + "\n" + body)
         return cls(seq, at, act, body, chained)
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """A checkpoint of a log by its parts and its note, cosigned or shown at second `at`."""
+
+    origin: str
+    size: int
+    root: bytes
+    note: str
+    at: int
 
 
 def entry_hash(previous: bytes, seq: int, at: int, text: str) -> bytes:

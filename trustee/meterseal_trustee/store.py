@@ -1,4 +1,4 @@
-"""The trustee's SQL: deposits, rosters, sets, answers and the log, all of them only grow.
+"""The trustee's SQL: deposits, rosters, sets, answers, its log, checkpoints; all only grow.
 
 Functions take the transaction first; whoever opened it commits it. Keys and unique columns
 of the schema hold the rules a second time. This module must never decide what is allowed.
@@ -13,7 +13,7 @@ from meterseal_proto.seedbox import Deposit
 from meterseal_proto.totals import Mask, seeds_of
 from meterseal_proto.units import MeterId, RegisterId
 from meterseal_trustee.database import Transaction
-from meterseal_trustee.model import Answer, Entry, SignedSet
+from meterseal_trustee.model import Answer, Entry, SignedSet, Witnessed
 
 _DEPOSIT = "meter, algorithm, key, first_box, second_box, signature"
 
@@ -285,3 +285,47 @@ async def entries(tx: Transaction, after: int = 0) -> list[Entry]:
         "SELECT seq, at, act, body, hash FROM log WHERE seq > ? ORDER BY seq", (after,)
     )
     return [Entry(*row) for row in rows]
+
+
+async def witnessed(tx: Transaction, origin: str) -> Witnessed | None:
+    """Return the checkpoint of a log that we cosigned last."""
+    rows = await tx.rows(
+        "SELECT origin, size, root, note, at FROM witnessed WHERE origin = ?", (origin,)
+    )
+    return Witnessed(*rows[0]) if rows else None
+
+
+async def witness(tx: Transaction, new: Witnessed) -> None:
+    """Write down the checkpoint that is to be cosigned, in place of the last of its log."""
+    await tx.rows(
+        "INSERT INTO witnessed (origin, size, root, note, at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (origin) DO UPDATE SET size = excluded.size, root = excluded.root,"
+        " note = excluded.note, at = excluded.at",
+        (new.origin, new.size, new.root, new.note, new.at),
+    )
+
+
+async def contradictions_of(tx: Transaction, origin: str) -> int:
+    """Count the checkpoints of a log that are kept against it."""
+    rows = await tx.rows(
+        "SELECT count(*) FROM contradictions WHERE origin = ?", (origin,)
+    )
+    return int(rows[0][0])
+
+
+async def add_contradiction(tx: Transaction, last: Witnessed, new: Witnessed) -> None:
+    """Keep a signed checkpoint that was not cosigned, with the one that stands."""
+    await tx.rows(
+        "INSERT INTO contradictions (origin, size, root, note, standing, at)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (origin, size, root) DO NOTHING",
+        (new.origin, new.size, new.root, new.note, last.note, new.at),
+    )
+
+
+async def contradictions(tx: Transaction) -> list[tuple[Witnessed, str]]:
+    """Return what is kept against logs, each with the note that stood then."""
+    rows = await tx.rows(
+        "SELECT origin, size, root, note, at, standing FROM contradictions"
+        " ORDER BY at, origin, size"
+    )
+    return [(Witnessed(*row[:5]), row[5]) for row in rows]

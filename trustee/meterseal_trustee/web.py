@@ -5,7 +5,6 @@ rule. Who may ask at all, the TLS door decided (`app.py`). This module must neve
 rule, and never answer with what was sent.
 """
 
-import asyncio
 import json
 from collections.abc import Callable
 from http import HTTPStatus
@@ -25,13 +24,15 @@ from meterseal_proto.seal import CONSENSUS_BYTES, parse_header
 from meterseal_proto.seedbox import BOX_BYTES, Deposit
 from meterseal_proto.totals import SEEDS, Mask, Masked
 from meterseal_proto.units import MeterId, parse_obis
+from meterseal_proto.witness import PATH as ADD_CHECKPOINT
+from meterseal_trustee.bodies import read_body
+from meterseal_trustee.checkpoints import STATUS, add_checkpoint
 from meterseal_trustee.desk import Desk, spelled
 from meterseal_trustee.rules import MAX_MEMBERS, Complaint, Refused, Trouble
+from meterseal_trustee.witness import NotCosigned, Witness
 
 MAX_BODY_BYTES: Final = 4 << 20
 """The largest set has 2,000 members of some 800 bytes each."""
-BODY_WITHIN_S: Final = 30.0
-"""How long a body may take to arrive."""
 _CONFLICTS: Final = frozenset(
     {
         Trouble.ANOTHER_DEPOSIT,
@@ -157,30 +158,34 @@ class BlameBody(_Body):
         )
 
 
-def build(desk: Desk) -> FastAPI:
-    """Return the API over an open desk."""
+def build(desk: Desk, witness: Witness) -> FastAPI:
+    """Return the API over an open desk and an open witness."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.desk = desk
+    app.state.witness = witness
     app.get("/v1/trustee")(trustee)
     app.post("/v1/seeds")(seeds)
     app.post("/v1/rosters")(rosters)
     app.post("/v1/sets")(sets)
     app.post("/v1/masks")(masks)
     app.post("/v1/blames")(blames)
-    for kind in (Refused, HTTPException, Unavailable, Exception):
+    app.post(ADD_CHECKPOINT)(add_checkpoint)
+    for kind in (Refused, NotCosigned, HTTPException, Unavailable, Exception):
         app.add_exception_handler(kind, _answer)
     return app
 
 
 async def trustee(request: Request) -> JSONResponse:
-    """Who this is: number, keys, network."""
-    desk = _desk(request)
+    """Who this is: number, keys, network, and its key as a witness."""
+    desk, witness = _desk(request), request.app.state.witness
+    assert isinstance(witness, Witness)
     return JSONResponse(
         {
             "number": desk.public.number,
             "key": desk.public.text(),
             "fingerprint": desk.public.fingerprint(),
             "network": desk.settings.network.hex(),
+            "witness": witness.cosigner.public.vkey,
         }
     )
 
@@ -282,18 +287,9 @@ def _said(make: Callable[[], _T]) -> _T:
 
 async def _read(request: Request, kind: type[_B]) -> _B:
     """Return the body as strict JSON of this shape; Refused otherwise."""
-    parts, size = [], 0
+    data = await read_body(request, MAX_BODY_BYTES)
     try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            async for part in request.stream():
-                size += len(part)
-                if size > MAX_BODY_BYTES:
-                    raise Refused(Trouble.BAD_REQUEST, "the body is too large")
-                parts.append(part)
-        content = json.loads(b"".join(parts), object_pairs_hook=_no_twins)
-        return kind.model_validate(content)
-    except TimeoutError:
-        raise Refused(Trouble.BAD_REQUEST, "the body did not arrive in time") from None
+        return kind.model_validate(json.loads(data, object_pairs_hook=_no_twins))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "body"
@@ -318,6 +314,9 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
             name, detail = error.trouble.value, error.detail
             tell = _log.error if error.trouble in _ALARMS else _log.warning
             tell("request_refused", path=request.url.path, why=name)
+        case NotCosigned():
+            status, name, detail = STATUS[error.doubt], error.doubt.value, error.detail
+            _log.warning("checkpoint_not_cosigned", why=name)
         case HTTPException():
             status = HTTPStatus(error.status_code)
             name, detail = status.phrase.lower().replace(" ", "-"), str(error.detail)
