@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from meterseal_agent.meters.wire import Place, SerialPlace, TcpPlace
+from meterseal_agent.resident.address import Address
 from meterseal_agent.uplink.address import Protocol
 from meterseal_proto.keys import Algorithm
 from meterseal_proto.units import EXPORT, RegisterId
@@ -233,7 +234,8 @@ class Config:
     the three that mask seeds are given to, () for none; `shortest_bill_days` is the least
     a bill on hidden usage is over. `zone` is the network's, "" where no meter is told by
     local days. `witness` is the pinned key, name+id+base64, of the one who must have
-    cosigned a tariff's checkpoint; "" where no bill is to be signed.
+    cosigned a tariff's checkpoint; "" where no bill is to be signed. `resident` is where
+    the resident's own page is, None for nowhere.
     """
 
     data_dir: Path
@@ -250,6 +252,7 @@ class Config:
     witness: str = ""
     trustees: tuple[str, ...] = ()
     shortest_bill_days: int = SHORTEST_BILL_DAYS
+    resident: Address | None = None
 
     @property
     def registers(self) -> int:

@@ -20,6 +20,7 @@ from meterseal_agent.config.model import (
     ConfigError,
 )
 from meterseal_agent.config.private import LONGEST_BILL_DAYS, trustees, witness, zone
+from meterseal_agent.config.resident import resident
 from meterseal_agent.meters.table import BadTable, Table
 from meterseal_agent.uplink.address import Protocol
 from meterseal_proto.keys import Algorithm
@@ -59,6 +60,7 @@ def parse(text: str, environment: Mapping[str, str], where: str = "config") -> C
 def _config(table: Table) -> Config:
     data_dir = _folder(table, "data_dir", DEFAULT_DATA)
     found = meters(table, data_dir)
+    days = zone(table, found)
     config = Config(
         data_dir=data_dir,
         aggregator_url=_url(table),
@@ -74,7 +76,7 @@ def _config(table: Table) -> Config:
         meters=found,
         metrics_port=_metrics(table),
         health_s=integer(table, "health_s", DEFAULT_HEALTH_S, low=10, high=86_400),
-        zone=zone(table, found),
+        zone=days,
         witness=witness(table),
         trustees=trustees(table),
         shortest_bill_days=integer(
@@ -84,6 +86,7 @@ def _config(table: Table) -> Config:
             low=1,
             high=LONGEST_BILL_DAYS,
         ),
+        resident=resident(table, days),
     )
     table.done()
     return config

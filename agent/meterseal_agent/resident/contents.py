@@ -115,11 +115,12 @@ class Contents:
     async def others(self) -> tuple[list[Told], list[Usage]]:
         """Return what left of private registers, and the registers that are open."""
         begin = int(self.home.now()) - SHOWN_S
+        masked = await self._look.masked()
         private = []
         for chain in await self._privates():
             found, billed = await self._days(chain, begin), await self._billed(chain)
-            days = [*reversed(found.days)]
-            private.append(Told(found.of, days, billed.bills))
+            days, summed = [*reversed(found.days)], chain.meter in masked
+            private.append(Told(found.of, days, billed.bills, summed))
         chains = await self._look.chains()
         open_ = [self._usage(c, {}) for c in chains if not self.home.is_private(c)]
         return private, open_

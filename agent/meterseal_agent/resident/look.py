@@ -37,8 +37,7 @@ class Thread(Protocol):
 class Home:
     """Whose page it is: the network's id, its meters' serials, which registers are private.
 
-    `clock` returns a zone's clock, `zone` is the network's; `now` is UTC Unix seconds, and
-    `totals` tells whether days enter a community's total.
+    `clock` returns a zone's clock, `zone` is the network's; `now` is UTC Unix seconds.
     """
 
     network: bytes
@@ -47,7 +46,6 @@ class Home:
     zone: str
     clock: Callable[[str], LocalTime]
     now: Callable[[], float]
-    totals: Callable[[], bool]
     root: RootSecret = field(repr=False)
 
     @property
@@ -102,6 +100,11 @@ class Look:
         said = bill.statement
         told = await self.told(chain, said.begin, said.end)
         return [day for day, _ in told if day.hash in said.headers]
+
+    async def masked(self) -> frozenset[MeterId]:
+        """Return the meters whose days enter a community's total."""
+        deposits = await self._thread.do(self._outbox.deposits)
+        return frozenset(meter for meter, (_, kept) in deposits.items() if kept)
 
     async def revision(self, day: KeptDay) -> int:
         """Return which telling of its slots a day is."""

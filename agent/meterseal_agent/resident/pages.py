@@ -29,11 +29,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What left the house of a private register: its days, newest first, and its bills."""
+    """What left the house of a private register: its days, newest first, and its bills.
+
+    `totals` tells whether its days enter a community's total.
+    """
 
     of: Usage
     days: Sequence[DayShown]
     bills: Sequence[BillShown]
+    totals: bool = False
 
 
 def start(found: Sequence[Usage], wrong_tries: int) -> bytes:
@@ -229,14 +233,9 @@ def _count_again(one: Told, number: int) -> tuple[Element, ...]:
     )
 
 
-def others(
-    private: Sequence[Told], open_: Sequence[Usage], clock: LocalTime, *, totals: bool
-) -> bytes:
+def others(private: Sequence[Told], open_: Sequence[Usage], clock: LocalTime) -> bytes:
     """Return the page of what left the house."""
     sections = [node for one in private for node in _others(one, clock)]
-    if private:
-        shared = words.OTHERS_IN if totals else words.OTHERS_OUT
-        sections += [e("h2", words.OTHERS_TOTALS), e("p", shared)]
     if open_:
         names = [
             e("li", f"{words.register_name(o.chain.register)} ({o.serial})")
@@ -267,6 +266,8 @@ def _others(one: Told, clock: LocalTime) -> list[Element]:
         e("h3", words.OTHERS_BILLS),
         e("p", words.OTHERS_BILL) if bills else e("p", words.NO_BILLS),
         e("ul", *bills),
+        e("h3", words.OTHERS_TOTALS),
+        e("p", words.OTHERS_IN if one.totals else words.OTHERS_OUT),
     ]
 
 

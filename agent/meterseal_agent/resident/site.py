@@ -152,11 +152,7 @@ class Site:
     async def others(self) -> Found:
         """Make the page of what left the house."""
         private, open_ = await self._contents.others()
-        home = self._contents.home
-        body = await self._slow.do(
-            pages.others, private, open_, home.local, totals=home.totals()
-        )
-        return Found(body)
+        return await self._put(pages.others, private, open_, self._contents.home.local)
 
     async def _put(
         self, page: Callable[..., bytes], *figures: object

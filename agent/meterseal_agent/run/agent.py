@@ -13,9 +13,11 @@ from functools import partial
 from typing import Final
 
 from meterseal_agent.config import Config
+from meterseal_agent.keystore import Paths
 from meterseal_agent.meters.registers import Sample
 from meterseal_agent.outbox.model import Applied, Stored
 from meterseal_agent.outbox.store import Outbox
+from meterseal_agent.resident.address import Address
 from meterseal_agent.run import health, meters, metrics, private
 from meterseal_agent.run.committing import Committing
 from meterseal_agent.run.duties import Duties, Work, end_all
@@ -133,7 +135,17 @@ class Agent:
         if self._config.metrics_port is not None:
             port, page = self._config.metrics_port, self._telling.metrics_page
             work["metrics"] = partial(metrics.serve, port, page)
+        if self._config.resident is not None:
+            work["resident"] = partial(self._serve_resident, self._config.resident)
         return work
+
+    async def _serve_resident(self, address: Address) -> None:
+        """Serve the resident's page; what it needs is loaded only here."""
+        from meterseal_agent.run.resident import Resident, make_home
+
+        home = make_home(self._config, self._enrolment, self._times.now)
+        paths = Paths(self._config.data_dir)
+        await Resident(address, home, paths, (self._outbox, self._thread)).run()
 
     def _make_errands(self, seeds: private.Seeds) -> Errands:
         billing = private.make_billing(self._config, self._enrolment, self._outbox)
