@@ -3,6 +3,7 @@
     offer = await gather(tx, bill, genesis)      # what the database knows: days, tariff, before
     check(offer)                                 # in a thread: pure work; raises NotTaken
     await keep(tx, offer, now)                   # one log entry, one row
+    await take(database, bill, genesis, now)     # the three of them
 
 A register's bills are openings of one chain: each names the one before. Their periods are
 equal or disjoint, and over one period the common refinement of all of them keeps every
@@ -11,20 +12,23 @@ device refuses first, and here nothing finer is taken. This module must never ta
 over a day whose proof is not verified, nor learn of a usage more than the amount.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from meterseal_aggregator.privacy import store, tariffs
+from meterseal_aggregator.privacy.errands.store import settle
 from meterseal_aggregator.privacy.model import Cause, KeptDay, NotTaken
 from meterseal_aggregator.registry.model import Claim
 from meterseal_aggregator.registry.store import claims
-from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_aggregator.translog import store as log
 from meterseal_proto.bill import BadBill, BillStatement, ProvedBill, check_bill
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.entry import Opening, opening_entry
+from meterseal_proto.errand import BillAsked
 from meterseal_proto.privatefile import MAX_DAYS
 from meterseal_proto.refinement import Refinement, TooFine, check_ratio
 from meterseal_proto.seal import MODE_COMMITTED
@@ -170,7 +174,30 @@ async def keep(tx: Transaction, offer: Offer, *, now: int) -> KeptBill:
         await tx.many(_KEEP, [row])
     except sqlite3.IntegrityError:
         raise NotTaken(Cause.CHAIN, "another bill of the register came first") from None
+    await settle(tx, offer.claim.register_id, asked_of(statement), entry_id)
     return KeptBill(entry_id, offer.claim.register_id, bill)
+
+
+async def take(
+    database: Database, bill: ProvedBill, genesis: Genesis, now: int
+) -> KeptBill:
+    """Check, log and keep a bill at Unix second `now`, however it came; again is the same.
+
+    Raises NotTaken with its cause. The check runs in a thread.
+    """
+    async with database.reading() as tx:
+        found = await gather(tx, bill, genesis)
+    if isinstance(found, KeptBill):
+        return found
+    await asyncio.to_thread(check, found)
+    async with database.transaction() as tx:
+        return await keep(tx, found, now=now)
+
+
+def asked_of(statement: BillStatement) -> BillAsked:
+    """Return what a bill is the answer to."""
+    s = statement
+    return BillAsked(s.meter, s.register, s.begin, s.end, s.tariff)
 
 
 async def of_register(

@@ -6,7 +6,6 @@ posts is signed, and needs no token. This module must never answer differently f
 amount that was guessed right.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -182,14 +181,8 @@ async def take_bill(body: BillRequest, site: TheSite) -> BillView:
         bill = body.bill()
     except Malformed as error:
         raise bad_json(error.detail) from None
-    async with site.database.reading() as tx:
-        found = await bills.gather(tx, bill, site.terms.genesis)
-    if isinstance(found, KeptBill):
-        return _view(found)
-    await asyncio.to_thread(bills.check, found)
-    async with site.database.transaction() as tx:
-        kept = await bills.keep(tx, found, now=int(site.now()))
-    return _view(kept)
+    genesis, now = site.terms.genesis, int(site.now())
+    return _view(await bills.take(site.database, bill, genesis, now))
 
 
 @router.get("/meters/{meter}/registers/{register}/private-bills")
