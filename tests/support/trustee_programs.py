@@ -44,19 +44,23 @@ def run(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def _environment() -> dict[str, str]:
+def _environment(at: int = LATER) -> dict[str, str]:
     own = {k: v for k, v in os.environ.items() if not k.startswith("METERSEAL")}
-    return own | clock_at(LATER)
+    return own | clock_at(at)
 
 
 def write_config(
-    folder: Path, number: int, keys: Sequence[TrusteeKey], tls: Path | None
+    folder: Path,
+    number: int,
+    keys: Sequence[TrusteeKey],
+    tls: Path | None,
+    network: bytes = NETWORK,
 ) -> Path:
     """Write trustee NUMBER's configuration into its folder."""
     path = folder / "trustee.toml"
     lines = [
         f"number = {number}",
-        f'network = "{NETWORK.hex()}"',
+        f'network = "{network.hex()}"',
         f"chain_id = {CHAIN_ID}",
         'countersign = "at-once"',
         f'data_dir = "{folder}"',
@@ -85,14 +89,14 @@ class Program:
     url: str
 
     @classmethod
-    def start(cls, config: Path, key: TrusteeKey) -> Self:
+    def start(cls, config: Path, key: TrusteeKey, at: int = LATER) -> Self:
         command = [sys.executable, "-c", _CODE, "serve", "--config", str(config)]
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=_environment(),
+            env=_environment(at),
         )
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -110,7 +114,12 @@ class Program:
         return self.process.communicate(timeout=STOP_WITHIN_S)[1]
 
 
-def start_three(folder: Path, keys: Sequence[TrusteeKey]) -> list[Program]:
+def start_three(
+    folder: Path,
+    keys: Sequence[TrusteeKey],
+    network: bytes = NETWORK,
+    at: int = LATER,
+) -> list[Program]:
     """Start three trustees whose folders (0, 1, 2) are made, and who know `aggregator`."""
     authority = Authority(folder / "tls")
     authority.server()
@@ -118,8 +127,10 @@ def start_three(folder: Path, keys: Sequence[TrusteeKey]) -> list[Program]:
         authority.client(name)
     started = []
     for number in range(SEEDS):
-        config = write_config(folder / str(number), number, keys, authority.directory)
-        started.append(Program.start(config, keys[number]))
+        config = write_config(
+            folder / str(number), number, keys, authority.directory, network
+        )
+        started.append(Program.start(config, keys[number], at))
     return started
 
 
