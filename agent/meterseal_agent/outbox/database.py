@@ -27,7 +27,7 @@ PAGES_BASE: Final = 256
 """The schema and the pages of trees in motion."""
 WAL_PAGES: Final = 1000
 """Pages in the write-ahead log before it is folded into the file: 1 MiB on the card."""
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 SCHEMA: Final = """
 CREATE TABLE chains (
@@ -140,7 +140,17 @@ WHEN old.kept IS NOT NULL BEGIN SELECT RAISE (ABORT, 'kept is kept'); END;
 """
 """Version 4: mask seeds as they are sent to trustees, and who of them signed for them."""
 
-_STEPS: Final = (SCHEMA, DAYS, OPENINGS, DEPOSITS)
+MEMORIES: Final = """
+CREATE TABLE memories (
+    chain INTEGER PRIMARY KEY REFERENCES chains (id),
+    since INTEGER NOT NULL,
+    opening BLOB CHECK (opening IS NULL OR length(opening) = 32),
+    checked INTEGER NOT NULL DEFAULT 0
+);
+"""
+"""Version 5: since when a chain's openings are known for sure."""
+
+_STEPS: Final = (SCHEMA, DAYS, OPENINGS, DEPOSITS, MEMORIES)
 """What each version added, the first first."""
 
 

@@ -21,7 +21,8 @@ class Start:
     `capacity_w` is the most the register can grow by in an hour, W or litres per hour.
     `bits` is 0 for an open register, else what its range proofs are of. `read` is the
     (grid time, value) it showed, where that is not the head's to say: nobody is told what
-    a committed register shows.
+    a committed register shows. `opening` is the digest that the next opening of a chain
+    which another device began names, b"" of any other.
     """
 
     meter: MeterId
@@ -31,6 +32,7 @@ class Start:
     head: Head
     bits: int = 0
     read: tuple[int, int] | None = field(default=None, repr=False)
+    opening: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from meterseal_agent.outbox import answers, days, deposits, openings, shown
+from meterseal_agent.outbox import answers, days, deposits, memory, openings, shown
 from meterseal_agent.outbox.database import File
 from meterseal_agent.outbox.deposits import Deposited
+from meterseal_agent.outbox.memory import Memory
 from meterseal_agent.outbox.model import (
     CHAIN_COLUMNS,
     Applied,
@@ -53,6 +54,7 @@ class Outbox:
     def __init__(self, path: Path, *, registers: int, network: bytes) -> None:
         self._file = File(path, registers)
         self._network = network
+        self._awake: set[int] = set()
 
     def close(self) -> None:
         """Close the file."""
@@ -65,20 +67,9 @@ class Outbox:
 
     def enrol(self, starts: Sequence[Start]) -> None:
         """Take up registers not known yet; what is known stays as it stands."""
-        rows = [
-            (
-                *(s.meter, s.register, s.step, s.capacity_w, s.head.seq, s.head.hash),
-                *(s.head.end, s.head.value, s.head.seq, 0),
-            )
-            for s in starts
-        ]
         with self._file.transaction() as tx:
-            tx.executemany(
-                "INSERT INTO chains (meter, register, step, capacity_w, seq, hash,"
-                " end_at, value, reserved, tried) VALUES (?,?,?,?,?,?,?,?,?,?)"
-                " ON CONFLICT (meter, register) DO NOTHING",
-                rows,
-            )
+            for start in starts:
+                _enrol(tx, start)
 
     def chains(self) -> list[Chain]:
         """Return every register's chain."""
@@ -105,8 +96,8 @@ class Outbox:
         if not self._room():
             return False
         with self._file.transaction() as tx:
-            for record, state in rows:
-                _add(tx, record, state)
+            found = [_add(tx, record, state) for record, state in rows]
+        self._awake.update(found)
         return True
 
     def ready(self) -> list[Chain]:
@@ -201,6 +192,16 @@ class Outbox:
         """Keep a bill before it leaves; sqlite3.IntegrityError where its place is taken."""
         with self._file.transaction() as tx:
             openings.keep(tx, chain.id, bill)
+
+    def memory(self, chain: Chain) -> Memory | None:
+        """Return since when a register's openings are known for sure.
+
+        None before its first record since the start: only then it is seen how long this
+        disk lay still.
+        """
+        if chain.id not in self._awake:
+            return None
+        return memory.of(self._file.connection(), chain.id)
 
     def deposits(self) -> dict[MeterId, Deposited]:
         """Return every meter's deposit of mask seeds, and whether it is kept."""
@@ -346,7 +347,23 @@ def _reserve(tx: sqlite3.Connection, draft: Draft) -> None:
     )
 
 
-def _add(tx: sqlite3.Connection, record: Record, state: str) -> None:
+def _enrol(tx: sqlite3.Connection, start: Start) -> None:
+    head = start.head
+    row = tx.execute(
+        "INSERT INTO chains (meter, register, step, capacity_w, seq, hash, end_at,"
+        " value, reserved, tried) VALUES (?,?,?,?,?,?,?,?,?,?)"
+        " ON CONFLICT (meter, register) DO NOTHING RETURNING id",
+        (
+            *(start.meter, start.register, start.step, start.capacity_w, head.seq),
+            *(head.hash, head.end, head.value, head.seq, 0),
+        ),
+    ).fetchone()
+    if row and start.opening:
+        memory.begin(tx, row[0], head.end, start.opening)
+
+
+def _add(tx: sqlite3.Connection, record: Record, state: str) -> int:
+    """Keep a record; returns its chain."""
     found = tx.execute(
         "UPDATE chains SET state = ? WHERE meter = ? AND register = ? RETURNING id",
         (state, record.meter, record.register),
@@ -361,3 +378,5 @@ def _add(tx: sqlite3.Connection, record: Record, state: str) -> None:
             *(record.delta, record.value, int(record.quality)),
         ),
     )
+    memory.noticed(tx, found[0], record.start, record.end)
+    return int(found[0])

@@ -17,6 +17,7 @@ from meterseal_agent.outbox.model import Chain
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.seal.opening import (
     NotOpened,
+    NotYet,
     Openings,
     Pinned,
     TariffEvidence,
@@ -80,12 +81,15 @@ class Billing:
     def answer(self, asked: BillAsked) -> ProvedBill | BillRefused | None:
         """Return the bill that was asked for, or why there is none.
 
-        None for another house's meter: that is not ours to refuse.
+        None for another house's meter, that is not ours to refuse, and before the first
+        reading since the start.
         """
         if asked.meter not in self._meters:
             return None
         try:
             return self._bill(asked)
+        except NotYet:
+            return None
         except NotOpened as error:
             return BillRefused.sign(self._key, self._house.network, asked, error.why)
 

@@ -11,7 +11,8 @@ device alone decides what it tells, by these rules (SETTLED 19, 20, 25, 26):
 - only accepted days that fill the period, which is one of before or apart from all;
 - over all tariffs of a period together no fewer than 24 intervals are told apart;
 - the same days as before: what is corrected is billed with a later period;
-- openings are a chain, and a restored device, which does not know the last, opens nothing.
+- openings are a chain, and a device that took over, or whose disk lay still for a day,
+  opens no period from before until it has found the whole chain in the log.
 
 The opening is on disk before the bill is handed out; asked again, the same bill comes. It
 must never round, and never put an amount anywhere but into the statement.
@@ -21,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from meterseal_agent.keystore import Keys
@@ -41,6 +43,11 @@ from meterseal_proto.refinement import Refinement, TooFine, check_ratio
 from meterseal_proto.tariff import Tariff, parse_tariff
 from meterseal_proto.units import MeterId, Quality, RegisterId
 
+FORGOTTEN: Final = (
+    "this device was restored and does not know what was opened before it: run"
+    " meterseal-agent restore-history"
+)
+
 
 class NotOpened(Exception):
     """The device does not sign this bill; the sentence says why, and holds no usage.
@@ -51,6 +58,10 @@ class NotOpened(Exception):
     def __init__(self, sentence: str, why: NoBill = NoBill.TARIFF) -> None:
         super().__init__(sentence)
         self.why = why
+
+
+class NotYet(NotOpened):
+    """It is not known yet whether this bill may be signed; who asks again is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +148,7 @@ class Openings:
             said = one.statement
             if (said.begin, said.end, said.tariff) == (begin, end, tariff):
                 return one
-        last = self._last(chain, before)
+        last = self._last(chain, before, begin)
         days = self._days(chain, begin, end)
         same = same_period(before, begin, end)
         check_same_days(same, days)
@@ -160,16 +171,18 @@ class Openings:
         self._outbox.keep_opening(chain, signed)
         return signed
 
-    def _last(self, chain: Chain, before: Sequence[ProvedBill]) -> bytes:
-        """Return the digest of the opening before the next."""
+    def _last(self, chain: Chain, before: Sequence[ProvedBill], begin: int) -> bytes:
+        """Return the digest of the opening before the next, over a period from `begin`."""
+        sure = self._outbox.memory(chain)
+        if sure is None:
+            raise NotYet("the meter was not read since the start: ask again")
+        if begin < sure.since or (sure.since and sure.opening is None):
+            raise NotOpened(FORGOTTEN, NoBill.RESTORED)
         if before:
             return before[-1].statement.digest()
-        link = self._links.get((chain.meter, chain.register))
+        link = sure.opening or self._links.get((chain.meter, chain.register))
         if link is None:
-            raise NotOpened(
-                "this device was restored and does not know what was opened before it",
-                NoBill.RESTORED,
-            )
+            raise NotOpened(FORGOTTEN, NoBill.RESTORED)
         return link
 
     def _days(self, chain: Chain, begin: int, end: int) -> list[KeptDay]:
