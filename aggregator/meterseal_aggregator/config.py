@@ -140,6 +140,7 @@ class Jobs(_Table):
     mint_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
     anchor_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)
     totals_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)
+    errands_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
 
 
 class Config(BaseSettings):

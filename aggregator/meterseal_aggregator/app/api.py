@@ -17,6 +17,7 @@ from meterseal_aggregator.intake.port import Reply, Uplink
 from meterseal_aggregator.intake.store import heads
 from meterseal_aggregator.jobs import Tally
 from meterseal_aggregator.privacy import bills
+from meterseal_aggregator.privacy.errands.desk import ErrandTally
 from meterseal_aggregator.registry.enrol import NetworkTerms
 from meterseal_aggregator.registry.rekey import ChainAccess
 from meterseal_aggregator.translog.store import append
@@ -33,6 +34,7 @@ class WebParts:
     beside: BesideTally
     intake: IntakeTally
     duties: Mapping[str, Tally]
+    errands: ErrandTally
 
 
 def chain_access(house: House) -> ChainAccess:
@@ -67,6 +69,7 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
             duties=parts.duties,
             ask_again=partial(_ask_again, house, parts.uplink),
             beside=parts.beside,
+            errands=parts.errands,
             proving=frozenset({anchors.name} if anchors.proves else ()),
         )
     )

@@ -1,4 +1,4 @@
-"""The background duties: prove, validate, mint, sequence, anchor, add up; each a batch at a time.
+"""The background duties: prove, validate, mint, sequence, anchor, add up, tell; a batch at a time.
 
 Rooms do the work; here each gets its period, the network's time and its keys. Every
 duty runs until it finds nothing to do, so a backlog drains at full speed.
@@ -15,6 +15,7 @@ from meterseal_aggregator.credits import mint
 from meterseal_aggregator.intake import failed
 from meterseal_aggregator.jobs import Duty, until_idle
 from meterseal_aggregator.privacy import proofs
+from meterseal_aggregator.privacy.errands.send import Messenger, Voice
 from meterseal_aggregator.privacy.telling import Tell, tell_failures
 from meterseal_aggregator.privacy.trustees.round import Office
 from meterseal_aggregator.stacks.file import FilePublisher
@@ -51,6 +52,7 @@ def duties(house: House, tell: Tell, office: Office | None = None) -> list[Duty]
         Duty("mint", periods.mint_s, _with(house, credit)),
         Duty("anchor", periods.anchor_s, _with(house, anchor)),
         *([_totals(house, office)] if office is not None else []),
+        _errands(house, tell),
     ]
 
 
@@ -107,6 +109,17 @@ def _totals(house: House, office: Office) -> Duty:
         return await settle(house, office)
 
     return Duty("totals", house.config.jobs.totals_s, run)
+
+
+def _errands(house: House, tell: Tell) -> Duty:
+    """Return the duty that tells private meters' agents what they have not answered."""
+    voice = Voice(house.keys.genesis.network, house.keys.receipt, tell)
+    messenger = Messenger(house.database, voice)
+
+    async def run() -> int:
+        return await messenger.run_once(int(house.now()))
+
+    return Duty("errands", house.config.jobs.errands_s, run)
 
 
 def publisher(house: House) -> Publisher:

@@ -39,9 +39,11 @@ from meterseal_aggregator.intake.port import (
     Incoming,
     Reply,
     TakeTold,
+    Told,
     Uplink,
 )
 from meterseal_aggregator.jobs import Runner, tend
+from meterseal_aggregator.privacy.errands.desk import ErrandDesk
 from meterseal_aggregator.privacy.trustees.round import Office
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.receipt import LOG_WITHIN_S
@@ -76,16 +78,20 @@ async def _serve(house: House, office: Office | None, say: Say) -> None:
     shares = share(raise_limit())
     desk = Desk(house.database, house.keys.genesis.network, house.now)
     door = DoorLimits(connections=shares.agents)
-    uplink, mqtt = _uplink(house, gate, door, desk.take)
+    errands = ErrandDesk(house.database, house.keys.genesis, house.now)
+    uplink, mqtt = _uplink(house, gate, door, partial(_take_told, desk, errands))
     calm_the_collector()
     runner = Runner(house.database, uuid4().hex, house.real_now, chance=_CHANCE.random)
     with _listen(config.web.host, config.web.port) as web_socket:
-        parts = WebParts(mqtt, uplink, desk.tally, intake.tally, runner.tallies)
+        parts = WebParts(
+            mqtt, uplink, desk.tally, intake.tally, runner.tallies, errands.tally
+        )
         bounds = web_bounds(shares.web, behind_proxy=config.web.behind_proxy)
         server = WebServer(_uvicorn_config(house, parts), bounds)
         tasks = {
             asyncio.create_task(uplink.run(naming_refusals(intake)), name="uplink"),
             asyncio.create_task(desk.run(), name="beside"),
+            asyncio.create_task(errands.run(), name="private"),
             asyncio.create_task(server.serve([]), name="web"),
             asyncio.create_task(server.accept(web_socket), name="web-door"),
             *([asyncio.create_task(gate.run(), name="gate")] if gate else []),
@@ -104,6 +110,13 @@ async def _serve(house: House, office: Office | None, say: Say) -> None:
             server.should_exit = True
             await _end(tasks)
             intake.close()
+
+
+def _take_told(desk: Desk, errands: ErrandDesk, told: Told) -> bool:
+    """Hand what is told beside the seals to whose it is."""
+    if told.kind == "private":
+        return errands.take(told.agent, told.payload)
+    return desk.take(told)
 
 
 def _tell(uplink: Uplink, agent: str, payload: bytes) -> bool:

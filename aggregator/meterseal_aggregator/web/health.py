@@ -4,6 +4,7 @@ Liveness and readiness are for everybody and say one word. The metrics page want
 token; it counts messages and duties, never watt-hours of anybody.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Final, Literal
@@ -102,18 +103,17 @@ class _Page(Collector):
         yield reasons
 
     def _beside(self) -> Iterator[Metric]:
-        tally = self._site.beside
-        if tally is None:
-            return
-        for name, counts in (("kept", tally.kept), ("refused", tally.refused)):
-            family = CounterMetricFamily(
-                f"meterseal_beside_{name}",
-                f"Telemetry and health: {name}",
-                labels=["kind" if name == "kept" else "reason"],
+        told, errands = self._site.beside, self._site.errands
+        if told is not None:
+            yield _counted("beside_kept", "Telemetry, health: kept", "kind", told.kept)
+            yield _counted(
+                "beside_refused", "Telemetry, health: refused", "reason", told.refused
             )
-            for label, count in sorted(counts.items()):
-                family.add_metric([label], count)
-            yield family
+        if errands is not None:
+            yield _counted("errands_taken", "Errands: taken", "kind", errands.taken)
+            yield _counted(
+                "errands_refused", "Errands: refused", "reason", errands.refused
+            )
 
     def _duties(self) -> Iterator[Metric]:
         columns = ("runs", "done", "failures")
@@ -131,3 +131,10 @@ class _Page(Collector):
             if tally.last_success_at is not None:
                 last.add_metric([name], tally.last_success_at)
         yield last
+
+
+def _counted(name: str, text: str, label: str, counts: Counter[str]) -> Metric:
+    family = CounterMetricFamily(f"meterseal_{name}", text, labels=[label])
+    for value, count in sorted(counts.items()):
+        family.add_metric([value], count)
+    return family

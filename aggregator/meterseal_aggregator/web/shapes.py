@@ -16,6 +16,7 @@ from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.beside.desk import BesideTally
 from meterseal_aggregator.intake.port import Counters
 from meterseal_aggregator.jobs import Tally
+from meterseal_aggregator.privacy.errands.desk import ErrandTally
 from meterseal_aggregator.registry.enrol import NetworkTerms
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.web.limits import Rate
@@ -52,6 +53,7 @@ class Site:
     ask_again: Callable[[Backfill], bool] | None = None
     """Signs a request for telemetry and sends it; tells whether the agent was there."""
     beside: BesideTally | None = None
+    errands: ErrandTally | None = None
     proving: frozenset[str] = frozenset()
     """Names of the publishers whose anchors a stranger may rely on."""
     publics: Rate = field(
