@@ -1,7 +1,7 @@
 """The command line: a table of what an installer, a technician and systemd may ask.
 
 It prints what happened in whole sentences and exits 0, or 1 with one sentence that says
-what to do. It must never print a secret but the recovery sheet, once, to a terminal.
+what to do. It must never print a secret but the sheets, once each, to a terminal.
 Programs are imported inside their command.
 """
 
@@ -208,6 +208,12 @@ def _report(options: Options) -> int:
     return report(options, print)
 
 
+def _resident_pin(options: Options) -> int:
+    from meterseal_agent.technician.resident import resident_pin
+
+    return resident_pin(options, print)
+
+
 def _config(options: Options) -> Config:
     """Load the configuration, and from then on tell what happens on stderr."""
     config = load(Path(options.config), os.environ)
@@ -305,6 +311,12 @@ COMMANDS: Final = (
         " enters it: the rehearsed seal is for a network that does not exist",
         given.rehearsing,
         _dry_run,
+    ),
+    Command(
+        "resident-pin",
+        "make a new PIN for the resident's page, and print its sheet",
+        given.resident,
+        _resident_pin,
     ),
     Command(
         "report",

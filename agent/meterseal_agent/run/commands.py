@@ -6,6 +6,7 @@ never act when asked to check.
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from meterseal_agent.commissioning.sheet import (
 from meterseal_agent.commissioning.subject import Subject, first_readings
 from meterseal_agent.config import Config, ConfigError
 from meterseal_agent.keystore import KeyEpoch, Keystore, KeystoreError, read_small
+from meterseal_agent.resident.paper import first_sheet
 from meterseal_agent.run import meters, times
 from meterseal_proto.enrolment import EnrolmentAnswer, EnrolmentRequest, MeterRequest
 from meterseal_proto.errors import Unavailable
@@ -156,6 +158,8 @@ def _enrol(config: Config, wish: Wish, say: Say) -> int:
         answer = _ask(store, config, wish, say)
         say(f"enrolled as {answer.agent} in network {answer.network_name}")
     hand_over(store, answer, wish.handover, say)
+    if config.resident is not None:
+        first_sheet(store, config.resident, wish.handover, say, time.time())
     return 0
 
 

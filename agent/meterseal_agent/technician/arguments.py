@@ -196,6 +196,19 @@ def rehearsing(sub: ArgumentParser) -> None:
     )
 
 
+def resident(sub: ArgumentParser) -> None:
+    """Take what `resident-pin` needs."""
+    configured(sub)
+    sub.add_argument(
+        "--show",
+        action="store_true",
+        help="only say where the page is and its fingerprint; change nothing",
+    )
+    sub.add_argument(
+        "--sheet", metavar="FILE", help="write the sheet to a new file, not here"
+    )
+
+
 def reporting(sub: ArgumentParser) -> None:
     """Take what `report` needs."""
     configured(sub)

@@ -41,6 +41,7 @@ def pdf(report: Body) -> bytes:
     for meter in body["meters"]:
         _meter(page, meter)
     _enrolled(page, body["enrolled"])
+    _resident(page, body.get("page", {}))
     _foot(page, report)
     return bytes(page.output())
 
@@ -99,6 +100,18 @@ def _enrolled(page: "FPDF", rows: list[Body]) -> None:
             f"{row['serial']} {row['register']}: {row['value']} at {when(row['at'])},"
             f" every {row['step']} s",
         )
+
+
+def _resident(page: "FPDF", found: Body) -> None:
+    """Say where the resident's page is; its PIN is on a sheet of its own."""
+    if not found:
+        return
+    page.ln(LINE_MM)
+    _write(page, "The resident's page", bold=True)
+    _write(page, f"at {found['at']}; the PIN is on the sheet handed over at enrolment,")
+    _write(page, "and a new one is made by: meterseal-agent resident-pin")
+    if found["sha256"]:
+        _write(page, f"SHA-256 of its certificate: {found['sha256']}", size=SMALL)
 
 
 def _foot(page: "FPDF", report: Body) -> None:

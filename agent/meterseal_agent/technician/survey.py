@@ -7,6 +7,7 @@ nor a voltage, current or power.
 """
 
 import contextlib
+import time
 from dataclasses import dataclass
 
 from meterseal_agent.commissioning.finding import Finding, bad
@@ -17,6 +18,7 @@ from meterseal_agent.commissioning.report import Body, finding_rows
 from meterseal_agent.commissioning.wiring import Site, check
 from meterseal_agent.config import Config
 from meterseal_agent.keystore import Keystore, read_small
+from meterseal_agent.resident.paper import shown_fingerprint
 from meterseal_agent.run import meters
 from meterseal_agent.run.health_record import software_version
 from meterseal_agent.run.times import Times
@@ -51,8 +53,17 @@ async def survey(config: Config, times: Times, visit: Visit) -> Body:
         "agent": answer.agent if answer else "",
         "network": answer.network_name if answer else "",
         "enrolled": _enrolled(store, answer),
+        "page": _page(store, config),
         "meters": [await _meter(one, int(times.now()), visit) for one in wired],
     }
+
+
+def _page(store: Keystore, config: Config) -> Body:
+    """Return where the resident's page is and its fingerprint; {} where there is none."""
+    if config.resident is None:
+        return {}
+    shown = shown_fingerprint(store, config.resident, time.time())
+    return {"at": config.resident.url, "sha256": shown}
 
 
 async def _meter(wired: meters.Wired, now: int, visit: Visit) -> Body:
