@@ -20,6 +20,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from meterseal_aggregator.translog.cosignatures import MAX_WITNESSES
+from meterseal_proto.cosignature import parse_cosigner
+from meterseal_proto.errors import Rejected
 from meterseal_proto.loopback import is_loopback
 from meterseal_proto.seedbox import TrusteeKey
 from meterseal_proto.totals import SEEDS
@@ -131,6 +134,31 @@ class Trustee(_Table):
         return self
 
 
+class Witness(_Table):
+    """One who cosigns checkpoints (C2SP tlog-witness): its submission prefix and its key.
+
+    `key` is NAME+ID+KEY. Plain http only on this machine; `tls` where it wants to know us
+    by a certificate, or has one of an authority of its own.
+    """
+
+    url: str = Field(pattern=r"^https?://[^\s@?#]+$")
+    key: str
+    tls: ClientTls | None = None
+
+    @model_validator(mode="after")
+    def _wire_is_safe(self) -> Self:
+        try:
+            parse_cosigner(self.key)
+        except Rejected as rejected:
+            raise ValueError(f"key: {rejected.detail}") from None
+        parts = urlsplit(self.url)
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            raise ValueError(f"url {self.url} is not this machine: write https://")
+        if parts.scheme == "http" and self.tls is not None:
+            raise ValueError("give [witnesses.tls] with https://, and not without")
+        return self
+
+
 class Jobs(_Table):
     """Real seconds between two runs of each background duty."""
 
@@ -140,6 +168,7 @@ class Jobs(_Table):
     mint_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
     anchor_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)
     totals_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)
+    witness_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
     errands_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
 
 
@@ -168,6 +197,7 @@ class Config(BaseSettings):
     mqtt: Mqtt = Mqtt()
     jobs: Jobs = Jobs()
     trustees: tuple[Trustee, ...] = ()
+    witnesses: tuple[Witness, ...] = Field(default=(), max_length=MAX_WITNESSES)
 
     @classmethod
     def settings_customise_sources(
@@ -188,6 +218,13 @@ class Config(BaseSettings):
             raise ValueError("trustees: all three, numbers 0, 1 and 2 in this order")
         if len({key.sign for key in keys} | {key.box for key in keys}) < 2 * len(keys):
             raise ValueError("trustees: three trustees have three different keys")
+        return self
+
+    @model_validator(mode="after")
+    def _witnesses_differ(self) -> Self:
+        keys = [parse_cosigner(one.key) for one in self.witnesses]
+        if len({key.public for key in keys}) < len(keys):
+            raise ValueError("witnesses: one key is written twice; it is one witness")
         return self
 
     @model_validator(mode="after")

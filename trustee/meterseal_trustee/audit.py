@@ -1,7 +1,8 @@
 """Everything a trustee ever said, derived again from what it keeps.
 
 Each finding is a sentence that holds or fails: the log's chain, the deposits, the rosters,
-the sets, the answers, and that no combination of answers tells less than K_MIN meters.
+the sets, the answers, that no combination of answers tells less than K_MIN meters, and
+that the log we witness showed us one history.
 This module must never write, and never say what a mask is.
 """
 
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from meterseal_proto.checkpoint import parse_body, parse_note
 from meterseal_proto.reporting import (
     Act,
     Place,
@@ -28,7 +30,14 @@ from meterseal_trustee.database import Database
 from meterseal_trustee.desk import Settings, spelled
 from meterseal_trustee.keys import TrusteeSecrets
 from meterseal_trustee.masks import Opener
-from meterseal_trustee.model import FIRST, Answer, Entry, SignedSet, entry_hash
+from meterseal_trustee.model import (
+    FIRST,
+    Answer,
+    Entry,
+    SignedSet,
+    Witnessed,
+    entry_hash,
+)
 from meterseal_trustee.rules import Refused
 
 
@@ -52,6 +61,8 @@ class Kept:
     members: dict[tuple[str, int], dict[MeterId, RegisterId]]
     answers: dict[tuple[str, int], Answer]
     blamed: dict[int, set[MeterId]] = field(default_factory=dict)
+    witnessed: list[Witnessed] = field(default_factory=list)
+    against: list[tuple[Witnessed, str]] = field(default_factory=list)
 
 
 async def audit(
@@ -83,6 +94,8 @@ async def _read(settings: Settings, number: int, database: Database) -> Kept:
             if answer is not None:
                 kept.answers[cell, day] = answer
             kept.blamed[day] = await store.blamed(tx, day)
+        kept.witnessed = await store.all_witnessed(tx)
+        kept.against = await store.contradictions(tx)
     return kept
 
 
@@ -119,6 +132,11 @@ def _judge(
             "the log says all of it and nothing else",
             len(kept.log),
             lambda: _told(kept),
+        ),
+        (
+            "the witnessed log showed one history",
+            len(kept.witnessed),
+            lambda: _history(kept),
         ),
     )
     findings = []
@@ -227,6 +245,21 @@ def _told(kept: Kept) -> Iterator[str]:
     blamed = Counter(m.hex() for meters in kept.blamed.values() for m in meters)
     if shown != blamed:
         yield "the log does not name the meters whose commitments were shown"
+
+
+def _history(kept: Kept) -> Iterator[str]:
+    for one in kept.witnessed:
+        if _head(one.note) != (one.origin, one.size, one.root):
+            yield f"log {one.origin}: its last checkpoint is not what its note says"
+    for shown, standing in kept.against:
+        (_, size, root), ours = _head(shown.note), _head(standing)
+        if size == ours[1] and root != ours[2]:
+            yield f"log {shown.origin} signed two roots at size {size}: tell everybody"
+
+
+def _head(note: str) -> tuple[str, int, bytes]:
+    found = parse_body(parse_note(note).body)
+    return found.origin, found.size, found.root
 
 
 def _key(entry: Entry) -> tuple[str, str]:

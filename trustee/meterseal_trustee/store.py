@@ -295,6 +295,12 @@ async def witnessed(tx: Transaction, origin: str) -> Witnessed | None:
     return Witnessed(*rows[0]) if rows else None
 
 
+async def all_witnessed(tx: Transaction) -> list[Witnessed]:
+    """Return the last cosigned checkpoint of every log."""
+    rows = await tx.rows("SELECT origin, size, root, note, at FROM witnessed")
+    return [Witnessed(*row) for row in rows]
+
+
 async def witness(tx: Transaction, new: Witnessed) -> None:
     """Write down the checkpoint that is to be cosigned, in place of the last of its log."""
     await tx.rows(

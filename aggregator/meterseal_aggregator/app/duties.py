@@ -11,6 +11,7 @@ import structlog
 
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.trustees import settle
+from meterseal_aggregator.app.witnesses import ask, open_lines
 from meterseal_aggregator.credits import mint
 from meterseal_aggregator.intake import failed
 from meterseal_aggregator.jobs import Duty, until_idle
@@ -52,6 +53,7 @@ def duties(house: House, tell: Tell, office: Office | None = None) -> list[Duty]
         Duty("mint", periods.mint_s, _with(house, credit)),
         Duty("anchor", periods.anchor_s, _with(house, anchor)),
         *([_totals(house, office)] if office is not None else []),
+        *([_witness(house)] if house.config.witnesses else []),
         _errands(house, tell),
     ]
 
@@ -120,6 +122,16 @@ def _errands(house: House, tell: Tell) -> Duty:
         return await messenger.run_once(int(house.now()))
 
     return Duty("errands", house.config.jobs.errands_s, run)
+
+
+def _witness(house: House) -> Duty:
+    """Return the duty that has the newest checkpoint cosigned by every witness."""
+    lines = open_lines(house)
+
+    async def run() -> int:
+        return await ask(house, lines)
+
+    return Duty("witness", house.config.jobs.witness_s, run)
 
 
 def publisher(house: House) -> Publisher:
