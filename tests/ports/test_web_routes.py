@@ -99,6 +99,7 @@ async def test_the_open_list_names_only_routes_that_exist(house: WebHouse) -> No
 A_REGISTER = "/v1/meters/{meter}/registers/{register}"
 OF_A_COMMITTED = {
     f"{A_REGISTER}/private-bills",
+    f"{A_REGISTER}/bill-requests",
     f"{A_REGISTER}/days",
     f"{A_REGISTER}/days/{{seq}}/proof",
     f"{A_REGISTER}/days/{{seq}}/backup",
@@ -204,6 +205,7 @@ async def test_nobody_but_the_operator_changes_anything(house: WebHouse) -> None
             ]
         },
         "/v1/meters/{meter}/telemetry/backfill": {"begin": SLOT, "end": MOVED},
+        f"{A_REGISTER}/bill-requests": {"begin": 0, "end": SLOT, "tariff": "00" * 32},
     }
     posts = {path for method, path in _openapi_routes(house) if method == "POST"}
     assert posts - OPEN == bodies.keys()
