@@ -132,7 +132,7 @@ def starts_of(
             chains.append(
                 Start(
                     *(number, row.register, row.step, meter.capacity_w, head),
-                    *(row.bits, read),
+                    *(row.bits, read, _opening(known) if row.mode else b""),
                 )
             )
         found[meter.serial] = tuple(chains)
@@ -151,6 +151,16 @@ def _go_on(known: RegisterHead | None, fresh: Head) -> Head:
     if head.seq == 0 and head != fresh:
         raise ValueError(f"{known.meter} {known.register} does not begin as we asked")
     return head
+
+
+def _opening(known: RegisterHead | None) -> bytes:
+    """Return what the next opening names, where another device began the chain."""
+    if known is None or not known.seq:
+        return b""
+    digest = bytes.fromhex(known.opening)
+    if len(digest) not in {0, 32}:
+        raise ValueError(f"the opening of {known.meter} {known.register} is no digest")
+    return digest
 
 
 def _meter_id(text: str) -> MeterId:

@@ -2,8 +2,9 @@
 
 An open register's first value goes to the aggregator. A committed one's would be the first
 point of a curve, so it is enrolled as 0, and the sampler counts on from what this machine
-wrote down before it asked. Nor do findings on its terminals leave the house with figures
-in them. This module must never let such a value into a request or a report.
+wrote down before it asked; for the day this machine dies the value goes along sealed
+under the root secret. Nor do findings on its terminals leave the house with figures in
+them. This module must never let such a value into a request or a report in the clear.
 """
 
 import json
@@ -12,8 +13,9 @@ from dataclasses import replace
 
 from meterseal_agent.commissioning.finding import Finding, Grade, bad, note
 from meterseal_agent.keystore import Keystore, KeystoreError, read_small, write_over
+from meterseal_proto.backup import Start, keep_start
 from meterseal_proto.boundedjson import read_json, uint
-from meterseal_proto.enrolment import MAX_BRACKETS, MeterRequest
+from meterseal_proto.enrolment import MAX_BRACKETS, MeterRequest, RegisterStart
 from meterseal_proto.units import RegisterId, obis_text, parse_obis
 
 Shown = dict[tuple[str, RegisterId], tuple[int, int]]
@@ -32,7 +34,8 @@ def keep_private(
     ]
     if rows:
         write_over(store.paths.private, json.dumps(rows).encode())
-    return tuple(_veiled(meter) for meter in meters)
+    store_key = store.keys_secret().store_key
+    return tuple(_veiled(store_key, meter) for meter in meters)
 
 
 def private_values(store: Keystore) -> Shown:
@@ -66,6 +69,14 @@ def veiled(findings: Sequence[Finding]) -> list[Finding]:
     return [note("wiring", told), *(bad(where, here) for where in faulty)]
 
 
-def _veiled(meter: MeterRequest) -> MeterRequest:
-    rows = tuple(replace(row, value=0) if row.mode else row for row in meter.registers)
+def _veiled(store_key: bytes, meter: MeterRequest) -> MeterRequest:
+    rows = tuple(
+        _hidden(store_key, meter.serial, row) if row.mode else row
+        for row in meter.registers
+    )
     return replace(meter, registers=rows)
+
+
+def _hidden(store_key: bytes, serial: str, row: RegisterStart) -> RegisterStart:
+    place = Start(serial, row.register, row.at)
+    return replace(row, value=0, sealed=keep_start(store_key, place, row.value).hex())

@@ -91,6 +91,11 @@ class Agent:
         self._errands = self._make_errands(seeds)
         beside = Beside(self._courier, self._telemetry.asked, self._errands.told)
         self._uplink = Uplink(enrolment.peer, self._due, self._apply, beside)
+        self._committing = (
+            Committing(self._committer, self._thread, self._uplink.wake)
+            if self._committer
+            else None
+        )
         self._sampling = self._make_sampling()
         self._polling = Polling(enrolment.meter_ids, times, self._take)
         self._duties = Duties()
@@ -127,9 +132,8 @@ class Agent:
             "health": self._telling.run,
             "prune": self._prune,
         }
-        if self._committer is not None:
-            committing = Committing(self._committer, self._thread, self._uplink.wake)
-            work["committed"] = committing.run
+        if self._committing is not None:
+            work["committed"] = self._committing.run
         if self._reload is not None:
             work["config"] = self._reload.run
         if self._config.metrics_port is not None:
@@ -219,6 +223,7 @@ class Agent:
                 courier=self._courier,
                 telemetry=self._telemetry,
                 errands=self._errands,
+                committing=self._committing,
                 duties=self._duties,
                 reload=self._reload,
             ),

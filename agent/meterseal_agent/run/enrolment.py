@@ -62,6 +62,15 @@ class Enrolment:
         return {(c.meter, c.register): c.bits for c in self.chains if c.bits}
 
     @property
+    def links(self) -> dict[tuple[MeterId, RegisterId], bytes]:
+        """The enrolment hash of every committed register whose chain began here."""
+        return {
+            (c.meter, c.register): c.head.hash
+            for c in self.chains
+            if c.bits and not c.head.seq
+        }
+
+    @property
     def peer(self) -> Peer:
         """Whom the uplink talks to."""
         raw = bytes.fromhex(self.answer.receipt_key)
@@ -114,8 +123,10 @@ def check_meters(config: Config, found: Mapping[str, tuple[Start, ...]]) -> None
         if any(c.bits != meter.bits_of(c.register) for c in chains):
             modes = ", ".join(f"{obis_text(c.register)} {_mode(c)}" for c in chains)
             raise ConfigError(
-                f"meter {meter.serial} was enrolled as {modes}: mode and bits stay as"
-                " they are for as long as the enrolment does"
+                f"meter {meter.serial} was enrolled as {modes}, and mode and bits stay"
+                " for as long as the enrolment does: write them as they were, or have"
+                " the operator take the meter out of service at the end of a billing"
+                " period and enrol it anew, with an empty data_dir"
             )
 
 

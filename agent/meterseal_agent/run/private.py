@@ -54,16 +54,10 @@ def make_seeds(config: Config, enrolment: Enrolment, outbox: Outbox) -> Seeds:
 def make_billing(config: Config, enrolment: Enrolment, outbox: Outbox) -> Billing:
     """Make what answers an aggregator that asks for bills."""
     keys, network = enrolment.keys, enrolment.network
-    # A chain that began elsewhere has openings that this device does not know.
-    links = {
-        (chain.meter, chain.register): chain.head.hash
-        for chain in enrolment.chains
-        if chain.bits and not chain.head.seq
-    }
     second = config.witness
     return Billing(
         outbox,
-        Openings(outbox, keys, network, links),
+        Openings(outbox, keys, network, enrolment.links),
         keys.seal_key,
         House(network, enrolment.committed.keys(), config.shortest_bill_days),
         Pinned(enrolment.answer.log_key, second) if second else None,

@@ -13,6 +13,7 @@ from typing import Any, Final
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.run import health
 from meterseal_agent.run.clock_quality import clock_quality
+from meterseal_agent.run.committing import AGAIN_CAP_S, PROOF_LIMIT_S, Committing
 from meterseal_agent.run.duties import Duties, Progress
 from meterseal_agent.run.errands import Errands
 from meterseal_agent.run.file_thread import FileThread
@@ -33,9 +34,11 @@ LIMITS_S: Final = {
     "uplink": 180.0,
     "telemetry": 180.0,
     "prune": 3600.0,
+    "committed": PROOF_LIMIT_S + AGAIN_CAP_S + 300.0,
 }
 """Real seconds a duty may stand still: several times its longest pause, and the slowest
-card."""
+card. A prover may take as long as it is given, and the pause after many failures is the
+longest: neither is standing still."""
 CLOCK_STATES: Final = {Clock.UNSET: 0, Clock.DOUBTFUL: 1, Clock.TRUSTED: 2}
 
 Document = dict[str, Any]  # Any: a JSON document
@@ -56,6 +59,7 @@ class Parts:
     courier: Courier
     telemetry: Telemetry
     errands: Errands
+    committing: Committing | None
     duties: Duties
     reload: Reload | None
 
@@ -72,7 +76,10 @@ class Status:
         self._parts = parts
         self._serials = serials
         self._pruned = pruned
-        self._progress = Progress(LIMITS_S, asyncio.get_running_loop().time())
+        limits = dict(LIMITS_S)
+        if parts.committing is None:
+            del limits["committed"]
+        self._progress = Progress(limits, asyncio.get_running_loop().time())
         self.since = int(parts.times.now())
         self.last_receipt: int | None = None
 
@@ -162,4 +169,6 @@ class Status:
             "telemetry": parts.telemetry.counters.turns,
             "prune": self._pruned(),
         }
+        if parts.committing is not None:
+            counts["committed"] = parts.committing.turns
         return self._progress.look(counts, asyncio.get_running_loop().time())
