@@ -1,9 +1,10 @@
 """The claims of a proof file and of a bill file, each judged on its own and by name.
 
-Network, checkpoint and key are judged as a bundle's are. Then, of every day together:
-signatures, commitments (root and sum), ranges (one multiplication for all proofs) and
-inclusion; and of a bill: that its days fill its period, its tariff's prices, the amount,
-and that the opening is logged. What a file cannot tell is that no later revision of a day
+Network, checkpoint and the first key are judged as a bundle's are. Then, of every day
+together: later keys where there are any, signatures by the key each day was sealed under,
+commitments (root and sum), ranges (one multiplication for all proofs) and
+inclusion; and of a bill: that its days fill its period, its tariff's prices, the amount
+and the consent of the last key, and that the opening is logged. What a file cannot tell is that no later revision of a day
 and no other opening of the period exists: the log's auditor looks for those. This module
 must never raise for anything a file holds, and never learn a usage.
 """
@@ -14,7 +15,7 @@ from itertools import pairwise
 from typing import Final
 
 from meterseal_proto.bill import BadBill, check_bill
-from meterseal_proto.bundle import Bundle, SealEvidence
+from meterseal_proto.bundle import Bundle, KeyEvidence, Logged, SealEvidence
 from meterseal_proto.claims import (
     Claim,
     Expectation,
@@ -28,7 +29,14 @@ from meterseal_proto.claims import (
 )
 from meterseal_proto.commitment import total
 from meterseal_proto.committed import committed_root, statement_of
-from meterseal_proto.entry import Opening, opening_entry, seal_entry
+from meterseal_proto.entry import (
+    KeyEvent,
+    Opening,
+    open_key_event_entry,
+    opening_entry,
+    seal_entry,
+)
+from meterseal_proto.keys import PublicKey
 from meterseal_proto.privatefile import BillEvidence, DayEvidence, PrivateFile
 from meterseal_proto.rangechecker import Claim as RangeClaim
 from meterseal_proto.rangechecker import holds as ranges_hold
@@ -36,15 +44,32 @@ from meterseal_proto.rangeproof import BadProof
 from meterseal_proto.refinement import Refinement, TooFine
 from meterseal_proto.seal import MODE_COMMITTED, Seal
 from meterseal_proto.tariff import parse_tariff
-from meterseal_proto.units import Quality
+from meterseal_proto.units import MeterId, Quality, RegisterId
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A key event of a file that has a usable key, and its place in the log."""
+
+    event: KeyEvent
+    public: PublicKey
+    logged: Logged
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A file, and what its claims share with a bundle's."""
+    """A file, and what its claims share with a bundle's; `keys` in the file's order."""
 
     file: PrivateFile
     facts: Facts
+    keys: tuple[_Key, ...]
+
+    def speaking(self, seq: int) -> _Key:
+        """Return the key in force at a sequence number; Wrong where none was yet."""
+        for key in reversed(self.keys):
+            if key.event.from_seq <= seq:
+                return key
+        raise Wrong(f"no key of the file sealed sequence {seq}")
 
     def digest(self, day: DayEvidence) -> bytes:
         return day.header.digest(self.file.genesis.chain_id)
@@ -60,30 +85,66 @@ def judge_private(file: PrivateFile, expectation: Expectation) -> tuple[Claim, .
     first = min(file.days, key=lambda day: day.header.seq)
     bare = Seal(first.header, first.signature, (), ())
     bundle = Bundle(
-        file.genesis, file.key, SealEvidence(bare, first.logged), file.checkpoint,
+        file.genesis, file.keys[0], SealEvidence(bare, first.logged), file.checkpoint,
         receipt=None, anchor=None,
     )  # fmt: skip
-    case = _Case(file, facts_of(bundle, expectation))
+    case = _Case(file, facts_of(bundle, expectation), _usable(file.keys))
     own = DAY_CLAIMS if file.bill is None else DAY_CLAIMS + BILL_CLAIMS
+    if len(file.keys) > 1:
+        own = (("keys", _keys), *own)
     judged = [judge_one(name, check, case) for name, check in own]
     return (*judge_shared(case.facts), *judged)
 
 
+def _usable(evidence: tuple[KeyEvidence, ...]) -> tuple[_Key, ...]:
+    """Return the keys of a file; none at all where one of its entries is no key event."""
+    found = []
+    for one in evidence:
+        try:
+            event = open_key_event_entry(one.entry)
+            public = PublicKey.parse(event.algorithm, event.public)
+        except ValueError:
+            return ()
+        found.append(_Key(event, public, one.logged))
+    return tuple(found)
+
+
+def _keys(case: _Case) -> str:
+    """Judge that each later key followed the one before, of the same register."""
+    if not case.keys:
+        raise Wrong("an entry is no key event with a usable key")
+    for before, after in pairwise(case.keys):
+        if _register(after.event) != _register(before.event):
+            raise Wrong("a later key is of another register, or of another mode")
+        early = after.event.from_seq < before.event.from_seq
+        if early or after.logged.index <= before.logged.index:
+            raise Wrong("the keys are not in the order they were given")
+    for key, one in zip(case.keys[1:], case.file.keys[1:], strict=True):
+        included(case.facts, one.entry, key.logged)
+    return f"{len(case.keys)} keys followed each other, each in the log"
+
+
+def _register(event: KeyEvent) -> tuple[bytes, MeterId, RegisterId, int, int, int]:
+    return (
+        event.network, event.meter, event.register, event.step, event.mode, event.bits,
+    )  # fmt: skip
+
+
 def _signatures(case: _Case) -> str:
-    public, event = case.facts.public, case.facts.event
-    if public is None or event is None:
+    if not case.keys:
         raise Unasked("there is no key to check them with")
     for day in case.file.days:
-        header = day.header
+        header, key = day.header, case.speaking(day.header.seq)
+        event = key.event
         if (header.network, header.meter, header.register) != (
             event.network, event.meter, event.register,
         ):  # fmt: skip
             raise Wrong(f"the day from {header.first} is of another meter or register")
         if (header.mode, header.bits) != (MODE_COMMITTED, event.bits):
             raise Wrong(f"the day from {header.first} is not as the key was enrolled")
-        if header.seq < event.from_seq:
-            raise Wrong(f"the day from {header.first} is of an earlier key")
-        if not public.verify(case.digest(day), day.signature):
+        if day.logged.index <= key.logged.index:
+            raise Wrong(f"the day from {header.first} was logged before its key")
+        if not key.public.verify(case.digest(day), day.signature):
             raise Wrong(f"the logged key did not sign the day from {header.first}")
     return f"the meter's key signed {len(case.file.days)} days"
 
@@ -184,12 +245,14 @@ def _tariff(case: _Case) -> str:
 
 
 def _bill(case: _Case) -> str:
-    if case.facts.public is None:
+    if not case.keys:
         raise Unasked("there is no key to check the consent with")
     commitments = [r.commitment for day in case.file.days for r in day.records]
-    bill = case.billed.bill
+    bill, current = case.billed.bill, case.keys[-1]
+    if case.billed.logged.index <= current.logged.index:
+        raise Wrong("the bill was logged before the key that consented to it")
     try:
-        check_bill(bill, _prices(case), commitments, case.facts.public)
+        check_bill(bill, _prices(case), commitments, current.public)
     except BadBill as error:
         raise Wrong(str(error)) from None
     return f"{bill.statement.amount} micro-units x Wh / kWh is what these days cost"

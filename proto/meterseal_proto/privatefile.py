@@ -5,9 +5,10 @@ range; a bill file says besides what the days cost at a tariff. Both hold commit
 never a usage; a bill holds its one amount, and is its member's.
 
     {"bill": null | {...}, "checkpoint", "days": [{...}], "format": "meterseal/proof/1" |
-     "meterseal/bill/1", "genesis", "key"}
+     "meterseal/bill/1", "genesis", "keys": [{...}]}
 
-This module must never say whether what it reads is true: `claims_private` does.
+`keys` are the key events in force over the days, in order, and last the one whose key
+consented to the bill. This module must never say whether what it reads is true: `claims_private` does.
 """
 
 from collections.abc import Iterable
@@ -47,7 +48,9 @@ MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 """A day takes 14 KiB with the longest inclusion proof: a year and its corrections."""
 MAX_DAYS: Final = 400
 MAX_BRACKETS: Final = 1_024
-"""A day opens two, and there are 400."""
+"""A day and a key open two each, and there are 464."""
+MAX_KEYS: Final = 64
+"""Key events of a file: a meter's key is changed once in years, and once a day at most."""
 _AMOUNT_DIGITS: Final = 26
 
 _STATEMENT: Final = (
@@ -78,10 +81,10 @@ class BillEvidence:
 
 @dataclass(frozen=True, slots=True)
 class PrivateFile:
-    """A file about committed days of one register under one key; `bill` None in a proof."""
+    """A file about committed days of one register under its keys; `bill` None in a proof."""
 
     genesis: Genesis
-    key: KeyEvidence
+    keys: tuple[KeyEvidence, ...]
     days: tuple[DayEvidence, ...]
     checkpoint: str
     bill: BillEvidence | None
@@ -95,7 +98,10 @@ class PrivateFile:
                 "days": [_day_json(day) for day in self.days],
                 "format": PROOF_FORMAT if self.bill is None else BILL_FORMAT,
                 "genesis": asdict(self.genesis),
-                "key": {"entry": self.key.entry.hex(), **place_json(self.key.logged)},
+                "keys": [
+                    {"entry": key.entry.hex(), **place_json(key.logged)}
+                    for key in self.keys
+                ],
             }
         )
 
@@ -112,7 +118,7 @@ def parse_private(data: bytes) -> PrivateFile:
     top = read_object(
         parse_canonical(data, MAX_FILE_BYTES, MAX_BRACKETS),
         "file",
-        "bill checkpoint days format genesis key",
+        "bill checkpoint days format genesis keys",
     )
     expected = PROOF_FORMAT if top["bill"] is None else BILL_FORMAT
     if top["format"] != expected:
@@ -120,9 +126,12 @@ def parse_private(data: bytes) -> PrivateFile:
     rows = top["days"]
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_DAYS:
         raise Malformed(f"days: 1 to {MAX_DAYS} of them")
+    keys = top["keys"]
+    if not isinstance(keys, list) or not 1 <= len(keys) <= MAX_KEYS:
+        raise Malformed(f"keys: 1 to {MAX_KEYS} of them")
     return PrivateFile(
         read_genesis(top["genesis"]),
-        read_key(top["key"]),
+        tuple(read_key(key) for key in keys),
         tuple(_day(row) for row in rows),
         read_text(top["checkpoint"], "checkpoint", NOTE_LIMIT),
         None if top["bill"] is None else _bill(top["bill"]),

@@ -65,7 +65,7 @@ def case() -> tuple[PrivateFile, UsageFile]:
     days = [device.tell(values) for values in VALUES]
     bill = bill_over(device, days, TARIFF)
     file = PrivateFile(
-        GENESIS, KeyEvidence(b"\x00", NOWHERE), tuple(map(evidence, days)), "x",
+        GENESIS, (KeyEvidence(b"\x00", NOWHERE),), tuple(map(evidence, days)), "x",
         BillEvidence(bill, TARIFF.document(), NOWHERE),
     )  # fmt: skip
     usage = UsageFile(

@@ -289,6 +289,23 @@ async def key_event_id(tx: Transaction, register_id: int, seq: int) -> int | Non
     return rows[0][0] if rows else None
 
 
+async def key_events_from(
+    tx: Transaction, register_id: int, seq: int
+) -> list[tuple[int, KeyValidity]]:
+    """Return the keys of a register that speak at `seq` or later, with their log entries' ids."""
+    rows = await tx.rows(
+        "SELECT s.log_entry_id, k.algorithm, k.public, s.from_seq, s.to_seq"
+        " FROM key_spans s JOIN meter_keys k ON k.id = s.key_id"
+        " WHERE s.register_id = ? AND ? <= coalesce(s.to_seq, ?)"
+        " ORDER BY s.from_seq, s.log_entry_id",
+        (register_id, seq, FOR_EVER),
+    )
+    return [
+        (row[0], KeyValidity(PublicKey(Algorithm(row[1]), row[2]), row[3], row[4]))
+        for row in rows
+    ]
+
+
 def _claim(row: tuple[Any, ...]) -> Claim:
     """Read a row of _CLAIMS; Any because a driver's row has no types."""
     meter, register, register_id, agent, step, capacity_w, link, value, at = row[:9]

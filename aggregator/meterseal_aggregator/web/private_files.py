@@ -10,6 +10,7 @@ from meterseal_aggregator.privacy import bills, tariffs
 from meterseal_aggregator.privacy.bills import KeptBill
 from meterseal_aggregator.privacy.model import KeptDay
 from meterseal_aggregator.registry import store as registry
+from meterseal_aggregator.registry.model import KeyValidity
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import cosignatures, proofs
 from meterseal_aggregator.translog import store as log
@@ -35,10 +36,7 @@ async def _gather(
     tx: Transaction, days: Sequence[KeptDay], genesis: Genesis, kept: KeptBill | None
 ) -> PrivateFile:
     head = await log.latest(tx)
-    first = days[0]
-    key_id = await registry.key_event_id(tx, first.register_id, first.header.seq)
-    key = await _place(tx, key_id or 0, head)
-    (entry,) = await log.entries(tx, key.index, 1)
+    keys = [await _key(tx, one, head) for one in await _speaking(tx, days, kept)]
     told = [
         DayEvidence(
             day.header, day.signature, day.records, day.proof,
@@ -48,9 +46,41 @@ async def _gather(
     ]  # fmt: skip
     assert head is not None
     bill = None if kept is None else await _bill(tx, kept, head)
-    key_evidence = KeyEvidence(entry.body, key)
     note = await cosignatures.note(tx, head)
-    return PrivateFile(genesis, key_evidence, tuple(told), note, bill)
+    return PrivateFile(genesis, tuple(keys), tuple(told), note, bill)
+
+
+async def _speaking(
+    tx: Transaction, days: Sequence[KeptDay], kept: KeptBill | None
+) -> list[int]:
+    """Return the log entries of the keys in force over the days, in order.
+
+    Of a bill the last one is the key that consented to it, in force when it was taken.
+    """
+    seqs = [day.header.seq for day in days]
+    events = await registry.key_events_from(tx, days[0].register_id, min(seqs))
+    found = [
+        entry_id for entry_id, key in events if any(_covers(key, seq) for seq in seqs)
+    ]
+    if kept is None:
+        return found
+    bill = kept.bill
+    consented = [
+        entry_id
+        for entry_id, key in events
+        if key.public.verify(bill.statement.consent(), bill.consent)
+    ]
+    return [*dict.fromkeys([*found, *consented[-1:]])]
+
+
+def _covers(key: KeyValidity, seq: int) -> bool:
+    return key.from_seq <= seq and (key.to_seq is None or seq <= key.to_seq)
+
+
+async def _key(tx: Transaction, entry_id: int, head: SignedHead | None) -> KeyEvidence:
+    place = await _place(tx, entry_id, head)
+    (entry,) = await log.entries(tx, place.index, 1)
+    return KeyEvidence(entry.body, place)
 
 
 async def _bill(tx: Transaction, kept: KeptBill, head: SignedHead) -> BillEvidence:
