@@ -9,7 +9,9 @@ import { dirname } from "node:path";
 
 /** Tell whether the process of a lock is there: signal 0 asks and does nothing. */
 function isAlive(pid) {
-  try { process.kill(pid, 0); return true; } catch (error) { return error.code === "EPERM"; }
+  try { process.kill(pid, 0); } catch (error) { return error.code === "EPERM"; }
+  // In a container nobody may have waited for a killed process; Linux calls that a zombie.
+  try { return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1")); } catch { return true; }
 }
 
 export class Journal {

@@ -1,7 +1,7 @@
 // The paths of the devnet: a Stacks node's /v2, of Hiro's API what a client counts
 // confirmations and follows events by, and /devnet for time. Shapes and words are
 // theirs. A route must never leave the chain half changed: each is one call of it.
-import { Cl, deserializeCV } from "@stacks/transactions";
+import { deserializeCV } from "@stacks/transactions";
 import { FEE_PER_BYTE, CHAIN_ID, Refused } from "./admission.mjs";
 import { blockOf, eventOf, eventsOf, transactionOf } from "./answers.mjs";
 import { hexOf } from "./simulation.mjs";
