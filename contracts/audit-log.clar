@@ -8,7 +8,7 @@
 (define-constant ERR-FORBIDDEN (err u1500))
 ;; Entries cannot be added while the log is paused.
 (define-constant ERR-PAUSED (err u1501))
-;; The action is empty.
+;; The action is empty, or the subject has not 32 bytes.
 (define-constant ERR-ACTION (err u1502))
 
 ;; Ten entries a page keep a reader's answer small.
@@ -34,7 +34,7 @@
     (hash (entry-hash entry)))
     (asserts! (contract-call? .roles has-role "recorder" contract-caller) ERR-FORBIDDEN)
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
-    (asserts! (> (len action) u0) ERR-ACTION)
+    (asserts! (and (> (len action) u0) (is-eq (len subject) u32)) ERR-ACTION)
     (map-set entries index (merge entry {hash: hash}))
     (var-set size (+ index u1))
     (var-set head hash)
@@ -61,4 +61,4 @@
 
 ;; Up to ten entries from index `from` on.
 (define-read-only (get-entries (from uint))
-  (get found (fold entry-at PAGE {from: from, found: (list)})))
+  (get found (fold entry-at PAGE {from: (if (< from (var-get size)) from (var-get size)), found: (list)})))

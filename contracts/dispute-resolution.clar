@@ -33,7 +33,7 @@
 (define-constant ERR-EVIDENCE (err u809))
 ;; The evidence is no better than what was shown before.
 (define-constant ERR-WEAKER (err u810))
-;; The bond could not be moved, or is below what it has to be.
+;; The bond could not be moved, is below what it has to be, or above all there is.
 (define-constant ERR-BOND (err u811))
 
 (define-constant TRADE u1)
@@ -52,6 +52,12 @@
 (define-constant APPEAL u259200)
 (define-constant ARBITER-QUORUM u2)
 (define-constant MEMBER-QUORUM u3)
+;; More micro-STX than there will be, so that bonds add up.
+(define-constant LIMIT-64 u18446744073709551616)
+;; Records are of a day at most and days of 100 records; no meter counts 2^48 in a day.
+(define-constant LONGEST-STEP u90000)
+(define-constant MAX-COUNT u100)
+(define-constant MAX-USAGE u281474976710656)
 
 (define-data-var dispute-count uint u0)
 (define-map by-subject {kind: uint, subject: uint} uint)
@@ -78,7 +84,7 @@
     (parties (try! (parties-of kind subject asked contract-caller))))
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
     (asserts! (is-eq (len evidence) u32) ERR-CLAIM)
-    (asserts! (>= bond (parameter "dispute-bond" BOND)) ERR-BOND)
+    (asserts! (and (>= bond (parameter "dispute-bond" BOND)) (< bond LIMIT-64)) ERR-BOND)
     (asserts! (map-insert by-subject {kind: kind, subject: subject} number) ERR-DISPUTED)
     (map-set disputes number {
       kind: kind, subject: subject, claimant: contract-caller, respondent: (get respondent parties), asked: asked,
@@ -139,7 +145,7 @@
     (one {record: {start: uint, delta: uint, value: uint, quality: uint, revision: uint}, salt: (buff 16), path: (list 32 (buff 32))})
     (acc (response {header: {network: (buff 32), meter: (buff 16), register: uint, first: uint, step: uint, count: uint, seq: uint, prev: (buff 32), root: (buff 32), mode: uint, bits: uint, sum: (buff 33)}, at: uint, delta: uint, revision: uint} uint)))
   (let ((read (try! acc)) (record (get record one)))
-    (asserts! (is-eq (get start record) (get at read)) ERR-EVIDENCE)
+    (asserts! (and (is-eq (get start record) (get at read)) (<= (get step (get header read)) LONGEST-STEP)) ERR-EVIDENCE)
     (asserts! (contract-call? .energy-oracle holds-record (get header read) record (get salt one) (get path one)) ERR-EVIDENCE)
     (ok (merge read {at: (+ (get at read) (get step (get header read))), delta: (+ (get delta read) (get delta record)),
                      revision: (+ (get revision read) (get revision record))}))))
@@ -162,7 +168,7 @@
     (proved (try! (contract-call? .energy-oracle verify-anchored-header header signature index path root))))
     (asserts! (and (is-eq (get meter header) (get meter bill)) (is-eq (get register header) (get register bill))
                    (>= first (get from bill)) (< first (get to bill)) (is-eq (get mode header) u1)
-                   (is-eq (get step header) (get step day)) (is-eq (+ first (* (get step header) (get count header))) (get end day))) ERR-EVIDENCE)
+                   (is-eq (get step header) (get step day)) (<= (get count header) MAX-COUNT) (< (get v new) MAX-USAGE) (is-eq (+ first (* (get step header) (get count header))) (get end day))) ERR-EVIDENCE)
     (asserts! (< (get anchored-at proved) (get opened-at dispute)) ERR-EVIDENCE)
     (asserts! (> (get seq header) (default-to (get seq day) (get seq before))) ERR-WEAKER)
     (and (is-none before) (try! (contract-call? .privacy-proof verify-proof (get sum day) (get v old) (get z old) (get a old))))
@@ -248,7 +254,7 @@
     (asserts! (and (is-eq (get state dispute) DECIDED) (not (get checked dispute)) (is-eq (get round dispute) ARBITERS)) ERR-STATE)
     (asserts! (is-eq contract-caller (if (get grants dispute) (get respondent dispute) (get claimant dispute))) ERR-FORBIDDEN)
     (asserts! (< stacks-block-time (+ (get decided-at dispute) (parameter "appeal-window" APPEAL))) ERR-LATE)
-    (asserts! (>= bond (parameter "dispute-bond" BOND)) ERR-BOND)
+    (asserts! (and (>= bond (parameter "dispute-bond" BOND)) (< bond LIMIT-64)) ERR-BOND)
     (go-to-members number (merge dispute {bonds: (+ (get bonds dispute) bond)}))
     (unwrap! (stx-transfer? bond contract-caller current-contract) ERR-BOND)
     (ok true)))

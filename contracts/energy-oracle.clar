@@ -110,25 +110,39 @@
     (contract-call? .seals is-included leaf index (get size known) path root)
     false))
 
-;; Check a header by the registered key of its meter. Answers its hash and the owner.
-;; Errors: u404 to u406.
+;; Check a header by the registered key of its meter. Answers its hash, the owner and from
+;; when what the meter says may be minted. Errors: u404 to u406.
 (define-read-only (verify-header (header {network: (buff 32), meter: (buff 16), register: uint, first: uint, step: uint, count: uint, seq: uint, prev: (buff 32), root: (buff 32), mode: uint, bits: uint, sum: (buff 33)}) (signature (buff 65)))
   (let (
     (bound (unwrap! (contract-call? .user-registry get-meter (get meter header)) ERR-KEY))
-    (signer (unwrap! (contract-call? .user-registry get-key-at (get meter header) (get seq header)) ERR-KEY))
-    (hash (contract-call? .seals header-hash header)))
+    (signer (unwrap! (contract-call? .user-registry get-key-at (get meter header) (get seq header)) ERR-KEY)))
+    (verify-by bound signer header signature)))
+
+(define-private (verify-by (bound {owner: principal, epoch: uint, revoked-from: (optional uint), mints-from: uint}) (signer {key: (buff 33), p256: bool, from-seq: uint, until: (optional uint)})
+    (header {network: (buff 32), meter: (buff 16), register: uint, first: uint, step: uint, count: uint, seq: uint, prev: (buff 32), root: (buff 32), mode: uint, bits: uint, sum: (buff 33)}) (signature (buff 65)))
+  (let ((hash (contract-call? .seals header-hash header)))
     (asserts! (is-eq (some (get network header)) (contract-call? .user-registry get-network)) ERR-NETWORK)
     (asserts! (contract-call? .seals is-signed hash signature (get key signer) (get p256 signer)) ERR-SIGNATURE)
-    (ok {hash: hash, owner: (get owner bound)})))
+    (ok {hash: hash, owner: (get owner bound), mints-from: (get mints-from bound)})))
 
-;; Check a header as verify-header does, and that the log under `root` holds it. Answers
-;; its hash, the owner and when the root was anchored. Errors: u404 to u406, u409.
+;; Check a header as verify-header does, and that the log under `root` holds it. A key that
+;; was rotated or revoked after the root was anchored still speaks for it: nobody unmakes
+;; evidence by a new key. Answers what verify-header does, and when the root was anchored.
+;; Errors: u404 to u406, u409.
 (define-read-only (verify-anchored-header (header {network: (buff 32), meter: (buff 16), register: uint, first: uint, step: uint, count: uint, seq: uint, prev: (buff 32), root: (buff 32), mode: uint, bits: uint, sum: (buff 33)}) (signature (buff 65)) (index uint) (path (list 32 (buff 32))) (root (buff 32)))
   (let (
-    (checked (try! (verify-header header signature)))
-    (known (unwrap! (map-get? roots root) ERR-INCLUSION)))
+    (known (map-get? roots root))
+    (checked (try! (match (verify-header header signature) now (ok now) code (verify-as-of header signature (default-to u0 (get at known)) code))))
+    (known-root (unwrap! known ERR-INCLUSION)))
     (asserts! (verify-inclusion (contract-call? .seals log-leaf header signature) index path root) ERR-INCLUSION)
-    (ok (merge checked {anchored-at: (get at known), anchored-height: (get height known)}))))
+    (ok (merge checked {anchored-at: (get at known-root), anchored-height: (get height known-root)}))))
+
+;; The same by the key as of a time; `code` where that is no other key.
+(define-private (verify-as-of (header {network: (buff 32), meter: (buff 16), register: uint, first: uint, step: uint, count: uint, seq: uint, prev: (buff 32), root: (buff 32), mode: uint, bits: uint, sum: (buff 33)}) (signature (buff 65)) (at uint) (code uint))
+  (let (
+    (bound (unwrap! (contract-call? .user-registry get-meter (get meter header)) (err code)))
+    (signer (unwrap! (contract-call? .user-registry get-key-as-of (get meter header) (get seq header) at) (err code))))
+    (verify-by bound signer header signature)))
 
 ;; Check one reading: header signed by the registered key of its meter, record (Wh or
 ;; litres, Unix seconds) under the header's root by its salted leaf. The record's place

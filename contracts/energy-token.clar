@@ -11,7 +11,7 @@
 (define-constant ERR-FORBIDDEN (err u300))
 ;; The contract is paused.
 (define-constant ERR-PAUSED (err u301))
-;; The amount is zero, or more than what it is taken from.
+;; The amount is zero, 2^64 Wh and more, or more than what it is taken from.
 (define-constant ERR-AMOUNT (err u302))
 ;; The holder has less than the amount.
 (define-constant ERR-BALANCE (err u303))
@@ -19,7 +19,8 @@
 (define-constant ERR-SELF (err u304))
 ;; This issuance was minted before, or a revision before it was not.
 (define-constant ERR-MINTED (err u305))
-;; The slot lies before what this register minted through, or ends before it starts.
+;; The slot lies before what this register minted through, has not ended, or ends before
+;; it starts.
 (define-constant ERR-WATERMARK (err u306))
 ;; The register mints the other way: direct or by epoch.
 (define-constant ERR-PATH (err u307))
@@ -35,6 +36,10 @@
 (define-constant ERR-EPOCH (err u312))
 ;; The network's id is not set in the registry.
 (define-constant ERR-NETWORK (err u313))
+;; A meter of the owner got a new key without the old one, not yet 72 hours ago.
+(define-constant ERR-DELAY (err u314))
+;; The beneficiary has not 32 bytes, or the address of the description is empty.
+(define-constant ERR-TEXT (err u315))
 
 (define-constant DIRECT u1)
 (define-constant BY-EPOCH u2)
@@ -72,6 +77,11 @@
     (print {topic: "energy-moved", amount: amount, sender: sender, recipient: recipient})
     (ok true)))
 
+;; A meter whose key was replaced without the old one may hold anything; three days are
+;; for others to see it, in which its owner gets nothing new.
+(define-private (may-mint (owner principal))
+  (>= stacks-block-time (contract-call? .user-registry get-mints-from owner)))
+
 ;; Pay `amount` new Wh to `owner`, less what it owes, which is thereby repaid.
 (define-private (issue (owner principal) (amount uint))
   (let (
@@ -86,7 +96,7 @@
 ;; Mint `amount` Wh for slot `from` to `to` (Unix seconds) of a register at a meter point;
 ;; revision 0 first, each later one posting only what is more. Its id follows from the
 ;; place and the slot, so it is minted once for ever. By the oracle. Answers the Wh paid
-;; out after debts. Errors: u300 to u302, u305 to u308, u313.
+;; out after debts. Errors: u300 to u302, u305 to u308, u313, u314.
 (define-public (mint (owner principal) (meter-point uint) (register uint) (from uint) (to uint) (revision uint) (amount uint))
   (let (
     (id (unwrap! (mint-id meter-point register from) ERR-NETWORK))
@@ -94,9 +104,10 @@
     (known (default-to {path: DIRECT, through: u0} (map-get? registers place))))
     (asserts! (contract-call? .energy-oracle is-oracle contract-caller) ERR-FORBIDDEN)
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
-    (asserts! (> amount u0) ERR-AMOUNT)
+    (asserts! (and (> amount u0) (< amount LIMIT-64)) ERR-AMOUNT)
     (asserts! (and (< from to) (<= to stacks-block-time)) ERR-WATERMARK)
     (asserts! (contract-call? .producer-certification is-certified owner) ERR-UNCERTIFIED)
+    (asserts! (may-mint owner) ERR-DELAY)
     (asserts! (is-eq (get path known) DIRECT) ERR-PATH)
     (asserts! (or (is-eq revision u0) (is-some (map-get? issued {id: id, revision: (- revision u1)}))) ERR-MINTED)
     (asserts! (map-insert issued {id: id, revision: revision} {owner: owner, amount: amount, reversed: u0}) ERR-MINTED)
@@ -116,7 +127,7 @@
     (taken (if (< held amount) held amount)))
     (asserts! (contract-call? .energy-oracle is-oracle contract-caller) ERR-FORBIDDEN)
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
-    (asserts! (and (> amount u0) (<= (+ amount (get reversed known)) (get amount known))) ERR-AMOUNT)
+    (asserts! (and (> amount u0) (<= amount (- (get amount known) (get reversed known)))) ERR-AMOUNT)
     (map-set issued {id: id, revision: revision} (merge known {reversed: (+ (get reversed known) amount)}))
     (map-set debts owner (+ (get-debt owner) (- amount taken)))
     (var-set burned (+ (var-get burned) taken))
@@ -130,7 +141,7 @@
   (begin
     (asserts! (contract-call? .energy-oracle is-oracle contract-caller) ERR-FORBIDDEN)
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
-    (asserts! (and (> size u0) (> total u0)) ERR-AMOUNT)
+    (asserts! (and (> size u0) (> total u0) (< total LIMIT-64)) ERR-AMOUNT)
     (asserts! (and (is-eq epoch (+ u1 (var-get last-epoch))) (is-eq (len root) u32)) ERR-EPOCH)
     (map-set epochs epoch {root: root, size: size, energy: total, claimed: u0})
     (var-set last-epoch epoch)
@@ -138,33 +149,35 @@
     (ok true)))
 
 ;; Pay claim `index` of an epoch to its owner, whoever calls. Answers the Wh paid out
-;; after debts. By anybody. Errors: u301, u302, u306 to u311.
+;; after debts. By anybody. Errors: u301, u302, u306 to u311, u314.
 (define-public (claim (epoch uint) (index uint) (owner principal) (meter-point uint) (register uint) (from uint) (to uint) (amount uint) (path (list 32 (buff 32))))
   (let (
     (posted (unwrap! (map-get? epochs epoch) ERR-UNKNOWN))
     (place {meter-point: meter-point, register: register})
-    (known (default-to {path: BY-EPOCH, through: u0} (map-get? registers place)))
-    (used (+ amount (get claimed posted))))
+    (known (default-to {path: BY-EPOCH, through: u0} (map-get? registers place))))
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
     (asserts! (> amount u0) ERR-AMOUNT)
     (asserts! (contract-call? .seals is-included (claim-leaf epoch index owner meter-point register from to amount) index (get size posted) path (get root posted)) ERR-PROOF)
     (asserts! (map-insert claims {epoch: epoch, index: index} owner) ERR-CLAIMED)
-    (asserts! (<= used (get energy posted)) ERR-PROOF)
+    (asserts! (<= amount (- (get energy posted) (get claimed posted))) ERR-PROOF)
     (asserts! (is-eq (get path known) BY-EPOCH) ERR-PATH)
     (asserts! (and (< from to) (<= to stacks-block-time) (>= from (get through known))) ERR-WATERMARK)
     (asserts! (contract-call? .producer-certification is-certified owner) ERR-UNCERTIFIED)
+    (asserts! (may-mint owner) ERR-DELAY)
     (map-set registers place {path: BY-EPOCH, through: to})
-    (map-set epochs epoch (merge posted {claimed: used}))
+    (map-set epochs epoch (merge posted {claimed: (+ amount (get claimed posted))}))
     (print {topic: "energy-claimed", epoch: epoch, index: index, owner: owner, amount: amount, meter-point: meter-point, register: register, from: from, to: to})
     (issue owner amount)))
 
 ;; Destroy `amount` of the caller's Wh for good: consumed by `beneficiary` (a hash) in the
-;; interval `from` to `to` (Unix seconds). By the holder. Errors: u301 to u303, u306.
+;; interval `from` to `to` (Unix seconds). By the holder.
+;; Errors: u301 to u303, u306, u315.
 (define-public (retire (amount uint) (beneficiary (buff 32)) (from uint) (to uint))
   (let ((holder contract-caller))
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
     (asserts! (> amount u0) ERR-AMOUNT)
-    (asserts! (< from to) ERR-WATERMARK)
+    (asserts! (is-eq (len beneficiary) u32) ERR-TEXT)
+    (asserts! (and (< from to) (<= to stacks-block-time)) ERR-WATERMARK)
     (asserts! (>= (ft-get-balance energy holder) amount) ERR-BALANCE)
     (map-set retired holder (+ amount (get-retired holder)))
     (var-set burned (+ (var-get burned) amount))
@@ -172,10 +185,11 @@
     (print {topic: "energy-retired", holder: holder, amount: amount, beneficiary: beneficiary, from: from, to: to})
     (ok true)))
 
-;; Say where the token is described. By the role "operator". Errors: u300.
+;; Say where the token is described. By the role "operator". Errors: u300, u315.
 (define-public (set-token-uri (uri (string-utf8 256)))
   (begin
     (asserts! (contract-call? .roles has-role "operator" contract-caller) ERR-FORBIDDEN)
+    (asserts! (> (len uri) u0) ERR-TEXT)
     (var-set token-uri (some uri))
     (print {topic: "energy-described", uri: uri})
     (ok true)))

@@ -13,7 +13,7 @@
 ;; The kind is none of rate (1), fee (2), parameter (3), upgrade (4), or the mode none of
 ;; tokens (1), members (2).
 (define-constant ERR-KIND (err u902))
-;; A name is missing, a fee too high, or a role's change neither 0 nor 1.
+;; A name or the hash of the reasons is missing, a fee or value too high, or a role's change neither 0 nor 1.
 (define-constant ERR-VALUE (err u903))
 ;; There is no such proposal.
 (define-constant ERR-UNKNOWN (err u904))
@@ -21,7 +21,7 @@
 (define-constant ERR-OVER (err u905))
 ;; The caller has voted.
 (define-constant ERR-VOTED (err u906))
-;; The weight is zero, or not one in a vote by members.
+;; The weight is zero, more than all tokens, or not one in a vote by members.
 (define-constant ERR-WEIGHT (err u907))
 ;; The vote or the timelock is not over.
 (define-constant ERR-EARLY (err u908))
@@ -46,6 +46,9 @@
 (define-constant MEMBERS u2)
 ;; A tenth in 1/10000, as the escrow caps it.
 (define-constant MAX-FEE u1000)
+;; What parameters take, 2^48; and all utility tokens there can be, so that votes add up.
+(define-constant LIMIT u281474976710656)
+(define-constant MAX-WEIGHT u10000000000000)
 ;; Seconds where the parameter is unset: three days to vote, two to leave, two weeks to
 ;; execute. Quorums: a thousand tokens (6 decimals), or three members.
 (define-constant VOTING u259200)
@@ -81,7 +84,8 @@
     (asserts! (contract-call? .user-registry is-verified contract-caller) ERR-UNVERIFIED)
     (asserts! (and (or (is-eq kind RATE) (is-eq kind FEE) (is-eq kind PARAMETER) (is-eq kind UPGRADE)) 
                    (or (is-eq mode TOKENS) (is-eq mode MEMBERS))) ERR-KIND)
-    (asserts! (and (> (len name) u0)
+    (asserts! (and (> (len name) u0) (is-eq (len text) u32)
+                   (< value LIMIT)
                    (or (not (is-eq kind FEE)) (<= value MAX-FEE))
                    (is-eq (is-eq kind UPGRADE) (is-some who))
                    (or (not (is-eq kind UPGRADE)) (and (<= value u1) (<= (len name) u20)))) ERR-VALUE)
@@ -101,7 +105,7 @@
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
     (asserts! (contract-call? .user-registry is-verified voter) ERR-UNVERIFIED)
     (asserts! (and (< stacks-block-time (get ends-at proposal)) (not (get withdrawn proposal))) ERR-OVER)
-    (asserts! (and (> weight u0) (or (is-eq (get mode proposal) TOKENS) (is-eq weight u1))) ERR-WEIGHT)
+    (asserts! (and (> weight u0) (<= weight MAX-WEIGHT) (or (is-eq (get mode proposal) TOKENS) (is-eq weight u1))) ERR-WEIGHT)
     (asserts! (map-insert votes {proposal: number, voter: voter} {yes: yes, weight: weight}) ERR-VOTED)
     (map-set proposals number (merge proposal {
       for: (+ (get for proposal) (if yes weight u0)), against: (+ (get against proposal) (if yes u0 weight))}))

@@ -14,9 +14,9 @@
 (define-constant ERR-PRODUCER (err u502))
 ;; The price is zero, too high, or no multiple of the tick.
 (define-constant ERR-PRICE (err u503))
-;; The quantity is zero, or more than is there.
+;; The quantity is zero, more than is there, or more than anybody could mean.
 (define-constant ERR-QUANTITY (err u504))
-;; The window is empty or has begun.
+;; The window is empty, has begun, or ends beyond all calendars.
 (define-constant ERR-WINDOW (err u505))
 ;; There is no such open offer.
 (define-constant ERR-UNKNOWN-OFFER (err u506))
@@ -39,6 +39,11 @@
 (define-constant TICK u1000)
 ;; A thousand STX a kWh is a slip of the finger.
 (define-constant MAX-PRICE u1000000000)
+;; 2^40 Wh, more than any offer, so that Wh times price times Wh never overflows; 2^48 as
+;; a time no Unix time reaches; 2^64 for what may be for sale together and for money.
+(define-constant MAX-QUANTITY u1099511627776)
+(define-constant MAX-TIME u281474976710656)
+(define-constant LIMIT-64 u18446744073709551616)
 ;; Rates are in 1/10000; a commission of more than a fifth is no community's.
 (define-constant WHOLE u10000)
 (define-constant MAX-COMMISSION u2000)
@@ -76,8 +81,8 @@
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
     (asserts! (may-sell contract-caller) ERR-PRODUCER)
     (asserts! (is-price price-micro-per-kwh) ERR-PRICE)
-    (asserts! (> quantity u0) ERR-QUANTITY)
-    (asserts! (and (> from stacks-block-time) (> to from)) ERR-WINDOW)
+    (asserts! (and (> quantity u0) (<= quantity MAX-QUANTITY)) ERR-QUANTITY)
+    (asserts! (and (> from stacks-block-time) (> to from) (< to MAX-TIME)) ERR-WINDOW)
     (map-set offers number {seller: contract-caller, price-micro-per-kwh: price-micro-per-kwh, quantity: quantity, from: from, to: to, asset: asset, open: true})
     (var-set offer-count (+ number u1))
     (print {topic: "offer-listed", offer: number, seller: contract-caller, price-micro-per-kwh: price-micro-per-kwh, quantity: quantity, from: from, to: to, asset: asset})
@@ -90,7 +95,7 @@
     (asserts! (is-eq contract-caller (get seller offer)) ERR-FORBIDDEN)
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
     (asserts! (is-price price-micro-per-kwh) ERR-PRICE)
-    (asserts! (> quantity u0) ERR-QUANTITY)
+    (asserts! (and (> quantity u0) (<= quantity MAX-QUANTITY)) ERR-QUANTITY)
     (asserts! (> (get from offer) stacks-block-time) ERR-WINDOW)
     (map-set offers number (merge offer {price-micro-per-kwh: price-micro-per-kwh, quantity: quantity}))
     (print {topic: "offer-updated", offer: number, price-micro-per-kwh: price-micro-per-kwh, quantity: quantity})
@@ -120,10 +125,11 @@
     (ok offer)))
 
 ;; Give `quantity` Wh back to an offer whose trade was cancelled. By the role "escrow",
-;; also while paused. Errors: u500, u506.
+;; also while paused. Errors: u500, u504, u506.
 (define-public (return-offer (number uint) (quantity uint))
   (let ((offer (unwrap! (map-get? offers number) ERR-UNKNOWN-OFFER)))
     (asserts! (contract-call? .roles has-role "escrow" contract-caller) ERR-FORBIDDEN)
+    (asserts! (<= quantity MAX-QUANTITY) ERR-QUANTITY)
     (map-set offers number (merge offer {quantity: (+ quantity (get quantity offer))}))
     (print {topic: "offer-returned", offer: number, quantity: quantity})
     (ok true)))
@@ -131,16 +137,17 @@
 ;; Put `amount` of the caller's minted Wh up for sale; they wait in this contract. By a
 ;; verified, certified producer. Errors: u501, u502, u504, u509, u511.
 (define-public (add-energy-for-sale (amount uint))
-  (let ((seller contract-caller) (total (+ amount (var-get reserve))) (own (+ amount (get-energy-for-sale contract-caller))))
+  (let ((seller contract-caller))
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
     (asserts! (may-sell seller) ERR-PRODUCER)
-    (asserts! (> amount u0) ERR-QUANTITY)
-    (asserts! (and (<= total (var-get reserve-limit)) (<= own (var-get user-limit))) ERR-RESERVE)
-    (map-set for-sale seller own)
-    (var-set reserve total)
-    (print {topic: "energy-for-sale", seller: seller, amount: amount, left: own})
-    (unwrap! (contract-call? .energy-token transfer amount seller current-contract none) ERR-PAYMENT)
-    (ok own)))
+    (asserts! (and (> amount u0) (< amount LIMIT-64)) ERR-QUANTITY)
+    (let ((total (+ amount (var-get reserve))) (own (+ amount (get-energy-for-sale seller))))
+      (asserts! (and (<= total (var-get reserve-limit)) (<= own (var-get user-limit))) ERR-RESERVE)
+      (map-set for-sale seller own)
+      (var-set reserve total)
+      (print {topic: "energy-for-sale", seller: seller, amount: amount, left: own})
+      (unwrap! (contract-call? .energy-token transfer amount seller current-contract none) ERR-PAYMENT)
+      (ok own))))
 
 ;; Take `amount` Wh of the caller's back from sale. By the seller, also while paused.
 ;; Errors: u504, u511.
@@ -203,7 +210,7 @@
 ;; Errors: u504, u511.
 (define-public (fund-refunds (amount uint))
   (begin
-    (asserts! (> amount u0) ERR-QUANTITY)
+    (asserts! (and (> amount u0) (< amount LIMIT-64)) ERR-QUANTITY)
     (var-set funds (+ (var-get funds) amount))
     (print {topic: "refunds-funded", by: contract-caller, amount: amount})
     (unwrap! (stx-transfer? amount contract-caller current-contract) ERR-PAYMENT)
@@ -260,22 +267,22 @@
     (print {topic: "refund-rate", rate: rate})
     (ok true)))
 
-;; Set how many Wh may be for sale together, not less than now are. By the role
+;; Set how many Wh may be for sale together, below 2^64 and not less than now are. By the role
 ;; "operator" or governance. Errors: u500, u509.
 (define-public (set-reserve-limit (limit uint))
   (begin
     (asserts! (is-operator) ERR-FORBIDDEN)
-    (asserts! (>= limit (var-get reserve)) ERR-RESERVE)
+    (asserts! (and (>= limit (var-get reserve)) (< limit LIMIT-64)) ERR-RESERVE)
     (var-set reserve-limit limit)
     (print {topic: "reserve-limit", limit: limit})
     (ok true)))
 
-;; Set how many Wh one seller may have for sale. By the role "operator" or governance.
+;; Set how many Wh one seller may have for sale, below 2^64. By the role "operator" or governance.
 ;; Errors: u500, u504.
 (define-public (set-user-limit (limit uint))
   (begin
     (asserts! (is-operator) ERR-FORBIDDEN)
-    (asserts! (> limit u0) ERR-QUANTITY)
+    (asserts! (and (> limit u0) (< limit LIMIT-64)) ERR-QUANTITY)
     (var-set user-limit limit)
     (print {topic: "user-limit", limit: limit})
     (ok true)))
@@ -293,9 +300,11 @@
 (define-read-only (get-offer-count) (var-get offer-count))
 ;; Up to ten offers from number `from` on, closed ones too.
 (define-read-only (browse-offers (from uint))
-  (get found (fold offer-at PAGE {from: from, found: (list)})))
-;; What `amount` Wh cost at the community's price, in micro-STX, rounded up.
-(define-read-only (get-cost (amount uint)) (/ (+ (* amount (var-get energy-price)) u999) u1000))
+  (get found (fold offer-at PAGE {from: (if (< from (var-get offer-count)) from (var-get offer-count)), found: (list)})))
+;; What `amount` Wh cost at the community's price, in micro-STX, rounded up; of 2^64 Wh and
+;; more, which nobody has, what 2^64 cost.
+(define-read-only (get-cost (amount uint))
+  (/ (+ (* (if (< amount LIMIT-64) amount LIMIT-64) (var-get energy-price)) u999) u1000))
 (define-read-only (get-energy-price) (var-get energy-price))
 (define-read-only (get-commission-rate) (var-get commission))
 (define-read-only (get-refund-rate) (var-get refund-rate))

@@ -38,7 +38,7 @@
 
 (define-map heads {meter: (buff 16), register: uint} {seq: uint, hash: (buff 32), end: uint})
 (define-map days {meter: (buff 16), register: uint, first: uint}
-  {end: uint, step: uint, sum: (buff 33), bits: uint, seq: uint, hash: (buff 32), anchored-at: uint, counts-from: uint})
+  {end: uint, step: uint, sum: (buff 33), bits: uint, seq: uint, hash: (buff 32), anchored-at: uint, counts-from: uint, equivocated: bool})
 (define-map equivocations {meter: (buff 16), register: uint, seq: uint} bool)
 
 ;; Keep a committed day: `header` with its device's signature (r, s and recovery byte),
@@ -65,7 +65,8 @@
       (try! (follows head (get seq header) (get prev header)))
       (map-set days place {
         end: end, step: (get step header), sum: (get sum header), bits: (get bits header), seq: (get seq header),
-        hash: (get hash checked), anchored-at: (get anchored-at checked), counts-from: counts-from})
+        hash: (get hash checked), anchored-at: (get anchored-at checked), counts-from: counts-from,
+        equivocated: (is-equivocated (get meter header) (get register header) (get seq header))})
       (map-set heads register {seq: (get seq header), hash: (get hash checked), end: (later end head)})
       (print {topic: "usage-proof", meter: (get meter header), register: (get register header), first: first, end: end,
               seq: (get seq header), hash: (get hash checked), counts-from: counts-from})
@@ -118,8 +119,18 @@
     (try! (contract-call? .energy-oracle verify-header one one-signature))
     (try! (contract-call? .energy-oracle verify-header two two-signature))
     (asserts! (map-insert equivocations at true) ERR-SHOWN)
+    (taint (get meter one) (get register one) (get first one) (get seq one))
+    (taint (get meter two) (get register two) (get first two) (get seq two))
     (print (merge at {topic: "equivocation"}))
     (ok true)))
+
+;; Keep with the day itself that its meter told it twice, so that who adds days reads each
+;; once. A day brought later asks when it is brought.
+(define-private (taint (meter (buff 16)) (register uint) (first uint) (seq uint))
+  (let ((place {meter: meter, register: register, first: first}))
+    (match (map-get? days place) day
+      (and (is-eq (get seq day) seq) (map-set days place (merge day {equivocated: true})))
+      false)))
 
 ;; The day that starts at `first` (Unix seconds), whether it counts yet or not.
 (define-read-only (get-day (meter (buff 16)) (register uint) (first uint))
@@ -136,19 +147,20 @@
 ;; and its meter signed nothing else in its place.
 (define-read-only (get-counted-day (meter (buff 16)) (register uint) (first uint))
   (match (get-day meter register first) day
-    (if (and (>= stacks-block-time (get counts-from day)) (not (is-equivocated meter register (get seq day))))
-      (some day)
-      none)
+    (if (counts day stacks-block-time) (some day) none)
     none))
 
-(define-private (add-day (sum (buff 33)) (walk {meter: (buff 16), register: uint, at: (optional uint)}))
-  (merge walk {at: (match (get at walk) first
-    (match (get-counted-day (get meter walk) (get register walk) first) day
-      (if (is-eq sum (get sum day)) (some (get end day)) none)
-      none)
-    none)}))
+(define-private (counts (day {end: uint, step: uint, sum: (buff 33), bits: uint, seq: uint, hash: (buff 32), anchored-at: uint, counts-from: uint, equivocated: bool}) (now uint))
+  (and (>= now (get counts-from day)) (not (get equivocated day))))
+
+(define-private (add-day (sum (buff 33)) (walk {meter: (buff 16), register: uint, now: uint, at: (optional uint)}))
+  (match (get at walk) first
+    (merge walk {at: (match (map-get? days {meter: (get meter walk), register: (get register walk), first: first}) day
+      (if (and (is-eq sum (get sum day)) (counts day (get now walk))) (some (get end day)) none)
+      none)})
+    walk))
 
 ;; Where up to 31 days end that begin at `from`, each where the one before ended, all
 ;; counting and with just these commitments; none when anything is otherwise.
 (define-read-only (get-end-of-days (meter (buff 16)) (register uint) (from uint) (sums (list 31 (buff 33))))
-  (get at (fold add-day sums {meter: meter, register: register, at: (some from)})))
+  (get at (fold add-day sums {meter: meter, register: register, now: stacks-block-time, at: (some from)})))

@@ -32,6 +32,7 @@
 (define-constant MAX-RATE u1000)
 (define-constant MAX-REWARD u100000000)
 (define-constant WHOLE u10000)
+(define-constant LIMIT-96 u79228162514264337593543950336)
 ;; Two years of monthly bills.
 (define-constant NUMBERS (list u0 u1 u2 u3 u4 u5 u6 u7 u8 u9 u10 u11 u12 u13 u14 u15 u16 u17 u18 u19 u20 u21 u22 u23))
 
@@ -134,11 +135,12 @@
            done (begin (print {topic: "payment-rewarded", bill: id, payer: (get payer bill), amount: earned}) done)
            code (map-delete rewarded id)))))
 
-;; Millionths of the utility token earned by paying `amount` micro-units in time.
+;; Millionths of the utility token earned by paying `amount` micro-units in time. More than
+;; 2^96, which no bill asks for, earns what that does.
 (define-read-only (reward-of (amount uint))
   (let (
     (asked (default-to REWARD-RATE (contract-call? .parameters get-parameter "reward-rate")))
-    (earned (/ (* amount (if (< asked MAX-RATE) asked MAX-RATE)) WHOLE)))
+    (earned (/ (* (if (< amount LIMIT-96) amount LIMIT-96) (if (< asked MAX-RATE) asked MAX-RATE)) WHOLE)))
     (if (< earned MAX-REWARD) earned MAX-REWARD)))
 
 (define-read-only (is-allowed (token (optional principal)))

@@ -24,7 +24,7 @@
 (define-constant ERR-NO-LEVEL (err u208))
 ;; The production is more than the capacity can make, or overlaps what was recorded.
 (define-constant ERR-PRODUCTION (err u209))
-;; The minimum would exceed the maximum.
+;; The minimum would be zero or exceed the maximum, or a fee or capacity all that there is.
 (define-constant ERR-BOUNDS (err u210))
 ;; The source of energy or the reason is empty.
 (define-constant ERR-TEXT (err u211))
@@ -39,6 +39,9 @@
 (define-constant SMALL u10000)
 ;; Production of more than 110 % of the capacity is a broken meter (capacity x 1.1).
 (define-constant PLAUSIBLE u11)
+;; A terawatt, and more micro-STX than there will be.
+(define-constant MOST-WATTS u1000000000000)
+(define-constant MOST-FEE u1000000000000000)
 
 (define-constant APPLIED u1)
 (define-constant CERTIFIED u2)
@@ -144,10 +147,11 @@
     (print {topic: "certifier-deauthorised", who: who})
     (ok true)))
 
-;; Set the application fee in micro-STX. By the admin of roles. Errors: u200.
+;; Set the application fee in micro-STX. By the admin of roles. Errors: u200, u210.
 (define-public (set-certification-fee (amount uint))
   (begin
     (asserts! (is-admin) ERR-FORBIDDEN)
+    (asserts! (<= amount MOST-FEE) ERR-BOUNDS)
     (var-set fee amount)
     (print {topic: "certification-fee", amount: amount})
     (ok true)))
@@ -157,7 +161,7 @@
 (define-public (set-minimum-production (watts uint))
   (begin
     (asserts! (is-admin) ERR-FORBIDDEN)
-    (asserts! (<= watts (var-get maximum)) ERR-BOUNDS)
+    (asserts! (and (> watts u0) (<= watts (var-get maximum))) ERR-BOUNDS)
     (var-set minimum watts)
     (print {topic: "minimum-production", watts: watts})
     (ok true)))
@@ -167,7 +171,7 @@
 (define-public (set-maximum-production (watts uint))
   (begin
     (asserts! (is-admin) ERR-FORBIDDEN)
-    (asserts! (>= watts (var-get minimum)) ERR-BOUNDS)
+    (asserts! (and (>= watts (var-get minimum)) (<= watts MOST-WATTS)) ERR-BOUNDS)
     (var-set maximum watts)
     (print {topic: "maximum-production", watts: watts})
     (ok true)))

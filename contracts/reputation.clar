@@ -17,7 +17,7 @@
 (define-constant ERR-NOT-PARTY (err u704))
 ;; A rating has one to five stars.
 (define-constant ERR-STARS (err u705))
-;; The amount is zero or more than is staked.
+;; The amount is zero, more than is staked, or more than there is.
 (define-constant ERR-AMOUNT (err u706))
 ;; Nothing was asked to be unstaked, or the cool-down is not over.
 (define-constant ERR-COOL-DOWN (err u707))
@@ -40,6 +40,8 @@
 ;; Micro-STX that lift a limit by one tier, and seconds a stake waits: a week of trades.
 (define-constant LIFTING-STAKE u100000000)
 (define-constant COOL-DOWN u604800)
+;; More micro-STX than there will be, so that stakes add up.
+(define-constant LIMIT-64 u18446744073709551616)
 
 (define-map scores principal uint)
 (define-map counted uint bool)
@@ -119,7 +121,7 @@
 (define-public (stake (amount uint))
   (let ((who contract-caller) (known (get-stake contract-caller)))
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
-    (asserts! (> amount u0) ERR-AMOUNT)
+    (asserts! (and (> amount u0) (< amount LIMIT-64)) ERR-AMOUNT)
     (map-set stakes who (merge known {staked: (+ amount (get staked known))}))
     (var-set total-staked (+ amount (var-get total-staked)))
     (print {topic: "staked", who: who, amount: amount})

@@ -17,6 +17,8 @@
 (define-constant ERR-RESERVED (err u12))
 ;; The caller was not offered the place of admin.
 (define-constant ERR-NOT-OFFERED (err u13))
+;; The role has no name.
+(define-constant ERR-NAME (err u14))
 
 (define-data-var admin principal tx-sender)
 (define-data-var next-admin (optional principal) none)
@@ -34,10 +36,11 @@
       (ok true))))
 
 ;; Give `role` to `who`. By the admin, or by governance except for its own role and guardian.
-;; Errors: u10, u11, u12.
+;; Errors: u10 to u12, u14.
 (define-public (grant (role (string-ascii 20)) (who principal))
   (begin
     (try! (may-assign role))
+    (asserts! (> (len role) u0) ERR-NAME)
     (asserts! (map-insert holders {role: role, who: who} true) ERR-UNCHANGED)
     (print {topic: "role-granted", role: role, who: who})
     (ok true)))

@@ -46,7 +46,7 @@
 ;; that byte must be zero. secp256k1 recovers and compares, because verifying accepts
 ;; twins on some chains and not on others.
 (define-read-only (is-signed (hash (buff 32)) (signature (buff 65)) (key (buff 33)) (p256 bool))
-  (and (is-eq (len signature) u65)
+  (and (is-eq (len signature) u65) (is-eq (len hash) u32) (is-eq (len key) u33)
        (is-low-s signature p256)
        (if p256
          (and (is-eq (element-at? signature u64) (some 0x00))

@@ -21,7 +21,7 @@
 (define-constant ERR-NOT-ASKED (err u107))
 ;; A signature is not by the key it should be by.
 (define-constant ERR-SIGNATURE (err u108))
-;; The seq does not come after what was anchored or registered before.
+;; The seq does not come after what was anchored or registered before, or is 2^62 and more.
 (define-constant ERR-SEQ (err u109))
 ;; The meter's key was revoked.
 (define-constant ERR-REVOKED (err u110))
@@ -37,6 +37,10 @@
 (define-constant PROVIDER u3)
 ;; A key change without the old key waits this long before meters may mint by it.
 (define-constant REKEY-DELAY u259200)
+;; Sequence numbers stay below 2^62 (proto/README.md).
+(define-constant MAX-SEQ u4611686018427387904)
+;; A look back over four epochs, in which a key is found.
+(define-constant BACK (list u0 u1 u2 u3))
 
 (define-data-var network (optional (buff 32)) none)
 (define-data-var user-count uint u0)
@@ -45,6 +49,11 @@
 (define-map meters (buff 16) {owner: principal, epoch: uint, revoked-from: (optional uint), mints-from: uint})
 ;; `until` is the seq from which a revocation ended the key; it outlives the next key.
 (define-map keys {meter: (buff 16), epoch: uint} {key: (buff 33), p256: bool, from-seq: uint, until: (optional uint)})
+;; When a key was told here and when it was revoked (Unix seconds). The first key of a meter
+;; has none, for its seals may be older than its place here.
+(define-map told-at {meter: (buff 16), epoch: uint} {since: uint, ended: uint})
+;; From when an owner gets minted energy again.
+(define-map waits principal uint)
 
 (define-private (is-registrar) (contract-call? .roles has-role "registrar" contract-caller))
 
@@ -104,7 +113,7 @@
     (asserts! (contract-call? .roles is-running) ERR-PAUSED)
     (asserts! (is-some (map-get? users contract-caller)) ERR-UNKNOWN-USER)
     (asserts! (and (is-eq (len meter) u16) (is-eq (len key) u33)) ERR-LENGTH)
-    (asserts! (> from-seq u0) ERR-SEQ)
+    (asserts! (and (> from-seq u0) (< from-seq MAX-SEQ)) ERR-SEQ)
     (asserts! (is-none (map-get? meters meter)) ERR-BOUND)
     (map-set requests {meter: meter, owner: contract-caller} {key: key, p256: p256, from-seq: from-seq})
     (print {topic: "meter-requested", meter: meter, owner: contract-caller, key: key, from-seq: from-seq})
@@ -139,7 +148,7 @@
     (asserts! (or (is-eq contract-caller (get owner bound)) (is-registrar)) ERR-FORBIDDEN)
     (asserts! (is-none (get revoked-from bound)) ERR-REVOKED)
     (asserts! (is-eq (len key) u33) ERR-LENGTH)
-    (asserts! (> from-seq (get from-seq old)) ERR-SEQ)
+    (asserts! (and (> from-seq (get from-seq old)) (< from-seq MAX-SEQ)) ERR-SEQ)
     (asserts! (contract-call? .seals is-signed hash old-signature (get key old) (get p256 old)) ERR-SIGNATURE)
     (asserts! (contract-call? .seals is-signed hash new-signature key p256) ERR-SIGNATURE)
     (put-key meter bound key p256 from-seq (get mints-from bound))))
@@ -150,14 +159,14 @@
   (let ((bound (unwrap! (map-get? meters meter) ERR-UNKNOWN-METER)))
     (asserts! (is-eq contract-caller (get owner bound)) ERR-FORBIDDEN)
     (asserts! (is-eq (len key) u33) ERR-LENGTH)
-    (asserts! (> from-seq u0) ERR-SEQ)
+    (asserts! (and (> from-seq u0) (< from-seq MAX-SEQ)) ERR-SEQ)
     (map-set requests {meter: meter, owner: contract-caller} {key: key, p256: p256, from-seq: from-seq})
     (print {topic: "new-key-requested", meter: meter, key: key, from-seq: from-seq})
     (ok true)))
 
 ;; Give the meter the key its owner asked for, without the lost one; the new key signs
-;; {key, meter, network, valid-from}. The oracle mints nothing of the meter before
-;; `mints-from`, 72 hours on. By the role "registrar", also while paused. Errors: u100, u105, u107 to u109.
+;; {key, meter, network, valid-from}. Nothing is minted to the owner before `mints-from`,
+;; 72 hours on. By the role "registrar", also while paused. Errors: u100, u105, u107 to u109.
 (define-public (replace-meter-key (meter (buff 16)) (new-signature (buff 65)))
   (let (
     (bound (unwrap! (map-get? meters meter) ERR-UNKNOWN-METER))
@@ -168,18 +177,21 @@
     (asserts! (>= (get from-seq asked) (default-to (+ u1 (get from-seq old)) (get revoked-from bound))) ERR-SEQ)
     (asserts! (contract-call? .seals is-signed hash new-signature (get key asked) (get p256 asked)) ERR-SIGNATURE)
     (map-delete requests {meter: meter, owner: (get owner bound)})
+    (map-set waits (get owner bound) (+ stacks-block-time REKEY-DELAY))
     (put-key meter (merge bound {revoked-from: none}) (get key asked) (get p256 asked) (get from-seq asked) (+ stacks-block-time REKEY-DELAY))))
 
 (define-private (put-key (meter (buff 16)) (bound {owner: principal, epoch: uint, revoked-from: (optional uint), mints-from: uint}) (key (buff 33)) (p256 bool) (from-seq uint) (mints-from uint))
   (let ((epoch (+ u1 (get epoch bound))))
     (map-set meters meter (merge bound {epoch: epoch, mints-from: mints-from}))
     (map-set keys {meter: meter, epoch: epoch} {key: key, p256: p256, from-seq: from-seq, until: none})
+    (map-set told-at {meter: meter, epoch: epoch} {since: stacks-block-time, ended: u0})
     (note-deed "meter-key-rotated" (sha256 meter) from-seq)
     (print {topic: "meter-key-rotated", meter: meter, epoch: epoch, key: key, from-seq: from-seq})
     (ok epoch)))
 
 ;; Let no header of `meter` count from `from-seq` on. It must lie after `anchored`, the
-;; last seq the registrar saw anchored, so that a revocation never unmakes what stands.
+;; last seq the caller saw anchored; and whatever that was, what was anchored before now
+;; stands (get-key-as-of).
 ;; By the owner or the role "registrar", also while paused.
 ;; Errors: u100, u105, u109, u110.
 (define-public (revoke-meter (meter (buff 16)) (anchored uint) (from-seq uint))
@@ -188,9 +200,10 @@
     (current (unwrap! (map-get? keys {meter: meter, epoch: (get epoch bound)}) ERR-UNKNOWN-METER)))
     (asserts! (or (is-eq contract-caller (get owner bound)) (is-registrar)) ERR-FORBIDDEN)
     (asserts! (is-none (get revoked-from bound)) ERR-REVOKED)
-    (asserts! (and (> from-seq anchored) (>= from-seq (get from-seq current))) ERR-SEQ)
+    (asserts! (and (> from-seq anchored) (>= from-seq (get from-seq current)) (< from-seq MAX-SEQ)) ERR-SEQ)
     (map-set meters meter (merge bound {revoked-from: (some from-seq)}))
     (map-set keys {meter: meter, epoch: (get epoch bound)} (merge current {until: (some from-seq)}))
+    (map-set told-at {meter: meter, epoch: (get epoch bound)} {since: (get since (told meter (get epoch bound))), ended: stacks-block-time})
     (note-deed "meter-revoked" (sha256 meter) from-seq)
     (print {topic: "meter-revoked", meter: meter, from-seq: from-seq})
     (ok true)))
@@ -200,6 +213,9 @@
 (define-read-only (get-user-count) (var-get user-count))
 (define-read-only (get-meter (meter (buff 16))) (map-get? meters meter))
 (define-read-only (get-network) (var-get network))
+;; From when `owner` gets minted energy (Unix seconds): later than now while 72 hours run
+;; since a key of a meter of this owner was replaced without the old one.
+(define-read-only (get-mints-from (owner principal)) (default-to u0 (map-get? waits owner)))
 (define-read-only (is-verified (who principal))
   (default-to false (get verified (map-get? users who))))
 ;; Tell whether `who` is a verified producer.
@@ -212,16 +228,41 @@
 (define-read-only (get-key-at (meter (buff 16)) (seq uint))
   (let (
     (bound (unwrap! (map-get? meters meter) none))
-    (look (fold key-before (list u0 u1 u2 u3) {meter: meter, epoch: (get epoch bound), seq: seq, found: none}))
+    (look (fold key-before BACK {meter: meter, epoch: (get epoch bound), seq: seq, found: none}))
     (found (unwrap! (get found look) none)))
-    (if (< seq (default-to (+ seq u1) (get until found))) (some found) none)))
+    (if (and (< seq MAX-SEQ) (< seq (default-to MAX-SEQ (get until found)))) (some found) none)))
 
 (define-private (key-before (back uint) (look {meter: (buff 16), epoch: uint, seq: uint, found: (optional {key: (buff 33), p256: bool, from-seq: uint, until: (optional uint)})}))
   (if (or (is-some (get found look)) (> back (get epoch look)))
     look
     (let ((candidate (map-get? keys {meter: (get meter look), epoch: (- (get epoch look) back)})))
-      (if (<= (default-to (+ u1 (get seq look)) (get from-seq candidate)) (get seq look))
+      (if (>= (get seq look) (default-to MAX-SEQ (get from-seq candidate)))
         (merge look {found: candidate})
+        look))))
+
+(define-private (told (meter (buff 16)) (epoch uint))
+  (default-to {since: u0, ended: u0} (map-get? told-at {meter: meter, epoch: epoch})))
+
+;; The key that had to sign header `seq` of `meter` by what was told here until `at` (Unix
+;; seconds): rotations and revocations told later are not looked at, so that neither
+;; unmakes what was anchored before. None as in get-key-at.
+(define-read-only (get-key-as-of (meter (buff 16)) (seq uint) (at uint))
+  (let ((bound (unwrap! (map-get? meters meter) none)))
+    (if (< seq MAX-SEQ)
+      (get found (fold key-as-of BACK {meter: meter, epoch: (get epoch bound), seq: seq, at: at, over: false, found: none}))
+      none)))
+
+(define-private (key-as-of (back uint) (look {meter: (buff 16), epoch: uint, seq: uint, at: uint, over: bool, found: (optional {key: (buff 33), p256: bool, from-seq: uint, until: (optional uint)})}))
+  (if (or (get over look) (> back (get epoch look)))
+    look
+    (let (
+      (epoch (- (get epoch look) back))
+      (candidate (map-get? keys {meter: (get meter look), epoch: epoch}))
+      (when (told (get meter look) epoch)))
+      (if (and (<= (get since when) (get at look)) (>= (get seq look) (default-to MAX-SEQ (get from-seq candidate))))
+        (merge look {over: true, found: (if (or (> (get ended when) (get at look))
+                                                (< (get seq look) (default-to MAX-SEQ (get until (unwrap! candidate look)))))
+                                          candidate none)})
         look))))
 
 ;; What a seal key signs to be bound; none before the network is set.

@@ -59,7 +59,8 @@ describe("audit-log", () => {
     chain.resume("audit-log");
     ok(chain.call("audit-log", "append-entry", entry(), chain.wallet(1)));
   });
-  it("u1502: an entry names an action", () => {
+  it("u1502: an entry names an action and its subject by a hash", () => {
+    for (const length of [0, 31]) refused(chain.call("audit-log", "append-entry", entry("x", filled(1, length)), chain.wallet(1)), 1502);
     refused(chain.call("audit-log", "append-entry", entry(""), chain.wallet(1)), 1502);
   });
 });

@@ -9,7 +9,7 @@ import { world } from "./world";
 let chain: Chain;
 const token = "energy-token";
 const who = (wallet: number) => Cl.principal(chain.wallet(wallet));
-type Slot = { point: number; from: number; to?: number; revision?: number; amount: number; wallet?: number; register?: bigint };
+type Slot = { point: number; from: number; to?: number; revision?: number; amount: number | bigint; wallet?: number; register?: bigint };
 const mint = (slot: Slot, sender = chain.deployer) => chain.call(token, "mint", [
   who(slot.wallet ?? 1), Cl.uint(slot.point), Cl.uint(slot.register ?? EXPORT), Cl.uint(slot.from), Cl.uint(slot.to ?? slot.from + 900),
   Cl.uint(slot.revision ?? 0), Cl.uint(slot.amount)], sender);
@@ -30,6 +30,7 @@ describe("SIP-010", () => {
     ok(chain.call(token, "set-token-uri", [Cl.stringUtf8("https://example.org/energy.json")]));
     expect(plain(chain.read(token, "get-token-uri"))).toBe("https://example.org/energy.json");
     refused(chain.call(token, "set-token-uri", [Cl.stringUtf8("x")], chain.wallet(1)), 300);
+    refused(chain.call(token, "set-token-uri", [Cl.stringUtf8("")]), 315);
   });
   it("moves units with their memo, for their holder", () => {
     ok(mint({ point: 1, from: 900, amount: 1000 }));
@@ -116,7 +117,11 @@ describe("retirement", () => {
     expect(plain(chain.read(token, "get-retired", [who(3)]))).toBe(100n);
     expect(balance(3)).toBe(300n);
   });
-  it("u301 to u303, u306: not paused, something, held, over some time", () => {
+  it("u315: names the beneficiary by a hash", () => {
+    for (const length of [0, 31]) refused(chain.call(token, "retire", [Cl.uint(1), Cl.buffer(filled(2, length)), Cl.uint(0), Cl.uint(1)], chain.wallet(3)), 315);
+  });
+  it("u301 to u303, u306: not paused, something, held, over some time that has passed", () => {
+    refused(retire(3, 1, 0, chain.now() + 60), 306);
     refused(retire(3, 0), 302);
     refused(retire(3, 301), 303);
     refused(retire(3, 1, 900, 900), 306);
@@ -145,7 +150,7 @@ describe("minting by epoch", () => {
     return chain.call(token, "claim", [Cl.uint(epoch), Cl.uint(at), who(c.owner), Cl.uint(c.point), Cl.uint(EXPORT), Cl.uint(c.from), Cl.uint(c.to),
       Cl.uint(c.wh), buffers(pathOf(index, tree()))], sender);
   };
-  const post = (epoch: number, root = rootOf(tree()), size = all.length, total = 10_000, sender = chain.deployer) =>
+  const post = (epoch: number, root = rootOf(tree()), size = all.length, total: number | bigint = 10_000, sender = chain.deployer) =>
     chain.call(token, "post-epoch", [Cl.uint(epoch), Cl.buffer(root), Cl.uint(size), Cl.uint(total)], sender);
   it("u300 to u302, u312: epochs are posted by the oracle, whole and in order", () => {
     refused(post(1, rootOf(tree()), 7, 10_000, chain.wallet(1)), 300);
@@ -167,6 +172,10 @@ describe("minting by epoch", () => {
     refused(claim(1), 311);
     expect(plain(chain.read(token, "get-epoch", [Cl.uint(1)]))).toMatchObject({ claimed: 9000n });
     expect(plain(chain.read(token, "get-claim", [Cl.uint(1), Cl.uint(1)]))).toBe(chain.wallet(2));
+  });
+  it("u302: nothing is 2^64 Wh", () => {
+    refused(post(2, rootOf(tree()), 7, 1n << 64n), 302);
+    refused(mint({ point: 9, from: 900, amount: 1n << 64n }), 302);
   });
   it("u309, u310: pays nothing that is not in the root", () => {
     refused(claim(0, {}, 0, 9), 309);

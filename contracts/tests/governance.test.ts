@@ -116,6 +116,8 @@ describe("refusals", () => {
   it("u900, u902, u903: proposals come from verified users, in a known kind and mode, with a value that makes sense", () => {
     refused(propose({}, 5), 900);
     for (const idea of [{ kind: 0 }, { kind: 5 }, { mode: 0 }, { mode: 3 }]) refused(propose(idea), 902);
+    refused(call("propose", [Cl.uint(3), Cl.uint(2), Cl.buffer(filled(1, 31)), Cl.stringAscii("x"), Cl.uint(1), Cl.none()], 1), 903);
+    refused(call("propose", [Cl.uint(3), Cl.uint(2), Cl.buffer(filled(1, 32)), Cl.stringAscii("x"), Cl.uint(1n << 48n), Cl.none()], 1), 903);
     for (const idea of [{ name: "" }, { kind: 2, value: 1001 }, { kind: 4 }, { kind: 3, who: chain.deployer }, { kind: 4, value: 2, who: chain.deployer },
       { kind: 4, value: 1, name: "a-role-name-too-long-by-far", who: chain.deployer }]) refused(propose(idea), 903);
   });

@@ -39,7 +39,7 @@ describe("applications", () => {
     refused(apply(6), 204);
   });
   it("u213: and with the fee in hand", () => {
-    ok(chain.call(room, "set-certification-fee", [Cl.uint(10n ** 30n)]));
+    ok(chain.call(room, "set-certification-fee", [Cl.uint(10n ** 15n)]));
     refused(apply(7), 213);
     ok(chain.call(room, "set-certification-fee", [Cl.uint(0)]));
     expect(plain(chain.read(room, "get-certification-fee"))).toBe(0n);
@@ -116,7 +116,9 @@ describe("settings", () => {
     ok(chain.call(room, "deauthorise-certifier", [who(8)]));
     refused(chain.call(room, "deauthorise-certifier", [who(8)]), 208);
   });
-  it("u210: the minimum stays below the maximum", () => {
+  it("u210: the minimum stays above zero and below the maximum, capacities and fees below all there is", () => {
+    for (const [name, value] of [["set-minimum-production", 0n], ["set-maximum-production", 10n ** 12n + 1n], ["set-certification-fee", 10n ** 15n + 1n]] as const)
+      for (const wrong of [value, ...(value ? [(1n << 128n) - 1n] : [])]) refused(chain.call(room, name, [Cl.uint(wrong)]), 210);
     refused(chain.call(room, "set-minimum-production", [Cl.uint(10_000_001)]), 210);
     refused(chain.call(room, "set-maximum-production", [Cl.uint(99)]), 210);
     ok(chain.call(room, "set-minimum-production", [Cl.uint(200)]));

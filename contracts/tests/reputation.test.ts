@@ -153,7 +153,8 @@ describe("stakes", () => {
     refused(call("slash", [who(2), Cl.uint(10_000_001), who(3)], 7), 706);
     refused(call("slash", [who(2), Cl.uint(1), Cl.principal(chain.contract(room))], 7), 708);
     refused(call("stake", [Cl.uint(0)], 2), 706);
-    refused(call("stake", [Cl.uint(10n ** 30n)], 2), 708);
+    refused(call("stake", [Cl.uint(1n << 64n)], 2), 706);
+    refused(call("stake", [Cl.uint(10n ** 18n)], 2), 708);
     refused(call("request-unstake", [Cl.uint(0)], 2), 706);
     refused(call("request-unstake", [Cl.uint(1)], 4), 706);
     chain.pause(room);

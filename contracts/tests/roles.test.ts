@@ -27,6 +27,7 @@ describe("roles", () => {
     ok(role("operator", "grant", who(3), chain.wallet(2)));
     ok(role("operator", "revoke", who(3), chain.wallet(2)));
   });
+  it("u14: have a name", () => refused(role("", "grant", who(1)), 14));
   it("u10: are not given through a contract the admin calls", () => {
     const middle = chain.deploy("roles-middle", `(define-public (go) (contract-call? '${chain.contract("roles")} grant "oracle" '${chain.wallet(1)}))`);
     refused(chain.call(middle, "go"), 10);
@@ -53,7 +54,7 @@ describe("roles", () => {
 });
 
 describe("parameters", () => {
-  const set = (value: number, from: number, name = "trade-fee", sender = chain.deployer) =>
+  const set = (value: number | bigint, from: number, name = "trade-fee", sender = chain.deployer) =>
     chain.call("parameters", "set-parameter", [Cl.stringAscii(name), Cl.uint(value), Cl.uint(from)], sender);
   const get = () => plain(chain.read("parameters", "get-parameter", [Cl.stringAscii("trade-fee")]));
   it("hold from their time on, and what held before holds until then", () => {
@@ -66,6 +67,10 @@ describe("parameters", () => {
     expect(plain(chain.read("parameters", "get-change", [Cl.stringAscii("trade-fee")]))).toMatchObject({ now: 5n, next: 9n });
     wait(chain, 4200);
     expect(get()).toBe(9n);
+  });
+  it("u23: are never so large that who reads them would overflow", () => {
+    for (const value of [1n << 48n, (1n << 128n) - 1n]) refused(set(value, chain.now() + 3600), 23);
+    ok(set((1n << 48n) - 1n, chain.now() + 3600, "largest"));
   });
   it("u20 to u22: are set by operators and governance, for the future, by name", () => {
     refused(set(1, chain.now() + 3600, "trade-fee", chain.wallet(6)), 20);
