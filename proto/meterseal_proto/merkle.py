@@ -152,10 +152,12 @@ def verify_consistency(
         return False
     if not _hashes(first_root, second_root, *proof):
         return False
-    if first == 0:
-        return not proof and first_root == EMPTY_ROOT
+    if first == 0 and first_root != EMPTY_ROOT:
+        return False
     if first == second:
         return not proof and first_root == second_root
+    if first == 0:
+        return not proof
     return _grows(first, second, (first_root, second_root), proof)
 
 

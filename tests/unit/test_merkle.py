@@ -76,6 +76,8 @@ def test_every_tree_extends_the_empty_one_by_the_empty_proof_only() -> None:
     assert merkle.verify_consistency(0, 8, merkle.EMPTY_ROOT, root, [])
     assert not merkle.verify_consistency(0, 8, tree[0], root, [])
     assert not merkle.verify_consistency(0, 8, merkle.EMPTY_ROOT, root, [tree[0]])
+    assert merkle.verify_consistency(0, 0, merkle.EMPTY_ROOT, merkle.EMPTY_ROOT, [])
+    assert not merkle.verify_consistency(0, 0, merkle.EMPTY_ROOT, root, [])
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 8), (8, 8), (0, 0), (0, 2**63)])
