@@ -104,6 +104,12 @@ def _paths(texts: Sequence[str] | None) -> tuple[Path, ...]:
     return tuple(map(Path, texts or ()))
 
 
+def _restore_history(options: Options) -> int:
+    from meterseal_agent.run import commands
+
+    return commands.restore_history(_config(options), options.patience, say=print)
+
+
 def _check(options: Options) -> int:
     from meterseal_agent.run import commands
 
@@ -256,6 +262,12 @@ COMMANDS: Final = (
         "split the agent's secret in three shares, any two of which restore it",
         given.splitting,
         _shares,
+    ),
+    Command(
+        "restore-history",
+        "bring back what a dead device knew of committed registers, held against the log",
+        given.restoring,
+        _restore_history,
     ),
     Command(
         "check",

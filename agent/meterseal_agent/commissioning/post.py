@@ -39,13 +39,20 @@ def poster(url: str, ca: Path | None) -> Callable[[str, bytes], bytes]:
     return _caller(url, ca)
 
 
-def getter(url: str, ca: Path | None) -> Callable[[str], bytes]:
-    """Return a function that GETs a path below `url`; it raises as a poster does."""
-    call = _caller(url, ca)
+def getter(
+    url: str, ca: Path | None, most: int = MAX_ANSWER_BYTES
+) -> Callable[[str], bytes]:
+    """Return a function that GETs a path below `url`, at most `most` bytes.
+
+    It raises as a poster does.
+    """
+    call = _caller(url, ca, most)
     return lambda path: call(path, None)
 
 
-def _caller(url: str, ca: Path | None) -> Callable[[str, bytes | None], bytes]:
+def _caller(
+    url: str, ca: Path | None, most: int = MAX_ANSWER_BYTES
+) -> Callable[[str, bytes | None], bytes]:
     context = ssl.create_default_context(cafile=str(ca) if ca else None)
     plain = url.startswith("http:")
     opener = urllib.request.build_opener(
@@ -63,7 +70,7 @@ def _caller(url: str, ca: Path | None) -> Callable[[str, bytes | None], bytes]:
         )
         try:
             with opener.open(request, timeout=TIMEOUT_S) as answer:
-                raw: bytes = answer.read(MAX_ANSWER_BYTES + 1)
+                raw: bytes = answer.read(most + 1)
         except urllib.error.HTTPError as error:
             with error:
                 trouble, why = _problem(error.read(MAX_ANSWER_BYTES))
@@ -73,10 +80,8 @@ def _caller(url: str, ca: Path | None) -> Callable[[str, bytes | None], bytes]:
             raise EnrolmentRefused(f"{why} (HTTP {error.code})", trouble) from error
         except OSError as error:
             raise Unavailable(f"{url} does not answer: {error}") from error
-        if len(raw) > MAX_ANSWER_BYTES:
-            raise EnrolmentRefused(
-                f"the answer is larger than {MAX_ANSWER_BYTES} bytes"
-            )
+        if len(raw) > most:
+            raise EnrolmentRefused(f"the answer is larger than {most} bytes")
         return raw
 
     return call

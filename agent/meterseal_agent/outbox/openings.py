@@ -28,14 +28,19 @@ def tariff(connection: sqlite3.Connection, digest: bytes) -> tuple[bytes, int] |
     return None if row is None else (row[0], row[1])
 
 
-def keep(tx: sqlite3.Connection, chain: int, bill: ProvedBill) -> None:
-    """Write an opening; sqlite3.IntegrityError when another follows the same one."""
+def keep(
+    tx: sqlite3.Connection, chain: int, bill: ProvedBill, number: int | None = None
+) -> None:
+    """Write an opening after all there are, or as row `number`, for their order is theirs.
+
+    sqlite3.IntegrityError when another follows the same one.
+    """
     said = bill.statement
     tx.execute(
-        "INSERT INTO openings (chain, begin, end_at, tariff, amount, revision, headers,"
-        " previous, proof, consent) VALUES (?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO openings (id, chain, begin, end_at, tariff, amount, revision, headers,"
+        " previous, proof, consent) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
         (
-            *(chain, said.begin, said.end, said.tariff, str(said.amount)),
+            *(number, chain, said.begin, said.end, said.tariff, str(said.amount)),
             *(said.revision, b"".join(said.headers), said.previous),
             *(bill.proof, bill.consent),
         ),

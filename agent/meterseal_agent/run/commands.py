@@ -160,7 +160,18 @@ def _enrol(config: Config, wish: Wish, say: Say) -> int:
     hand_over(store, answer, wish.handover, say)
     if config.resident is not None:
         first_sheet(store, config.resident, wish.handover, say, time.time())
-    return 0
+    return _bring_back(config, wish.patience_s, say) if wish.restores else 0
+
+
+def restore_history(config: Config, patience_s: int, *, say: Say) -> int:
+    """Bring back what a dead device knew of committed registers; 1 unless all came."""
+    return _told(say, lambda: _bring_back(config, patience_s, say))
+
+
+def _bring_back(config: Config, patience_s: int, say: Say) -> int:
+    from meterseal_agent.run.restoring import bring_back
+
+    return 0 if bring_back(config, _clocks(config), patience_s, say) else 1
 
 
 def _ask(store: Keystore, config: Config, wish: Wish, say: Say) -> EnrolmentAnswer:

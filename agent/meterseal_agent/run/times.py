@@ -29,6 +29,10 @@ class Times:
         """Return this network's UTC Unix seconds."""
         return self.rate.at(time.time())
 
+    def real(self) -> float:
+        """Return real UTC Unix seconds: for what is signed for minutes, at any rate."""
+        return time.time()
+
     def steady(self) -> float:
         """Return this network's seconds since some moment; they never jump."""
         return time.monotonic() * self.rate.speed

@@ -89,7 +89,7 @@ def witnessed(evidence: TariffEvidence, pinned: Pinned) -> Tariff:
     """Return the tariff that two pinned keys say is in the log; NotOpened otherwise."""
     try:
         checkpoint = open_note(evidence.note, pinned.log)
-        _check_second(evidence.note, pinned)
+        check_second(evidence.note, pinned)
         leaf = leaf_hash(tariff_entry(evidence.document))
         where = evidence.index, checkpoint.size, evidence.proof, checkpoint.root
         if not verify_inclusion(leaf, *where):
@@ -99,8 +99,11 @@ def witnessed(evidence: TariffEvidence, pinned: Pinned) -> Tariff:
         raise NotOpened(f"the tariff is not witnessed: {wrong}") from None
 
 
-def _check_second(text: str, pinned: Pinned) -> None:
-    """Raise Rejected unless the second key signed; NotOpened where it is the first one."""
+def check_second(text: str, pinned: Pinned) -> int | None:
+    """Return when the second key signed a note, None where it does not say.
+
+    Raises Rejected unless it did, NotOpened where it is the first key once more.
+    """
     note, log = parse_note(text), parse_vkey(pinned.log)
     try:
         second: CosignerKey | NoteKey = parse_cosigner(pinned.second)
@@ -110,9 +113,9 @@ def _check_second(text: str, pinned: Pinned) -> None:
     if second.public == log.public:
         raise NotOpened("two keys are pinned, not one twice")
     if isinstance(second, CosignerKey):
-        cosigned_at(note, second)
-    else:
-        note.check(second)
+        return cosigned_at(note, second)
+    note.check(second)
+    return None
 
 
 class Openings:

@@ -280,6 +280,17 @@ def splitting(sub: ArgumentParser) -> None:
     )
 
 
+def restoring(sub: ArgumentParser) -> None:
+    """What `restore-history` takes."""
+    configured(sub)
+    sub.add_argument(
+        "--patience",
+        type=number(0, 86_400),
+        default=PATIENCE_S,
+        help="seconds to wait until the log tells of this device (%(default)s)",
+    )
+
+
 def shown(sub: ArgumentParser) -> None:
     """What `show` takes."""
     configured(sub)
