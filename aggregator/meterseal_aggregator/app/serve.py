@@ -81,6 +81,7 @@ async def _serve(house: House, office: Office | None, say: Say) -> None:
     errands = ErrandDesk(house.database, house.keys.genesis, house.now)
     uplink, mqtt = _uplink(house, gate, door, partial(_take_told, desk, errands))
     calm_the_collector()
+    work = duties(house, partial(_tell, uplink), office)
     runner = Runner(house.database, uuid4().hex, house.real_now, chance=_CHANCE.random)
     with _listen(config.web.host, config.web.port) as web_socket:
         parts = WebParts(
@@ -95,10 +96,7 @@ async def _serve(house: House, office: Office | None, say: Say) -> None:
             asyncio.create_task(server.serve([]), name="web"),
             asyncio.create_task(server.accept(web_socket), name="web-door"),
             *([asyncio.create_task(gate.run(), name="gate")] if gate else []),
-            *(
-                asyncio.create_task(tend(duty, runner), name=duty.name)
-                for duty in duties(house, partial(_tell, uplink), office)
-            ),
+            *(asyncio.create_task(tend(duty, runner), name=duty.name) for duty in work),
         }
         host, port = web_socket.getsockname()[:2]
         scheme = "https" if config.web.tls else "http"
