@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import httpx2
 import pytest
 
+from meterseal_proto.seal import CONSENSUS_BYTES
+from meterseal_proto.seedbox import BOX_BYTES
 from tests.support.certificates import Authority
 from tests.support.trustee_programs import Street, live_street
 from tests.support.trusteeship import (
@@ -90,6 +92,36 @@ async def test_bodies_that_are_no_request_are_refused_in_one_sentence(
         with pytest.raises(Denied) as caught:
             await lines[0].post("/v1/sets", whole | {"members": members})
         assert caught.value.status == 400
+
+
+WORDS = "aVeryTellingWord"
+KEYED = {"meter": "00" * 16, "algorithm": "p256", "key": "02" * 33}
+PLACED = {"cell": "north", "day": 1, "statement": "00" * 32}
+PAIR = {"value": "00" * 32, "blinding": "00" * 32}
+NAMED: dict[str, dict[str, object]] = {
+    "seeds": KEYED | {
+        "boxes": ["00" * BOX_BYTES] * 2, "signature": "00" * 64, WORDS: 1,
+    },
+    "rosters": {
+        "cell": "north", "quarter": "2026-Q4", "register": WORDS, "members": [KEYED],
+    },
+    "sets": {
+        "cell": "north", "day": 1,
+        "members": [{"header": "00" * CONSENSUS_BYTES, "revision": 0, WORDS: 2}],
+    },
+    "masks": PLACED | {"signatures": ["00" * 64] * 3, WORDS: []},
+    "blames": PLACED | {
+        "reports": PAIR, "meters": ["00" * 16],
+        "other": {"trustee": 1, "signature": "00" * 64, "sums": {WORDS: PAIR}},
+    },
+}  # fmt: skip
+
+
+async def test_a_refusal_repeats_nothing_that_was_sent(lines: list[Line]) -> None:
+    for path, body in NAMED.items():
+        answer = await lines[0].client.post(f"{lines[0].url}/v1/{path}", json=body)
+        assert answer.status_code == 400, (path, answer.text)
+        assert WORDS.lower() not in answer.text.lower(), path
 
 
 async def test_unknown_paths_and_methods_are_problems(lines: list[Line]) -> None:

@@ -6,7 +6,7 @@ rule, and never answer with what was sent.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -23,7 +23,7 @@ from meterseal_proto.reporting import MAX_DAY, Reported, Roster, parse_quarter
 from meterseal_proto.seal import CONSENSUS_BYTES, parse_header
 from meterseal_proto.seedbox import BOX_BYTES, Deposit
 from meterseal_proto.totals import SEEDS, Mask, Masked
-from meterseal_proto.units import MeterId, parse_obis
+from meterseal_proto.units import MeterId, RegisterId, parse_obis
 from meterseal_proto.witness import PATH as ADD_CHECKPOINT
 from meterseal_trustee.bodies import read_body
 from meterseal_trustee.checkpoints import STATUS, add_checkpoint
@@ -158,6 +158,22 @@ class BlameBody(_Body):
         )
 
 
+_FIELD_NAMES: Final = frozenset(
+    field.alias or name
+    for kind in (
+        SeedsBody,
+        RosterBody,
+        _Seal,
+        SetBody,
+        MasksBody,
+        _Pair,
+        _OtherAnswer,
+        BlameBody,
+    )
+    for name, field in kind.model_fields.items()
+)
+
+
 def build(desk: Desk, witness: Witness) -> FastAPI:
     """Return the API over an open desk and an open witness."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
@@ -211,7 +227,7 @@ async def rosters(request: Request) -> JSONResponse:
     if len(members) < len(body.members):
         raise Refused(Trouble.REPEATED, "a meter is named twice")
     quarter = _said(lambda: parse_quarter(body.quarter))
-    register = _said(lambda: parse_obis(body.obis))
+    register = _register(body.obis)
     roster = Roster(desk.settings.network, body.cell, quarter, register, members)
     found = await desk.propose(roster)
     answer = {"roster": found.roster.hex()}
@@ -285,6 +301,15 @@ def _said(make: Callable[[], _T]) -> _T:
         raise Refused(Trouble.BAD_REQUEST, str(error)) from None
 
 
+def _register(text: str) -> RegisterId:
+    """Return a register by its OBIS code; Refused, without the text, for none."""
+    try:
+        return parse_obis(text)
+    except ValueError:
+        detail = "register: an OBIS code is written like 1-0:1.8.0"
+        raise Refused(Trouble.BAD_REQUEST, detail) from None
+
+
 async def _read(request: Request, kind: type[_B]) -> _B:
     """Return the body as strict JSON of this shape; Refused otherwise."""
     data = await read_body(request, MAX_BODY_BYTES)
@@ -292,10 +317,17 @@ async def _read(request: Request, kind: type[_B]) -> _B:
         return kind.model_validate(json.loads(data, object_pairs_hook=_no_twins))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "body"
+        where = ".".join(_ours(first["loc"])) or "body"
         raise Refused(Trouble.BAD_REQUEST, f"{where}: {first['msg']}") from None
     except (ValueError, RecursionError):
         raise Refused(Trouble.BAD_REQUEST, "the body is not JSON") from None
+
+
+def _ours(place: Sequence[str | int]) -> list[str]:
+    """Return the parts of a place in a body that we gave a name, not those that were sent."""
+    return [
+        str(part) for part in place if isinstance(part, int) or part in _FIELD_NAMES
+    ]
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # Any: JSON
