@@ -11,7 +11,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
@@ -74,6 +74,11 @@ class Server:
         self._tls = tls
         self._of: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def inside(self) -> int:
+        """How many connections there are."""
+        return len(self._tasks)
 
     async def serve(self, listener: socket.socket) -> None:
         """Take connections for ever, and end them all when cancelled."""
@@ -150,6 +155,8 @@ class Server:
         else:
             async with asyncio.timeout(WORK_S):
                 answer = await self._handler(asked)
+            if asked.method == "HEAD":
+                answer = replace(answer, body=b"")  # RFC 9110 9.3.2
         writer.write(_bytes(http, answer))
         async with asyncio.timeout(TAKE_S):
             await writer.drain()
@@ -163,6 +170,8 @@ async def _read(
         head = await _event(http, reader)
         if not isinstance(head, h11.Request):
             return None
+        if _size(head) > MAX_HEAD_BYTES:
+            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         body = b""
         while isinstance(part := await _event(http, reader), h11.Data):
             body += bytes(part.data)
@@ -177,6 +186,11 @@ async def _read(
         body,
         device,
     )
+
+
+def _size(head: h11.Request) -> int:
+    """Return about how many bytes a head took: h11 counts only what is not whole yet."""
+    return len(head.target) + sum(len(n) + len(v) + 4 for n, v in head.headers)
 
 
 async def _event(http: h11.Connection, reader: asyncio.StreamReader) -> object:
