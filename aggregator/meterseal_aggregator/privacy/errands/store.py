@@ -65,7 +65,7 @@ WHERE register_id = ? AND from_at = ? AND to_at = ? AND tariff = ?
 RETURNING id
 """
 _BILLED: Final = """
-UPDATE bill_requests SET bill_id = ?
+UPDATE bill_requests SET bill_id = ?, not_taken = NULL
 WHERE register_id = ? AND from_at = ? AND to_at = ? AND tariff = ? AND bill_id IS NULL
 """
 _NOT_TAKEN: Final = """
