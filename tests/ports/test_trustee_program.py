@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from meterseal_proto.cosignature import parse_cosigner
 from meterseal_proto.seedbox import TrusteeKey
 from meterseal_trustee.keys import make_keys, open_keys
 from tests.support.trustee_programs import (
@@ -64,6 +65,9 @@ def test_init_makes_keys_once_and_says_what_to_pin(tmp_path: Path) -> None:
     key = TrusteeKey.parse(text)
     assert key.number == 1
     assert key.fingerprint() in first.stdout
+    witness = parse_cosigner(first.stdout.splitlines()[3].split()[1])
+    assert witness.name == "meterseal/trustee-1"
+    assert witness.public not in (key.sign, key.box), "it signs nothing else"
     modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "data/keys").iterdir()}
     assert modes == {0o600}
 

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.config import ConfigError, load
+from meterseal_aggregator.translog.cosignatures import MAX_WITNESSES
+from meterseal_proto.checkpoint import NoteKey
+from meterseal_proto.cosignature import CosignerKey
 
 SAMPLE = Path(__file__).parents[2] / "deploy" / "samples" / "aggregator.toml"
 
@@ -70,6 +73,50 @@ BAD = {
     "chain_id = -1": "chain_id",
     "not toml": "not TOML",
 }
+
+
+WITNESS = CosignerKey("trustee.example.org", bytes(range(32)))
+
+
+def _witness(url: str, key: str = WITNESS.vkey, tls: str = "") -> str:
+    return f'[[witnesses]]\nurl = "{url}"\nkey = "{key}"\n{tls}'
+
+
+def test_witnesses_are_asked_at_their_prefix_and_pinned_by_their_key(
+    tmp_path: Path,
+) -> None:
+    public = CosignerKey("witness.example/w1", bytes([1]) * 32)
+    text = _witness("http://127.0.0.1:8450") + _witness(
+        "https://witness.example/w1/", public.vkey
+    )
+    found = load(_file(tmp_path, text)).witnesses
+    assert [one.key for one in found] == [WITNESS.vkey, public.vkey]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (_witness("http://trustee.example.org"), "https://"),
+        (_witness("https://me:secret@trustee.example.org"), "url"),
+        (_witness("trustee.example.org"), "url"),
+        (_witness("https://t.example", NoteKey("w", bytes(32)).vkey), "key"),
+        (_witness("https://t.example", WITNESS.vkey[:-4]), "key"),
+        (_witness("https://t.example") * 2, "one witness"),
+        (_witness("https://t.example", tls="[witnesses.tls]\nca = 'a'\n"), "tls"),
+    ],
+)
+def test_a_witness_that_cannot_be_one_is_named(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load(_file(tmp_path, text))
+
+
+def test_no_more_witnesses_than_a_file_can_carry(tmp_path: Path) -> None:
+    keys = [CosignerKey("w", bytes([n]) * 32).vkey for n in range(MAX_WITNESSES + 1)]
+    text = "".join(_witness("https://w.example", key) for key in keys)
+    with pytest.raises(ConfigError, match="witnesses"):
+        load(_file(tmp_path, text))
 
 
 @pytest.mark.parametrize("text", BAD)

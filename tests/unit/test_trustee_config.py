@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_proto.checkpoint import NoteKey
+from meterseal_proto.cosignature import CosignerKey
 from meterseal_proto.seedbox import TrusteeKey
 from meterseal_trustee.config import DEFAULT_DATA, ConfigError, load
 
@@ -51,6 +53,18 @@ def test_the_environment_overrides_one_key_of_a_table(
         load(SAMPLE)
 
 
+COSIGNER = CosignerKey("street.example/log", bytes(32))
+
+
+def test_a_log_is_followed_by_its_plain_key_under_our_own_name(tmp_path: Path) -> None:
+    bare = load(_file(tmp_path, "number = 2\n"))
+    assert (bare.log, bare.cosigner_name) == (None, "meterseal/trustee-2")
+    log = NoteKey("street.example/log", bytes(32))
+    text = f'number = 2\nlog_key = "{log.vkey}"\nwitness_name = "north.example/w"\n'
+    config = load(_file(tmp_path, text))
+    assert (config.log, config.cosigner_name) == (log, "north.example/w")
+
+
 TLS = 'certificate = "c"\nkey = "k"\n'
 BAD = {
     "": "number",
@@ -66,6 +80,10 @@ BAD = {
     'number = 0\ndata_dir = "here"': "absolute",
     'number = 0\ncountersign = "never"': "countersign",
     'number = 0\ntrustees = ["x"]': "NUMBER:BOX:SIGN",
+    'number = 0\nlog_key = "street"': "log_key",
+    f'number = 0\nlog_key = "{COSIGNER.vkey}"': "log_key",
+    'number = 0\nwitness_name = "two words"': "witness_name",
+    'number = 0\nwitness_name = "a+b"': "witness_name",
     f"number = 0\ntrustees = {KEYS[:2]}": "three keys",
     f"number = 0\ntrustees = {KEYS[::-1]}": "this order",
     f"number = 0\ntrustees = {[*KEYS[:2], '2' + KEYS[1][1:]]}": "different",
