@@ -4,6 +4,7 @@ The homes told their day; the aggregator's duty is run by hand, at the time a te
 `Cells` is copied from one that was made ready once, so each test has trustees of its own.
 """
 
+import asyncio
 import shutil
 from collections.abc import (
     AsyncIterator,
@@ -154,6 +155,20 @@ class Cells:
         ).count:
             pass
 
+    async def stop(self, number: int) -> None:
+        """Kill a trustee's program."""
+        await asyncio.to_thread(self.programs[number].stop, kill=True)
+
+    async def start(self, number: int) -> None:
+        """Start a trustee's program again, on what it had kept; its address is another."""
+        old = self.programs[number]
+        program = await asyncio.to_thread(
+            Program.start, old.config, old.key, TRUSTEES_AT
+        )
+        self.programs[number] = program
+        await self.lines[number].close()
+        self.lines[number] = line_to(program, self.folder)
+
     async def totals(self) -> dict[str, Total]:
         """Return the totals there are, by cell."""
         async with self.database.reading() as tx:
@@ -228,10 +243,16 @@ async def cells_like(ready: Path, folder: Path) -> AsyncIterator[Cells]:
     async with AsyncExitStack() as stack:
         programs = stack.enter_context(trustees(folder, secrets))
         database = await Database.open(f"sqlite:///{folder}/aggregator.sqlite")
-        stack.push_async_callback(database.close)
         cells = Cells(database, folder, homes, secrets, programs)
-        for program in programs:
-            line = Line(program.url, context_of(str(folder / "tls"), "aggregator"))
-            stack.push_async_callback(line.close)
-            cells.lines.append(line)
-        yield cells
+        cells.lines = [line_to(program, folder) for program in programs]
+        try:
+            yield cells
+        finally:
+            await cells.database.close()
+            for line in cells.lines:
+                await line.close()
+
+
+def line_to(program: Program, folder: Path) -> Line:
+    """Return the aggregator's line to a running trustee."""
+    return Line(program.url, context_of(str(folder / "tls"), "aggregator"))

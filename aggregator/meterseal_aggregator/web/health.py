@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.intake.accept import Fate
+from meterseal_aggregator.privacy.trustees import store as trustees
 from meterseal_aggregator.translog import store as log
 from meterseal_aggregator.web.auth import Asking, TheSite
 from meterseal_aggregator.web.shapes import Site, View
@@ -54,15 +55,19 @@ async def metrics(access: Asking) -> Response:
     access.allow(Action.SEE_METRICS)
     async with access.site.database.reading() as tx:
         size, waiting = await log.indexed(tx), await log.waiting(tx)
+        sets = await trustees.counts(tx)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Page(access.site, size, waiting))
+    registry.register(_Page(access.site, size, waiting, sets))
     return Response(generate_latest(registry), 200, media_type=MEDIA_TYPE)
 
 
 class _Page(Collector):
     """One scrape: our counts as Prometheus' families."""
 
-    def __init__(self, site: Site, log_size: int, log_waiting: int) -> None:
+    def __init__(
+        self, site: Site, log_size: int, log_waiting: int, sets: tuple[int, int, int]
+    ) -> None:
+        self._sets = sets
         self._site = site
         self._log_size = log_size
         self._log_waiting = log_waiting
@@ -74,6 +79,10 @@ class _Page(Collector):
         yield from self._duties()
         yield from self._beside()
         gauge = GaugeMetricFamily
+        waiting, closed, absent = self._sets
+        yield gauge("meterseal_sets_waiting", "Sets without a total yet", waiting)
+        yield gauge("meterseal_sets_closed", "Sets that have no total", closed)
+        yield gauge("meterseal_absent_days", "Receipted, in no set (alarm)", absent)
         yield gauge("meterseal_log_entries", "Entries with an index", self._log_size)
         yield gauge(
             "meterseal_log_waiting", "Entries without an index", self._log_waiting

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from meterseal_aggregator.web import (
     agents,
     bundles,
+    cells,
     enrolments,
     errands,
     evidence,
@@ -80,6 +81,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     errands.router,
     histories.router,
     totals.router,
+    cells.router,
     evidence.router,
     log.router,
     operators.router,

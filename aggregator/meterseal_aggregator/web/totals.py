@@ -17,7 +17,8 @@ from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.privacy import totals
-from meterseal_aggregator.privacy.totals import MAX_MEMBERS, FixedSet, Total
+from meterseal_aggregator.privacy.totals import FixedSet, Total
+from meterseal_aggregator.privacy.wholedays import MAX_MEMBERS
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.web.auth import Access, Asking, TheSite
 from meterseal_aggregator.web.problems import bad_json, not_found
@@ -158,7 +159,7 @@ async def settle(
     async with site.database.transaction() as tx:
         total = await totals.keep(tx, fixed, opened, now=int(site.now()))
         await _note(tx, access, "publish-total", f"{cell} day {day}")
-    return _total(total)
+    return total_view(total)
 
 
 @router.get("/network/totals")
@@ -168,7 +169,7 @@ async def list_totals(
     """List proved totals in the order of their sets in the log."""
     async with site.database.reading() as tx:
         found = await totals.proved(tx, after=after, limit=limit)
-    items = [_total(one) for one in found]
+    items = [total_view(one) for one in found]
     return Page(items=items, next=cursor(items, limit, lambda view: view.set_id))
 
 
@@ -222,7 +223,8 @@ def _set(fixed: FixedSet) -> SetView:
     )
 
 
-def _total(total: Total) -> TotalView:
+def total_view(total: Total) -> TotalView:
+    """Return a proved total as it is shown."""
     return TotalView(
         set_id=total.set_id,
         cell=total.cell,

@@ -173,6 +173,27 @@ async def absent(tx: Transaction, set_id: int) -> list[AbsentDay]:
     return [AbsentDay(row[0], MeterId(row[1]), row[2]) for row in rows]
 
 
+async def blamed(tx: Transaction, set_id: int) -> list[MeterId]:
+    """Return the meters that are to blame for a set without a total."""
+    rows = await tx.rows(
+        "SELECT m.meter FROM blamed_days b JOIN committed_seals s ON s.id = b.seal_id"
+        " JOIN registers r ON r.id = s.register_id JOIN meters m ON m.id = r.meter_id"
+        " WHERE b.set_id = ? ORDER BY b.seal_id",
+        (set_id,),
+    )
+    return [MeterId(row[0]) for row in rows]
+
+
+async def counts(tx: Transaction) -> tuple[int, int, int]:
+    """Return how many sets wait for their total, have none for good, and days are absent."""
+    ((waiting, closed, absent_days),) = await tx.rows(
+        "SELECT (SELECT count(*) FROM reporting_sets r WHERE NOT EXISTS (SELECT 1 FROM"
+        " totals t WHERE t.set_id = r.id)) - (SELECT count(*) FROM closed_sets),"
+        " (SELECT count(*) FROM closed_sets), (SELECT count(*) FROM absent_days)"
+    )
+    return waiting, closed, absent_days
+
+
 async def close_set(
     tx: Transaction, set_id: int, why: str, blamed: Iterable[int], now: int
 ) -> None:
