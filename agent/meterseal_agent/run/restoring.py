@@ -216,7 +216,8 @@ class _Register:
     ) -> tuple[list[ProvedBill] | None, str]:
         """Return the chain of openings, or None and why it cannot be believed."""
         pages = book.registers[self.start.meter, self.start.register]
-        renewed = box.remembered(self.chain).opening is not None
+        known = box.remembered(self.chain)
+        renewed = known.since > 0 and known.opening is not None
         public = self.enrolment.keys.seal_key.public
         try:
             history.check_fresh(book, pages, public, now=now, renewed=renewed)

@@ -61,15 +61,15 @@ def check_fresh(
     """Raise NotProved unless the log is young enough to hold every opening made before.
 
     It must tell that `key` speaks for the register: what a device before it opened was
-    logged earlier. One that was not `renewed`, whose own disk is in doubt, needs besides
-    that the witness saw the log within MAX_AGE_S of `now`.
+    logged earlier. And the witness must have seen it within MAX_AGE_S of `now`; one that
+    gives no time will do for a `renewed` device, which took over and opened nothing yet.
     """
     if not any(event.public == key.raw for event in pages.keys):
         raise NotProved(
             "the log is shown as it was before this device was enrolled: try again in a"
             " minute"
         )
-    if renewed:
+    if renewed and book.witnessed_at is None:
         return
     if book.witnessed_at is None or now - book.witnessed_at > MAX_AGE_S:
         raise NotProved(
@@ -137,7 +137,7 @@ def proved_days(
         try:
             day = _proved(root, header, given.get(header.seq))
         except Malformed as error:
-            lost[header.first] = str(error).partition(" (at byte")[0]
+            lost[header.first] = error.detail.partition(" (at byte")[0]
             continue
         failed = header.seq != latest[header.first] or (
             given[header.seq].state == FAILED
