@@ -53,7 +53,11 @@ class Band:
     """One price and when it holds: weekdays, months and minutes of the local day.
 
     `days` as "mon-fri" or "sat"; `months` as "11-3" or "7"; from `begin` (inclusive) to
-    `end` (exclusive) in minutes since midnight; a band may pass over midnight.
+    `end` (exclusive) in minutes since midnight. A band may pass over midnight; each of its
+    moments is then of the weekday and month that the moment itself is in. So "fri" from
+    22:00 to 06:00 is Friday before six and Friday from ten on: the small hours of Saturday
+    belong to a band of Saturday's. The night after Friday is "fri" from 22:00 to 24:00
+    and "sat" from 00:00 to 06:00, two bands of one price.
     """
 
     price: MicroPerKwh

@@ -73,6 +73,45 @@ def test_bands_hold_by_local_time_and_the_first_one_counts(
     assert DAY_NIGHT.price(seconds(local), madrid) == price
 
 
+NIGHT = (Band(MicroPerKwh(100_000), "fri", begin=1_320, end=360),)
+AFTER_FRIDAY = (
+    Band(MicroPerKwh(100_000), "fri", begin=1_320),
+    Band(MicroPerKwh(100_000), "sat", begin=0, end=360),
+)
+REST = Band(MicroPerKwh(200_000))
+
+
+@pytest.mark.parametrize(
+    ("local", "own_day", "night_after"),
+    [
+        # The 19th of June 2026 is a Friday.
+        ("2026-06-18T23:00+02:00", 200_000, 200_000),
+        ("2026-06-19T05:59+02:00", 100_000, 200_000),
+        ("2026-06-19T06:00+02:00", 200_000, 200_000),
+        ("2026-06-19T22:00+02:00", 100_000, 100_000),
+        ("2026-06-19T23:59+02:00", 100_000, 100_000),
+        ("2026-06-20T00:00+02:00", 200_000, 100_000),
+        ("2026-06-20T05:59+02:00", 200_000, 100_000),
+        ("2026-06-20T22:00+02:00", 200_000, 200_000),
+    ],
+)
+def test_a_band_over_midnight_belongs_to_the_weekday_of_each_moment(
+    local: str, own_day: int, night_after: int
+) -> None:
+    for bands, price in ((NIGHT, own_day), (AFTER_FRIDAY, night_after)):
+        tariff = replace(DAY_NIGHT, bands=(*bands, REST))
+        assert parse_tariff(tariff.document()) == tariff
+        assert tariff.price(seconds(local), madrid) == price
+
+
+def test_a_band_over_midnight_belongs_to_the_month_of_each_moment() -> None:
+    july = Band(MicroPerKwh(100_000), months="7", begin=1_320, end=360)
+    tariff = replace(DAY_NIGHT, bands=(july, REST))
+    nights = ("2026-07-01T05:00+02:00", "2026-07-31T23:00+02:00")
+    assert [tariff.price(seconds(at), madrid) for at in nights] == [100_000] * 2
+    assert tariff.price(seconds("2026-08-01T05:00+02:00"), madrid) == 200_000
+
+
 def test_the_hour_that_comes_twice_is_priced_twice() -> None:
     change = seconds("2026-10-25T01:00+00:00")
     starts = [change - 3600 + 900 * n for n in range(12)]
