@@ -6,6 +6,8 @@ A meter-day is 48 half-hours or 96 quarter-hours of a home (16 bits) or a factor
 The bare limit beside it, in the same run, is the usual practice: one proof of 32 bits a
 reading, checked by itself. Times are CPU time of one core, medians; a batch is 100
 meter-days: 20 homes' proofs, each under five weights, which costs what 100 homes' do.
+Bills and totals are those of `bench.bills`, held here against the time the usual practice
+takes to check as many readings one by one.
 The last rows show why usage never multiplies in public: there a small number is quicker.
 """
 
@@ -18,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from bench import bills
 from meterseal_proto.commitment import bases, commit
 from meterseal_proto.curve import ORDER
 from meterseal_proto.group import group
@@ -90,7 +93,18 @@ def measure() -> list[Row]:
     rows = _rows(BARE, bare, bare, batched=False)
     for count, bits in SHAPES:
         rows += _rows(f"{count} x {bits} bit", shape(count, bits), bare)
-    return rows + leaks()
+    return rows + bills_and_totals(1e6 / bare["check alone"]) + leaks()
+
+
+def bills_and_totals(bare_us: float) -> list[Row]:
+    """Return what bills and totals cost, against checking each reading in `bare_us`."""
+    rows = []
+    for count in bills.MONTHS:
+        checked = bills.bill_rows(count)[-1]
+        limit_ms = count * bare_us / 1e3
+        rows.append(_row(str(checked["name"]), float(checked["value"]), "ms", limit_ms))
+    total = bills.total_row()
+    return [*rows, _row(str(total["name"]), float(total["value"]), "us/meter", bare_us)]
 
 
 def leaks() -> list[Row]:
@@ -122,10 +136,12 @@ def _rows(
         _row(f"{name}: proved", found["prove"], "us/value", bare["prove"]),
         _row(f"{name}: size", found["size"], "B/value", bare["size"]),
         _row(f"{name}: checked alone", found["check alone"], "values/s", bare["check alone"]),
+        _row(f"{name}: checked alone", 1e6 / found["check alone"], "us/value", 1e6 / bare["check alone"]),
     ]  # fmt: skip
     if batched:
         rows += [
             _row(f"{name}: checked, batches of {DAYS}", found["check"], "values/s", bare["check alone"]),
+            _row(f"{name}: checked, batches of {DAYS}", 1e6 / found["check"], "us/value", 1e6 / bare["check alone"]),
             _row(f"{name}: a meter-day proved", found["prove a meter-day"], "ms", bare["prove a meter-day"]),
         ]  # fmt: skip
     return rows
@@ -137,7 +153,7 @@ def _row(name: str, value: float, unit: str, limit: float) -> Row:
         "value": round(value, 1),
         "unit": unit,
         "against": BARE,
-        "ratio": round(value / limit, 3),
+        "ratio": round(value / limit, 4),
     }
 
 
