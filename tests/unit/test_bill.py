@@ -181,6 +181,22 @@ def test_prices_of_zero_need_no_proof_and_give_no_room_for_one() -> None:
             check(bad, prices=free)
 
 
+def test_a_period_without_usage_costs_nothing_and_is_proved_to() -> None:
+    """At any prices: the commitments still hide, and no other amount is proved by them."""
+    nothing = [Secret(0)] * 96
+    empty = [commit(v, z) for v, z in zip(nothing, BLINDINGS, strict=True)]
+    statement = replace(STATEMENT, amount=amount_of(PRICES, nothing))
+    assert statement.amount == 0
+    bill = sign_bill(statement, PRICES, BLINDINGS, KEY)
+    check(bill, commitments=empty)
+    for amount in (1, PRICES[0]):
+        other = replace(statement, amount=amount)
+        with pytest.raises(BadBill, match="not what these intervals cost"):
+            check(sign_bill(other, PRICES, BLINDINGS, KEY), commitments=empty)
+    with pytest.raises(BadBill, match="not what these intervals cost"):
+        check(bill)
+
+
 def test_blindings_that_cancel_sign_nothing_and_pass_for_nothing() -> None:
     prices, blindings = [5, 5], [Secret(9), Secret(-9)]
     made = [commit(Secret(3), z) for z in blindings]
