@@ -57,7 +57,7 @@ def test_a_pins_file_is_ours_alone_and_does_not_say_it(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "scrypt-1-1-1 00 00", "x", "scrypt-16384-8-5 zz 00"]
+    "text", ["", "scrypt-1-1-1 00 00", "x", "scrypt-8192-8-10 zz 00"]
 )
 def test_a_damaged_pin_file_is_no_pin(tmp_path: Path, text: str) -> None:
     path = tmp_path / "resident.pin"

@@ -15,9 +15,9 @@ from meterseal_agent.keystore import KeystoreError, read_small, write_over
 
 DIGITS: Final = 8
 SALT_BYTES: Final = 16
-_COST, _BLOCK, _PARALLEL = 1 << 14, 8, 5
-"""scrypt N, r, p: OWASP's least for 16 MiB, which a Pi Zero can spare."""
-_VERSION: Final = "scrypt-16384-8-5"
+_COST, _BLOCK, _PARALLEL = 1 << 13, 8, 10
+"""scrypt N, r, p: OWASP's least for 8 MiB, which any Pi can spare for a moment."""
+_VERSION: Final = "scrypt-8192-8-10"
 
 
 def make_pin() -> str:
@@ -40,7 +40,7 @@ def keep_pin(path: Path, pin: str) -> None:
 def is_pin(path: Path, said: str) -> bool:
     """Tell whether `said` is the PIN, spaces aside; KeystoreError without a whole file.
 
-    Takes 0.1 s to 1 s and 16 MiB, whatever was said.
+    Takes 0.1 s to 1 s and 8 MiB, whatever was said.
     """
     try:
         version, salt, kept = (read_small(path) or b"").decode("ascii").split()
