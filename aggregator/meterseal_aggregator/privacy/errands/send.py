@@ -30,7 +30,7 @@ from meterseal_proto.errand_down import (
 
 AGAIN_S: Final = 3_600
 """Seconds of the network's time before an unanswered message is sent again."""
-REST_S: Final = 60
+REST_S: Final = 10
 """Seconds of the network's time in which an agent that was not there is not tried."""
 BATCH: Final = 500
 """Messages of a kind in a run: a village is told in a few, each well inside a lease."""
