@@ -63,13 +63,15 @@ class Expectation:
     """What the reader knows from elsewhere: his `network` id in hex, a Stacks `node` URL.
 
     `clock` gives the clock of a named time zone, for prices; KeyError for none it knows.
-    `witness` is the key, name+id+base64, of one who must have cosigned.
+    `witness` is the key, name+id+base64, of one who must have cosigned; `trustees` are the
+    fingerprints of the three, as the commissioning sheet has them.
     """
 
     network: str | None = None
     node: str | None = None
     clock: Callable[[str], LocalTime] | None = None
     witness: str | None = None
+    trustees: tuple[str, ...] = ()
 
 
 class Wrong(Exception):
@@ -113,13 +115,14 @@ def judge(bundle: Bundle, expectation: Expectation) -> tuple[Claim, ...]:
     return (*judge_shared(facts), *own)
 
 
-def judge_shared(facts: Facts) -> tuple[Claim, ...]:
-    """Judge what every file claims of its network, checkpoint and key.
+def judge_shared(facts: Facts, *, keyed: bool = True) -> tuple[Claim, ...]:
+    """Judge what every file claims of its network and checkpoint, and (`keyed`) its key.
 
     A witness is judged where the reader named one.
     """
     named = facts.expectation.witness is not None
-    checks = (*CLAIMS[:SHARED], *((("witness", _witness),) if named else ()))
+    shared = SHARED if keyed else SHARED - 1
+    checks = (*CLAIMS[:shared], *((("witness", _witness),) if named else ()))
     return tuple(judge_one(name, check, facts) for name, check in checks)
 
 

@@ -1,4 +1,4 @@
-"""meterseal-verify: check a bundle, range proofs or a bill offline, trusting no server.
+"""meterseal-verify: check a bundle, range proofs, a bill or a total offline, trusting no server.
 
 Prints one line per claim - PASS, FAIL or UNCHECKED, the claim's name, a sentence -
 and exits 0 only when nothing failed. All reading is in `main`; the rest is values to
@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from meterseal_proto.bundle import canonical, parse_bundle
 from meterseal_proto.claims import Claim, Expectation, Verdict, holds, judge
 from meterseal_proto.claims_private import judge_private
+from meterseal_proto.claims_total import judge_total
 from meterseal_proto.claims_usage import judge_usage
 from meterseal_proto.errors import Rejected
 from meterseal_proto.privatefile import (
@@ -27,6 +28,7 @@ from meterseal_proto.privatefile import (
     parse_private,
 )
 from meterseal_proto.tariff import LocalTime
+from meterseal_proto.totalfile import is_total, parse_total
 from meterseal_proto.usagefile import parse_usage
 
 _NAME_WIDTH: Final = 12
@@ -44,6 +46,8 @@ def examine(
     if openings is not None:
         text = "openings go with a proof file or a private bill"
         return (Claim("openings", Verdict.FAIL, text),)
+    if is_total(data):
+        return _examine_total(data, expectation)
     try:
         bundle = parse_bundle(data)
     except Rejected as rejected:
@@ -66,6 +70,16 @@ def _examine_private(
     known = Claim("format", Verdict.PASS, f"{kind} in the one spelling")
     claims = (known, *judge_private(file, expectation))
     return claims if openings is None else (*claims, *_own(file, openings, expectation))
+
+
+def _examine_total(data: bytes, expectation: Expectation) -> tuple[Claim, ...]:
+    try:
+        file = parse_total(data)
+    except Rejected as rejected:
+        text = f"no total of ours: {rejected.detail}"
+        return (Claim("format", Verdict.FAIL, text),)
+    known = Claim("format", Verdict.PASS, "a community's total in the one spelling")
+    return (known, *judge_total(file, expectation))
 
 
 def _own(
@@ -100,7 +114,10 @@ def render(claims: Sequence[Claim], *, passed: bool, as_json: bool) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when the evidence holds, 1 when it does not, 2 for bad usage."""
     options = _parser().parse_args(arguments)
-    known = Expectation(options.network, options.node, zone_clock, options.witness)
+    known = Expectation(
+        options.network, options.node, zone_clock, options.witness,
+        tuple(options.trustee),
+    )  # fmt: skip
     try:
         data = _read(options.file)
         openings = _read(options.openings) if options.openings else None
@@ -129,7 +146,8 @@ def _read(name: str) -> bytes:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="meterseal-verify",
-        description="Check a bundle, a proof or a private bill offline, claim by claim.",
+        description="Check a bundle, a proof, a private bill or a community's total"
+        " offline, claim by claim.",
     )
     parser.add_argument("file", metavar="FILE", help="what to check, a JSON file")
     parser.add_argument(
@@ -146,6 +164,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--witness", metavar="KEY", help="who must have cosigned it, name+id+base64"
     )
+    parser.add_argument(
+        "--trustee", metavar="FINGERPRINT", action="append", default=[],
+        help="a trustee of a total, as your commissioning sheet has it; give all three",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--require-anchor", action="store_true", help="exit 1 unless the anchor passes"

@@ -28,6 +28,7 @@ from meterseal_aggregator.web import (
     problems,
     registers,
     telemetry,
+    total_files,
     totals,
 )
 from meterseal_aggregator.web.limits import (
@@ -58,6 +59,7 @@ OPEN: Final = frozenset(
         "/v1/network/tariffs/{digest}/evidence",
         "/v1/network/totals",
         "/v1/network/totals/{set_id}/set",
+        "/v1/network/totals/{set_id}/file",
         "/v1/private-bills",
         "/v1/histories",
     }
@@ -82,6 +84,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     histories.router,
     totals.router,
     cells.router,
+    total_files.router,
     evidence.router,
     log.router,
     operators.router,
