@@ -156,3 +156,15 @@ async def test_an_answer_that_drips_has_an_end(
         async with asyncio.timeout(5):
             asked = await ask_all(db, [witness])
     assert "no answer within" in asked.troubles[0].text
+
+
+async def test_an_answer_without_end_is_cut_off(db: Database) -> None:
+    async def act(_body: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(bytes(65_536))
+            await writer.drain()
+
+    async with answering(act) as witness:
+        asked = await ask_all(db, [witness])
+    assert f"more than {MAX_ANSWER_BYTES} bytes" in asked.troubles[0].text
