@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 // Every file starts a chain of its own; two at a time suit a two-core machine.
 export default defineConfig({
   test: {
-    include: ["tests/**/*.test.ts"],
+    include: ["tests/**/*.test.ts", "devnet/**/*.test.mjs"],
     silent: "passed-only",
     pool: "forks",
     maxWorkers: 2,

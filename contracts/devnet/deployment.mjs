@@ -21,28 +21,36 @@ export function faucet() {
   return { ...account, sign };
 }
 
+/** What is to be there: [tells whether it is, how to make it, with what]. */
+function wanted(chain, { address }) {
+  const roles = `${address}.roles`;
+  const contracts = inOrder().map((contractName) => {
+    const codeBody = readFileSync(new URL(`${contractName}.clar`, here), "utf8");
+    const options = { contractName, codeBody, clarityVersion: CLARITY, fee: Buffer.byteLength(codeBody) + AROUND };
+    return [() => chain.contract(`${address}.${contractName}`), makeContractDeploy, options];
+  });
+  const grants = JSON.parse(readFileSync(new URL("wiring.json", here), "utf8")).map(([role, who]) => {
+    const args = [Cl.stringAscii(role), Cl.principal(who === "deployer" ? address : `${address}.${who}`)];
+    const options = { contractAddress: address, contractName: "roles", functionName: "grant", functionArgs: args, fee: AROUND };
+    return [() => chain.contract(roles) && chain.simulation.read(roles, "has-role", args, address).type === "true", makeContractCall, options];
+  });
+  return [...contracts, ...grants];
+}
+
 /** Deploy and wire what is missing; answers how many transactions that took. */
 export async function deploy(chain, deployer, now) {
+  const steps = wanted(chain, deployer);
+  if (steps.every(([isThere]) => isThere())) return 0;
+  // What an interrupted deployment sent may still wait.
   await chain.mine();
   let sent = 0;
-  const send = async (make, options) => {
+  for (const [isThere, make, options] of steps) {
+    if (isThere()) continue;
     const tx = await make({ ...SIGNED, ...options, senderKey: deployer.key, nonce: chain.nonce(deployer.address) });
     const record = chain.transactions.get(chain.submit(tx.serializeBytes(), now));
     await chain.mine();
     if (record.status !== "success") throw new Error(`${options.contractName} could not be deployed or wired: ${record.error ?? record.status}`);
     sent += 1;
-  };
-  for (const contractName of inOrder()) {
-    if (chain.contract(`${deployer.address}.${contractName}`)) continue;
-    const codeBody = readFileSync(new URL(`${contractName}.clar`, here), "utf8");
-    await send(makeContractDeploy, { contractName, codeBody, clarityVersion: CLARITY, fee: Buffer.byteLength(codeBody) + AROUND });
-  }
-  const roles = `${deployer.address}.roles`;
-  for (const [role, who] of JSON.parse(readFileSync(new URL("wiring.json", here), "utf8"))) {
-    const holder = who === "deployer" ? deployer.address : `${deployer.address}.${who}`;
-    const args = [Cl.stringAscii(role), Cl.principal(holder)];
-    if (chain.simulation.read(roles, "has-role", args, deployer.address).type === "true") continue;
-    await send(makeContractCall, { contractAddress: deployer.address, contractName: "roles", functionName: "grant", functionArgs: args, fee: AROUND });
   }
   return sent;
 }

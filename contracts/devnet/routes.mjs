@@ -123,10 +123,10 @@ const newest = (items) => [...items].reverse();
 const mined = (chain) => newest(chain.blocks.flatMap((block) => block.txids)).map((txid) => chain.transactions.get(txid));
 
 function balances(chain, who) {
-  const tokens = [...chain.simulation.assets()].filter(([asset]) => asset.includes("::")).map(([asset, held]) => [asset.replace(/^\./, ""), held.get(who)]);
+  const held = chain.holdings.of(who), tokens = (single, write) => Object.fromEntries(held.filter(([, one]) => one.single === single).map(([asset, one]) => [asset, write(String(one.amount))]));
   return {
     stx: { balance: String(chain.balance(who)), locked: "0" },
-    fungible_tokens: Object.fromEntries(tokens.filter(([, held]) => held).map(([asset, held]) => [asset, { balance: String(held) }])), non_fungible_tokens: {},
+    fungible_tokens: tokens(false, (balance) => ({ balance })), non_fungible_tokens: tokens(true, (count) => ({ count })),
   };
 }
 

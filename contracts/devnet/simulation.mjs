@@ -13,6 +13,9 @@ const SINK = "ST000000000000000000002AMW42H";
 export const MAX_AMOUNT = BigInt(Number.MAX_SAFE_INTEGER);
 const MAX_ERROR = 600;
 
+/** Simulators that fell over: what is left of them must not be tidied away, which would throw. */
+const fallen = [];
+
 /** The simulator fell over; only a new one, brought to the same place, helps. */
 export class Broken extends Error {}
 
@@ -76,7 +79,10 @@ export class Simulation {
       const answer = deed.kind === "deploy" ? Cl.ok(Cl.bool(true)) : result;
       return { status: failed ? "abort_by_response" : "success", result: answer, events: failed ? [] : events.map(typed), costs: costs?.total };
     } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) throw new Broken(reason(error));
+      if (error instanceof WebAssembly.RuntimeError) {
+        fallen.push(this.#simnet);
+        throw new Broken(reason(error));
+      }
       return { status: "abort_by_response", result: Cl.error(Cl.none()), events: [], error: reason(error) };
     }
   }
@@ -100,9 +106,6 @@ export class Simulation {
   /** micro-STX held by a principal. */
   balance(principal) { return this.#simnet.getAssetsMap().get("STX")?.get(principal) ?? 0n; }
 
-  /** {principal: micro-STX}, and the same for every token by its asset identifier. */
-  assets() { return this.#simnet.getAssetsMap(); }
-
   /** The interface of contract `id`; undefined where there is none. */
   contract(id) {
     this.#interfaces ??= this.#simnet.getContractsInterfaces();
@@ -125,9 +128,6 @@ export class Simulation {
   entry(id, name, key) {
     try { return this.#simnet.getMapEntry(id, name, key); } catch { return Cl.none(); }
   }
-
-  /** Give the memory back; the simulation is over. */
-  end() { this.#simnet.free?.(); }
 }
 
 /** A Clarity value's consensus bytes as 0x and hex. */

@@ -1,0 +1,176 @@
+import { Cl } from "@stacks/transactions";
+import { spawn } from "node:child_process";
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { clock } from "./devnet.mjs";
+import { Journal } from "./journal.mjs";
+import { FEE, TIME, alice, bob, call, deployer, requests, started, transfer } from "./testing.mjs";
+
+const SERVER = fileURLToPath(new URL("./server.mjs", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "meterseal-restart-")), journal = join(folder, "journal.jsonl");
+/** Servers that a test has not ended; the test's own end does. */
+const running = new Set();
+afterEach(() => Promise.all([...running].map((child) => ended(child, "SIGKILL"))));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A server in a process of its own, ready; {child, node}. */
+async function serve(...args) {
+  const child = spawn(process.execPath, [SERVER, "--port", "0", "--journal", journal, "--time", String(TIME), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  running.add(child);
+  let said = "";
+  const url = await new Promise((done, failed) => {
+    child.stderr.on("data", (text) => { said += text; });
+    child.stdout.on("data", (text) => {
+      said += text;
+      const found = said.match(/at (http:\S+):[\s\S]*ready/);
+      if (found) done(found[1]);
+    });
+    child.once("exit", () => {
+      running.delete(child);
+      failed(new Error(said));
+    });
+  });
+  return { child, node: requests(() => url), said: () => said };
+}
+
+async function ended(child, signal) {
+  const gone = new Promise((done) => child.once("exit", (code, by) => done(by ?? code)));
+  child.kill(signal);
+  running.delete(child);
+  return gone;
+}
+
+/** Everything a client can see that must not change over a restart. */
+const seen = async (node) => ({
+  info: await node.get("/v2/info"), blocks: await node.get("/extended/v2/blocks?limit=50"), mined: await node.get("/extended/v1/tx?limit=50"), waiting: await node.get("/extended/v1/tx/mempool"),
+  accounts: await Promise.all([alice, bob, deployer].map(({ address }) => node.get(`/v2/accounts/${address}`))), roles: await node.get(`/extended/v1/contract/${deployer.address}.roles/events`),
+  nonces: await node.get(`/extended/v1/address/${bob.address}/nonces`), admin: await node.get(`/v2/data_var/${deployer.address}/roles/admin`),
+});
+
+describe("a devnet killed and started again", () => {
+  it("has deployed and wired every contract, and is where it was, with what waited still waiting", async () => {
+    const { child, node } = await serve("--block-ms", "0");
+    const contracts = readFileSync(fileURLToPath(new URL("../Clarinet.toml", import.meta.url)), "utf8").match(/^\[contracts\./gm).length;
+    const wiring = JSON.parse(readFileSync(fileURLToPath(new URL("../wiring.json", import.meta.url)), "utf8"));
+    expect((await node.get(`/extended/v1/contract/${deployer.address}.roles/events`)).total).toBe(wiring.length);
+    expect((await node.get("/extended/v1/tx")).total).toBe(contracts + wiring.length);
+    await node.mined(transfer(bob, alice, 5, 0));
+    await node.mined(call(alice, `${deployer.address}.roles`, "grant", [Cl.stringAscii("x"), Cl.principal(bob.address)], 0));
+    await node.mined(call(alice, `${deployer.address}.user-registry`, "register-producer", [Cl.buffer(new Uint8Array(32))], 1));
+    await node.mined(call(alice, `${deployer.address}.reputation`, "stake", [Cl.uint(5)], 2));
+    await node.mine("?n=2&burn");
+    for (const nonce of [1, 3]) await node.send(transfer(bob, alice, 7, nonce));
+    await node.send(transfer(bob, alice, 8, 3, { fee: 2 * FEE }));
+    const before = await seen(node);
+    expect(before.mined.results.map(({ tx_status: status }) => status).slice(0, 3)).toEqual(["abort_by_post_condition", "success", "abort_by_response"]);
+    expect(before.waiting.total).toBe(2);
+    expect(await ended(child, "SIGKILL")).toBe("SIGKILL");
+
+    const again = await serve("--block-ms", "0");
+    expect(again.said()).toContain("0 of them new");
+    expect(await seen(again.node)).toEqual(before);
+    expect((await again.node.mine()).body).toMatchObject({ transactions: 1, waiting: 1 });
+    await ended(again.child, "SIGKILL");
+  });
+  it("loses nothing it answered, whenever it is killed", async () => {
+    for (let round = 0; round < 2; round++) {
+      const { child, node } = await serve("--block-ms", "0"), nonce = await node.nonce(alice), answered = [];
+      const gone = ended.bind(undefined, child, "SIGKILL");
+      const sending = (async () => {
+        for (let next = nonce; next < nonce + 20; next++) {
+          answered.push((await node.send(transfer(alice, bob, 1, next))).body);
+          if (next % 3 === 0) await node.mine();
+        }
+      })().catch(() => {});
+      await new Promise((done) => setTimeout(done, 60 + 90 * round));
+      await gone();
+      await sending;
+      const again = await serve("--block-ms", "0");
+      expect(answered.length).toBeGreaterThan(0);
+      await again.node.mine();
+      for (const txid of answered) expect((await again.node.tx(txid)).tx_status).toBe("success");
+      await ended(again.child, "SIGKILL");
+    }
+  });
+  it("mines by itself where it has a timer, lets a few empty blocks follow, and ends in order", async () => {
+    const { child, node } = await serve("--block-ms", "20"), nonce = await node.nonce(alice);
+    const { body } = await node.send(transfer(alice, bob, 3, nonce));
+    let height;
+    while ((height = (await node.tx(body)).block_height) === undefined);
+    while ((await node.get("/v2/info")).stacks_tip_height < height + 6);
+    expect(await ended(child, "SIGTERM")).toBe(0);
+    expect(existsSync(`${journal}.lock`)).toBe(false);
+  });
+});
+
+describe("a journal", () => {
+  it("is written by one devnet at a time", async () => {
+    const { child } = await serve("--block-ms", "0");
+    await expect(serve("--block-ms", "0")).rejects.toThrow(/is written by process \d+/);
+    await ended(child, "SIGKILL");
+  });
+  it("whose last line was cut by the end goes on before it", async () => {
+    const whole = readFileSync(journal);
+    appendFileSync(journal, '{"k":"seen","raw":"80');
+    const { child } = await serve("--block-ms", "0");
+    await ended(child, "SIGKILL");
+    expect(readFileSync(journal).equals(whole)).toBe(true);
+  });
+  it("that is damaged, or leads elsewhere, stops the devnet instead of misleading it", async () => {
+    const whole = readFileSync(journal, "utf8"), lines = whole.split("\n"), at = lines.findIndex((line) => line.includes('"k":"tx"'));
+    const spoilt = (line) => writeFileSync(journal, lines.map((one, index) => (index === at ? line : one)).join("\n"));
+    spoilt(lines[at].slice(0, 20));
+    await expect(serve()).rejects.toThrow(`is damaged at line ${at + 1}`);
+    spoilt(lines[at].replace('"success"', '"abort_by_response"'));
+    await expect(serve()).rejects.toThrow(`same chain at line ${at + 1}`);
+    writeFileSync(journal, `{"k":"other"}\n${whole}`);
+    await expect(serve()).rejects.toThrow("no journal of this devnet");
+    writeFileSync(journal, whole);
+  });
+  it("is forgotten when asked to, and a deployment that was cut short goes on", async () => {
+    const { child, node } = await serve("--block-ms", "0", "--fresh", "--fund", `${bob.address}=77`);
+    expect(await node.balance(bob)).toBe(77n);
+    await ended(child, "SIGKILL");
+    const lines = readFileSync(journal, "utf8").split("\n");
+    writeFileSync(journal, `${lines.slice(0, 20).join("\n")}\n`);
+    const again = await serve("--block-ms", "0");
+    expect((await again.node.get("/extended/v1/tx")).total).toBe((lines.length - 2) / 2);
+    await ended(again.child, "SIGKILL");
+  });
+});
+
+describe("the command line", () => {
+  it("says what is wrong with it", async () => {
+    await expect(serve("--fund", "x")).rejects.toThrow("write ADDRESS=MICROSTX");
+    await expect(serve("--block-ms", "soon")).rejects.toThrow("is no number");
+    await expect(serve("--nonsense")).rejects.toThrow("usage:");
+  });
+  it("a clock of METERSEAL_CLOCK runs as the other programs' does", () => {
+    expect(Math.abs(clock()() - Date.now() / 1000)).toBeLessThan(2);
+    const epoch = Math.floor(Date.now() / 1000) - 100;
+    expect(clock(`${epoch},60`)() - epoch - 6_000).toBeLessThan(120);
+    for (const wrong of ["x", "1", "1,0", "1,-2"]) expect(() => clock(wrong)).toThrow("write epoch,speed");
+  });
+});
+
+describe("a chain with blocks on demand", () => {
+  let node;
+  beforeAll(async () => { node = await started({ now: () => TIME }); });
+  afterAll(() => node.stop());
+  it("is the same whatever the machine's clock says when it is opened again", async () => {
+    await node.mined(transfer(bob, alice, 1, 0));
+    const before = await node.get("/devnet");
+    await node.again();
+    expect(await node.get("/devnet")).toEqual(before);
+  });
+  it("takes the journal of a process that is gone, not of one that is there", () => {
+    const path = join(folder, "other.jsonl");
+    writeFileSync(`${path}.lock`, String(process.ppid));
+    expect(() => new Journal(path)).toThrow("is written by process");
+    writeFileSync(`${path}.lock`, "999999999");
+    new Journal(path).close();
+  });
+});
