@@ -110,6 +110,14 @@ class House:
     now: int = BEGAN
     spoil: Callable[[str, bytes], bytes] = field(default=lambda _path, raw: raw)
     loop: asyncio.AbstractEventLoop = field(init=False)
+    clock: Callable[[], float] | None = None
+    """The network's time, where it runs; `now` else."""
+    real: Callable[[], float] | None = None
+    """Real time; the network's else."""
+
+    def time(self) -> float:
+        """Return the network's time."""
+        return self.clock() if self.clock else self.now
 
     async def ask(self, path: str, body: bytes | None) -> bytes:
         """Answer one request; what is refused is a failed test."""
@@ -125,7 +133,7 @@ class House:
             )
         assert answer.status_code < 300, (path, answer.text)
         raw = answer.content
-        if path.endswith("/log/checkpoint"):
+        if path.endswith("/log/checkpoint") and not self.real:
             raw = self.cosigned(raw)
         return self.spoil(path, raw)
 
@@ -182,8 +190,8 @@ async def a_restoring_house(folder: Path) -> AsyncIterator[House]:
         site = Site(
             database=registry.db,
             terms=terms,
-            now=lambda: house.now,
-            real_now=lambda: house.now,
+            now=house.time,
+            real_now=lambda: house.real() if house.real else house.now,
             uplink=Counters(),
             intake=Intake(registry.db, Notary(GENESIS, LOG_KEY), lambda: 0).tally,
             duties={},
@@ -202,6 +210,8 @@ class Device:
     folder: Path
     at: int = BEGAN
     """Up to when it has read its meter."""
+    shows: Callable[[int], int] = lambda at: SHOWS + used(BEGAN, at)
+    """What the meter shows at a time, Wh."""
 
     @property
     def store(self) -> Keystore:
@@ -225,7 +235,7 @@ class Device:
         self.at = house.now
         code = await house.registry.code(kind, expires_at=house.now + 60)
         store.make(KeyEpoch(number=0 if secret is None else 1), secret)
-        row = RegisterStart(IMPORT, STEP, SHOWS + used(BEGAN, self.at), self.at, 1, 16)
+        row = RegisterStart(IMPORT, STEP, self.shows(self.at), self.at, 1, 16)
         meters = keep_private(store, [MeterRequest(SERIAL, "p", 10_000, (row,))])
         request = make_request(store, code, meters)
         await asyncio.to_thread(send, store, request, house.post)
@@ -262,8 +272,7 @@ class Device:
     def read(self, until: int) -> None:
         """Read the meter at every slot's end after `at` and up to `until`."""
         for at in range(self.at + STEP, until + 1, STEP):
-            value = SHOWS + used(BEGAN, at)
-            sample = Sample(at, {IMPORT: value}, None, {})
+            sample = Sample(at, {IMPORT: self.shows(at)}, None, {})
             self.state, record = observe(self.rules, self.state, sample, Clock.TRUSTED)
             if record is not None:
                 assert self.box.add([(record, self.state.to_json())])

@@ -251,7 +251,8 @@ def _held(known: Iterable[Claim], meter: MeterId, wish: MeterRequest) -> list[Cl
         raise Refused(
             Trouble.BAD_REQUEST,
             f"meter {wish.serial!r}: name its registers, steps and modes as they were"
-            " enrolled",
+            " enrolled; whoever wants others has it taken out of service at the end of a"
+            " billing period, and enrols it anew",
         )
     return held
 
