@@ -153,10 +153,11 @@ ATTACKS: Final[dict[str, tuple[str, ...]]] = {
         "unit/test_rangeproof_literal.py::test_both_say_the_same_of_random_and_mutated_proofs",
         "unit/test_rangeproof_literal.py::test_both_say_the_same_of_a_days_proof",
     ),
-    "wrong proofs without end": (
+    "rows and work without end": (
         "unit/test_wrong_proofs.py::test_after_a_wrong_proof_an_agents_days_are_checked_one_at_a_time",
         "unit/test_wrong_proofs.py::test_enough_wrong_proofs_a_day_make_an_agent_wait_and_no_other",
         "unit/test_wrong_proofs.py::test_a_day_is_told_so_often_and_a_device_stops_long_before",
+        "unit/test_private_bills.py::test_a_period_is_opened_so_often_and_no_more",
         "unit/test_set_aside_limit.py::test_beyond_its_allowance_an_agents_nonsense_waits_for_tomorrow",
     ),
 }  # fmt: skip

@@ -300,6 +300,22 @@ async def test_openings_form_one_chain_and_no_fork(tmp_path: Path) -> None:
         assert await office.refuses(office.bill()) is Cause.CHAIN
 
 
+async def test_a_period_is_opened_so_often_and_no_more(tmp_path: Path) -> None:
+    async with an_office(tmp_path) as office:
+        previous = office.device.link
+        for revision in range(bills.MAX_OPENINGS):
+            bill = office.bill(FLAT, revision=revision, previous=previous)
+            await office.take(bill)
+            previous = bill.statement.digest()
+        more = office.bill(FLAT, revision=bills.MAX_OPENINGS, previous=previous)
+        assert await office.refuses(more) is Cause.PERIOD
+        later = office.device.tell(SLOTS)
+        await office.desk.take(later.by("pi-1"))
+        await office.verify()
+        office.days = [later]
+        await office.take(office.bill(FLAT, previous=previous))
+
+
 async def test_two_bills_that_race_are_one_bill(tmp_path: Path) -> None:
     async with an_office(tmp_path) as office:
         every = office.days

@@ -51,6 +51,10 @@ INSERT INTO private_bills (id, register_id, from_at, to_at, tariff, amount, revi
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
+MAX_OPENINGS: Final = 100
+"""Bills of one period: a period is billed once, corrected a few times, and asked for at other
+tariffs now and then. Each stays for ever, so a device cannot fill the log with them."""
+
 # A row of the driver has the types of its table's columns.
 Row = tuple[Any, ...]
 
@@ -296,9 +300,11 @@ def _check_chain(offer: Offer) -> None:
     if any(a < end and begin < b and (a, b) != (begin, end) for a, b in periods):
         detail = "its period overlaps another: bills are over equal or disjoint periods"
         raise NotTaken(Cause.PERIOD, detail)
-    if statement.revision != periods.count((begin, end)):
-        detail = f"revision {periods.count((begin, end))} of this period is next"
-        raise NotTaken(Cause.CHAIN, detail)
+    opened = periods.count((begin, end))
+    if opened >= MAX_OPENINGS:
+        raise NotTaken(Cause.PERIOD, f"this period was opened {opened} times already")
+    if statement.revision != opened:
+        raise NotTaken(Cause.CHAIN, f"revision {opened} of this period is next")
 
 
 def _period(statement: BillStatement) -> tuple[int, int]:
