@@ -109,3 +109,6 @@ async def test_a_changed_cosignature_is_named_and_not_served(
     async with db.reading() as tx:
         with pytest.raises(Rotten, match=r"cosignatures 12 of witness\.example/w1"):
             await publish.checkpoint(tx)
+    found = (await check(db)).difference
+    assert found is not None
+    assert found.startswith("cosignatures 12 of witness.example/w1")

@@ -1,9 +1,9 @@
 """Re-derive the whole log from its entries and name the first difference.
 
 Leaf hashes from bodies, every tile from the leaves, every checkpoint's root at its own
-size, its signature, and that nothing was passed over. Roots are made with a stack of
-perfect subtrees, apart from the tile code that wrote them. This module must never
-write, and never take a stored hash for the truth.
+size, its signature and its witnesses', and that nothing was passed over. Roots are made
+with a stack of perfect subtrees, apart from the tile code that wrote them. This module
+must never write, and never take a stored hash for the truth.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.translog import store
+from meterseal_aggregator.translog import cosignatures, store
 from meterseal_aggregator.translog.store import Entry, Rotten, SignedHead
 from meterseal_aggregator.translog.tree import MAX_LEVEL, WIDTH, Tile
 from meterseal_proto.checkpoint import open_note
@@ -59,11 +59,12 @@ class _Walk:
     starts: list[int] = field(default_factory=lambda: [0] * (MAX_LEVEL + 1))
 
     async def checkpoints(self) -> None:
-        """Open every checkpoint with the log's key and remember its root."""
+        """Open every checkpoint with the log's key, check its cosignatures, keep its root."""
         after = -1
         while page := await store.heads(self.tx, after=after, limit=PAGE):
             for head in page:
                 self._signed(head)
+                await cosignatures.note(self.tx, head)
                 self.heads[head.size] = head.root
             after = page[-1].size
 
