@@ -39,8 +39,8 @@ from meterseal_proto.seedbox import TrusteeKey, deposited
 from meterseal_proto.units import IMPORT, MeterId
 from meterseal_trustee.keys import TrusteeSecrets, make_keys, open_keys
 from tests.support.committed import SEEDS, CommittedDevice, enrol_committed
-from tests.support.devices import BEGAN_AT, GENESIS
-from tests.support.frontdesk import RECEIPT_KEY
+from tests.support.devices import BEGAN_AT
+from tests.support.enrolling import GENESIS, LOG_KEY
 from tests.support.trustee_programs import Program, start_three
 from tests.support.trusteeship import context_of
 
@@ -66,7 +66,9 @@ def a_home(number: int) -> CommittedDevice:
     start = RegisterStart(IMPORT, HOUR, 0, DAY * DAY_S, MODE_COMMITTED, 16)
     link = enrolment_hash(GENESIS.network, meter, start, key.public)
     head = Head(0, link, start.at, 0)
-    return CommittedDevice(meter, "pi-1", key, start, link, head, step=HOUR)
+    return CommittedDevice(
+        meter, "pi-1", key, start, link, head, step=HOUR, genesis=GENESIS
+    )
 
 
 def wh(home: CommittedDevice) -> list[int]:
@@ -146,7 +148,7 @@ class Cells:
         self, homes: Sequence[CommittedDevice], now: float = MORNING - HOUR
     ) -> None:
         """Let homes tell their day; intake takes it at `now`, and its proofs are checked."""
-        intake = Intake(self.database, Notary(GENESIS, RECEIPT_KEY), lambda: now)
+        intake = Intake(self.database, Notary(GENESIS, LOG_KEY), lambda: now)
         await intake.deliver([home.tell(wh(home)).by("pi-1") for home in homes])
         intake.close()
         assert not intake.tally.reasons
