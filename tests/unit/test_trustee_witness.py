@@ -18,6 +18,7 @@ from meterseal_trustee import store
 from meterseal_trustee.database import Database
 from meterseal_trustee.witness import (
     MAX_CONTRADICTIONS,
+    MAX_UNPROVED,
     Cosigner,
     Doubt,
     NotCosigned,
@@ -119,6 +120,21 @@ async def test_a_log_that_lies_without_end_fills_no_disk(witness: Witness) -> No
         assert (await doubted(witness, request)).doubt is Doubt.OTHER_ROOT
     async with witness.database.transaction() as tx:
         assert await store.contradictions_of(tx, LOG.origin) == MAX_CONTRADICTIONS
+
+
+async def test_what_proves_nothing_takes_no_room_from_what_does(
+    witness: Witness,
+) -> None:
+    await added(witness, LOG.request(0, 7))
+    for n in range(MAX_UNPROVED + 4):
+        head = Checkpoint(LOG.origin, 8 + n, bytes([n]) * 32)
+        request = AddCheckpoint(7, (), sign_note(head, LOG.key))
+        assert (await doubted(witness, request)).doubt is Doubt.BAD_PROOF
+    assert (await doubted(witness, FORK.request(7, 7))).doubt is Doubt.OTHER_ROOT
+    async with witness.database.transaction() as tx:
+        kept = await store.contradictions(tx)
+    sizes = sorted(one.size for one, _ in kept)
+    assert (len(sizes), sizes[0]) == (MAX_UNPROVED + 1, 7)
 
 
 async def test_a_proof_that_does_not_hold_is_not_cosigned(witness: Witness) -> None:

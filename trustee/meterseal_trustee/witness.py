@@ -33,8 +33,10 @@ from meterseal_trustee import store
 from meterseal_trustee.database import Database, Transaction
 from meterseal_trustee.model import Witnessed
 
-MAX_CONTRADICTIONS: Final = 16
+MAX_CONTRADICTIONS: Final = 32
 """Kept of a log: one is proof enough, and a log may sign as many as it likes."""
+MAX_UNPROVED: Final = 16
+"""Of them by a proof that did not hold: those must leave room for what proves a fork."""
 _log = structlog.get_logger(__name__)
 
 
@@ -96,8 +98,10 @@ class Witness:
             new = Witnessed(head.origin, head.size, head.root, request.note, at)
             if doubt is None:
                 await store.witness(tx, new)
-            elif last and doubt.doubt in (Doubt.OTHER_ROOT, Doubt.BAD_PROOF):
-                await _keep_contradiction(tx, last, new)
+            elif last and doubt.doubt is Doubt.OTHER_ROOT:
+                await _keep_contradiction(tx, last, new, MAX_CONTRADICTIONS)
+            elif last and doubt.doubt is Doubt.BAD_PROOF:
+                await _keep_contradiction(tx, last, new, MAX_UNPROVED)
         if doubt is not None:
             raise doubt
         return cosign(body, self.cosigner.name, self.cosigner.key, at)
@@ -135,7 +139,9 @@ def compare(
     return None
 
 
-async def _keep_contradiction(tx: Transaction, last: Witnessed, new: Witnessed) -> None:
+async def _keep_contradiction(
+    tx: Transaction, last: Witnessed, new: Witnessed, at_most: int
+) -> None:
     _log.error("log_not_consistent", origin=new.origin, had=last.size, shown=new.size)
-    if await store.contradictions_of(tx, new.origin) < MAX_CONTRADICTIONS:
+    if await store.contradictions_of(tx, new.origin) < at_most:
         await store.add_contradiction(tx, last, new)
