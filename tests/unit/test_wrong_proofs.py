@@ -12,13 +12,15 @@ from meterseal_aggregator.privacy.proofs import (
     REMEMBERED_S,
     WRONG_A_DAY,
 )
+from meterseal_aggregator.privacy.telling import A_TIME, tell_failures
 from meterseal_proto.committed import statement_of
 from meterseal_proto.errors import Reason
 from meterseal_proto.rangechecker import Claim, failing
 from meterseal_proto.rangeproof import proof_bytes
+from meterseal_proto.receipt import MAX_ANSWERS, open_receipt
 from tests.support.committed import CommittedDevice, Day, committed_device
 from tests.support.devices import BEGAN_AT, GENESIS
-from tests.support.frontdesk import FrontDesk, front_desk
+from tests.support.frontdesk import RECEIPT_KEY, FrontDesk, front_desk
 
 NOTHING = bytes(proof_bytes(16, 1))
 
@@ -127,3 +129,38 @@ def test_a_batch_of_wrong_proofs_is_told_apart_to_the_last_one() -> None:
         for day in days
     ]
     assert failing(claims) == [0, 1, 3, 4, 5]
+
+
+async def test_the_failures_of_an_agent_that_is_away_keep_no_other_from_hearing(
+    tmp_path: Path,
+) -> None:
+    away, there = committed_device(1), committed_device(2, agent="pi-2")
+    async with front_desk(tmp_path, [away, there]) as desk:
+        desk.now += 10 * REMEMBERED_S
+        for _ in range(2):
+            await send(desk, "pi-1", wrong(away, MAX_ANSWERS // 2 + 1))
+        await send(desk, "pi-2", wrong(there, 1))
+        async with desk.database.transaction() as tx:
+            await tx.rows("UPDATE range_proofs SET state = 'failed', checked_at = 1")
+        present = {"pi-2"}
+        heard: list[tuple[str, int]] = []
+
+        def tell(agent: str, payload: bytes) -> bool:
+            refused = open_receipt(payload, RECEIPT_KEY.public_key()).refused
+            heard.append((agent, len(refused)))
+            return agent in present
+
+        async def run_once() -> int:
+            return await tell_failures(
+                desk.database, GENESIS.network, RECEIPT_KEY, tell, int(desk.now)
+            )
+
+        assert await run_once() == 1
+        assert ("pi-2", 1) in heard
+        present.add("pi-1")
+        heard.clear()
+        while await run_once():
+            pass
+        assert {agent for agent, _ in heard} == {"pi-1"}
+        assert sum(count for _, count in heard) == 2 * (MAX_ANSWERS // 2 + 1)
+        assert max(count for _, count in heard) == A_TIME
