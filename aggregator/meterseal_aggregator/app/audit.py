@@ -12,6 +12,7 @@ from meterseal_aggregator.credits import audit as credits_audit
 from meterseal_aggregator.intake import check as intake_check
 from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.privacy import check as privacy_check
+from meterseal_aggregator.privacy.trustees import check as trustees_check
 from meterseal_aggregator.stacks import store as anchors
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding
@@ -40,7 +41,8 @@ async def audit(house: House) -> list[Finding]:
 
     async def told(tx: Transaction) -> list[Finding]:
         bills = await privacy_check.told(tx, genesis)
-        return bills + await privacy_check.community(tx, genesis)
+        sums = await privacy_check.community(tx, genesis)
+        return bills + sums + await trustees_check.findings(tx, genesis)
 
     rooms: dict[int, list[Findings]] = {
         1: [vee_audit.findings],
