@@ -278,9 +278,8 @@
         (ok true)))))
 
 (define-private (is-tainted (number uint))
-  (match (map-get? shown {dispute: number, first: (default-to u0 (map-get? last-shown number))}) seal
-    (contract-call? .meter-data is-equivocated (get meter seal) (get register seal) (get seq seal))
-    false))
+  (let ((seal (unwrap! (map-get? shown {dispute: number, first: (default-to u0 (map-get? last-shown number))}) false)))
+    (contract-call? .meter-data is-equivocated (get meter seal) (get register seal) (get seq seal))))
 
 (define-private (carry-out (dispute {
     kind: uint, subject: uint, claimant: principal, respondent: principal, asked: uint, evidence: (buff 32), opened-at: uint,

@@ -127,7 +127,8 @@
     none))
 
 ;; Tell whether nine limb products, each below 2^125, are zero modulo p: carry, fold what
-;; is above 2^280 and 2^256, and compare with 0 and p, since the rest is below 2p.
+;; is above 2^280 and 2^256, and compare with p, since the rest is below 2p and, as every sum
+;; here begins with a multiple of p, above 0.
 (define-private (fold-zero (k0 uint) (k1 uint) (k2 uint) (k3 uint) (k4 uint) (k5 uint) (k6 uint) (k7 uint) (k8 uint))
   (let ((t1 (+ k1 (/ k0 B56))) (t2 (+ k2 (/ t1 B56))) (t3 (+ k3 (/ t2 B56))) (t4 (+ k4 (/ t3 B56)))
         (t5 (+ k5 (/ t4 B56))) (t6 (+ k6 (/ t5 B56))) (t7 (+ k7 (/ t6 B56))) (t8 (+ k8 (/ t7 B56)))
@@ -146,9 +147,7 @@
         (w3 (+ (mod s3 B56) (/ w2 B56)))
         (w4 (+ (mod s4 u4294967296) (/ w3 B56)))
         (v0 (mod w0 B56)))
-    (if (is-eq v0 u0)
-      (and (is-eq (mod w1 B56) u0) (is-eq (mod w2 B56) u0) (is-eq (mod w3 B56) u0) (is-eq w4 u0))
-      (and (is-eq v0 P0) (is-eq (mod w1 B56) M56) (is-eq (mod w2 B56) M56) (is-eq (mod w3 B56) M56) (is-eq w4 M32)))))
+    (and (is-eq v0 P0) (is-eq (mod w1 B56) M56) (is-eq (mod w2 B56) M56) (is-eq (mod w3 B56) M56) (is-eq w4 M32))))
 
 ;; a b = c modulo p, for limbs below 2^61.
 (define-private (mul-eq (a0 uint) (a1 uint) (a2 uint) (a3 uint) (a4 uint)

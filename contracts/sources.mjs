@@ -9,7 +9,7 @@ export const contracts = () => readdirSync(here).filter((file) => file.endsWith(
   .map((file) => [file.replace(".clar", ""), readFileSync(new URL(file, here), "utf8")]);
 
 /** {contract, name, answer, costs} of the calls that the last test run saw. */
-export const notes = () => (existsSync(records) ? readdirSync(records) : [])
+export const notes = () => (existsSync(records) ? readdirSync(records) : []).filter((file) => file.endsWith(".json"))
   .flatMap((file) => JSON.parse(readFileSync(new URL(file, records), "utf8")));
 
 /** The codes of "Errors: u100, u106 to u108." as ["u100", "u106", "u107", "u108"]; null where none are said. */

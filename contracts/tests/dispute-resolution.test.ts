@@ -103,6 +103,20 @@ describe("disputes about trades, decided by readings", () => {
     refused(finalise(mine), 805);
     refused(byReading(mine, evidence), 805);
   });
+  it("a seller's claim is granted when more came than it says, and no more than ordered is counted", () => {
+    const { id, from } = trade(), evidence = sealed(from, [2_000, 2_000, 2_000, 2_000]);
+    ok(anchor(chain, log));
+    wait(chain, 600);
+    const mine = number(open(TRADE, id, 4_000, seller));
+    expect(plain(ok(byReading(mine, evidence)))).toBe(5_000n);
+    expect(dispute(mine)).toContain("grants: true");
+    const wrong = trade(), little = sealed(wrong.from, [1, 1, 1, 1]);
+    ok(anchor(chain, log));
+    wait(chain, 600);
+    const other = number(open(TRADE, wrong.id, 4_000, seller));
+    expect(plain(ok(byReading(other, little)))).toBe(4n);
+    expect(dispute(other)).toContain("grants: false");
+  });
   it("a higher revision goes before a lower one, and what the meter said twice decides nothing", () => {
     const { id, from } = trade(), low = sealed(from, [100, 100, 100, 100]), high = sealed(from, [200, 200, 200, 200], 1);
     ok(anchor(chain, log));

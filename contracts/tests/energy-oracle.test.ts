@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Cl } from "@stacks/transactions";
 import { beforeAll, describe, expect, it } from "vitest";
-import { highS, sha256 } from "./curve";
+import { be, highS, sha256 } from "./curve";
 import { type Header, type Reading, buffers, headerValue, pathOf, recordLeaf, recordValue, rootOf } from "./sealed";
 import { Chain, bytes, filled, ok, plain, refused, topics } from "./support";
 import { bind, header, meterOf, signed, world } from "./world";
@@ -196,6 +196,17 @@ const vectorsOfP256 = [
   { ...p256, signature: bytes(p256.r + p256.s + "01"), good: false },
   { ...p256, digest: filled(1, 32), signature: bytes(p256.r + p256.s + "00"), good: false },
 ];
+
+describe("a low s", () => {
+  it("is at most half of either curve's order, to the last bit", () => {
+    const orders: [bigint, boolean][] = [[0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n, false],
+      [0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n, true]];
+    for (const [order, curve] of orders) {
+      const low = (s: bigint) => plain(chain.read("seals", "is-low-s", [Cl.buffer(Uint8Array.from([...filled(1, 32), ...be(s), 0])), Cl.bool(curve)]));
+      expect([low(order / 2n), low(order / 2n + 1n), low(1n), low(order - 1n)]).toEqual([true, false, true, false]);
+    }
+  });
+});
 
 describe("P-256 keys of secure elements", () => {
   it("sign as well, with low s and a zero byte for recovery", () => {

@@ -161,10 +161,20 @@ describe("meter-data", () => {
     refused(show(a, of({ network: filled(8, 32) })), 406);
     refused(show(of({ meter: filled(9, 16) }), of({ meter: filled(9, 16), first: START + DAY })), 404);
   });
+  it("an earlier day told again leaves the register's end where it was", () => {
+    const later = [5, 6].map((i) => meter.day(START + i * DAY, 3n));
+    ok(anchor(chain, log));
+    for (const told of later) ok(meter.submit(told));
+    const again = meter.day(START + 5 * DAY, 4n);
+    ok(anchor(chain, log));
+    ok(meter.submit(again));
+    const head = chain.read("meter-data", "get-head", [Cl.buffer(meter.id), Cl.uint(IMPORT)]);
+    expect(Cl.prettyPrint(head)).toContain(`end: u${START + 7 * DAY}`);
+  });
   it("the window to tell a day again is governance's to set", () => {
     ok(set(chain, "correction-window", 600));
     wait(chain, 600);
-    const next = meter.day(START + 4 * DAY, 8n);
+    const next = meter.day(START + 8 * DAY, 8n);
     ok(anchor(chain, log));
     ok(meter.submit(next));
     wait(chain, 600);

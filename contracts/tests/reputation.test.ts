@@ -2,6 +2,7 @@ import { Cl } from "@stacks/transactions";
 import { beforeAll, describe, expect, it } from "vitest";
 import { DAY } from "./sealed";
 import { Chain, filled, ok, plain, refused, topics, wait } from "./support";
+import { set } from "./street";
 import { bind, meterOf, world } from "./world";
 
 let chain: Chain;
@@ -117,6 +118,18 @@ describe("meter documents", () => {
     chain.pause(room);
     refused(document(13, 1), 701);
     chain.resume(room);
+  });
+});
+
+describe("tiers", () => {
+  it("begin at their boundary, and each has its share of the limit", () => {
+    const tiers: [number, bigint, bigint][] = [[2999, 0n, 10n], [3000, 1n, 10n], [4999, 1n, 10n], [5000, 2n, 40n], [6999, 2n, 40n], [7000, 3n, 60n],
+      [8499, 3n, 60n], [8500, 4n, 80n], [9499, 4n, 80n], [9500, 5n, 100n], [3000, 1n, 10n]];
+    for (const [score, tier, percent] of tiers) {
+      ok(set(chain, "trust-default-score", score));
+      wait(chain, 600);
+      expect([read("get-score", 8), read("get-tier", 8), read("get-limit-percent", 8)]).toEqual([BigInt(score), tier, percent]);
+    }
   });
 });
 

@@ -93,6 +93,16 @@ describe("a trade in STX", () => {
     ok(cancel(late, 1));
     expect(trade(late)).toMatchObject({ state: 3n, "closed-by": chain.wallet(1) });
   });
+  it("is never charged a fee of more than a tenth, whatever was voted", () => {
+    const fee = (value: number) => {
+      ok(chain.call("parameters", "set-parameter", [Cl.stringAscii("trade-fee"), Cl.uint(value), Cl.uint(chain.now() + 60)]));
+      wait(chain, 600);
+    };
+    fee(9_999);
+    expect(trade(opened(5000))).toMatchObject({ "fee-rate": 1000n });
+    fee(100);
+    expect(trade(opened(5000))).toMatchObject({ "fee-rate": 100n });
+  });
   it("expires when nobody says what came, a week after its window", () => {
     const number = opened();
     refused(expire(number), 610);

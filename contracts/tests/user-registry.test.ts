@@ -86,6 +86,7 @@ describe("meters", () => {
     ok(fresh.call(registry, "register-producer", [profile], fresh.wallet(1)));
     ok(fresh.call(registry, "request-meter", asked(1), fresh.wallet(1)));
     refused(fresh.call(registry, "bind-meter", [meter(1), Cl.principal(fresh.wallet(1)), Cl.buffer(filled(0, 65))]), 111);
+    expect(plain(fresh.read(registry, "rotation-hash", [meter(1), Cl.buffer(publicOf(2)), Cl.uint(2)]))).toBeNull();
   });
 });
 
