@@ -20,10 +20,12 @@ from meterseal_agent.seal.opening import NotOpened, NotYet
 from meterseal_aggregator.registry.model import CodeKind
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.checkpoint import Checkpoint, sign_note
+from meterseal_proto.claims import Expectation, Verdict
 from meterseal_proto.history import PATH
 from meterseal_proto.merkle import leaf_hash, root_of
+from meterseal_proto.verify import examine, zone_clock
 from tests.support.committed import flat
-from tests.support.enrolling import LOG_KEY
+from tests.support.enrolling import GENESIS, LOG_KEY
 from tests.support.lost_device import (
     BEGAN,
     DAY_S,
@@ -34,6 +36,7 @@ from tests.support.lost_device import (
     used,
 )
 
+KNOWN = Expectation(GENESIS.network.hex(), None, zone_clock)
 FLAT, NIGHT = flat(250_000), flat(100_000, "night")
 PERIOD = BEGAN + 3 * DAY_S
 """End of the first billing period."""
@@ -113,6 +116,8 @@ async def test_a_successor_holds_what_the_dead_device_held_and_bills_the_month_r
     assert bill.statement.amount == used(PERIOD, END) * 250_000
     assert bill.statement.previous == opened[0].statement.digest()
     await house.bill(bill)
+    claims = examine(await house.file(bill), KNOWN)
+    assert {claim.verdict for claim in claims} == {Verdict.PASS}, claims
     again = list[str]()
     assert await other.restore(again)
     assert any("0 days restored" in line for line in again), "again changes nothing"

@@ -44,6 +44,7 @@ from meterseal_aggregator.registry.rekey import ChainAccess
 from meterseal_aggregator.translog import sequencer
 from meterseal_aggregator.translog.store import append
 from meterseal_aggregator.web.limits import Rate
+from meterseal_aggregator.web.private_files import bill_file
 from meterseal_aggregator.web.site import Site, build
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.checkpoint import parse_note
@@ -175,6 +176,13 @@ class House:
         body = statement_json(bill)
         await self.ask("/v1/private-bills", json.dumps(body).encode())
         await self.work()
+
+    async def file(self, bill: ProvedBill) -> bytes:
+        """Return the file of a bill that was taken, for meterseal-verify."""
+        async with self.registry.db.reading() as tx:
+            every = await bills.every_bill(tx, GENESIS, after=0, limit=100)
+            (kept,) = [one for one in every if one.bill == bill]
+            return await bill_file(tx, kept, GENESIS)
 
 
 @asynccontextmanager
