@@ -47,14 +47,23 @@ export class Chain {
       forget(path);
       chain.#journal = new Journal(path);
     }
-    const lines = chain.#journal.read();
-    if (lines.length === 0) {
-      const amounts = Object.fromEntries(Object.entries(balances).map(([address, amount]) => [address, String(amount)]));
-      lines.push({ k: "genesis", format: FORMAT, time, balances: amounts });
-      chain.#journal.append(lines[0]);
+    try {
+      await chain.#replay(chain.#lines(time, balances));
+    } catch (error) {
+      chain.close();
+      throw error;
     }
-    await chain.#replay(lines);
     return chain;
+  }
+
+  /** The journal's lines, the first of them written where there was none. */
+  #lines(time, balances) {
+    const lines = this.#journal.read();
+    if (lines.length) return lines;
+    const amounts = Object.fromEntries(Object.entries(balances).map(([address, amount]) => [address, String(amount)]));
+    const genesis = { k: "genesis", format: FORMAT, time, balances: amounts };
+    this.#journal.append(genesis);
+    return [genesis];
   }
 
   async #replay([genesis, ...lines]) {

@@ -60,8 +60,13 @@ export class Devnet {
     const balances = Object.fromEntries([...devnet.accounts, devnet.faucet].map(({ address, balance }) => [address, balance]));
     devnet.chain = await Chain.open({ path: journal, time: time ?? now(), balances: { ...balances, ...fund }, fresh });
     devnet.deployer = devnet.accounts.find(({ name }) => name === "deployer");
-    devnet.deployed = bare ? 0 : await deploy(devnet.chain, devnet.deployer, now());
-    await devnet.#listen(port);
+    try {
+      devnet.deployed = bare ? 0 : await deploy(devnet.chain, devnet.deployer, now());
+      await devnet.#listen(port);
+    } catch (error) {
+      devnet.chain.close();
+      throw error;
+    }
     if (blockMs) devnet.#tick();
     return devnet;
   }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { Chain } from "./chain.mjs";
 import { clock } from "./devnet.mjs";
 import { Journal } from "./journal.mjs";
 import { FEE, TIME, alice, bob, call, deployer, requests, started, transfer } from "./testing.mjs";
@@ -73,27 +74,21 @@ describe("a devnet killed and started again", () => {
     expect(again.said()).toContain("0 of them new");
     expect(await seen(again.node)).toEqual(before);
     expect((await again.node.mine()).body).toMatchObject({ transactions: 1, waiting: 1 });
-    await ended(again.child, "SIGKILL");
   });
-  it("loses nothing it answered, whenever it is killed", async () => {
-    for (let round = 0; round < 2; round++) {
-      const { child, node } = await serve("--block-ms", "0"), nonce = await node.nonce(alice), answered = [];
-      const gone = ended.bind(undefined, child, "SIGKILL");
-      const sending = (async () => {
-        for (let next = nonce; next < nonce + 20; next++) {
-          answered.push((await node.send(transfer(alice, bob, 1, next))).body);
-          if (next % 3 === 0) await node.mine();
-        }
-      })().catch(() => {});
-      await new Promise((done) => setTimeout(done, 60 + 90 * round));
-      await gone();
-      await sending;
-      const again = await serve("--block-ms", "0");
-      expect(answered.length).toBeGreaterThan(0);
-      await again.node.mine();
-      for (const txid of answered) expect((await again.node.tx(txid)).tx_status).toBe("success");
-      await ended(again.child, "SIGKILL");
-    }
+  it("loses nothing it answered, though killed in the middle of sending and mining", async () => {
+    const { child, node } = await serve("--block-ms", "0"), nonce = await node.nonce(alice), answered = [];
+    const sending = (async () => {
+      for (let next = nonce; next < nonce + 20; next++) {
+        answered.push((await node.send(transfer(alice, bob, 1, next))).body);
+        if (next % 3 === 0) await node.mine();
+      }
+    })().catch(() => {});
+    while (answered.length < 5) await new Promise((done) => setImmediate(done));
+    await ended(child, "SIGKILL");
+    await sending;
+    const again = await serve("--block-ms", "0");
+    await again.node.mine();
+    for (const txid of answered) expect((await again.node.tx(txid)).tx_status).toBe("success");
   });
   it("mines by itself where it has a timer, lets a few empty blocks follow, and ends in order", async () => {
     const { child, node } = await serve("--block-ms", "20"), nonce = await node.nonce(alice);
@@ -107,38 +102,62 @@ describe("a devnet killed and started again", () => {
 });
 
 describe("a journal", () => {
-  it("is written by one devnet at a time", async () => {
-    const { child } = await serve("--block-ms", "0");
-    await expect(serve("--block-ms", "0")).rejects.toThrow(/is written by process \d+/);
-    await ended(child, "SIGKILL");
+  const path = join(folder, "small.jsonl"), open = () => Chain.open({ path, time: TIME, balances: { [bob.address]: 1_000_000n } });
+  const opened = async () => {
+    const chain = await open(), tip = chain.tip;
+    chain.close();
+    return tip;
+  };
+  let whole, lines, tip;
+  beforeAll(async () => {
+    const chain = await open();
+    chain.submit((await transfer(bob, alice, 1, 0)).serializeBytes(), TIME);
+    await chain.mine();
+    chain.pass(2, true);
+    tip = chain.tip;
+    chain.close();
+    whole = readFileSync(path, "utf8");
+    lines = whole.split("\n");
   });
+
+  it("leads to the same chain, whatever the machine's clock says by then", async () => expect(await opened()).toEqual(tip));
   it("whose last line was cut by the end goes on before it", async () => {
-    const whole = readFileSync(journal);
-    appendFileSync(journal, '{"k":"seen","raw":"80');
-    const { child } = await serve("--block-ms", "0");
-    await ended(child, "SIGKILL");
-    expect(readFileSync(journal).equals(whole)).toBe(true);
+    appendFileSync(path, '{"k":"seen","raw":"80');
+    expect(await opened()).toEqual(tip);
+    expect(readFileSync(path, "utf8")).toBe(whole);
   });
   it("that is damaged, or leads elsewhere, stops the devnet instead of misleading it", async () => {
-    const whole = readFileSync(journal, "utf8"), lines = whole.split("\n"), at = lines.findIndex((line) => line.includes('"k":"tx"'));
-    const spoilt = (line) => writeFileSync(journal, lines.map((one, index) => (index === at ? line : one)).join("\n"));
-    spoilt(lines[at].slice(0, 20));
-    await expect(serve()).rejects.toThrow(`is damaged at line ${at + 1}`);
-    spoilt(lines[at].replace('"success"', '"abort_by_response"'));
-    await expect(serve()).rejects.toThrow(`same chain at line ${at + 1}`);
-    writeFileSync(journal, `{"k":"other"}\n${whole}`);
-    await expect(serve()).rejects.toThrow("no journal of this devnet");
-    writeFileSync(journal, whole);
+    const spoilt = (from, to) => writeFileSync(path, lines.map((line, index) => (index === 2 ? line.replace(from, to) : line)).join("\n"));
+    spoilt("{", "");
+    await expect(open()).rejects.toThrow("is damaged at line 3");
+    for (const [from, to] of [['"success"', '"abort_by_response"'], ['"h":2', '"h":3'], ["0x0703", "0x0704"]]) {
+      spoilt(from, to);
+      await expect(open()).rejects.toThrow("same chain at line 3");
+    }
+    expect(existsSync(`${path}.lock`)).toBe(false);
+    writeFileSync(path, `{"k":"other"}\n${whole}`);
+    await expect(open()).rejects.toThrow("no journal of this devnet");
+    writeFileSync(path, whole);
+    expect(await opened()).toEqual(tip);
+  });
+  it("is written by one devnet at a time, and free when that one is gone", () => {
+    const other = join(folder, "other.jsonl");
+    writeFileSync(`${other}.lock`, String(process.ppid));
+    expect(() => new Journal(other)).toThrow(`is written by process ${process.ppid}`);
+    writeFileSync(`${other}.lock`, "999999999");
+    new Journal(other).close();
+    expect(existsSync(`${other}.lock`)).toBe(false);
   });
   it("is forgotten when asked to, and a deployment that was cut short goes on", async () => {
-    const { child, node } = await serve("--block-ms", "0", "--fresh", "--fund", `${bob.address}=77`);
+    const node = await started({ bare: false, fund: { [bob.address]: 77n } }), all = node.deployed;
     expect(await node.balance(bob)).toBe(77n);
-    await ended(child, "SIGKILL");
-    const lines = readFileSync(journal, "utf8").split("\n");
-    writeFileSync(journal, `${lines.slice(0, 20).join("\n")}\n`);
-    const again = await serve("--block-ms", "0");
-    expect((await again.node.get("/extended/v1/tx")).total).toBe((lines.length - 2) / 2);
-    await ended(again.child, "SIGKILL");
+    const kept = readFileSync(node.journal, "utf8").split("\n").slice(0, 20);
+    await node.again(() => writeFileSync(node.journal, `${kept.join("\n")}\n`));
+    expect(node.deployed).toBe(all - kept.length / 2);
+    expect((await node.get("/extended/v1/tx")).total).toBe(all);
+    await node.again(undefined, { fresh: true, bare: true, fund: {} });
+    expect([node.chain.height, await node.balance(bob)]).toEqual([1, bob.balance]);
+    await node.stop();
   });
 });
 
@@ -153,24 +172,5 @@ describe("the command line", () => {
     const epoch = Math.floor(Date.now() / 1000) - 100;
     expect(clock(`${epoch},60`)() - epoch - 6_000).toBeLessThan(120);
     for (const wrong of ["x", "1", "1,0", "1,-2"]) expect(() => clock(wrong)).toThrow("write epoch,speed");
-  });
-});
-
-describe("a chain with blocks on demand", () => {
-  let node;
-  beforeAll(async () => { node = await started({ now: () => TIME }); });
-  afterAll(() => node.stop());
-  it("is the same whatever the machine's clock says when it is opened again", async () => {
-    await node.mined(transfer(bob, alice, 1, 0));
-    const before = await node.get("/devnet");
-    await node.again();
-    expect(await node.get("/devnet")).toEqual(before);
-  });
-  it("takes the journal of a process that is gone, not of one that is there", () => {
-    const path = join(folder, "other.jsonl");
-    writeFileSync(`${path}.lock`, String(process.ppid));
-    expect(() => new Journal(path)).toThrow("is written by process");
-    writeFileSync(`${path}.lock`, "999999999");
-    new Journal(path).close();
   });
 });

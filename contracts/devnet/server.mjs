@@ -4,16 +4,15 @@
 // journal, the chain is where it was.
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { Devnet } from "./devnet.mjs";
 
 const JOURNAL = fileURLToPath(new URL("../../var/devnet.jsonl", import.meta.url));
 const USAGE = "usage: node devnet/server.mjs [--port N] [--journal FILE] [--block-ms N] [--fresh] [--time SECONDS] [--fund ADDRESS=MICROSTX]...";
 
 function settings() {
-  const { values } = parseArgs({ options: {
+  const { values } = parsed({
     port: { type: "string", default: "20443" }, journal: { type: "string", default: JOURNAL }, "block-ms": { type: "string", default: "2000" },
     fresh: { type: "boolean", default: false }, time: { type: "string" }, fund: { type: "string", multiple: true, default: [] },
-  } });
+  });
   const whole = (name) => (/^\d+$/.test(values[name]) ? Number(values[name]) : fail(`--${name} ${values[name]} is no number`));
   const fund = Object.fromEntries(values.fund.map((one) => {
     const [address, amount] = one.split("=");
@@ -22,18 +21,25 @@ function settings() {
   return { port: whole("port"), journal: values.journal, blockMs: whole("block-ms"), fresh: values.fresh, fund, ...(values.time && { time: whole("time") }) };
 }
 
+function parsed(options) {
+  try { return parseArgs({ options }); } catch (error) { return fail(error.message); }
+}
+
 function fail(why) {
   console.error(`${why}\n${USAGE}`);
   process.exit(2);
 }
 
-const begun = performance.now();
+const begun = performance.now(), given = settings();
 try {
-  const devnet = await Devnet.start(settings());
+  // The simulator takes a moment to load; who mistyped need not wait for it.
+  const { Devnet } = await import("./devnet.mjs");
+  const devnet = await Devnet.start(given);
   const { chain, deployer, deployed } = devnet;
   console.log(`devnet at ${devnet.url}: block ${chain.height}, ${chain.transactions.size} transactions, ${deployed} of them new to deploy and wire`);
   console.log(`contracts of ${deployer.address}; ready after ${((performance.now() - begun) / 1000).toFixed(1)} s; Ctrl-C ends it`);
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => devnet.stop().then(() => process.exit(0)));
 } catch (error) {
-  fail(error.message);
+  console.error(error.message);
+  process.exit(1);
 }

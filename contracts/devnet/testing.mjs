@@ -21,10 +21,11 @@ export async function started(options = {}) {
     get deployed() { return devnet.deployed; },
     get url() { return devnet.url; },
     get client() { return { baseUrl: devnet.url }; },
-    /** End it in order and open its journal again. */
-    again: async () => {
+    /** End it in order, do `between`, and open its journal again. */
+    again: async (between = () => {}, other = {}) => {
       await devnet.stop();
-      devnet = await Devnet.start({ journal, time: TIME + 5_000, now: () => TIME, bare: true, ...options });
+      between();
+      devnet = await Devnet.start({ journal, time: TIME + 5_000, now: () => TIME, bare: true, ...options, ...other });
     },
     stop: async () => {
       await devnet.stop();
