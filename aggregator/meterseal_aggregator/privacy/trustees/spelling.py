@@ -211,6 +211,7 @@ def _object(found: Json, name: str) -> Mapping[str, Any]:  # Any: JSON
 
 def _hex(found: object, name: str, count: int) -> bytes:
     text = found.get(name) if isinstance(found, dict) else None
-    if not isinstance(text, str) or len(text) != 2 * count:
-        raise ValueError(f"{name}: {count} bytes in hex")
-    return bytes.fromhex(text)
+    raw = bytes.fromhex(text) if isinstance(text, str) else b""
+    if len(raw) != count or raw.hex() != text:
+        raise ValueError(f"{name}: {count} bytes in lower-case hex")
+    return raw
