@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from meterseal_aggregator.privacy import totals
-from meterseal_aggregator.privacy.totals import MAX_TOTAL, FixedSet, Total
+from meterseal_aggregator.privacy.totals import MAX_TOTAL, FixedSet
 from meterseal_aggregator.privacy.trustees import store, verdict
 from meterseal_aggregator.privacy.trustees.model import Pinned, Said, read_sums
 from meterseal_aggregator.privacy.trustees.pinned import pinned
@@ -25,7 +25,6 @@ from meterseal_aggregator.web.auth import TheSite
 from meterseal_aggregator.web.problems import not_found, not_yet
 from meterseal_aggregator.web.shapes import ById
 from meterseal_proto.bundle import Logged
-from meterseal_proto.enrolment import Genesis
 from meterseal_proto.reporting import Act, Place
 from meterseal_proto.totalfile import MaskAnswer, Member, TotalFile, TrusteeEvidence
 from meterseal_proto.totals import SEEDS, Mask, Masked
@@ -41,7 +40,6 @@ async def give_file(set_id: ById, site: TheSite) -> Response:
     genesis = site.terms.genesis
     async with site.database.reading() as tx:
         found = await totals.proved(tx, after=set_id - 1, limit=1)
-        trustees = await pinned(tx)
         if not found or found[0].set_id != set_id:
             raise not_found("proved total")
         total = found[0]
@@ -51,13 +49,26 @@ async def give_file(set_id: ById, site: TheSite) -> Response:
         signed = await store.said(tx, Act.SET, set_id)
         said = await store.said(tx, Act.MASKS, set_id)
         reports = list((await totals.reports(tx, fixed)).values())
-        if trustees is None or any(n not in signed for n in range(SEEDS)):
-            raise not_found("file of a total that was brought by hand")
-        answers = await asyncio.to_thread(_right, said, reports, fixed)
-        evidence = tuple(
+        trustees = await pinned(tx)
+        logged, note = await _place(tx, set_id)
+    if trustees is None or any(n not in signed for n in range(SEEDS)):
+        raise not_found("file of a total that was brought by hand")
+    answers = await asyncio.to_thread(_right, said, reports, fixed)
+    whole = TotalFile(
+        genesis=genesis,
+        cell=total.cell,
+        day=total.day,
+        members=tuple(
+            Member(totals.reported(day), day.signature) for day in fixed.days
+        ),
+        trustees=tuple(
             _evidence(trustees, n, signed, said, answers) for n in range(SEEDS)
-        )
-        whole = await _file(tx, total, fixed, evidence, genesis)
+        ),
+        value=total.value,
+        blinding=total.blinding,
+        reporting=logged,
+        checkpoint=note,
+    )
     return Response(whole.encode(), media_type="application/json")
 
 
@@ -89,27 +100,11 @@ def _evidence(
     )
 
 
-async def _file(
-    tx: Transaction,
-    total: Total,
-    fixed: FixedSet,
-    trustees: tuple[TrusteeEvidence, ...],
-    genesis: Genesis,
-) -> TotalFile:
+async def _place(tx: Transaction, set_id: int) -> tuple[Logged, str]:
+    """Return where the set's entry stands, and the note that says so."""
     head = await log.latest(tx)
-    place = await proofs.include(tx, total.set_id, head)
+    place = await proofs.include(tx, set_id, head)
     if place is None:
         raise not_yet("it waits for its place in the log; ask again in a minute")
-    return TotalFile(
-        genesis=genesis,
-        cell=total.cell,
-        day=total.day,
-        members=tuple(
-            Member(totals.reported(day), day.signature) for day in fixed.days
-        ),
-        trustees=trustees,
-        value=total.value,
-        blinding=total.blinding,
-        reporting=Logged(place.index, place.proof),
-        checkpoint=await cosignatures.note(tx, place.head),
-    )
+    note = await cosignatures.note(tx, place.head)
+    return Logged(place.index, place.proof), note
