@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from deploy.processes import Failed
+
 TIMEOUT_S: Final = 60.0
 PAGE: Final = 500
 
@@ -42,7 +44,7 @@ class Api:
         return json.loads(self.text(path, **query))
 
     def post(self, path: str, body: object) -> Any:  # as get
-        """Return the JSON that a POST of a JSON body answers; HTTPError above 299."""
+        """Return the JSON that a POST of a JSON body answers; Failed with its problem."""
         request = urllib.request.Request(  # noqa: S310 - the scheme is ours
             f"{self.url}{path}",
             json.dumps(body).encode(),
@@ -51,8 +53,12 @@ class Api:
                 "Content-Type": "application/json",
             },
         )
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            return json.loads(answer.read())
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as refused:
+            said = refused.read().decode(errors="replace")
+            raise Failed(f"POST {path} was refused: {said}") from None
 
     def pages(self, path: str, **query: object) -> Iterator[dict[str, Any]]:  # as get
         """Yield every item of a paged resource."""

@@ -4,6 +4,7 @@ Meters, agents and aggregator run as children of this process on loopback; a day
 about a minute. Then one table says whether the equation holds: Wh by the meters' registers
 = Wh accepted = credits + imports + export refused for a stated cause. One evidence bundle
 is verified offline, the audit runs, and the API stays up until Ctrl-C (ONCE=1 ends instead).
+WITH=private adds a street that tells nobody its usage.
 It must never make up a number: each is read from the part that is responsible for it.
 """
 
@@ -48,6 +49,7 @@ class Options:
     seed: int
     port: int
     report: Path | None
+    private: bool = False
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "Options":
@@ -57,8 +59,8 @@ class Options:
             raise Misuse(f"REPLAY={replay}: there is no such file")
         if variables.get("BROKER", "") not in ("", "mosquitto"):
             raise Misuse(f"BROKER={variables['BROKER']}: only mosquitto is known")
-        if variables.get("WITH"):
-            raise Misuse(f"WITH={variables['WITH']}: there is no such chapter yet")
+        if variables.get("WITH", "") not in ("", "private"):
+            raise Misuse(f"WITH={variables['WITH']}: only private is known")
         return cls(
             once=variables.get("ONCE", "") not in ("", "0"),
             replay=replay,
@@ -69,6 +71,7 @@ class Options:
             seed=int(_number(variables, "SEED", 1, 0)),
             port=int(_number(variables, "PORT", DEFAULT_API_PORT, 1)),
             report=Path(variables["REPORT"]) if variables.get("REPORT") else None,
+            private=variables.get("WITH") == "private",
         )
 
 
@@ -133,9 +136,31 @@ def _run(options: Options, folder: Path) -> int:
         if not good:
             _say("The equation does not hold: this is a bug, please report it")
             return 1
+        if options.private and not _private(options, folder / "private"):
+            _say("A private figure is not right: this is a bug, please report it")
+            return 1
         if not options.once:
             _stay(street)
     return 0
+
+
+def _private(options: Options, folder: Path) -> bool:
+    """Rehearse a street that tells nobody its usage, beside the one that stays up."""
+    from deploy import private
+    from deploy.private_street import HOMES, midnight_after
+
+    folder.mkdir()
+    _say(f"\nA second street, of {HOMES} homes: it publishes commitments and no usage")
+    now = int(time.time())
+    start, zone = midnight_after(now)
+    plan = Plan(
+        folder, homes=HOMES, seed=options.seed, speed=options.speed, lead_s=start - now,
+        api_port=free_port(), mqtt_port=free_port(), meter_port=free_ports(HOMES),
+        network="private-street",
+    )  # fmt: skip
+    with Processes(folder / "logs") as processes:
+        street = Street(plan, processes, None, start)
+        return private.rehearse(street, zone, free_ports(3), _say)
 
 
 def _watch_the_day(street: Street) -> None:

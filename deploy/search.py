@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from meterseal_proto.encoding import encode
 
@@ -34,6 +35,8 @@ MOST: Final = 0.5
 """A column with this share of a home's larger intervals holds its usage."""
 _KEY: Final = 8
 """Bytes by which patterns are found; each is then compared as a whole."""
+_DISTINCT: Final = 3
+"""Different bytes among them at least: two of a long empty page say nothing."""
 _CBOR_U32: Final = re.compile(rb"(?=\x1a(....))", re.DOTALL)
 _DIGITS: Final = re.compile(rb"(?<!\d)\d{6,}(?!\d)")
 SQLITE_MAGIC: Final = b"SQLite format 3\x00"
@@ -57,7 +60,10 @@ class Usage:
     homes: tuple[Home, ...]
     registers: dict[int, str] = field(default_factory=dict)
     larger: dict[str, frozenset[int]] = field(default_factory=dict)
-    patterns: dict[bytes, list[tuple[bytes, str]]] = field(default_factory=dict)
+    patterns: dict[bytes, list[tuple[bytes, int, str]]] = field(default_factory=dict)
+    _sorted: npt.NDArray[np.uint64] = field(
+        default_factory=lambda: np.empty(0, np.uint64)
+    )
 
     @classmethod
     def of(cls, homes: Iterable[Home]) -> "Usage":
@@ -77,9 +83,24 @@ class Usage:
                     usage._want(spelling(run), home.name)
         return usage
 
+    def keys(self) -> npt.NDArray[np.uint64]:
+        """Return the first bytes of every pattern as numbers, sorted."""
+        if self._sorted.size != len(self.patterns):
+            self._sorted = np.sort(
+                np.frombuffer(b"".join(self.patterns), dtype=np.uint64)
+            )
+        return self._sorted
+
     def _want(self, pattern: bytes, home: str) -> None:
-        if len(pattern) >= _KEY:
-            self.patterns.setdefault(pattern[:_KEY], []).append((pattern, home))
+        """Look for a pattern by its eight bytes that differ most: zeros are everywhere."""
+        at = max(
+            range(len(pattern) - _KEY + 1),
+            key=lambda at: len(set(pattern[at : at + _KEY])),
+            default=0,
+        )
+        key = pattern[at : at + _KEY]
+        if len(key) == _KEY and len(set(key)) >= _DISTINCT:
+            self.patterns.setdefault(key, []).append((pattern, at, home))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +175,19 @@ def _in_bytes(usage: Usage, place: str, content: bytes) -> Iterator[str]:
         if home is not None:
             yield f"{place}: a register's value of {home}, as CBOR"
     for at in _candidates(usage, content):
-        for pattern, home in usage.patterns.get(content[at : at + _KEY], ()):
-            if content.startswith(pattern, at):
+        for pattern, offset, home in usage.patterns[content[at : at + _KEY]]:
+            if offset <= at and content.startswith(pattern, at - offset):
                 yield f"{place}: {len(pattern)} bytes of what {home} used"
 
 
 def _candidates(usage: Usage, content: bytes) -> Iterator[int]:
     """Yield every offset at which the first bytes of a pattern stand."""
-    wanted = np.frombuffer(b"".join(usage.patterns), dtype=np.uint64)
+    wanted = usage.keys()
     for shift in range(min(_KEY, len(content))):
         whole = (len(content) - shift) // _KEY
         windows = np.frombuffer(content, np.uint64, whole, shift)
-        for row in np.flatnonzero(np.isin(windows, wanted)):
+        places = np.searchsorted(wanted, windows) % max(1, wanted.size)
+        for row in np.flatnonzero(wanted[places] == windows) if wanted.size else ():
             yield int(row) * _KEY + shift
 
 

@@ -152,8 +152,11 @@ def enrol(street: Street, say: Callable[[str], None]) -> None:
     processes.check()
 
 
-def begin_day(street: Street) -> None:
-    """Start everything again in fast time, before the day; agents begin to run."""
+def begin_day(street: Street, beside: Callable[[], None] = lambda: None) -> None:
+    """Start everything again in fast time, before the day; agents begin to run.
+
+    `beside` starts what else there is, between meters and aggregator.
+    """
     street.processes.stop("sim")
     street.processes.stop("aggregator")
     now, speed = time.time(), street.plan.speed
@@ -161,7 +164,13 @@ def begin_day(street: Street) -> None:
     begin = street.start - street.plan.lead_s
     street.rate = ClockRate((speed * now - begin) / (speed - 1), speed)
     start_meters(street)
+    beside()
     start_aggregator(street)
+    start_agents(street)
+
+
+def start_agents(street: Street) -> None:
+    """Start every home's agent."""
     for home in street.homes:
         start_agent(street, home)
 
@@ -211,7 +220,7 @@ def aggregate(street: Street, *arguments: str, timeout_s: float = 60) -> str:
     log = street.processes.log(name)
     log.unlink(missing_ok=True)
     program = Program(
-        name, aggregator_main(), (*arguments, "--config", config), _clock(street)
+        name, aggregator_main(), (*arguments, "--config", config), clock(street)
     )
     street.processes.run(program, timeout_s)
     return log.read_text()
@@ -240,10 +249,11 @@ def sim_main() -> Main:
 
 def start(street: Street, name: str, main: Main, arguments: list[str]) -> None:
     """Start a program by the street's clock."""
-    street.processes.start(Program(name, main, tuple(arguments), _clock(street)))
+    street.processes.start(Program(name, main, tuple(arguments), clock(street)))
 
 
-def _clock(street: Street) -> tuple[tuple[str, str], ...]:
+def clock(street: Street) -> tuple[tuple[str, str], ...]:
+    """Return the variables by which a program keeps the street's time."""
     if street.rate == ClockRate():
         return ()
     return environment({VARIABLE: f"{street.rate.epoch!r},{street.rate.speed!r}"})
