@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from meterseal_aggregator.privacy.model import Cause, NotTaken
-from meterseal_aggregator.privacy.trustees.calendar import LATE_AFTER_S
+from meterseal_aggregator.privacy.trustees.calendar import LATE_AFTER_S, PENDING_GRACE_S
 from meterseal_aggregator.privacy.trustees.round import ASK_AGAIN_S
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.curve import ORDER
@@ -253,6 +253,21 @@ async def test_a_day_that_was_receipted_and_is_in_no_set_is_noted_with_its_reaso
         " JOIN committed_seals s ON s.id = a.seal_id"
     )
     assert absent == [(3, "no-masked-opening")]
+
+
+async def test_a_set_waits_for_proofs_that_are_being_checked_but_not_for_ever(
+    cells: Cells,
+) -> None:
+    await cells.settle("north")
+    await cells.change(
+        "UPDATE range_proofs SET state = 'pending', checked_at = NULL WHERE seal_id ="
+        " (SELECT id FROM committed_seals WHERE register_id = 1)"
+    )
+    await cells.run(MORNING + PENDING_GRACE_S - 1)
+    assert await cells.rows("SELECT * FROM reporting_sets") == []
+    await cells.run(MORNING + PENDING_GRACE_S)
+    assert (await cells.totals())["north"].count == ON_TIME - 1
+    assert await cells.rows("SELECT why FROM absent_days") == [("proof-pending",)]
 
 
 async def test_a_roster_waits_for_a_person_and_an_answer_under_another_key_is_none(

@@ -16,6 +16,7 @@ from meterseal_aggregator.identity.model import Role
 from meterseal_aggregator.intake.batch import Tally
 from meterseal_aggregator.intake.port import Counters
 from meterseal_aggregator.privacy import check
+from meterseal_aggregator.privacy.trustees import check as trustees_check
 from meterseal_aggregator.translog import sequencer
 from meterseal_aggregator.web.site import Site, build
 from meterseal_proto.claims import Expectation, Verdict
@@ -80,7 +81,10 @@ async def many_lives(cells: Cells, now: int) -> int:
 async def test_killed_between_every_two_steps_it_ends_as_if_it_never_was(
     cells: Cells,
 ) -> None:
-    assert await many_lives(cells, 0) >= 4
+    # Deposits: an answer lost, a batch of one trustee's kept, and then in peace.
+    assert await one_life(cells, "asked", 0) is None
+    assert await one_life(cells, "kept", 0) is None
+    await cells.run(0)
     await cells.fix_cell("north")
     assert await many_lives(cells, DAY * 86_400) >= 3
     # The set, an answer lost, signatures, an answer lost, two answers, the total.
@@ -148,6 +152,65 @@ async def test_an_operator_sees_who_is_waited_for_and_why(cells: Cells) -> None:
     day = await web.day()
     assert day["stage"] == "waiting-for-signatures"
     assert [one["trustee"] for one in day["waits"]] == [1]
+
+
+async def test_blamed_and_absent_meters_are_shown_and_counted(cells: Cells) -> None:
+    web = await Web.over(cells)
+    await cells.settle("north")
+    cheat, silent = cells.north[4], cells.north[2]
+    day_of = "(SELECT id FROM committed_seals WHERE register_id = ?)"
+    await cells.change(
+        f"UPDATE masked_openings SET value = ? WHERE seal_id = {day_of}",  # noqa: S608 - ours
+        (1).to_bytes(32),
+        5,
+    )
+    await cells.change(
+        f"DELETE FROM masked_openings WHERE seal_id = {day_of}",  # noqa: S608 - ours
+        3,
+    )
+    await cells.run()
+    day = await web.day()
+    assert (day["stage"], day["closed"]) == ("closed", "meters-to-blame")
+    assert day["blamed"] == [cheat.meter.hex()]
+    why = "no-masked-opening"
+    assert day["absent"] == [{"meter": silent.meter.hex(), "why": why}]
+    assert (day["homes"], day["total"]) == (ON_TIME - 1, None)
+    page = (await web.ask("/metrics")).text
+    assert "meterseal_sets_closed 1.0" in page
+    assert "meterseal_absent_days 1.0" in page
+    gone = await web.ask(f"/v1/network/totals/{day['set_id']}/file", operator=False)
+    assert gone.status_code == 404
+
+
+async def test_the_audit_names_a_day_left_out_and_a_signature_that_is_none(
+    cells: Cells,
+) -> None:
+    await cells.settle("north")
+    await cells.run()
+    assert await audited(cells) == []
+    ((seal_id,),) = await cells.rows(
+        "SELECT id FROM committed_seals WHERE register_id = 1"
+    )
+    await cells.change("DELETE FROM set_members WHERE seal_id = ?", seal_id)
+    (told,) = await audited(cells)
+    assert f"leaves out the receipted day {seal_id}" in told
+    set_id = (await cells.rows("SELECT id FROM reporting_sets"))[0][0]
+    await cells.change(
+        "INSERT INTO set_members (seal_id, set_id) VALUES (?, ?)", seal_id, set_id
+    )
+    await cells.change(
+        "UPDATE trustee_answers SET signature = zeroblob(64) WHERE act = 3"
+        " AND trustee = 1"
+    )
+    (told,) = await audited(cells)
+    assert "not signed by trustee 1" in told
+
+
+async def audited(cells: Cells) -> list[str]:
+    """Return what the audit of sets finds wrong."""
+    async with cells.database.reading() as tx:
+        found = await trustees_check.findings(tx, GENESIS)
+    return [one.detail for one in found if not one.ok]
 
 
 async def test_everybody_checks_a_total_and_nobody_a_home(cells: Cells) -> None:
