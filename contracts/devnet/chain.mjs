@@ -17,6 +17,8 @@ import { Broken, Simulation, hexOf } from "./simulation.mjs";
 const FORMAT = 1;
 /** Empty blocks made at once: a week and a half of Bitcoin blocks; more in several calls. */
 export const MAX_PASS = 20_000;
+/** What a transaction answers that failed without answering. */
+const FAILED = Cl.error(Cl.none());
 const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest("hex");
 
 export class Chain {
@@ -128,24 +130,24 @@ export class Chain {
   }
 
   async #mineOne(one) {
-    let done, bare = false;
-    try {
-      done = this.#run(one);
-      // A plain transfer has no post-conditions: its amount is all it says.
-      if (done.status === "success" && one.deed.kind !== "transfer" && !keeps(one.tx, one.origin, done.events)) {
-        await this.#rollBack();
-        bare = true;
-        done = { ...this.#run(one, true), status: "abort_by_post_condition", result: done.result, costs: done.costs };
-      }
-    } catch (error) {
-      if (!(error instanceof Broken)) throw error;
+    let done = this.#runOrFall(one), bare = false;
+    // A plain transfer has no post-conditions: its amount is all it says.
+    if (done.status === "success" && one.deed.kind !== "transfer" && !keeps(one.tx, one.origin, done.events)) {
       await this.#rollBack();
       bare = true;
-      done = { ...this.#run(one, true), status: "abort_by_response", result: Cl.error(Cl.none()), error: error.message };
+      done = { ...this.#run(one, true), status: "abort_by_post_condition", result: done.result, costs: done.costs };
     }
-    const line = { k: "tx", id: one.txid, bare, s: done.status, r: hexOf(done.result), h: this.height, ...(bare && { error: done.error, costs: done.costs }) };
+    const line = { k: "tx", id: one.txid, bare, s: done.status, r: hexOf(done.result), h: this.height, ...(bare && { costs: done.costs }) };
     this.#journal.append(line);
     this.#settle(this.transactions.get(one.txid), done, line);
+  }
+
+  /** Do a transaction's deed; where the simulator falls over, note for the next process that it failed. */
+  #runOrFall(one) {
+    try { return this.#run(one); } catch (error) {
+      if (error instanceof Broken) this.#journal.append({ k: "tx", id: one.txid, bare: true, s: "abort_by_response", r: hexOf(FAILED), h: this.tip.height + 1, error: "the simulator fell over" });
+      throw error;
+    }
   }
 
   /** Do a transaction's deed, or with `bare` only take its fee. */
@@ -153,7 +155,7 @@ export class Chain {
     const deed = bare || (one.deed.kind === "deploy" && this.contract(`${one.origin}.${one.deed.name}`)) ? undefined : one.deed;
     const done = this.simulation.block(one.payer, one.fee, deed);
     // A name taken while the deployment waited: the simulator falls over, a node aborts.
-    return !bare && !deed ? { ...done, status: "abort_by_response", result: Cl.error(Cl.none()), error: "the contract exists" } : done;
+    return !bare && !deed ? { ...done, status: "abort_by_response", result: FAILED, error: "the contract exists" } : done;
   }
 
   /** Keep what became of a transaction; a journal's line says so where only the fee was taken. */

@@ -8,6 +8,7 @@ import { MAX_BYTES } from "./admission.mjs";
 import { Chain } from "./chain.mjs";
 import { deploy, faucet } from "./deployment.mjs";
 import { Answer, answer } from "./routes.mjs";
+import { Broken } from "./simulation.mjs";
 
 const SETTINGS = new URL("../settings/Devnet.toml", import.meta.url);
 const HOST = "127.0.0.1";
@@ -49,12 +50,12 @@ export class Devnet {
   /**
    * Open the chain at `journal` and listen. `blockMs` between blocks, 0 for blocks on
    * demand only; `time` begins a new chain's clock; `fund` {address: micro-STX} beside
-   * the accounts of the settings; `bare` deploys nothing.
+   * the accounts of the settings; `bare` deploys nothing; `fell` is told when the
+   * simulator is past help and the process has to end.
    */
-  static async start({ journal, port = 0, blockMs = 0, time, fund = {}, fresh = false, bare = false, now = clock(process.env.METERSEAL_CLOCK) }) {
+  static async start({ journal, port = 0, blockMs = 0, time, fund = {}, fresh = false, bare = false, fell, now = clock(process.env.METERSEAL_CLOCK) }) {
     const devnet = new Devnet();
-    devnet.now = now;
-    devnet.blockMs = blockMs;
+    Object.assign(devnet, { now, blockMs, fell });
     devnet.accounts = accountsOf(readFileSync(SETTINGS, "utf8"));
     devnet.faucet = faucet();
     const balances = Object.fromEntries([...devnet.accounts, devnet.faucet].map(({ address, balance }) => [address, balance]));
@@ -81,7 +82,7 @@ export class Devnet {
   /** Do `work` when all before it is done. */
   #queue(work) {
     const done = this.#turn.then(work);
-    this.#turn = done.catch(() => {});
+    this.#turn = done.catch((error) => { if (error instanceof Broken) this.fell?.(error); });
     return done;
   }
 

@@ -1,5 +1,4 @@
 import { Cl } from "@stacks/transactions";
-import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,33 +7,19 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Chain } from "./chain.mjs";
 import { clock } from "./devnet.mjs";
 import { Journal } from "./journal.mjs";
-import { FEE, TIME, alice, bob, call, deployer, requests, started, transfer } from "./testing.mjs";
+import { FEE, TIME, alice, bob, call, deployer, serve, started, transfer } from "./testing.mjs";
 
-const SERVER = fileURLToPath(new URL("./server.mjs", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "meterseal-restart-")), journal = join(folder, "journal.jsonl");
 /** Servers that a test has not ended; the test's own end does. */
 const running = new Set();
 afterEach(() => Promise.all([...running].map((child) => ended(child, "SIGKILL"))));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A server in a process of its own, ready; {child, node}. */
-async function serve(...args) {
-  const child = spawn(process.execPath, [SERVER, "--port", "0", "--journal", journal, "--time", String(TIME), ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  running.add(child);
-  let said = "";
-  const url = await new Promise((done, failed) => {
-    child.stderr.on("data", (text) => { said += text; });
-    child.stdout.on("data", (text) => {
-      said += text;
-      const found = said.match(/at (http:\S+):[\s\S]*ready/);
-      if (found) done(found[1]);
-    });
-    child.once("exit", () => {
-      running.delete(child);
-      failed(new Error(said));
-    });
-  });
-  return { child, node: requests(() => url), said: () => said };
+/** A server on this file's journal, ended with the test. */
+async function server(...args) {
+  const started = await serve(journal, ...args);
+  running.add(started.child);
+  return started;
 }
 
 async function ended(child, signal) {
@@ -53,7 +38,7 @@ const seen = async (node) => ({
 
 describe("a devnet killed and started again", () => {
   it("has deployed and wired every contract, and is where it was, with what waited still waiting", async () => {
-    const { child, node } = await serve("--block-ms", "0");
+    const { child, node } = await server("--block-ms", "0");
     const contracts = readFileSync(fileURLToPath(new URL("../Clarinet.toml", import.meta.url)), "utf8").match(/^\[contracts\./gm).length;
     const wiring = JSON.parse(readFileSync(fileURLToPath(new URL("../wiring.json", import.meta.url)), "utf8"));
     expect((await node.get(`/extended/v1/contract/${deployer.address}.roles/events`)).total).toBe(wiring.length);
@@ -70,13 +55,13 @@ describe("a devnet killed and started again", () => {
     expect(before.waiting.total).toBe(2);
     expect(await ended(child, "SIGKILL")).toBe("SIGKILL");
 
-    const again = await serve("--block-ms", "0");
+    const again = await server("--block-ms", "0");
     expect(again.said()).toContain("0 of them new");
     expect(await seen(again.node)).toEqual(before);
     expect((await again.node.mine()).body).toMatchObject({ transactions: 1, waiting: 1 });
   });
   it("loses nothing it answered, though killed in the middle of sending and mining", async () => {
-    const { child, node } = await serve("--block-ms", "0"), nonce = await node.nonce(alice), answered = [];
+    const { child, node } = await server("--block-ms", "0"), nonce = await node.nonce(alice), answered = [];
     const sending = (async () => {
       for (let next = nonce; next < nonce + 20; next++) {
         answered.push((await node.send(transfer(alice, bob, 1, next))).body);
@@ -86,12 +71,12 @@ describe("a devnet killed and started again", () => {
     while (answered.length < 5) await new Promise((done) => setImmediate(done));
     await ended(child, "SIGKILL");
     await sending;
-    const again = await serve("--block-ms", "0");
+    const again = await server("--block-ms", "0");
     await again.node.mine();
     for (const txid of answered) expect((await again.node.tx(txid)).tx_status).toBe("success");
   });
   it("mines by itself where it has a timer, lets a few empty blocks follow, and ends in order", async () => {
-    const { child, node } = await serve("--block-ms", "20"), nonce = await node.nonce(alice);
+    const { child, node } = await server("--block-ms", "20"), nonce = await node.nonce(alice);
     const { body } = await node.send(transfer(alice, bob, 3, nonce));
     let height;
     while ((height = (await node.tx(body)).block_height) === undefined);
@@ -163,9 +148,9 @@ describe("a journal", () => {
 
 describe("the command line", () => {
   it("says what is wrong with it", async () => {
-    await expect(serve("--fund", "x")).rejects.toThrow("write ADDRESS=MICROSTX");
-    await expect(serve("--block-ms", "soon")).rejects.toThrow("is no number");
-    await expect(serve("--nonsense")).rejects.toThrow("usage:");
+    await expect(server("--fund", "x")).rejects.toThrow("write ADDRESS=MICROSTX");
+    await expect(server("--block-ms", "soon")).rejects.toThrow("is no number");
+    await expect(server("--nonsense")).rejects.toThrow("usage:");
   });
   it("a clock of METERSEAL_CLOCK runs as the other programs' does", () => {
     expect(Math.abs(clock()() - Date.now() / 1000)).toBeLessThan(2);

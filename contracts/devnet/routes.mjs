@@ -4,7 +4,7 @@
 import { deserializeCV } from "@stacks/transactions";
 import { FEE_PER_BYTE, CHAIN_ID, Refused } from "./admission.mjs";
 import { blockOf, eventOf, eventsOf, transactionOf } from "./answers.mjs";
-import { hexOf } from "./simulation.mjs";
+import { Broken, hexOf } from "./simulation.mjs";
 
 const MAX_PAGE = 50;
 const PAGE = 20;
@@ -95,7 +95,7 @@ function callRead(chain, [address, name, fn], body) {
   if (!Array.isArray(args)) wrong("Failed to decode: arguments must be a list");
   const values = args.map(clarity);
   try { return { okay: true, result: hexOf(chain.simulation.read(id, fn, values, principal(sender))) }; } catch (error) {
-    if (error instanceof Answer) throw error;
+    if (error instanceof Answer || error instanceof Broken) throw error;
     return { okay: false, cause: String(error?.message ?? error).slice(0, 600) };
   }
 }

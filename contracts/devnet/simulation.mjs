@@ -13,10 +13,7 @@ const SINK = "ST000000000000000000002AMW42H";
 export const MAX_AMOUNT = BigInt(Number.MAX_SAFE_INTEGER);
 const MAX_ERROR = 600;
 
-/** Simulators that fell over: what is left of them must not be tidied away, which would throw. */
-const fallen = [];
-
-/** The simulator fell over; only a new one, brought to the same place, helps. */
+/** The simulator fell over, and with it every one of this process: only a new process helps. */
 export class Broken extends Error {}
 
 /** Run `work` while the simulator, which starts its clock by Date, sees one fixed time. */
@@ -33,11 +30,21 @@ async function at(seconds, work) {
 function quietly(work) {
   const { error, log } = console;
   console.error = console.log = () => {};
-  try { return work(); } finally { Object.assign(console, { error, log }); }
+  try { return work(); } catch (thrown) {
+    throw thrown instanceof WebAssembly.RuntimeError ? new Broken(reason(thrown)) : thrown;
+  } finally { Object.assign(console, { error, log }); }
 }
 
 const typed = (raw) => ({ event: raw.event, data: raw.data });
 const reason = (error) => String(error?.message ?? error).slice(0, MAX_ERROR);
+
+/** What `look` finds; undefined where the simulator says there is nothing. */
+function found(look) {
+  try { return quietly(look); } catch (error) {
+    if (error instanceof Broken || !/value not found/.test(String(error))) throw error;
+    return undefined;
+  }
+}
 
 export class Simulation {
   #simnet;
@@ -79,10 +86,7 @@ export class Simulation {
       const answer = deed.kind === "deploy" ? Cl.ok(Cl.bool(true)) : result;
       return { status: failed ? "abort_by_response" : "success", result: answer, events: failed ? [] : events.map(typed), costs: costs?.total };
     } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) {
-        fallen.push(this.#simnet);
-        throw new Broken(reason(error));
-      }
+      if (error instanceof Broken) throw error;
       return { status: "abort_by_response", result: Cl.error(Cl.none()), events: [], error: reason(error) };
     }
   }
@@ -99,8 +103,7 @@ export class Simulation {
 
   /** Make `count` empty blocks, ten seconds each; ten minutes each with `burn`. */
   pass(count, burn) {
-    if (burn) this.#simnet.mineEmptyBurnBlocks(count);
-    else this.#simnet.mineEmptyStacksBlocks(count);
+    quietly(() => (burn ? this.#simnet.mineEmptyBurnBlocks(count) : this.#simnet.mineEmptyStacksBlocks(count)));
   }
 
   /** micro-STX held by a principal. */
@@ -120,14 +123,10 @@ export class Simulation {
   }
 
   /** A data variable's value; undefined where there is none. */
-  variable(id, name) {
-    try { return this.#simnet.getDataVar(id, name); } catch { return undefined; }
-  }
+  variable(id, name) { return found(() => this.#simnet.getDataVar(id, name)); }
 
   /** A map's entry as (some ...), none where the key has none. */
-  entry(id, name, key) {
-    try { return this.#simnet.getMapEntry(id, name, key); } catch { return Cl.none(); }
-  }
+  entry(id, name, key) { return found(() => this.#simnet.getMapEntry(id, name, key)) ?? Cl.none(); }
 }
 
 /** A Clarity value's consensus bytes as 0x and hex. */

@@ -1,12 +1,15 @@
 // A devnet for a test: on a journal in a folder that is removed, on a free port, at a
 // fixed time, with blocks on demand. Only tests import this.
 import { Cl, makeContractCall, makeContractDeploy, makeSTXTokenTransfer } from "@stacks/transactions";
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { accountsOf } from "./accounts.mjs";
 import { Devnet } from "./devnet.mjs";
 
+const SERVER = fileURLToPath(new URL("./server.mjs", import.meta.url));
 export const TIME = 1_790_000_000;
 export const FEE = 2_000;
 export const [deployer, alice, bob, carol] = accountsOf(readFileSync(new URL("../settings/Devnet.toml", import.meta.url), "utf8"));
@@ -61,6 +64,22 @@ export function requests(url) {
     nonce: async (who) => (await rpc.get(`/v2/accounts/${who.address}?proof=0`)).nonce,
   };
   return rpc;
+}
+
+/** A server in a process of its own, ready: {child, node, said()}; an Error with what it said where it ends instead. */
+export async function serve(journal, ...args) {
+  const child = spawn(process.execPath, [SERVER, "--port", "0", "--journal", journal, "--time", String(TIME), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  const url = await new Promise((done, failed) => {
+    child.stderr.on("data", (text) => { said += text; });
+    child.stdout.on("data", (text) => {
+      said += text;
+      const found = said.match(/at (http:\S+):[\s\S]*ready/);
+      if (found) done(found[1]);
+    });
+    child.once("exit", () => failed(new Error(said)));
+  });
+  return { child, node: requests(() => url), said: () => said };
 }
 
 const signed = (from, nonce, options) => ({ senderKey: from.key, network: "testnet", nonce, fee: FEE, ...options });
