@@ -186,6 +186,12 @@ describe("billing: bills", () => {
     const answer = bill([request(flat, meter, month, most)], provider);
     expect(plain(ok(answer))).toEqual([1n]);
     expect(topics(answer)).toEqual(["bill-issued"]);
+    // Under half a per cent of a block, whichever limit is nearest: 200 homes' months a block.
+    const costs = chain.cost("billing", "calculate-bills, one month of 30 days", answer);
+    expect(costs.runtime).toBeLessThan(5_000_000_000 / 200);
+    expect(costs.readCount).toBeLessThan(15_000 / 200);
+    expect(costs.readLength).toBeLessThan(100_000_000 / 200);
+    expect(costs.writeLength).toBeLessThan(15_000_000 / 200);
     const mine = chain.read("billing", "get-user-bill", [Cl.principal(owner), Cl.uint(0)]);
     expect(Cl.prettyPrint(mine)).toContain(`usage: u${total(month)}`);
     expect(Cl.prettyPrint(mine)).toContain(`amount: u${most}`);

@@ -82,6 +82,12 @@ export class Chain {
     return answer as Answer;
   }
 
+  /** Note what a call cost under a name of its own, for COSTS.md: "function, what was special". */
+  cost(contract: string, name: string, answer: Answer): Record<string, number> {
+    note(contract, name, answer as any);
+    return (answer as any).costs.total;
+  }
+
   read(contract: string, name: string, args: ClarityValue[] = [], sender = this.deployer): ClarityValue {
     const answer = this.simnet.callReadOnlyFn(contract, name, args, sender);
     note(contract, name, answer);
