@@ -164,7 +164,7 @@ async def test_what_others_see_is_said_day_by_day_and_bill_by_bill(
 ) -> None:
     found = await read(inside, "/others")
     for day in ("Tue 14", "Wed 15", "Thu 16"):
-        assert f"{day} November 2023 {words.A_COMMITMENT} no" in found.text
+        assert f"{day} November 2023 {words.A_COMMITMENT} never" in found.text
     assert re.search(rf"Fri 17 November 2023 {words.STAYS}; from Sat 18", found.text)
     assert words.money(the_bill(home).statement.amount, "EUR") in found.text
     assert words.OTHERS_OUT in found.text

@@ -88,6 +88,13 @@ def test_a_day_that_was_told_bare_keeps_its_usage_here() -> None:
     assert (day.used, day.missing, day.went) == (111, 0, Went.TAKEN)
 
 
+def test_how_long_a_meter_was_silent_is_said_in_hours() -> None:
+    for missing, said in ((0, "never"), (1, "15 min"), (5, "1 h 15 min")):
+        values = [None] * missing + [1] * (96 - missing)
+        (day,) = days_shown([(kept(SPRING, *values), DURABLE)], BERLIN)
+        assert words.silent(day) == said
+
+
 def test_an_abandoned_day_is_not_counted_beside_its_records() -> None:
     days = days_shown([(kept(SPRING, 5, 6), ABANDONED)], BERLIN)
     records = [record(SPRING, 5), record(SPRING + STEP, 6)]

@@ -141,5 +141,6 @@ def _row(row: tuple[Node, ...], kinds: list[dict[str, str]]) -> Element:
 
 
 def bar(value: int, most: int, text: str) -> Element:
-    """Return a bar of `value` in `most`, which reads `text` where bars are not drawn."""
-    return e("meter", text, min="0", max=str(max(most, 1)), value=str(value))
+    """Return a bar of `value` in `most`: `text` where bars are not drawn, silent aloud."""
+    size = {"min": "0", "max": str(max(most, 1)), "value": str(value)}
+    return e("meter", text, aria_hidden="true", **size)

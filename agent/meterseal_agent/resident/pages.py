@@ -131,7 +131,7 @@ def day(one: Usage, on: date, hours: Sequence[tuple[int, int, int]]) -> bytes:
         )
         for hour, used, missing in hours
     ]
-    heads = (words.HOUR, "", f"{words.USED}#")
+    heads = (words.HOUR, words.BAR, f"{words.USED}#")
     back = e("p", _month_link(one, on.replace(day=1)))
     shown = table(words.BARS, heads, rows)
     return framed(words.day(on), "", _head(one), shown, back)
@@ -141,7 +141,7 @@ def _bars(what: str, rows: Sequence[tuple[Node, int]], register: RegisterId) -> 
     if not rows:
         return e("p", words.NOTHING_YET)
     most = max(used for _, used in rows)
-    heads = (what, "", f"{words.USED}#")
+    heads = (what, words.BAR, f"{words.USED}#")
     found: list[tuple[Node, ...]] = [
         (name, bar(used, most, shown), shown)
         for name, used in rows
@@ -162,7 +162,7 @@ def bills(found: Sequence[Told], clock: LocalTime) -> bytes:
             )
             for number, bill in reversed([*enumerate(one.bills, 1)])
         ]
-        heads = (words.PERIOD, "", f"{words.TOTAL}#")
+        heads = (words.PERIOD, words.NOTE, f"{words.TOTAL}#")
         sections += [_head(one.of), table("", heads, rows)] if rows else []
     if not sections:
         sections = [e("p", words.NO_BILLS)]
@@ -191,7 +191,7 @@ def bill(one: Told, number: int, clock: LocalTime) -> bytes:
         )
         for line in shown.lines
     ]
-    heads = (words.PRICE, words.WHEN, f"{words.USED}#", f"{words.AMOUNT}#")
+    heads = (words.PRICE, words.WHEN, f"{words.USED}#", f"{words.COSTS}#")
     used = words.exact(register, sum(line.used for line in shown.lines))
     foot = (words.TOTAL, "", used, words.money(shown.amount, currency))
     tariff = f"{words.TARIFF}: {shown.tariff.id}"

@@ -45,7 +45,8 @@ PRIVATE_NOTE: Final = (
 TODAY_SO_FAR, YESTERDAY = "Today so far", "Yesterday"
 THIS_MONTH, LAST_MONTH = "This month so far", "Last month"
 MONTHS, DAYS, HOURS = "Months", "Days", "Hours"
-MONTH, DAY, HOUR, USED = "Month", "Day", "Hour", "Amount"
+MONTH, DAY, HOUR, USED = "Month", "Day", "Hour", "Used"
+BAR, NOTE = "Compared", "Note"
 NOTHING_YET: Final = "Nothing was counted yet."
 NOT_KEPT: Final = (
     "Days are kept for about 13 months; before that, your bills are the record."
@@ -54,10 +55,10 @@ OPEN_SHORT: Final = (
     "This one is not private: its readings go to the operator, who shows them to you."
     " Here only the last two days are kept."
 )
-BARS: Final = "the longest bar is the most of any row"
+BARS: Final = "The longest bar is the row with the most."
 
 NO_BILLS: Final = "Your meter has not signed a bill yet."
-PERIOD, PRICE, AMOUNT, TOTAL, WHEN = "Period", "Price", "Amount", "Total", "When"
+PERIOD, PRICE, COSTS, TOTAL, WHEN = "Period", "Price", "Costs", "Total", "When"
 TARIFF: Final = "Tariff"
 RIGHT: Final = (
     "Counted again from what your meter kept: it comes to exactly this amount."
@@ -79,12 +80,13 @@ COUNT_HOW: Final = (
 COUNT_COMMAND: Final = "meterseal-verify BILL.json --openings {file}"
 DOWNLOAD: Final = "Download the openings of this bill"
 DOWNLOAD_WARNING: Final = (
-    "Whoever has this file can read your usage, quarter hour by quarter hour. Keep it"
-    " to yourself."
+    "Whoever has this file can read your usage, hour by hour and finer. Keep it to"
+    " yourself."
 )
 
 OTHERS_INTRO: Final = (
-    "Your operator, your neighbours and the public log see only what is listed here."
+    "Of what you use, your operator, your neighbours and the public log see only what is"
+    " listed here."
 )
 OTHERS_DAYS: Final = "Every day"
 OTHERS_DAY: Final = (
@@ -94,15 +96,18 @@ OTHERS_DAY: Final = (
 )
 OTHERS_FINE: Final = (
     "To be exact: a backup travels with it that only this box, or your recovery sheet,"
-    " can open. And others can see when your meter was silent, as listed below."
+    " can open. And others can see when your meter was silent; the table says how long."
 )
 OTHERS_BILLS: Final = "Every bill your meter signed"
-OTHERS_BILL: Final = "They see one number, the amount:"
+OTHERS_BILL: Final = (
+    "Your operator sees one number, the amount, and not what you used at which price. The"
+    " public log keeps a fingerprint of the bill, without the amount."
+)
 OTHERS_TOTALS: Final = "Totals of your community"
 OTHERS_IN: Final = (
     "Your home is part of a community total: the sum of at least 20 homes is published"
-    " for each day. Two of three independent trustees must agree to add it up, and none"
-    " of them sees your share."
+    " for each day. So a masked share of yours travels with each day. Two of three"
+    " independent trustees must agree to add the shares up, and none of them sees yours."
 )
 OTHERS_OUT: Final = "Your home is not part of any community total."
 OTHERS_OPEN: Final = "Not private"
@@ -111,9 +116,9 @@ OTHERS_EVERYTHING: Final = (
 )
 OTHERS_ALIVE: Final = (
     "Besides, the box reports every few minutes that it is running and whether anything"
-    " is broken. No usage is in that."
+    " is broken. What you use is not in that."
 )
-SENT, WHAT, SILENT = "Sent", "What left", "Silent"
+WHAT, SILENT = "What left", "Meter silent"
 A_COMMITMENT: Final = "a commitment, a proof, nothing else"
 STAYS: Final = "nothing yet"
 NOT_TAKEN: Final = "a commitment, which was not accepted"
@@ -234,8 +239,13 @@ def missing(count: int) -> str:
 
 
 def silent(one: DayShown) -> str:
-    """Say how much of a day others see that the meter was silent in."""
-    return f"{one.missing} of {one.slots}" if one.missing else "no"
+    """Say how long of a day others see that the meter was silent."""
+    minutes = one.missing * (one.end - one.begin) // one.slots // 60
+    if not minutes:
+        return "never"
+    return (
+        f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+    )
 
 
 def left(one: DayShown) -> str:
