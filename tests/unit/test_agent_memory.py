@@ -78,7 +78,7 @@ def test_a_check_opens_the_past_and_the_pause_it_lies_in_is_no_hole(
 ) -> None:
     with closing(opened(tmp_path, OPENING)) as box:
         checked = BEGAN + 5 * HOLE_S
-        box.bring_back(chain(box), Past((), (), LINK, {}), now=checked)
+        box.bring_back(chain(box), Past((), (), LINK, {}), at=checked)
         record(box, BEGAN, 5 * HOLE_S + 900)
         assert box.memory(chain(box)) == Memory(0, LINK, checked)
         record(box, checked + 900, 2 * HOLE_S)
@@ -89,7 +89,7 @@ def test_a_check_opens_the_past_and_the_pause_it_lies_in_is_no_hole(
 
 def test_past_that_was_not_checked_opens_nothing(tmp_path: Path) -> None:
     with closing(opened(tmp_path, OPENING)) as box:
-        box.bring_back(chain(box), Past((), None, LINK, {}), now=BEGAN)
+        box.bring_back(chain(box), Past((), None, LINK, {}), at=BEGAN)
         assert box.remembered(chain(box)) == Memory(BEGAN, OPENING)
 
 

@@ -21,8 +21,8 @@ class Memory:
     """Bills over periods that begin before `since` wait for a check of the log, 0 for none.
 
     `opening` is the digest the next opening names; None where the outbox knows it itself,
-    or, while `since` is set, where nobody does. `checked` is when the log was last read,
-    UTC Unix seconds.
+    or, while `since` is set, where nobody does. `checked` is up to when the log
+    was read, UTC Unix seconds.
     """
 
     since: int = 0
@@ -58,7 +58,10 @@ def noticed(tx: sqlite3.Connection, chain: int, start: int, end: int) -> None:
 
 
 def check(tx: sqlite3.Connection, chain: int, opening: bytes, at: int) -> None:
-    """Note that at `at` all openings up to `opening` were found in the log and kept."""
+    """Note that all openings before `at` were found in the log and kept.
+
+    `opening` is what the first of all names: who has none yet names it.
+    """
     tx.execute(
         "INSERT INTO memories (chain, since, opening, checked) VALUES (?1,0,?2,?3)"
         " ON CONFLICT (chain) DO UPDATE SET since = 0, opening = ?2, checked = ?3",

@@ -6,7 +6,7 @@ there, and puts a restored opening before those of the successor's own.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -17,6 +17,7 @@ from meterseal_agent.outbox.model import Chain, KeptDay
 from meterseal_agent.outbox.store import Outbox
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.errors import Reason
+from meterseal_proto.units import MeterId, RegisterId
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,27 @@ class Forked(Exception):
 
 
 class Restoring(Outbox):
-    """An outbox into which the past is put, by a command, while no agent runs on it."""
+    """An outbox into which the past is put: all of it by a command, openings by the agent."""
+
+    def doubts(
+        self, registers: Collection[tuple[MeterId, RegisterId]]
+    ) -> list[tuple[Chain, Memory]]:
+        """Return those of these registers whose openings are not known for sure."""
+        found = []
+        for chain in self.chains():
+            known = self.memory(chain)
+            if (chain.meter, chain.register) in registers and known and known.since:
+                found.append((chain, known))
+        return found
 
     def remembered(self, chain: Chain) -> Memory:
         """Return since when a register's openings are known for sure."""
         return memory.of(self._file.connection(), chain.id)
 
-    def bring_back(self, chain: Chain, past: Past, *, now: int) -> int:
+    def bring_back(self, chain: Chain, past: Past, *, at: int) -> int:
         """Put a register's past in place; returns how many days were not there before.
+
+        `at` is up to when the log told of everything, UTC Unix seconds.
 
         Raises Forked, and leaves no trace then.
         """
@@ -56,7 +70,7 @@ class Restoring(Outbox):
             if past.openings is not None:
                 _add_tariffs(tx, past.tariffs)
                 _add_openings(tx, chain.id, own, past.openings)
-                memory.check(tx, chain.id, past.link, now)
+                memory.check(tx, chain.id, past.link, at)
         return added
 
     def go_on(self, chain: Chain, state: str) -> bool:

@@ -16,7 +16,7 @@ from meterseal_agent.config import Config
 from meterseal_agent.keystore import Paths
 from meterseal_agent.meters.registers import Sample
 from meterseal_agent.outbox.model import Applied, Stored
-from meterseal_agent.outbox.store import Outbox
+from meterseal_agent.outbox.restoring import Restoring
 from meterseal_agent.resident.address import Address
 from meterseal_agent.run import health, meters, metrics, private
 from meterseal_agent.run.committing import Committing
@@ -27,6 +27,8 @@ from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.run.meters import Wired
 from meterseal_agent.run.polling import Polling
 from meterseal_agent.run.reload import ConfigFile, Reload
+from meterseal_agent.run.remembering import Remembering
+from meterseal_agent.run.restoring import source_of
 from meterseal_agent.run.sampling import Sampling, Senses
 from meterseal_agent.run.status import Parts, Status
 from meterseal_agent.run.telemetry import Plan, Telemetry
@@ -70,7 +72,7 @@ class Agent:
         self._enrolment = enrolment
         self._times = times
         wired = meters.wire(config.meters, times)
-        self._outbox = Outbox(
+        self._outbox = Restoring(
             config.data_dir / OUTBOX,
             registers=len(enrolment.chains),
             network=enrolment.network,
@@ -96,6 +98,7 @@ class Agent:
             if self._committer
             else None
         )
+        self._remembering = self._make_remembering()
         self._sampling = self._make_sampling()
         self._polling = Polling(enrolment.meter_ids, times, self._take)
         self._duties = Duties()
@@ -134,6 +137,8 @@ class Agent:
         }
         if self._committing is not None:
             work["committed"] = self._committing.run
+        if self._remembering is not None:
+            work["remembering"] = self._remembering.run
         if self._reload is not None:
             work["config"] = self._reload.run
         if self._config.metrics_port is not None:
@@ -174,6 +179,14 @@ class Agent:
             *(self._outbox, enrolment.keys, network),
             *(enrolment.committed, self._sealer.damaged),
         )
+
+    def _make_remembering(self) -> Remembering | None:
+        """Return who asks the log what was opened; None where no bill is signed anyway."""
+        config, enrolment = self._config, self._enrolment
+        if not (config.witness and enrolment.committed):
+            return None
+        source = source_of(config, enrolment, self._times)
+        return Remembering(self._outbox, self._thread, enrolment, source)
 
     def _make_reload(self, file: ConfigFile) -> Reload:
         return Reload(file, self._config, self._change, self._times.now)

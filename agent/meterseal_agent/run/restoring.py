@@ -8,13 +8,14 @@ logged, nor open what it could not check.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from meterseal_agent.commissioning.post import EnrolmentRefused, getter, poster
 from meterseal_agent.config import Config
+from meterseal_agent.outbox.memory import Memory
 from meterseal_agent.outbox.model import Chain, Start
 from meterseal_agent.outbox.restoring import Forked, Past, Restoring
 from meterseal_agent.run.enrolment import Enrolment
@@ -79,30 +80,31 @@ def restore(
     NotProved where the log itself cannot be believed, or is not young enough while `fresh`
     asks for that; else only openings wait for a younger one.
     """
-    book = read_log(source.get, source.pinned, enrolment.committed.keys())
-    if fresh:
-        key = enrolment.keys.seal_key.public
-        for pages in book.registers.values():
-            history.check_fresh(book, pages, key, now=source.now, renewed=True)
-    say(f"the log's {book.size} entries are those that were witnessed")
     box = Restoring(
-        folder / OUTBOX,
-        registers=len(enrolment.chains),
-        network=enrolment.network,
+        folder / OUTBOX, registers=len(enrolment.chains), network=enrolment.network
     )
     try:
         box.enrol(enrolment.chains)
-        chains = {(one.meter, one.register): one for one in box.chains()}
-        whole = True
-        for serial, starts in enrolment.starts.items():
-            for start in starts:
-                if start.bits:
-                    chain = chains[start.meter, start.register]
-                    one = _Register(enrolment, serial, start, chain)
-                    whole &= one.restore(box, book, source, say)
-        return whole
+        registers = _registers(enrolment, box)
+        book = read_log(source.get, source.pinned, enrolment.committed.keys())
+        if fresh:
+            for one in registers:
+                one.seen(box.remembered(one.chain), book)
+        say(f"the log's {book.size} entries are those that were witnessed")
+        found = [one.restore(box, book, source, say) for one in registers]
+        return all(found)
     finally:
         box.close()
+
+
+def _registers(enrolment: Enrolment, box: Restoring) -> list["_Register"]:
+    chains = {(one.meter, one.register): one for one in box.chains()}
+    return [
+        _Register(enrolment, serial, start, chains[start.meter, start.register])
+        for serial, starts in enrolment.starts.items()
+        for start in starts
+        if start.bits
+    ]
 
 
 def bring_back(config: Config, times: Times, patience_s: int, say: Say) -> bool:
@@ -141,6 +143,27 @@ def source_of(config: Config, enrolment: Enrolment, times: Times) -> Source:
     return Source(poster(url, ca), getter(url, ca, MAX_BUNDLE_BYTES), pinned, times)
 
 
+def remember(
+    enrolment: Enrolment, source: Source, doubts: Sequence[tuple[Chain, Memory]]
+) -> tuple[list[tuple[Chain, Past]], int]:
+    """Return all that was opened of chains in doubt up to a moment; it touches no disk.
+
+    Raises NotProved where one chain cannot be believed, and what asking raises.
+    """
+    starts = {(one.meter, one.register): one for one in enrolment.chains}
+    places = [(chain.meter, chain.register) for chain, _ in doubts]
+    book = read_log(source.get, source.pinned, places)
+    found = []
+    for place, (chain, known) in zip(places, doubts, strict=True):
+        one = _Register(enrolment, "", starts[place], chain)
+        _, bills = one.given(source)
+        openings = one.openings(known, book, bills)
+        link = history.first_link(book.registers[place])
+        nothing = Brought((), {})
+        found.append((chain, _past(book, nothing, openings, link)))
+    return found, _checked(book, source)
+
+
 @dataclass(frozen=True, slots=True)
 class _Register:
     """One committed register of this agent."""
@@ -157,17 +180,21 @@ class _Register:
     def restore(self, box: Restoring, book: Logbook, source: Source, say: Say) -> bool:
         """Restore one register and say what came back; tell whether all did."""
         pages = book.registers[self.start.meter, self.start.register]
-        days, bills = self._given(source)
+        days, bills = self.given(source)
         answer = self.enrolment.answer
         brought = history.proved_days(
             self.enrolment.keys.root, pages, days, (self.chain.id, answer.chain_id)
         )
-        openings, why = self._openings(box, book, bills, source.now)
+        openings, why = None, ""
+        try:
+            openings = self.openings(box.remembered(self.chain), book, bills)
+        except NotProved as error:
+            why = str(error)
         try:
             added = box.bring_back(
                 self.chain,
                 _past(book, brought, openings, history.first_link(pages)),
-                now=source.now,
+                at=_checked(book, source),
             )
         except Forked as error:
             say(f"{self.name}: nothing is restored: {error}")
@@ -182,7 +209,7 @@ class _Register:
         self._go_on(box, brought, say)
         return not brought.lost and openings is not None
 
-    def _given(self, source: Source) -> tuple[dict[int, HistoryDay], list[ProvedBill]]:
+    def given(self, source: Source) -> tuple[dict[int, HistoryDay], list[ProvedBill]]:
         """Return what the aggregator has of the register; Malformed for nonsense."""
         days: list[HistoryDay] = []
         bills: list[ProvedBill] = []
@@ -211,19 +238,19 @@ class _Register:
                 time.sleep(PAUSE_S)
         raise NotProved("the aggregator keeps saying that it is asked too often")
 
-    def _openings(
-        self, box: Restoring, book: Logbook, bills: list[ProvedBill], now: int
-    ) -> tuple[list[ProvedBill] | None, str]:
-        """Return the chain of openings, or None and why it cannot be believed."""
+    def seen(self, known: Memory, book: Logbook) -> int:
+        """Return when the witness saw the log; NotProved unless it is young enough."""
         pages = book.registers[self.start.meter, self.start.register]
-        known = box.remembered(self.chain)
-        renewed = known.since > 0 and known.opening is not None
         public = self.enrolment.keys.seal_key.public
-        try:
-            history.check_fresh(book, pages, public, now=now, renewed=renewed)
-            return history.proved_openings(pages, bills), ""
-        except NotProved as error:
-            return None, str(error)
+        return history.check_fresh(book, pages, public, known)
+
+    def openings(
+        self, known: Memory, book: Logbook, bills: list[ProvedBill]
+    ) -> list[ProvedBill]:
+        """Return the chain of openings; NotProved where it cannot be believed."""
+        self.seen(known, book)
+        pages = book.registers[self.start.meter, self.start.register]
+        return history.proved_openings(pages, bills)
 
     def _go_on(self, box: Restoring, brought: Brought, say: Say) -> None:
         """Let the sampler count on from what the meter showed when its device died."""
@@ -263,6 +290,11 @@ class _Register:
             for head in self.enrolment.answer.heads
             if (head.meter, head.register) == named
         )
+
+
+def _checked(book: Logbook, source: Source) -> int:
+    """Return up to when the log that was read tells of everything."""
+    return min(source.now, book.witnessed_at or 0)
 
 
 def _past(

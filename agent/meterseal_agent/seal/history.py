@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from meterseal_agent.outbox.memory import Memory
 from meterseal_agent.outbox.model import KeptDay
 from meterseal_agent.seal.day import Day, leaves_at
 from meterseal_agent.seal.logbook import Logbook, NotProved, Pages
@@ -29,8 +30,6 @@ from meterseal_proto.keys import PublicKey, RootSecret
 from meterseal_proto.seal import Header
 
 FIRST_SEQ: Final = 1
-MAX_AGE_S: Final = 86_400
-"""A witness is asked every minute or so; a day is an outage."""
 FAILED: Final = "failed"
 """`HistoryDay.state` of a day whose proof did not hold."""
 
@@ -55,26 +54,26 @@ def first_link(pages: Pages) -> bytes:
     return _link(first[0])
 
 
-def check_fresh(
-    book: Logbook, pages: Pages, key: PublicKey, *, now: int, renewed: bool
-) -> None:
-    """Raise NotProved unless the log is young enough to hold every opening made before.
+def check_fresh(book: Logbook, pages: Pages, key: PublicKey, known: Memory) -> int:
+    """Return when the witness saw the log; NotProved unless it is young enough.
 
     It must tell that `key` speaks for the register: what a device before it opened was
-    logged earlier. And the witness must have seen it within MAX_AGE_S of `now`; one that
-    gives no time will do for a `renewed` device, which took over and opened nothing yet.
+    logged earlier. Where this device's own disk is in doubt (`known`), the witness must
+    have seen the log after the disk was back.
     """
     if not any(event.public == key.raw for event in pages.keys):
         raise NotProved(
             "the log is shown as it was before this device was enrolled: try again in a"
             " minute"
         )
-    if renewed and book.witnessed_at is None:
-        return
-    if book.witnessed_at is None or now - book.witnessed_at > MAX_AGE_S:
+    if book.witnessed_at is None:
+        raise NotProved("the pinned witness does not say when it saw the log")
+    if known.opening is None and book.witnessed_at < known.since:
         raise NotProved(
-            "the witness has not seen this log within a day: have the operator look why"
+            "the witness has not seen this log since this device is back: have the"
+            " operator look why, if that stays so for a day"
         )
+    return book.witnessed_at
 
 
 def proved_openings(pages: Pages, bills: Sequence[ProvedBill]) -> list[ProvedBill]:
