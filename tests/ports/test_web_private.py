@@ -21,6 +21,7 @@ from meterseal_proto.enrolment import EnrolmentAnswer, RegisterStart
 from meterseal_proto.privatefile import statement_json
 from meterseal_proto.seal import Head
 from meterseal_proto.units import IMPORT, MeterId
+from meterseal_proto.usagefile import OpenedDay, UsageFile
 from meterseal_proto.verify import examine, main, zone_clock
 from tests.support.committed import CommittedDevice, Day, bill_over, flat
 from tests.support.devices import device
@@ -236,6 +237,31 @@ async def test_the_command_prints_a_line_a_claim(
             *("days", "tariff", "bill", "opening"),
         )
     ]
+
+
+async def test_the_members_openings_recompute_the_bill_the_api_serves(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bill, own = tmp_path / "march.bill.json", tmp_path / "openings.json"
+    bill.write_bytes(canonical(await a_file(home)))
+    days = [
+        OpenedDay(
+            day.digest,
+            day.seal.header.first,
+            day.seal.header.step,
+            tuple(one.value.reveal() for one in day.openings),
+            tuple(one.blinding.reveal() for one in day.openings),
+        )
+        for day in home.days
+    ]
+    device = home.device
+    usage = UsageFile(GENESIS.network, device.meter, device.register, tuple(days))
+    own.write_bytes(usage.encode())
+    capsys.readouterr()
+    assert main([str(bill), "--openings", str(own)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    names = [line.split()[:2] for line in printed[-3:]]
+    assert names == [["PASS", name] for name in ("openings", "recomputed", "line")]
 
 
 def spellings(value: int) -> list[bytes]:
