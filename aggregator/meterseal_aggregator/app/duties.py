@@ -81,7 +81,9 @@ async def check_proofs(house: House) -> int:
             break
         total += done.count
         if done.failed:
-            _log.warning("proofs_failed", days=[day.id for day in done.failed])
+            agents = sorted({day.agent for day in done.failed})
+            days = [day.id for day in done.failed]
+            _log.warning("proofs_failed", agents=agents, days=days)
     return total
 
 
