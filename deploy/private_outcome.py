@@ -124,15 +124,14 @@ def _cost(chapter: Chapter, tariff: Tariff, values: Sequence[int]) -> int:
 def verified(chapter: Chapter) -> bool:
     """Check one bill's file and the total's offline, with meterseal-verify."""
     (total,), bill = totals(chapter), bills(chapter)[1]
-    network = chapter.street.api.get("/v1/network")["network"]
-    known = ["--network", network]
-    for one in chapter.helpers:
-        known += ["--trustee", one.fingerprint]
-    files = {
-        "bill": f"/v1/private-bills/{bill['id']}/file",
-        "total": f"/v1/network/totals/{total['set_id']}/file",
-    }
-    good = [_verify(chapter, name, path, known) for name, path in files.items()]
+    network = ["--network", chapter.street.api.get("/v1/network")["network"]]
+    three = [w for one in chapter.helpers for w in ("--trustee", one.fingerprint)]
+    bill_file = f"/v1/private-bills/{bill['id']}/file"
+    total_file = f"/v1/network/totals/{total['set_id']}/file"
+    good = [
+        _verify(chapter, "bill", bill_file, network),
+        _verify(chapter, "total", total_file, network + three),
+    ]
     return all(good)
 
 

@@ -3,8 +3,9 @@
     wanted = Usage.of(homes)                    # what each register showed, slot by slot
     found = search(wanted, [database, log])     # every place that holds any of it
 
-A register's value is looked for as a number of any column, as decimal digits in any text,
-and in eight bytes, or as CBOR, in any bytes. An interval of 112 Wh is also a count of 112
+A register's value is looked for as a number of any column, as decimal digits and as CBOR
+in any bytes, and in eight bytes where a column holds bytes: in a page of a database eight
+bytes with three that say something are found by chance. An interval of 112 Wh is also a count of 112
 somewhere, so intervals are looked for as runs of six in every usual spelling, and as a
 column that holds most of a home's larger ones. What finds nothing must be shown to find
 something: search a device's own file with it too. This module must never say where usage
@@ -59,6 +60,7 @@ class Usage:
 
     homes: tuple[Home, ...]
     registers: dict[int, str] = field(default_factory=dict)
+    packed: dict[bytes, str] = field(default_factory=dict)
     larger: dict[str, frozenset[int]] = field(default_factory=dict)
     patterns: dict[bytes, list[tuple[bytes, int, str]]] = field(default_factory=dict)
     _sorted: npt.NDArray[np.uint64] = field(
@@ -72,12 +74,14 @@ class Usage:
         for home in usage.homes:
             wide = {value for value in home.shown if value >= LEAST_REGISTER}
             usage.registers |= dict.fromkeys(wide, home.name)
+            usage.packed |= {
+                struct.pack(form, value): home.name
+                for value in wide
+                for form in (">Q", "<Q")
+            }
             usage.larger[home.name] = frozenset(
                 value for value in home.moved if value >= LEAST_INTERVAL
             )
-            for value in wide:
-                for form in (">Q", "<Q"):
-                    usage._want(struct.pack(form, value), home.name)
             for run in _runs(home.moved):
                 for spelling in _SPELLINGS:
                     usage._want(spelling(run), home.name)
@@ -145,6 +149,7 @@ def _cells(
                 numbers = [value for value in values if isinstance(value, int)]
                 findings += _in_numbers(usage, place, numbers)
                 content = [_as_bytes(value) for value in values]
+                findings += _packed_in(usage, place, content)
                 yield place, b"\x00".join(one for one in content if one)
 
 
@@ -163,6 +168,14 @@ def _in_numbers(usage: Usage, place: str, numbers: Sequence[int]) -> Iterator[st
     for home, larger in usage.larger.items():
         if larger and len(larger & held) > MOST * len(larger):
             yield f"{place}: most intervals of {home}"
+
+
+def _packed_in(usage: Usage, place: str, content: Sequence[bytes]) -> Iterator[str]:
+    for one in content:
+        for at in range(len(one) - _KEY + 1):
+            home = usage.packed.get(one[at : at + _KEY])
+            if home is not None:
+                yield f"{place}: {_KEY} bytes, a register's value of {home}"
 
 
 def _in_bytes(usage: Usage, place: str, content: bytes) -> Iterator[str]:

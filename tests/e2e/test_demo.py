@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -89,6 +90,31 @@ def test_a_street_through_mosquitto_holds_as_well(tmp_path: Path) -> None:
     assert found["export_wh"] > 0
 
 
+def test_a_street_that_tells_nobody_its_usage_is_billed_and_summed(
+    tmp_path: Path,
+) -> None:
+    done = demo(tmp_path / "report.json", WITH="private", HOMES="2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = done.stdout.partition("A second street")[2]
+    shown = dict(re.findall(r"^  +(\S.*?)  +([\d,.]+)$", told, re.MULTILINE))
+    assert shown["homes that tell nobody their usage"] == "32"
+    assert shown["whose own record is what the meter's register moved"] == "32"
+    assert shown["whose bill is what that record costs at its tariff"] == "32"
+    used = shown["= Wh of the day by the homes' own records"]
+    assert shown["Wh of the day by the total that two trustees unmasked"] == used
+    assert int(used.replace(",", "")) > 100_000
+    searched = re.search(r"searched for [\d,]+ intervals: .*: (\d+) found", told)
+    own = re.search(r"device's own file: (\d+) found", told)
+    assert searched is not None
+    assert own is not None
+    assert searched[1] == "0"
+    assert int(own[1]) > 50
+    assert "PASS      bill " in told
+    assert "PASS      total" in told
+    assert "FAIL" not in done.stdout
+    assert "UNCHECKED" not in told
+
+
 def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -105,7 +131,7 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     [
         ({"REPLAY": "no/such/file"}, "there is no such file"),
         ({"BROKER": "emqx"}, "only mosquitto"),
-        ({"WITH": "private"}, "no such chapter"),
+        ({"WITH": "magic"}, "only private"),
         ({"HOMES": "0"}, "at least 1"),
         ({"SPEED": "fast"}, "write a number"),
         ({"SPEED": "1"}, "at least 2"),
