@@ -51,6 +51,8 @@ async def test_the_sheet_of_enrolment_opens_the_running_agents_page(
     ) as browser:
         page = await first_page(browser, pin, process)
     assert "kWh" in page
+    checked = await bench.agent("check")
+    assert f"ok    page: {url}, with a PIN" in checked[1]
     shown = await bench.agent("resident-pin", "--show")
     assert fingerprint in shown[1]
     assert pin.replace(" ", "") not in shown[1].replace(" ", "")

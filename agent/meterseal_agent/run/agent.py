@@ -48,6 +48,7 @@ from meterseal_proto.units import MeterId, RegisterId
 OUTBOX: Final = "outbox.sqlite"
 PRUNE_S: Final = 600.0
 """Between two looks for rows past their 48 hours; real seconds."""
+NO_PAGE: Final = "the resident's page needs: pip install 'meterseal[resident]'"
 
 _log = logging.getLogger("meterseal.run")
 _Key = tuple[MeterId, RegisterId]
@@ -150,7 +151,10 @@ class Agent:
 
     async def _serve_resident(self, address: Address) -> None:
         """Serve the resident's page; what it needs is loaded only here."""
-        from meterseal_agent.run.resident import Resident, make_home
+        try:
+            from meterseal_agent.run.resident import Resident, make_home
+        except ImportError as error:
+            raise Unavailable(f"{error}; {NO_PAGE}") from error
 
         home = make_home(self._config, self._enrolment, self._times.now)
         paths = Paths(self._config.data_dir)
