@@ -171,6 +171,37 @@ async def test_a_snapshot_put_back_opens_nothing_twice(
     old.close()
 
 
+async def test_an_old_image_is_told_to_be_replaced_and_opens_nothing(
+    house: House, tmp_path: Path
+) -> None:
+    """The chain went on without it: it could only tell days a second time."""
+    one = Device(house, tmp_path / "first")
+    await one.enrol()
+    one.learn(FLAT)
+    one.learn(NIGHT)
+    await one.live(PERIOD)
+    one.close()
+    old = one.snapshot(tmp_path / "image")
+    one.open()
+    await one.live(DIED)
+    await house.bill(one.bill(FLAT, BEGAN, PERIOD))
+    one.close()
+    old.open()
+    old.at = DIED + DAY_S
+    old.read(old.at + STEP)
+    house.now = old.at
+    with pytest.raises(NotOpened, match="restore-history"):
+        old.bill(NIGHT, BEGAN, PERIOD)
+    held, said = old.held(), list[str]()
+    assert not await old.restore(said, fresh=False)
+    assert any("it is an old copy" in line for line in said), said
+    assert (old.held(), old.box.openings(old.chain)) == (held, [])
+    old.read(old.at + STEP)
+    with pytest.raises(NotOpened, match="restore-history"):
+        old.bill(NIGHT, BEGAN, PERIOD)
+    old.close()
+
+
 async def rolled_back(house: House, device: Device, folder: Path) -> Device:
     """Return the disk as it was before anything was billed, as from a backup image."""
     device.close()

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_agent.run import restoring
+from meterseal_agent.run import health, remembering, restoring
 from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.run.remembering import Remembering
+from meterseal_agent.sampler import Clock
 from meterseal_agent.seal.logbook import NotProved
 from meterseal_agent.seal.opening import NotOpened
 from meterseal_proto.errors import Unavailable
@@ -130,3 +131,30 @@ async def test_a_short_pause_asks_nobody(house: House, tmp_path: Path) -> None:
         one.read(BEGAN + 24 * STEP)
         house.spoil = lambda _path, _raw: b"nobody should ask"
         assert await duty(one).look() == 0
+
+
+async def test_the_duty_says_why_bills_wait_and_forgets_it_once_they_do_not(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembering, "LOOK_S", 0.01)
+    monkeypatch.setattr(remembering, "AGAIN_CAP_S", 0.01)
+    house, one = device.house, duty(device)
+    house.spoil = lambda path, raw: raw[:-1] if "entries" in path else raw
+    task = asyncio.create_task(one.run())
+    async with asyncio.timeout(60):
+        while "whole entries" not in one.trouble:
+            await asyncio.sleep(0.01)
+        document = {
+            **dict.fromkeys(("meters", "registers"), ()),
+            "memory": one.trouble,
+            "running": True,
+            "outbox": {"full": False, "damaged": 0},
+            "uplink": {"connected": True},
+        }
+        (alarm,) = health.find_alarms(document, clock=Clock.TRUSTED, now=0)
+        assert alarm.name == "openings-in-doubt"
+        house.spoil = lambda _path, raw: raw
+        while one.trouble:
+            await asyncio.sleep(0.01)
+    task.cancel()
+    assert await one.look() == 0

@@ -241,6 +241,7 @@ class Agent:
                 telemetry=self._telemetry,
                 errands=self._errands,
                 committing=self._committing,
+                remembering=self._remembering,
                 duties=self._duties,
                 reload=self._reload,
             ),

@@ -124,6 +124,9 @@ def _program_alarms(document: Mapping[str, Any]) -> list[Alarm]:  # Any: as abov
     elif not document["uplink"]["connected"]:
         why = document["uplink"]["trouble"] or "dialling"
         found.append(Alarm("not-connected", f"not connected: {why}"))
+    if document.get("memory"):
+        text = f"bills of earlier periods wait: {document['memory']}"
+        found.append(Alarm("openings-in-doubt", text))
     errands = document.get("errands") or {}
     if errands.get("trouble"):
         found.append(Alarm("trustees", errands["trouble"]))

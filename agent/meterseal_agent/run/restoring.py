@@ -23,12 +23,12 @@ from meterseal_agent.run.times import Times
 from meterseal_agent.sampler import State
 from meterseal_agent.seal import history
 from meterseal_agent.seal.history import Brought, moment
-from meterseal_agent.seal.logbook import Logbook, NotProved, read_log
+from meterseal_agent.seal.logbook import Logbook, NotProved, Pages, read_log
 from meterseal_agent.seal.opening import Pinned
 from meterseal_proto import backup
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.enrolment import RegisterHead
-from meterseal_proto.errors import Malformed
+from meterseal_proto.errors import Malformed, Unavailable
 from meterseal_proto.history import (
     PATH,
     HistoryDay,
@@ -47,6 +47,10 @@ NO_WITNESS: Final = (
 AGAIN: Final = "meterseal-agent restore-history"
 AGAIN_S: Final = 5
 """Between two looks at a log that does not tell of this device yet, real seconds."""
+OLD_DISK: Final = (
+    "the log has days of this meter that this disk does not know, so it is an old copy: take"
+    " an empty data_dir and a replacement code, and give meterseal-agent replace"
+)
 TOO_MANY: Final = "too-many-requests"
 PAUSE_S: Final = 1.0
 MAX_PAUSES: Final = 300
@@ -110,8 +114,7 @@ def _registers(enrolment: Enrolment, box: Restoring) -> list["_Register"]:
 def bring_back(config: Config, times: Times, patience_s: int, say: Say) -> bool:
     """Restore as soon as the log tells of this device, a minute after it was enrolled.
 
-    Tells whether all came back. Raises what `Enrolment.load` raises, EnrolmentRefused and
-    Unavailable.
+    Tells whether all came back. Raises what `Enrolment.load` raises.
     """
     enrolment = Enrolment.load(config)
     if not enrolment.committed:
@@ -123,7 +126,7 @@ def bring_back(config: Config, times: Times, patience_s: int, say: Say) -> bool:
             source = source_of(config, enrolment, times)
             folder = config.data_dir
             return restore(folder, enrolment, source, say, fresh=left > 0)
-        except (NotProved, Malformed) as error:
+        except (NotProved, Malformed, EnrolmentRefused, Unavailable) as error:
             if left <= 0 or str(error) == NO_WITNESS:
                 say(f"nothing is restored: {error}; then give {AGAIN}, before run")
                 return False
@@ -180,6 +183,9 @@ class _Register:
     def restore(self, box: Restoring, book: Logbook, source: Source, say: Say) -> bool:
         """Restore one register and say what came back; tell whether all did."""
         pages = book.registers[self.start.meter, self.start.register]
+        if self._is_old(pages):
+            say(f"{self.name}: nothing is restored: {OLD_DISK}")
+            return False
         days, bills = self.given(source)
         answer = self.enrolment.answer
         brought = history.proved_days(
@@ -223,6 +229,10 @@ class _Register:
             after = page.after
         return only(days), bills
 
+    def _is_old(self, pages: Pages) -> bool:
+        """Tell whether the log has seals of this chain that this disk never reserved."""
+        return any(header.seq > self.chain.reserved for header in pages.seals)
+
     def _ask(self, source: Source, after: int) -> bytes:
         place = self.start.meter, self.start.register
         key, network = self.enrolment.keys.seal_key, self.enrolment.network
@@ -241,6 +251,8 @@ class _Register:
     def seen(self, known: Memory, book: Logbook) -> int:
         """Return when the witness saw the log; NotProved unless it is young enough."""
         pages = book.registers[self.start.meter, self.start.register]
+        if self._is_old(pages):
+            raise NotProved(OLD_DISK)
         public = self.enrolment.keys.seal_key.public
         return history.check_fresh(book, pages, public, known)
 

@@ -19,6 +19,7 @@ from meterseal_agent.run.errands import Errands
 from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.run.polling import Polling
 from meterseal_agent.run.reload import Reload
+from meterseal_agent.run.remembering import Remembering
 from meterseal_agent.run.sampling import Sampling
 from meterseal_agent.run.telemetry import Telemetry
 from meterseal_agent.run.times import Times
@@ -60,6 +61,7 @@ class Parts:
     telemetry: Telemetry
     errands: Errands
     committing: Committing | None
+    remembering: Remembering | None
     duties: Duties
     reload: Reload | None
 
@@ -108,6 +110,7 @@ class Status:
             "uplink": asdict(parts.uplink.counters),
             "beside": asdict(parts.courier.counters),
             "telemetry": await self._telemetry(),
+            "memory": parts.remembering.trouble if parts.remembering else "",
             "errands": {
                 **asdict(parts.errands.counters),
                 "trouble": parts.errands.trouble,
