@@ -1,7 +1,7 @@
 // The paths of the devnet: a Stacks node's /v2, of Hiro's API what a client counts
 // confirmations and follows events by, and /devnet for time. Shapes and words are
 // theirs. A route must never leave the chain half changed: each is one call of it.
-import { deserializeCV } from "@stacks/transactions";
+import { deserializeCV, validateStacksAddress } from "@stacks/transactions";
 import { FEE_PER_BYTE, CHAIN_ID, Refused } from "./admission.mjs";
 import { blockOf, eventOf, eventsOf, transactionOf } from "./answers.mjs";
 import { Broken, hexOf } from "./simulation.mjs";
@@ -11,7 +11,7 @@ const PAGE = 20;
 /** micro-STX of one faucet call, and the fee of its transaction. */
 const FAUCET_GIFT = 500_000_000n;
 const VERSION = "meterseal-devnet (simnet)";
-const PRINCIPAL = /^S[TN][0-9A-HJKMNP-TV-Z]{38,39}(\.[a-zA-Z][a-zA-Z0-9_-]{0,127})?$/;
+const PRINCIPAL = /^(S[TN][0-9A-Z]+)(\.[a-zA-Z][a-zA-Z0-9_-]{0,127})?$/;
 
 /** An answer that is not 200. */
 export class Answer extends Error {
@@ -24,7 +24,12 @@ export class Answer extends Error {
 const missing = (body) => { throw new Answer(404, body); };
 const wrong = (body) => { throw new Answer(400, body); };
 const amount128 = (amount) => `0x${amount.toString(16).padStart(32, "0")}`;
-const principal = (text) => (PRINCIPAL.test(text) ? text : wrong(`Failed to parse principal ${text}`));
+
+/** A principal of this network, its checksum right. */
+function principal(text) {
+  const address = PRINCIPAL.exec(text)?.[1];
+  return address && validateStacksAddress(address) ? text : wrong(`Failed to parse principal ${text}`);
+}
 
 function json(body) {
   try { return JSON.parse(body.toString("utf8")); } catch { return wrong("Failed to decode: the body is no JSON"); }

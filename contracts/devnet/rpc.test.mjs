@@ -22,7 +22,9 @@ describe("what a node says of itself and of accounts", () => {
     expect(await node.get(`/v2/accounts/${bob.address}?proof=0`)).toEqual({ balance: `0x${bob.balance.toString(16).padStart(32, "0")}`, locked: ZERO, unlock_height: 0, nonce: 0 });
     expect(await node.get(`/v2/accounts/${purse}`)).toMatchObject({ balance: ZERO, nonce: 0 });
     expect(await node.nonce(alice)).toBe(1);
-    expect((await node.ask("/v2/accounts/nobody")).status).toBe(400);
+    expect(await node.balance("ST000000000000000000002AMW42H")).toBe(BigInt(FEE));
+    for (const wrong of ["nobody", "SP000000000000000000002Q6VF78", bob.address.replace(/.$/, "0"), `${bob.address}.`, `${bob.address}.1x`])
+      expect((await node.ask(`/v2/accounts/${wrong}`)).status, wrong).toBe(400);
   });
   it("what is not there is not found, and what is asked otherwise is not allowed", async () => {
     expect((await node.ask("/v2/nothing")).status).toBe(404);

@@ -2,6 +2,7 @@
 // [--fresh] [--bare] [--time SECONDS] [--fund ADDRESS=MICROSTX]... It never asks anything: what
 // it needs is on its command line, and Ctrl-C ends it. Started again with the same
 // journal, the chain is where it was.
+import { validateStacksAddress } from "@stacks/transactions";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -18,7 +19,7 @@ function settings() {
   const whole = (name) => (/^\d+$/.test(values[name]) ? Number(values[name]) : fail(`--${name} ${values[name]} is no number`));
   const fund = Object.fromEntries(values.fund.map((one) => {
     const [address, amount] = one.split("=");
-    return /^S[TN][0-9A-Z]{38,39}$/.test(address) && /^\d{1,15}$/.test(amount ?? "") ? [address, BigInt(amount)] : fail(`--fund ${one}: write ADDRESS=MICROSTX`);
+    return /^S[TN]/.test(address) && validateStacksAddress(address) && /^\d{1,15}$/.test(amount ?? "") ? [address, BigInt(amount)] : fail(`--fund ${one}: write ADDRESS=MICROSTX`);
   }));
   return { port: whole("port"), journal: values.journal, blockMs: whole("block-ms"), fresh: values.fresh, bare: values.bare, fund, ...(values.time && { time: whole("time") }) };
 }
