@@ -262,7 +262,10 @@ class _Register:
         """Return the chain of openings; NotProved where it cannot be believed."""
         self.seen(known, book)
         pages = book.registers[self.start.meter, self.start.register]
-        return history.proved_openings(pages, bills)
+        chain = history.proved_openings(pages, bills)
+        if any(one.statement.tariff not in book.tariffs for one in chain):
+            raise NotProved("the log has a bill by a tariff that is not in it")
+        return chain
 
     def _go_on(self, box: Restoring, brought: Brought, say: Say) -> None:
         """Let the sampler count on from what the meter showed when its device died."""
@@ -315,6 +318,5 @@ def _past(
     tariffs = {
         digest: (book.tariffs[digest].document(), since)
         for digest, since in history.known_since(openings or []).items()
-        if digest in book.tariffs
     }
     return Past(brought.days, openings, link, tariffs)
