@@ -213,3 +213,30 @@ async def test_without_fpdf2_the_signed_report_is_written_and_the_extra_is_named
     assert "pip install 'meterseal[technician]'" in capsys.readouterr().err
     assert (tmp_path / "first.json").exists()
     assert not (tmp_path / "first.pdf").exists()
+
+
+async def test_a_report_says_where_the_residents_page_is_and_never_its_pin(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    async with an_office(tmp_path) as office:
+        assert await office.report("none.json") == 0
+        text = office.config.read_text()
+        page = '[resident]\nhost = "127.0.0.1"\n'
+        office.config.write_text(f'zone = "UTC"\n{text}{page}')
+        sheet = tmp_path / "page.txt"
+        made = ["resident-pin", "--config", str(office.config)]
+        assert await asyncio.to_thread(main, [*made, "--sheet", str(sheet)]) == 0
+        assert await office.report("page.json") == 0
+        assert await asyncio.to_thread(main, [*made, "--show"]) == 0
+    body = office.made("none.json")["body"]
+    assert isinstance(body, dict)
+    assert body["page"] == {}
+    body = office.made("page.json")["body"]
+    assert isinstance(body, dict)
+    assert body["page"]["at"] == "https://127.0.0.1:8443/"
+    assert body["page"]["sha256"] in capsys.readouterr().out
+    pin = re.findall(r"PIN (\d{4} \d{4})", sheet.read_text())[0]
+    for written in ("page.json", "page.pdf"):
+        raw = (tmp_path / written).read_bytes()
+        assert pin.encode() not in raw
+        assert pin.replace(" ", "").encode() not in raw
