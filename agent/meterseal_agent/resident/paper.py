@@ -1,8 +1,8 @@
 """The sheet of the resident's page: where it is, its PIN, its certificate's fingerprint.
 
-It goes to a terminal, or to a new file that was asked for by name, and not into a drawer
-with the recovery sheet: it hangs in the kitchen. A PIN is made at the moment it is put on
-paper, for only its hash is kept; it must never go into a pipe, a log or a report.
+It goes to a terminal, or to a new file that was asked for by name, apart from the recovery
+sheet: this one is in use every week. A PIN is made at the moment it is put on paper, for
+only its hash is kept; it must never go into a pipe, a log or a report.
 """
 
 from collections.abc import Callable
