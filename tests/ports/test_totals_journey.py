@@ -16,10 +16,13 @@ from meterseal_aggregator.identity.model import Role
 from meterseal_aggregator.intake.batch import Tally
 from meterseal_aggregator.intake.port import Counters
 from meterseal_aggregator.privacy import check
+from meterseal_aggregator.privacy.model import Cause, NotTaken
 from meterseal_aggregator.privacy.trustees import check as trustees_check
+from meterseal_aggregator.privacy.trustees import spelling
 from meterseal_aggregator.translog import sequencer
 from meterseal_aggregator.web.site import Site, build
 from meterseal_proto.claims import Expectation, Verdict
+from meterseal_proto.seedbox import deposited
 from meterseal_proto.totalfile import parse_total
 from meterseal_proto.verify import examine
 from tests.support.cells import (
@@ -152,6 +155,34 @@ async def test_an_operator_sees_who_is_waited_for_and_why(cells: Cells) -> None:
     day = await web.day()
     assert day["stage"] == "waiting-for-signatures"
     assert [one["trustee"] for one in day["waits"]] == [1]
+
+
+async def test_seeds_that_a_trustee_refuses_are_shown_in_its_words(
+    cells: Cells,
+) -> None:
+    """It was given other seeds of that meter before; ours would be a second mask."""
+    web = await Web.over(cells)
+    home, key = cells.north[0], cells.keys[1]
+    other = [bytes([n]) * 32 for n in (7, 8, 9)]
+    first = deposited(home.key, GENESIS.network, home.meter, key, other)
+    await cells.lines[1].ask("/v1/seeds", spelling.seeds_body(first))
+    await cells.stop(2)
+    await cells.run(0)
+    rows = (await web.ask("/v1/trustees")).json()["items"]
+    assert [(row["kept"], row["waiting"]) for row in rows] == [
+        (66, 0),
+        (65, 1),
+        (0, 66),
+    ]
+    assert [row["fingerprint"] for row in rows] == [k.fingerprint() for k in cells.keys]
+    assert [row["silent_since"] for row in rows] == [None, None, 0]
+    (refused,) = rows[1]["refused"]
+    assert (refused["meter"], refused["why"]) == (home.meter.hex(), "another-deposit")
+    assert refused["detail"] == "this meter's seeds are here already"
+    with pytest.raises(NotTaken) as caught:
+        await cells.fix_cell("north")
+    assert caught.value.cause is Cause.NOT_YET
+    assert (await web.ask("/v1/trustees", operator=False)).status_code == 401
 
 
 async def test_blamed_and_absent_meters_are_shown_and_counted(cells: Cells) -> None:

@@ -14,7 +14,12 @@ from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.privacy import totals, wholedays
 from meterseal_aggregator.privacy.trustees import view
 from meterseal_aggregator.privacy.trustees.calendar import day_of
-from meterseal_aggregator.privacy.trustees.view import CellState, DayState, Wait
+from meterseal_aggregator.privacy.trustees.view import (
+    CellState,
+    DayState,
+    TrusteeState,
+    Wait,
+)
 from meterseal_aggregator.web.auth import Asking
 from meterseal_aggregator.web.shapes import View
 from meterseal_aggregator.web.totals import CellName, DayNumber, TotalView, total_view
@@ -76,6 +81,43 @@ class CellsView(View):
     items: list[RosterView]
 
 
+class RefusedSeedsView(View):
+    """A meter whose seeds a trustee does not take, in its words."""
+
+    meter: str
+    why: str
+    detail: str
+    at: int
+
+
+class TrusteeView(View):
+    """A trustee: its fingerprint, whether it answers, how many meters' seeds it keeps."""
+
+    number: int
+    key: str
+    fingerprint: str
+    silent_since: int | None
+    silent_why: str | None
+    kept: int
+    waiting: int
+    refused: list[RefusedSeedsView]
+
+
+class TrusteesView(View):
+    """The three trustees, or none."""
+
+    items: list[TrusteeView]
+
+
+@router.get("/trustees")
+async def list_trustees(access: Asking) -> TrusteesView:
+    """Show the trustees: who is silent, whose seeds they keep, wait for and refuse."""
+    access.allow(Action.MANAGE)
+    async with access.site.database.reading() as tx:
+        found = await view.trustees(tx)
+    return TrusteesView(items=[_trustee(one) for one in found])
+
+
 @router.get("/cells")
 async def list_cells(access: Asking, since: Since = None) -> CellsView:
     """List cells from a quarter on, e.g. 2026-Q4 (this one), with who signed their rosters."""
@@ -100,6 +142,26 @@ async def show_day(cell: CellName, day: DayNumber, access: Asking) -> DayView:
         span = totals.day_span(day, zone)
         homes = len(await wholedays.reportable(tx, place, span))
         return _day(place, await view.day(tx, place, homes))
+
+
+def _trustee(one: TrusteeState) -> TrusteeView:
+    since, why = one.silent if one.silent else (None, None)
+    refused = [
+        RefusedSeedsView(
+            meter=meter.hex(), why=said.why, detail=said.detail, at=said.at
+        )
+        for meter, said in one.refused
+    ]
+    return TrusteeView(
+        number=one.key.number,
+        key=one.key.text(),
+        fingerprint=one.key.fingerprint(),
+        silent_since=since,
+        silent_why=why,
+        kept=one.kept,
+        waiting=one.waiting,
+        refused=refused,
+    )
 
 
 def _cell(one: CellState) -> RosterView:

@@ -125,6 +125,36 @@ async def unsent(
     return found
 
 
+async def deposits_at(tx: Transaction, trustee: int) -> tuple[int, int]:
+    """Return how many deposits a trustee has signed, and how many there are."""
+    ((signed, there),) = await tx.rows(
+        "SELECT (SELECT count(*) FROM trustee_answers WHERE act = ? AND trustee = ?"
+        " AND signature IS NOT NULL), (SELECT count(*) FROM seed_deposits)",
+        (Act.DEPOSIT, trustee),
+    )
+    return signed, there
+
+
+async def refused_deposits(
+    tx: Transaction, trustee: int, limit: int
+) -> list[tuple[MeterId, Said]]:
+    """Return deposits that a trustee refuses, with its words, the latest first."""
+    rows = await tx.rows(
+        "SELECT m.meter, a.subject, a.said_at, a.why, a.detail FROM trustee_answers a"
+        " JOIN seed_deposits d ON d.id = a.subject JOIN meters m ON m.id = d.meter_id"
+        " WHERE a.act = ? AND a.trustee = ? AND a.signature IS NULL"
+        " ORDER BY a.said_at DESC, a.subject LIMIT ?",
+        (Act.DEPOSIT, trustee, limit),
+    )
+    return [
+        (
+            MeterId(row[0]),
+            Said(Act.DEPOSIT, row[1], trustee, row[2], None, b"", row[3], row[4]),
+        )
+        for row in rows
+    ]
+
+
 async def cells(tx: Transaction, since: int) -> list[tuple[str, int, int, int, int]]:
     """Return (cell, quarter, members, roster row or 0, signatures) from a quarter on."""
     rows = await tx.rows(_CELLS, (Act.ROSTER, since))

@@ -7,16 +7,22 @@ nor sums of masks of a set whose total is not public.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from meterseal_aggregator.privacy import totals
 from meterseal_aggregator.privacy.totals import Total
 from meterseal_aggregator.privacy.trustees import store
 from meterseal_aggregator.privacy.trustees.model import Said
+from meterseal_aggregator.privacy.trustees.pinned import pinned
 from meterseal_aggregator.privacy.wholedays import AbsentDay
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.reporting import Act, Place, quarter_of
+from meterseal_proto.seedbox import TrusteeKey
 from meterseal_proto.totals import SEEDS
 from meterseal_proto.units import MeterId
+
+MAX_REFUSED: Final = 100
+"""Refused deposits that are shown of a trustee; each is a person's work."""
 
 
 class Stage(StrEnum):
@@ -40,6 +46,20 @@ class Wait:
     why: str
     detail: str
     since: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrusteeState:
+    """A trustee: since when it is `silent` and what came, and what it did with deposits.
+
+    `kept` ones it signed, `waiting` ones it has not; of these it `refused` some.
+    """
+
+    key: TrusteeKey
+    silent: tuple[int, str] | None
+    kept: int
+    waiting: int
+    refused: tuple[tuple[MeterId, Said], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +87,18 @@ class DayState:
     closed: str = ""
     blamed: tuple[MeterId, ...] = ()
     total: Total | None = None
+
+
+async def trustees(tx: Transaction) -> list[TrusteeState]:
+    """Return how the three trustees stand, or none where there are none."""
+    known, silent = await pinned(tx), await store.silent(tx)
+    found = []
+    for key in () if known is None else known.keys:
+        kept, there = await store.deposits_at(tx, key.number)
+        refused = await store.refused_deposits(tx, key.number, MAX_REFUSED)
+        since = silent.get(key.number)
+        found.append(TrusteeState(key, since, kept, there - kept, tuple(refused)))
+    return found
 
 
 async def cells(tx: Transaction, since: int) -> list[CellState]:
