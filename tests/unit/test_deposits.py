@@ -17,7 +17,7 @@ from meterseal_proto.reporting import Act
 from meterseal_proto.seedbox import Deposit, TrusteeKey, deposited
 from meterseal_proto.units import MeterId
 from tests.support.committed import CommittedDevice, committed_device
-from tests.support.devices import GENESIS, device
+from tests.support.devices import GENESIS, add_keys, device
 from tests.support.frontdesk import FrontDesk, front_desk
 
 SEEDS = [bytes([n]) * 32 for n in (1, 2, 3)]
@@ -94,6 +94,35 @@ async def test_a_key_that_was_ended_deposits_nothing(desk: FrontDesk) -> None:
     async with desk.database.transaction() as tx:
         await tx.rows("UPDATE key_spans SET to_seq = 9, ended_by = 'revocation'")
     assert await refused(desk, given(HOME)) is Reason.KEY_REVOKED
+
+
+async def test_a_replaced_device_deposits_under_its_new_key_and_the_roster_keeps_the_first(
+    desk: FrontDesk,
+) -> None:
+    """Whether its seeds are the old ones, only trustees can tell: they open the boxes."""
+    await take(desk, given(HOME))
+    new = replace(HOME, key=RootSecret(bytes(31) + b"\x09").seal_key())
+    async with desk.database.transaction() as tx:
+        await tx.rows("UPDATE key_spans SET to_seq = 0, ended_by = 'replacement'")
+        await add_keys(tx, [(HOME.register_id, new.key.public, 1)])
+    assert await refused(desk, given(HOME)) is Reason.KEY_REVOKED
+    await take(desk, given(new))
+    await signed_by_all(desk, 2)
+    async with desk.database.reading() as tx:
+        assert set(await deposits.kept(tx, [HOME.meter])) == {HOME.meter}
+        assert await deposits.lacking(tx, [HOME.meter]) == [HOME.meter]
+    await signed_by_all(desk, 1)
+    async with desk.database.reading() as tx:
+        assert await deposits.lacking(tx, [HOME.meter]) == []
+
+
+async def signed_by_all(desk: FrontDesk, deposit: int) -> None:
+    async with desk.database.transaction() as tx:
+        await tx.many(
+            "INSERT INTO trustee_answers (act, subject, trustee, signature, said_at)"
+            " VALUES (?, ?, ?, ?, 1)",
+            [(Act.DEPOSIT, deposit, number, bytes(64)) for number in range(3)],
+        )
 
 
 async def test_seeds_are_kept_once_all_three_trustees_signed(desk: FrontDesk) -> None:
