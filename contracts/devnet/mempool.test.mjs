@@ -1,6 +1,6 @@
-import { Cl, broadcastTransaction, makeUnsignedSTXTokenTransfer, privateKeyToPublic, sponsorTransaction } from "@stacks/transactions";
+import { Cl, broadcastTransaction, makeSTXTokenTransfer, makeUnsignedSTXTokenTransfer, privateKeyToPublic, sponsorTransaction } from "@stacks/transactions";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { MAX_BYTES, MAX_CHAINED } from "./admission.mjs";
+import { MAX_BYTES, MAX_CHAINED, parse } from "./admission.mjs";
 import { MAX_WAITING, Pool } from "./pool.mjs";
 import { FEE, PURSE, alice, bob, call, carol, deployer, publish, started, transfer, u } from "./testing.mjs";
 
@@ -185,15 +185,26 @@ describe("fees and failures", () => {
     expect((await node.tx(two.txid())).tx_status).toBe("abort_by_response");
     expect(await node.nonce(bob)).toBe(38);
   });
+  it("an account of two keys out of three sends by two signatures, and not by one", async () => {
+    const signers = [bob, carol, deployer].map(({ key }) => key), publicKeys = signers.map((key) => privateKeyToPublic(key));
+    const shared = (signerKeys) => makeSTXTokenTransfer({ recipient: alice.address, amount: 5, fee: FEE, nonce: 0, network: "testnet", numSignatures: 2, publicKeys, signerKeys });
+    const both = await shared(signers.slice(0, 2)), account = parse(both.serializeBytes()).origin;
+    await node.mined(transfer(bob, account, 10_000, 38));
+    const alone = await shared(signers.slice(0, 2));
+    alone.auth.spendingCondition.fields.splice(1, 1);
+    await refused(alone, "SignatureValidation");
+    expect(await node.mined(both)).toMatchObject({ tx_status: "success", sender_address: account });
+    expect(await node.balance(account)).toBe(10_000n - BigInt(FEE) - 5n);
+  });
   it("a sponsor pays for another's call, and its nonce moves too", async () => {
-    const transaction = await call(bob, purse, "note", [u(1), Cl.stringAscii("free")], 38, { fee: 0, sponsored: true });
+    const transaction = await call(bob, purse, "note", [u(1), Cl.stringAscii("free")], 39, { fee: 0, sponsored: true });
     const sponsored = await sponsorTransaction({ transaction, sponsorPrivateKey: deployer.key, fee: FEE, sponsorNonce: 1, network: "testnet" });
     const [mine, theirs] = [await node.balance(bob), await node.balance(deployer)];
     expect((await broadcastTransaction({ transaction: sponsored, network: "testnet", client: node.client })).txid).toBe(sponsored.txid());
     await node.mine();
     expect(await node.tx(sponsored.txid())).toMatchObject({ tx_status: "success", sponsored: true, sponsor_address: deployer.address });
     expect([mine - (await node.balance(bob)), theirs - (await node.balance(deployer))]).toEqual([0n, BigInt(FEE)]);
-    expect([await node.nonce(bob), await node.nonce(deployer)]).toEqual([39, 2]);
+    expect([await node.nonce(bob), await node.nonce(deployer)]).toEqual([40, 2]);
     const forged = Uint8Array.from(sponsored.serializeBytes());
     forged[SIGNATURE + 65 + 1 + 20 + 8 + 8 + 1 + 20] ^= 1;
     await refused(forged, "SignatureValidation");

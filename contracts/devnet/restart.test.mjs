@@ -86,6 +86,21 @@ describe("a devnet killed and started again", () => {
   });
 });
 
+describe("the chain's clock", () => {
+  it("follows the network's by Bitcoin blocks where it is behind, and waits where it is ahead", async () => {
+    let now = TIME + 86_400;
+    const node = await started({ blockMs: 5, now: () => now });
+    const place = async () => { await node.get("/v2/info"); return node.get("/devnet"); };
+    let at;
+    while ((at = await place()).time < now - 600);
+    expect([at.time <= now, at.burn_height]).toEqual([true, expect.any(Number)]);
+    expect(at.burn_height).toBeGreaterThan(130);
+    now -= 5_000;
+    for (let i = 0; i < 5; i++) expect(await place()).toEqual(at);
+    await node.stop();
+  });
+});
+
 describe("a journal", () => {
   const path = join(folder, "small.jsonl"), open = () => Chain.open({ path, time: TIME, balances: { [bob.address]: 1_000_000n } });
   const opened = async () => {
