@@ -5,9 +5,9 @@
      "total": {"blinding", "value"}, "trustees": [{"answer": null | {"signature", "sums":
      {"0": {"blinding", "value"}}}, "key", "signature"}]}
 
-Canonical JSON as a bundle is. A member is 0.7 KB: its header, whose sum is the commitment
-that is added up, and its signature. No inclusion proof of each member: three quarters of
-the file would be those, and the log's one entry for the set already binds every header
+Canonical JSON as a bundle is. A member is 0.9 KB: its header, whose sum is the commitment
+that is added up, and its signature. No inclusion proof of each member: in a log of a
+million entries each takes 1.3 KB more, and the log's one entry for the set already binds every header
 (its statement is over their hashes). Header and signature are the member's own log entry,
 so whoever doubts one asks any copy of the log for its leaf. This module must never say
 whether what it reads is true (`claims_total` does), nor hold a masked opening.
@@ -43,7 +43,7 @@ from meterseal_proto.totals import SEEDS, Mask
 
 TOTAL_FORMAT: Final = "meterseal/total/1"
 MAX_TOTAL_BYTES: Final = 2 * 1024 * 1024
-"""2,000 members take 1.4 MB."""
+"""2,000 members take 1.8 MB."""
 MAX_MEMBERS: Final = 2_000
 MAX_BRACKETS: Final = 2_100
 """A member opens one; all else some forty."""
