@@ -7,10 +7,11 @@
 
 Canonical JSON as a bundle is. A member is 0.9 KB: its header, whose sum is the commitment
 that is added up, and its signature. No inclusion proof of each member: in a log of a
-million entries each takes 1.3 KB more, and the log's one entry for the set already binds every header
-(its statement is over their hashes). Header and signature are the member's own log entry,
-so whoever doubts one asks any copy of the log for its leaf. This module must never say
-whether what it reads is true (`claims_total` does), nor hold a masked opening.
+million entries each takes 1.3 KB more, and the log's one entry for the set already binds
+every header (its statement is over their hashes). Header and signature are the member's
+own log entry, so whoever doubts one asks any copy of the log for its leaf. This module
+must never say whether what it reads is true (`claims_total` does), nor hold a masked
+opening.
 """
 
 from collections.abc import Mapping
