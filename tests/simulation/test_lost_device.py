@@ -3,7 +3,6 @@
 The agent's own parts on real data_dirs against the aggregator's real rooms and API.
 """
 
-import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -15,58 +14,46 @@ import pytest
 
 from meterseal_agent.commissioning.shares import make_shares, read_shares
 from meterseal_agent.commissioning.sheet import parse_sheet, sheet_text
-from meterseal_agent.seal.logbook import NotProved
 from meterseal_agent.seal.opening import NotOpened, NotYet
 from meterseal_aggregator.registry.model import CodeKind
 from meterseal_proto.bill import ProvedBill
-from meterseal_proto.checkpoint import Checkpoint, sign_note
 from meterseal_proto.claims import Expectation, Verdict
 from meterseal_proto.history import PATH
-from meterseal_proto.merkle import leaf_hash, root_of
 from meterseal_proto.verify import examine, zone_clock
-from tests.support.committed import flat
-from tests.support.enrolling import GENESIS, LOG_KEY
+from tests.support.enrolling import GENESIS
+from tests.support.last_days import (
+    CAME,
+    DIED,
+    END,
+    FLAT,
+    NIGHT,
+    PERIOD,
+    a_dying_device,
+    a_tariffed_house,
+    successor,
+)
 from tests.support.lost_device import (
     BEGAN,
     DAY_S,
     STEP,
     Device,
     House,
-    a_restoring_house,
     used,
 )
 
 KNOWN = Expectation(GENESIS.network.hex(), None, zone_clock)
-FLAT, NIGHT = flat(250_000), flat(100_000, "night")
-PERIOD = BEGAN + 3 * DAY_S
-"""End of the first billing period."""
-DIED = BEGAN + 5 * DAY_S + 7 * STEP
-"""When it read its meter last: five days were receipted."""
-CAME = BEGAN + 7 * DAY_S + 11 * STEP
-"""When its successor was enrolled."""
-END = BEGAN + 9 * DAY_S
-"""End of the period with the failure in it."""
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with a_restoring_house(tmp_path) as made:
-        await made.publish(FLAT, NIGHT)
+    async with a_tariffed_house(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
 async def device(house: House, tmp_path: Path) -> AsyncIterator[Device]:
-    """A device after five days and one bill, about to die."""
-    one = Device(house, tmp_path / "first")
-    await one.enrol()
-    one.learn(FLAT)
-    one.learn(NIGHT)
-    await one.live(PERIOD)
-    await house.bill(one.bill(FLAT, BEGAN, PERIOD))
-    await one.live(DIED)
-    yield one
-    one.close()
+    async with a_dying_device(house, tmp_path) as one:
+        yield one
 
 
 def from_sheet(device: Device, _folder: Path) -> bytes:
@@ -84,19 +71,6 @@ def from_shares(device: Device, folder: Path) -> bytes:
     secret, whose = read_shares(paths)
     assert whose == device.enrolment.answer.agent
     return secret
-
-
-async def successor(
-    device: Device, folder: Path, secret: bytes | None = None
-) -> Device:
-    """Enrol another device in its place, two days later."""
-    device.house.now = CAME
-    other = Device(device.house, folder / f"successor-{device.house.now}")
-    if secret is None:
-        secret = device.store.keys_secret().value
-    await other.enrol(CodeKind.REPLACEMENT, secret)
-    await device.house.work()
-    return other
 
 
 @pytest.mark.parametrize("bring_back", [from_sheet, from_shares])
@@ -219,38 +193,6 @@ async def rolled_back(house: House, device: Device, folder: Path) -> Device:
     return twin
 
 
-def left_out(_path: str, raw: bytes) -> bytes:
-    """Hide every bill."""
-    return json.dumps({**json.loads(raw), "bills": []}).encode()
-
-
-def foreign(_path: str, raw: bytes) -> bytes:
-    """Give a bill that was never logged."""
-    page = json.loads(raw)
-    page["bills"].append({**page["bills"][0], "amount": "1"})
-    return json.dumps(page).encode()
-
-
-@pytest.mark.parametrize(
-    ("spoil", "why"),
-    [(left_out, "does not give that bill"), (foreign, "not in the log")],
-)
-async def test_bills_come_back_all_or_not_at_all(
-    device: Device, tmp_path: Path, spoil: Callable[[str, bytes], bytes], why: str
-) -> None:
-    other, house = await successor(device, tmp_path), device.house
-    house.spoil = lambda path, raw: spoil(path, raw) if path == PATH else raw
-    said = list[str]()
-    assert not await other.restore(said)
-    assert any("stay closed" in line and why in line for line in said), said
-    assert other.box.openings(other.chain) == []
-    assert len(other.held()) == 5, "days come back by themselves"
-    await other.live(END)
-    with pytest.raises(NotOpened, match="restore-history"):
-        other.bill(FLAT, PERIOD, END)
-    other.close()
-
-
 async def test_a_damaged_or_missing_backup_is_named_by_its_day_and_nothing_invented(
     device: Device, tmp_path: Path
 ) -> None:
@@ -288,75 +230,6 @@ async def test_a_damaged_or_missing_backup_is_named_by_its_day_and_nothing_inven
     bill = other.bill(FLAT, PERIOD, END)
     hole = used(PERIOD, END) - bill.statement.amount // 250_000
     assert hole == used(BEGAN + 5 * DAY_S, CAME), "what nobody told is not billed"
-    other.close()
-
-
-def cut(path: str, raw: bytes) -> bytes:
-    """Leave the last entry of a bundle out, and put the one before there instead."""
-    if "entries" not in path:
-        return raw
-    found, at = list[bytes](), 0
-    while at < len(raw):
-        size = 2 + int.from_bytes(raw[at : at + 2])
-        found.append(raw[at : at + size])
-        at += size
-    return b"".join([*found[:-1], found[-2]])
-
-
-def short(path: str, raw: bytes) -> bytes:
-    return raw[:-1] if "entries" in path else raw
-
-
-def forked(path: str, raw: bytes) -> bytes:
-    """Sign another log of the same length, as an operator can; no witness saw it."""
-    if not path.endswith("checkpoint"):
-        return raw
-    size = int(raw.split(b"\n")[1])
-    root = root_of([leaf_hash(bytes([n])) for n in range(size)])
-    lines = raw.decode().split("\n\n")[1].splitlines(keepends=True)
-    return (sign_note(Checkpoint("street.example/log", size, root), LOG_KEY)
-            + lines[-1]).encode()  # fmt: skip
-
-
-def unwitnessed(path: str, raw: bytes) -> bytes:
-    if not path.endswith("checkpoint"):
-        return raw
-    return "".join(raw.decode().splitlines(keepends=True)[:-1]).encode()
-
-
-@pytest.mark.parametrize(
-    ("spoil", "why"),
-    [
-        (cut, "not those its checkpoint was signed over"),
-        (short, "whole entries"),
-        (forked, "not witnessed"),
-        (unwitnessed, "not witnessed"),
-    ],
-)
-async def test_a_log_that_is_not_the_one_the_witness_saw_is_refused_whole(
-    device: Device, tmp_path: Path, spoil: Callable[[str, bytes], bytes], why: str
-) -> None:
-    other = await successor(device, tmp_path)
-    device.house.spoil = spoil
-    with pytest.raises(NotProved, match=why):
-        await other.restore([])
-    assert (other.held(), other.box.openings(other.chain)) == ([], [])
-    other.close()
-
-
-async def test_a_log_as_it_was_before_it_took_over_is_refused(
-    device: Device, tmp_path: Path
-) -> None:
-    house = device.house
-    note = await asyncio.to_thread(house.post, "/v1/log/checkpoint")
-    other = await successor(device, tmp_path)
-    house.spoil = lambda path, raw: note if path.endswith("checkpoint") else raw
-    with pytest.raises(NotProved, match="before this device was enrolled"):
-        await other.restore([])
-    said = list[str]()
-    assert not await other.restore(said, fresh=False)
-    assert any("stay closed: the log is shown as it was" in line for line in said)
-    assert other.box.openings(other.chain) == []
     other.close()
 
 
