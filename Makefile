@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench vectors contracts costs nightly lock clean
+.PHONY: help demo test check bench vectors contracts costs devnet tour nightly lock clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY) ## a street's day: metered, sealed, receipted, logged, credited, audited (ONCE=1 REPLAY=file BROKER=mosquitto)
+demo: $(READY) ## a street's day: metered, sealed, receipted, logged, credited, audited (ONCE=1 REPLAY=file BROKER=mosquitto WITH=private)
 	@$(BIN)/python -m deploy.demo
 
 test: $(READY) ## every test; prints the ten slowest (ONLY=path to narrow)
@@ -41,6 +41,12 @@ contracts: $(READY) ## the Clarity contracts on a simulated chain (Node 20; `mak
 
 costs: ## what each contract function costs, and its share of a block (Node 20)
 	@cd contracts && npm ci --silent && npm run --silent costs
+
+devnet: ## a node's RPC over the simulated chain, with every contract, on loopback (Node 20)
+	@cd contracts && npm ci --silent && npm run --silent devnet
+
+tour: ## each duty of the contracts once, by signed transactions to a devnet of its own (Node 20)
+	@cd contracts && npm ci --silent && npm run --silent tour
 
 nightly: $(READY) ## the slow rigs, from a fresh seed (MINUTES=10)
 	@$(BIN)/python -m tests.nightly
