@@ -1,8 +1,10 @@
 """The contracts' own suite, on a simulated chain: run as part of ours where Node is there."""
 
 import hashlib
+import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.data import absent
+from tests.support.stacksjs import agree
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 LEAST_NODE = 20
@@ -61,3 +64,14 @@ def test_every_contract_keeps_its_promises() -> None:
     passed = re.search(r"Tests\s+(\d+) passed", said)
     assert passed is not None, said[-4_000:]
     assert int(passed[1]) > 250
+
+
+def test_whatever_stacks_js_makes_of_a_fresh_seed_is_what_we_make() -> None:
+    need_node()
+    installed()
+    seed, count = secrets.token_hex(4), 100
+    command = ["node", "stacks_vectors.mjs", seed, str(count)]
+    drawn = subprocess.run(
+        command, cwd=CONTRACTS, capture_output=True, text=True, check=True
+    )
+    assert agree(json.loads(drawn.stdout)) == 4 * count, f"seed {seed}"
