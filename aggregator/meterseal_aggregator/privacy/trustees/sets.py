@@ -29,6 +29,11 @@ from meterseal_proto.totals import K_MIN, SEEDS
 
 LEFT_OUT: Final = "left-out"
 """The reason for a day that should be in its set: there is none, and that wakes somebody."""
+_TOLD: Final = """
+WITH asked (first) AS (VALUES {marks})
+SELECT a.first FROM asked a
+WHERE EXISTS (SELECT 1 FROM committed_seals s WHERE s.first = a.first) ORDER BY a.first
+"""
 _log = structlog.get_logger(__name__)
 
 
@@ -72,6 +77,9 @@ async def _due(asking: Round, terms: Terms) -> Sequence[Place]:
     if not days:
         return []
     async with asking.office.database.reading() as tx:
+        days = await _told(tx, days, terms.zone)
+        if not days:
+            return []
         cells = await store.cells(tx, quarter_of(days[0]))
         rows = await tx.rows(
             "SELECT cell, day FROM reporting_sets WHERE day >= ?", (days[0],)
@@ -90,6 +98,14 @@ async def _due(asking: Round, terms: Terms) -> Sequence[Place]:
         for place in [*wanted, *((LATE, day) for day in sorted(late))]
         if place not in standing
     ]
+
+
+async def _told(tx: Transaction, days: Sequence[int], zone: str) -> list[int]:
+    """Return those of `days` that anybody told, at one register or another."""
+    begins = {totals.day_span(day, zone).begin: day for day in days}
+    marks = ", ".join(["(?)"] * len(begins))
+    rows = await tx.rows(_TOLD.format(marks=marks), tuple(begins))
+    return [begins[row[0]] for row in rows]
 
 
 async def _fix(asking: Round, terms: Terms, place: Place) -> int:
