@@ -21,7 +21,7 @@ from tests.support.disclosure import in_message, in_text
 
 SPEED = 3000.0
 STEP_S = 900
-HOURS = 8
+HOURS = 12
 """Until the first midnight after the bench was built, of the network's time."""
 
 
