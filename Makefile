@@ -42,11 +42,11 @@ contracts: $(READY) ## the Clarity contracts on a simulated chain (Node 20; `mak
 costs: ## what each contract function costs, and its share of a block (Node 20)
 	@cd contracts && npm ci --silent && npm run --silent costs
 
-devnet: ## a node's RPC over the simulated chain, with every contract, on loopback (Node 20)
-	@cd contracts && npm ci --silent && npm run --silent devnet
+devnet: ## a Stacks node of your own on 127.0.0.1:20443, every contract deployed (Node 20; Ctrl-C ends it)
+	@cd contracts && npm ci --silent && exec node devnet/server.mjs
 
-tour: ## each duty of the contracts once, by signed transactions to a devnet of its own (Node 20)
-	@cd contracts && npm ci --silent && npm run --silent tour
+tour: $(READY) ## every duty of the contracts once, by signed transactions on a devnet of its own (Node 20)
+	@cd contracts && npm ci --silent && METERSEAL_PYTHON=$(CURDIR)/$(BIN)/python node devnet/tour.mjs
 
 nightly: $(READY) ## the slow rigs, from a fresh seed (MINUTES=10)
 	@$(BIN)/python -m tests.nightly
