@@ -176,14 +176,27 @@ def test_a_clock_that_was_set_back_makes_no_tariff_older(fresh: Device) -> None:
     assert fresh.no() is NoBill.TARIFF_LATE
 
 
+def test_receipts_kept_back_and_a_clock_set_back_make_no_tariff_older(
+    tmp_path: Path,
+) -> None:
+    with closing(PrivateHome(tmp_path / "home")) as home:
+        device = Device(home)
+        home.read(readings(USAGE))
+        device.billing.learn(told(FLAT), now=BEGAN_AT)
+        while home.committer.cut():
+            accept(home)
+        assert device.no() is NoBill.TARIFF_LATE, "it was measured before it was told"
+
+
 def test_a_tariff_nobody_told_of_opens_nothing(device: Device) -> None:
     assert device.no(tariff=flat(250_001)) is NoBill.TARIFF
 
 
-def test_a_tariff_that_is_told_is_known_since_the_last_accepted_day_at_the_earliest(
+def test_a_tariff_that_is_told_is_known_since_the_last_record_at_the_earliest(
     fresh: Device,
 ) -> None:
-    ended = fresh.chain.head.end
+    ended = BEGAN_AT + 900 * len(USAGE)
+    assert ended > fresh.chain.head.end
     known = fresh.billing.learn(told(FLAT), now=BEGAN_AT)
     assert known == TariffKnown(FLAT.hash())
     assert fresh.home.outbox.tariff(FLAT.hash()) == (FLAT.document(), ended)

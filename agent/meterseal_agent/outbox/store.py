@@ -184,6 +184,16 @@ class Outbox:
         """Return a tariff's document and when it was first known."""
         return openings.tariff(self._file.connection(), digest)
 
+    def read_until(self, chain: Chain) -> int:
+        """Return up to when a register was read, as records and days here tell, or 0."""
+        ((until,),) = self._file.connection().execute(
+            "SELECT max(coalesce((SELECT start + length FROM records WHERE chain = ?1"
+            "  ORDER BY start DESC LIMIT 1), 0), coalesce("
+            " (SELECT max(first + step) FROM days WHERE chain = ?1), 0))",
+            (chain.id,),
+        )
+        return int(until)
+
     def openings(self, chain: Chain) -> list[ProvedBill]:
         """Return all that was opened of a register, in the order of its chain."""
         return openings.of(self._file.connection(), self._network, chain)

@@ -63,15 +63,15 @@ class Billing:
     def learn(self, told: TariffTold, *, now: int) -> TariffKnown:
         """Keep a tariff known since `now` (UTC Unix seconds); NotOpened unless witnessed.
 
-        A clock that runs behind cannot make a tariff older than the last day that was
-        accepted here.
+        A clock that was set back cannot make a tariff older than what was read here
+        before: an aggregator that keeps its receipts back gains nothing by it.
         """
         if self._pinned is None:
             raise NotOpened("no witness is pinned in the configuration")
         evidence = TariffEvidence(told.document, told.index, told.proof, told.note)
         tariff = witnessed(evidence, self._pinned)
         ends = [
-            chain.head.end
+            max(chain.head.end, self._outbox.read_until(chain))
             for chain in self._outbox.chains()
             if (chain.meter, chain.register) in self._house.registers
         ]
