@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from meterseal_agent.outbox.memory import HOLE_S, Memory
-from meterseal_agent.outbox.model import Chain, Start
+from meterseal_agent.outbox.model import Chain, KeptDay, Start
 from meterseal_agent.outbox.restoring import Past, Restoring
 from meterseal_agent.record import Record
 from meterseal_agent.run.committing import AGAIN_CAP_S, AGAIN_S, LOOK_S, PROOF_LIMIT_S
@@ -91,6 +91,23 @@ def test_past_that_was_not_checked_opens_nothing(tmp_path: Path) -> None:
     with closing(opened(tmp_path, OPENING)) as box:
         box.bring_back(chain(box), Past((), None, LINK, {}), at=BEGAN)
         assert box.remembered(chain(box)) == Memory(BEGAN, OPENING)
+
+
+def test_days_that_come_back_without_their_openings_stay_closed(
+    tmp_path: Path,
+) -> None:
+    """Whoever enrols could say that the chain had ended before days it had billed."""
+    slots = 96
+    with closing(opened(tmp_path, OPENING)) as box:
+        record(box, BEGAN, 900)
+        day = KeptDay(
+            *(chain(box).id, 3, BEGAN + 86_400, 900, 0),
+            *((7,) * slots, (int(Quality.RAW),) * slots, 0, bytes(32)),
+        )
+        box.bring_back(chain(box), Past([(day, False)], None, LINK, {}), at=BEGAN)
+        assert box.memory(chain(box)) == Memory(BEGAN + 2 * 86_400, OPENING)
+        box.bring_back(chain(box), Past([(day, False)], (), LINK, {}), at=BEGAN)
+        assert box.memory(chain(box)) == Memory(0, LINK, BEGAN)
 
 
 def test_the_sampler_goes_on_from_a_state_only_where_it_has_none(

@@ -57,6 +57,15 @@ def noticed(tx: sqlite3.Connection, chain: int, start: int, end: int) -> None:
         )
 
 
+def hold(tx: sqlite3.Connection, chain: int, since: int) -> None:
+    """Note that periods from before `since` are in doubt, however far back they were."""
+    tx.execute(
+        "INSERT INTO memories (chain, since) VALUES (?1,?2) ON CONFLICT (chain)"
+        " DO UPDATE SET since = max(since, ?2)",
+        (chain, since),
+    )
+
+
 def check(tx: sqlite3.Connection, chain: int, opening: bytes, at: int) -> None:
     """Note that all openings before `at` were found in the log and kept.
 

@@ -66,12 +66,15 @@ class Restoring(Outbox):
         """
         own = self.openings(chain)
         with self._file.transaction() as tx:
-            added = sum(_add_day(tx, day, failed) for day, failed in past.days)
-            if past.openings is not None:
+            fresh = [day for day, failed in past.days if _add_day(tx, day, failed)]
+            if past.openings is None and fresh:
+                # Where the chain ended, only the aggregator said.
+                memory.hold(tx, chain.id, max(map(_end, fresh)))
+            elif past.openings is not None:
                 _add_tariffs(tx, past.tariffs)
                 _add_openings(tx, chain.id, own, past.openings)
                 memory.check(tx, chain.id, past.link, at)
-        return added
+        return len(fresh)
 
     def go_on(self, chain: Chain, state: str) -> bool:
         """Let the sampler count on from `state` where it has none yet; tell whether."""
@@ -93,6 +96,10 @@ def _add_day(tx: sqlite3.Connection, day: KeptDay, failed: bool) -> bool:  # noq
     days.keep(tx, day)
     days.answered(tx, day.key, int(Reason.PROOF) if failed else DURABLE)
     return True
+
+
+def _end(day: KeptDay) -> int:
+    return day.first + day.step * len(day.values)
 
 
 def _add_tariffs(
