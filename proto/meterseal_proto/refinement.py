@@ -25,6 +25,13 @@ MAX_TERMS: Final = 1 << 20
 """Intervals of a period: thirty years of quarter hours, and amounts stay below 2^84."""
 
 
+MAX_OPENINGS: Final = 100
+"""Bills of one period: a period is billed once, corrected a few times, and asked for at other
+tariffs now and then. Each stays for ever, so nobody can fill a log, or a device, with them.
+Who takes bills and who signs them have the same number: a bill that is signed and never
+taken would end the chain."""
+
+
 KNOWN: Final = -1
 """The atom of intervals that hide nothing: it may be of any size, and never splits."""
 

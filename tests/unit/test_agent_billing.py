@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_agent.outbox import openings
 from meterseal_agent.outbox.model import Chain
+from meterseal_agent.seal import opening
 from meterseal_agent.seal.billing import Billing, House
 from meterseal_agent.seal.opening import NotOpened, Openings
 from meterseal_proto.bill import ProvedBill
@@ -57,9 +59,9 @@ class Device:
     def billing(self) -> Billing:
         outbox, network = self.home.outbox, GENESIS.network
         links = {(METER, IMPORT): self.home.device.link}
-        openings = Openings(outbox, KEYS, network, links)
+        signer = Openings(outbox, KEYS, network, links)
         house = House(network, [(METER, IMPORT)], self.shortest)
-        return Billing(outbox, openings, KEYS.seal_key, house, TWO_KEYS)
+        return Billing(outbox, signer, KEYS.seal_key, house, TWO_KEYS)
 
     @property
     def chain(self) -> Chain:
@@ -224,6 +226,32 @@ def test_a_tariff_that_is_known_is_said_to_be_known_again(device: Device) -> Non
     again = device.billing.learn(told(FLAT), now=END)
     assert again == TariffKnown(FLAT.hash())
     assert isinstance(device.asks(), ProvedBill), "since when, the first time tells"
+
+
+def test_a_period_is_opened_as_often_as_the_aggregator_takes_and_never_more(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more would be in the device's chain and in no log, and no bill follow it."""
+    monkeypatch.setattr(opening, "MAX_OPENINGS", 2)
+    prices = (250_000, 250_001, 250_002)
+    for price in prices:
+        one = flat(price)
+        device.home.outbox.learn_tariff(one.hash(), one.document(), now=BEGAN_AT)
+    for price in prices[:2]:
+        assert isinstance(device.asks(tariff=flat(price)), ProvedBill)
+    assert device.no(tariff=flat(prices[2])) is NoBill.TOO_FINE
+    assert isinstance(device.asks(tariff=flat(prices[0])), ProvedBill), "the same again"
+
+
+def test_tariffs_take_no_more_room_than_they_may_and_records_have_the_rest(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openings, "MAX_TARIFF_BYTES", 2 * len(FLAT.document()))
+    device.billing.learn(told(flat(250_001)), now=BEGAN_AT)
+    with pytest.raises(NotOpened, match="no room for another tariff"):
+        device.billing.learn(told(flat(250_002)), now=BEGAN_AT)
+    known = device.billing.learn(told(FLAT), now=END)
+    assert known == TariffKnown(FLAT.hash()), "one that is known needs none"
 
 
 def test_every_no_of_the_opening_rules_has_its_reason(device: Device) -> None:

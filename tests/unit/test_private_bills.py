@@ -16,6 +16,7 @@ from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.entry import Opening, open_opening_entry
 from meterseal_proto.keys import RootSecret
+from meterseal_proto.refinement import MAX_OPENINGS
 from meterseal_proto.tariff import Band, MicroPerKwh, Tariff
 from tests.support.committed import (
     CommittedDevice,
@@ -303,11 +304,11 @@ async def test_openings_form_one_chain_and_no_fork(tmp_path: Path) -> None:
 async def test_a_period_is_opened_so_often_and_no_more(tmp_path: Path) -> None:
     async with an_office(tmp_path) as office:
         previous = office.device.link
-        for revision in range(bills.MAX_OPENINGS):
+        for revision in range(MAX_OPENINGS):
             bill = office.bill(FLAT, revision=revision, previous=previous)
             await office.take(bill)
             previous = bill.statement.digest()
-        more = office.bill(FLAT, revision=bills.MAX_OPENINGS, previous=previous)
+        more = office.bill(FLAT, revision=MAX_OPENINGS, previous=previous)
         assert await office.refuses(more) is Cause.PERIOD
         later = office.device.tell(SLOTS)
         await office.desk.take(later.by("pi-1"))

@@ -6,9 +6,24 @@ it. Every function takes the transaction or connection first.
 """
 
 import sqlite3
+from typing import Final
 
 from meterseal_agent.outbox.model import Chain
 from meterseal_proto.bill import BillStatement, ProvedBill
+
+MAX_TARIFF_BYTES: Final = 1 << 19
+"""Of all tariffs: one of 1.5 KB a month for decades. They stay for good, and an aggregator
+that logs ever more of them must not fill the disk that records need."""
+
+
+def has_room(tx: sqlite3.Connection, digest: bytes, document: bytes) -> bool:
+    """Tell whether a tariff is known, or may be kept beside all the others."""
+    ((others,),) = tx.execute(
+        "SELECT coalesce(sum(length(document)), 0) FROM tariffs WHERE hash <> ?",
+        (digest,),
+    )
+    known = tariff(tx, digest) is not None
+    return known or int(others) + len(document) <= MAX_TARIFF_BYTES
 
 
 def learn(tx: sqlite3.Connection, digest: bytes, document: bytes, now: int) -> None:

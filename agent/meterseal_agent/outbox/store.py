@@ -175,10 +175,13 @@ class Outbox:
         """Return which telling of its slots a day is, from 0."""
         return days.revision(self._file.connection(), day)
 
-    def learn_tariff(self, digest: bytes, document: bytes, *, now: int) -> None:
-        """Keep a tariff with the moment it was first known."""
+    def learn_tariff(self, digest: bytes, document: bytes, *, now: int) -> bool:
+        """Keep a tariff with the moment it was first known; False without room."""
         with self._file.transaction() as tx:
-            openings.learn(tx, digest, document, now)
+            if openings.has_room(tx, digest, document):
+                openings.learn(tx, digest, document, now)
+                return True
+        return False
 
     def tariff(self, digest: bytes) -> tuple[bytes, int] | None:
         """Return a tariff's document and when it was first known."""

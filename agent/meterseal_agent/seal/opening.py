@@ -39,7 +39,12 @@ from meterseal_proto.errand import NoBill
 from meterseal_proto.errors import Malformed, Rejected
 from meterseal_proto.merkle import leaf_hash, verify_inclusion
 from meterseal_proto.rangeprover import Opening
-from meterseal_proto.refinement import Refinement, TooFine, check_ratio
+from meterseal_proto.refinement import (
+    MAX_OPENINGS,
+    Refinement,
+    TooFine,
+    check_ratio,
+)
 from meterseal_proto.tariff import Tariff, parse_tariff
 from meterseal_proto.units import MeterId, Quality, RegisterId
 
@@ -138,8 +143,12 @@ class Openings:
         self._links = links
 
     def learn(self, tariff: Tariff, *, now: int) -> None:
-        """Keep a tariff that `witnessed` gave, known since `now` (UTC Unix seconds)."""
-        self._outbox.learn_tariff(tariff.hash(), tariff.document(), now=now)
+        """Keep a tariff that `witnessed` gave, known since `now` (UTC Unix seconds).
+
+        Raises NotOpened where there is no room for another one.
+        """
+        if not self._outbox.learn_tariff(tariff.hash(), tariff.document(), now=now):
+            raise NotOpened("there is no room for another tariff: enrol anew")
 
     def bill(self, chain: Chain, begin: int, end: int, tariff: bytes) -> ProvedBill:
         """Return the bill of [`begin`, `end`) at the tariff of this hash.
@@ -224,7 +233,8 @@ class Openings:
 
 
 def same_period(before: Sequence[ProvedBill], begin: int, end: int) -> list[ProvedBill]:
-    """Return the openings of this very period; NotOpened where one overlaps it."""
+    """Return the openings of this very period; NotOpened where one overlaps it, and where
+    nobody would take one more."""
     same = []
     for one in before:
         said = one.statement
@@ -232,6 +242,10 @@ def same_period(before: Sequence[ProvedBill], begin: int, end: int) -> list[Prov
             same.append(one)
         elif said.begin < end and begin < said.end:
             raise NotOpened("bills are over equal or disjoint periods", NoBill.OVERLAP)
+    if len(same) >= MAX_OPENINGS:
+        raise NotOpened(
+            f"this period was opened {len(same)} times already", NoBill.TOO_FINE
+        )
     return same
 
 

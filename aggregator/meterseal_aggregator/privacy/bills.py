@@ -30,7 +30,12 @@ from meterseal_proto.enrolment import Genesis
 from meterseal_proto.entry import Opening, opening_entry
 from meterseal_proto.errand import BillAsked
 from meterseal_proto.privatefile import MAX_DAYS
-from meterseal_proto.refinement import Refinement, TooFine, check_ratio
+from meterseal_proto.refinement import (
+    MAX_OPENINGS,
+    Refinement,
+    TooFine,
+    check_ratio,
+)
 from meterseal_proto.seal import MODE_COMMITTED
 from meterseal_proto.tariff import Tariff
 from meterseal_proto.units import MeterId, Quality, RegisterId
@@ -50,10 +55,6 @@ INSERT INTO private_bills (id, register_id, from_at, to_at, tariff, amount, revi
   headers, previous, digest, proof, consent, received_at, log_entry_id)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-
-MAX_OPENINGS: Final = 100
-"""Bills of one period: a period is billed once, corrected a few times, and asked for at other
-tariffs now and then. Each stays for ever, so a device cannot fill the log with them."""
 
 # A row of the driver has the types of its table's columns.
 Row = tuple[Any, ...]
