@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+NODE_READY := contracts/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench vectors contracts costs devnet tour nightly lock clean
@@ -17,6 +18,9 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+$(NODE_READY): contracts/package-lock.json
+	@cd contracts && npm ci --silent --no-audit --no-fund && touch node_modules/.package-lock.json
 
 demo: $(READY) ## a street's day: metered, sealed, receipted, logged, credited, audited (ONCE=1 REPLAY=file BROKER=mosquitto WITH=private)
 	@$(BIN)/python -m deploy.demo
@@ -39,14 +43,14 @@ vectors: $(READY) ## write the golden vectors again, by their independent script
 contracts: $(READY) ## the Clarity contracts on a simulated chain (Node 20; `make test` runs them too)
 	@$(BIN)/pytest tests/contracts
 
-costs: ## what each contract function costs, and its share of a block (Node 20)
-	@cd contracts && npm ci --silent && npm run --silent costs
+costs: $(NODE_READY) ## what each contract function costs, and its share of a block (Node 20)
+	@cd contracts && npm run --silent costs
 
-devnet: ## a Stacks node of your own on 127.0.0.1:20443, every contract deployed (Node 20; Ctrl-C ends it)
-	@cd contracts && npm ci --silent && exec node devnet/server.mjs
+devnet: $(NODE_READY) ## a Stacks node of your own on 127.0.0.1:20443, every contract deployed (Node 20; Ctrl-C ends it)
+	@cd contracts && exec node devnet/server.mjs
 
-tour: $(READY) ## every duty of the contracts once, by signed transactions on a devnet of its own (Node 20)
-	@cd contracts && npm ci --silent && METERSEAL_PYTHON=$(CURDIR)/$(BIN)/python node devnet/tour.mjs
+tour: $(READY) $(NODE_READY) ## every duty of the contracts once, by signed transactions on a devnet of its own (Node 20)
+	@cd contracts && METERSEAL_PYTHON=$(CURDIR)/$(BIN)/python node devnet/tour.mjs
 
 nightly: $(READY) ## the slow rigs, from a fresh seed (MINUTES=10)
 	@$(BIN)/python -m tests.nightly
