@@ -30,7 +30,7 @@ from meterseal_proto.rangeproof import Statement
 from meterseal_proto.rangeprover import Opening
 from meterseal_proto.seal import MODE_COMMITTED, Header
 from meterseal_proto.secret import Secret
-from meterseal_proto.totals import Masked, place_of
+from meterseal_proto.totals import Masked
 
 _RECORD: Final = struct.Struct(">cQHB33s")
 _ENVELOPE: Final = b"meterseal/envelope/v1\x00"
@@ -166,15 +166,6 @@ def summed_opening(openings: Sequence[Opening]) -> Opening:
         Secret.total(one.value for one in openings),
         Secret.total(one.blinding for one in openings),
     )
-
-
-def day_place(header: Header, revision: int) -> bytes:
-    """Return the context that masks of a day's sum are bound to: 32 bytes."""
-    length = header.step * header.count
-    slot = Slot(
-        header.network, header.meter, header.register, header.first, length, revision
-    )
-    return place_of(slot, header.sum)
 
 
 def _slots(place: Slot, count: int) -> list[Slot]:

@@ -23,10 +23,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from meterseal_proto.commitment import Slot
 from meterseal_proto.keys import Algorithm, PublicKey
 from meterseal_proto.seal import Header
-from meterseal_proto.totals import SEEDS, Mask, place_of, seeds_of, set_hash
+from meterseal_proto.totals import SEEDS, Mask, day_place, seeds_of, set_hash
 from meterseal_proto.units import MeterId, RegisterId
 
 CELL_MIN: Final = 32
@@ -97,13 +96,8 @@ class Reported:
     revision: int
 
     def place(self) -> bytes:
-        """Return the context its device masked the day's total under (`totals.place_of`)."""
-        header = self.header
-        slot = Slot(
-            header.network, header.meter, header.register, header.first,
-            header.step * header.count, self.revision,
-        )  # fmt: skip
-        return place_of(slot, header.sum)
+        """Return the context its device masked the day's total under."""
+        return day_place(self.header, self.revision)
 
 
 def quarter_of(day: int) -> int:

@@ -20,6 +20,7 @@ from typing import Final
 from meterseal_proto.commitment import COMMITMENT_BYTES, Slot, commit, encoded, total
 from meterseal_proto.curve import ORDER
 from meterseal_proto.group import group
+from meterseal_proto.seal import Header
 from meterseal_proto.secret import Secret
 
 SEEDS: Final = 3
@@ -65,6 +66,15 @@ def place_of(slot: Slot, commitment: bytes) -> bytes:
         slot.revision, commitment,
     )  # fmt: skip
     return hashlib.sha256(_PLACE + packed).digest()
+
+
+def day_place(header: Header, revision: int) -> bytes:
+    """Return the context of the masked opening of a committed day's sum: 32 bytes."""
+    slot = Slot(
+        header.network, header.meter, header.register, header.first,
+        header.step * header.count, revision,
+    )  # fmt: skip
+    return place_of(slot, header.sum)
 
 
 def mask_of(seed: bytes, place: bytes) -> Mask:

@@ -21,7 +21,6 @@ from meterseal_proto.committed import (
     CommittedSeal,
     Envelope,
     Parcel,
-    day_place,
     header_over,
     openings_of,
     records_of,
@@ -35,7 +34,7 @@ from meterseal_proto.keys import RootSecret, SealKey
 from meterseal_proto.rangeprover import Opening, prove
 from meterseal_proto.seal import MODE_COMMITTED, Head, Header
 from meterseal_proto.tariff import Band, MicroPerKwh, Tariff
-from meterseal_proto.totals import masked
+from meterseal_proto.totals import day_place, masked
 from meterseal_proto.units import IMPORT, MeterId, Quality, RegisterId
 from tests.support.devices import BEGAN_AT, CAPACITY_W, GENESIS, add_keys
 

@@ -12,7 +12,6 @@ from meterseal_proto.committed import (
     Envelope,
     Parcel,
     committed_root,
-    day_place,
     header_over,
     openings_of,
     records_of,
@@ -36,7 +35,7 @@ from meterseal_proto.errors import Malformed, Reason
 from meterseal_proto.keys import PublicKey, RootSecret
 from meterseal_proto.rangechecker import Claim, holds
 from meterseal_proto.seal import MODE_COMMITTED, Header, Seal
-from meterseal_proto.totals import masked
+from meterseal_proto.totals import day_place, masked
 from meterseal_proto.units import MeterId, RegisterId
 from tests.support.committed import committed_device
 from tests.support.devices import GENESIS, device

@@ -13,7 +13,7 @@ from meterseal_agent.seal.day import leaves_at
 from meterseal_agent.seal.prover import proof_of, to_bytes
 from meterseal_proto import backup
 from meterseal_proto.commitment import opens
-from meterseal_proto.committed import CommittedSeal, day_place, statement_of
+from meterseal_proto.committed import CommittedSeal, statement_of
 from meterseal_proto.committed_message import decode_committed
 from meterseal_proto.errors import Malformed, Reason
 from meterseal_proto.rangechecker import Claim, holds
@@ -21,7 +21,7 @@ from meterseal_proto.rangeproof import BadProof
 from meterseal_proto.receipt import Answer, Receipt, Refusal
 from meterseal_proto.seal import MODE_COMMITTED
 from meterseal_proto.secret import Secret
-from meterseal_proto.totals import SEEDS, mask_of, summed, unmasked
+from meterseal_proto.totals import SEEDS, day_place, mask_of, summed, unmasked
 from meterseal_proto.units import IMPORT, Quality
 from tests.support.boxes import KEYS
 from tests.support.devices import BEGAN_AT, GENESIS

@@ -28,7 +28,6 @@ from meterseal_proto.committed import (
     CommittedSeal,
     Envelope,
     Parcel,
-    day_place,
     header_over,
     openings_of,
     records_of,
@@ -44,7 +43,7 @@ from meterseal_proto.errors import Reason, Rejected
 from meterseal_proto.rangeproof import Statement, proof_bytes
 from meterseal_proto.rangeprover import Opening
 from meterseal_proto.seal import Header
-from meterseal_proto.totals import SEEDS, Masked, masked
+from meterseal_proto.totals import SEEDS, Masked, day_place, masked
 from meterseal_proto.units import MeterId, RegisterId
 
 FRESH_BYTES: Final = 32
