@@ -1,6 +1,7 @@
 """Whatever a witness answers, the aggregator keeps a true cosignature or none, and goes on."""
 
 import asyncio
+import gzip
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -83,6 +84,10 @@ ANSWERS = {
     "no lines": (reply("200 OK", b"fine\n"), False),
     "no text": (reply("200 OK", b"\xff\xfe"), False),
     "too long": (reply("200 OK", b"x" * (MAX_ANSWER_BYTES + 1)), False),
+    "packed": (
+        reply("200 OK", gzip.compress(b"fine"), more="content-encoding: gzip\r\n"),
+        False,
+    ),
     "no HTTP": (b"hello\r\n\r\n", False),
     "moved": (reply("302 Found", b"", more="location: http://127.0.0.1:1/\r\n"), False),
     "busy": (reply("429 Too Many Requests", b"later"), False),

@@ -8,6 +8,7 @@ Whether an answer is true, its signature tells (`spelling`); TLS only keeps othe
 This module must never follow a redirect, use a proxy of the environment, or log a body.
 """
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -60,16 +61,26 @@ class Line:
         else that is no answer.
         """
         try:
-            async with self._client.stream(
-                "POST", self._url + path, json=dict(body)
-            ) as reply:
-                status = reply.status_code
-                content = await _read(reply)
-        except httpx2.HTTPError as error:
+            # The whole of it: the client's own limit begins anew with every byte.
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                status, content = await self._exchange(path, body)
+        except TimeoutError:
+            raise Unavailable(f"no answer within {ANSWER_WITHIN_S:g} s") from None
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Unavailable(f"{type(error).__name__}: {error}") from error
         except ssl.SSLError as error:
             raise Unavailable(f"TLS: {error}") from error
         return _answer(status, content)
+
+    async def _exchange(
+        self, path: str, body: Mapping[str, object]
+    ) -> tuple[int, bytes]:
+        # Packed, an answer could grow a thousandfold before it is counted.
+        plain = {"accept-encoding": "identity"}
+        async with self._client.stream(
+            "POST", self._url + path, json=dict(body), headers=plain
+        ) as reply:
+            return reply.status_code, await _read(reply)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -78,7 +89,7 @@ class Line:
 
 async def _read(reply: httpx2.Response) -> bytes:
     parts, size = [], 0
-    async for part in reply.aiter_bytes():
+    async for part in reply.aiter_raw():
         size += len(part)
         if size > MAX_ANSWER_BYTES:
             raise Unavailable(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
