@@ -1,0 +1,158 @@
+"""A node over a chain in memory, whose every exchange may go wrong as its script says.
+
+    node = FakeNode(chain, [Trouble.ERROR, Trouble.LOST])
+
+Where a script ends, nothing goes wrong any more. `Liar` answers in form and falsely.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+
+from meterseal_aggregator.stacks.node import (
+    Event,
+    Fees,
+    Found,
+    InBlock,
+    Lost,
+    Place,
+    Refused,
+    Tip,
+    Why,
+)
+from meterseal_aggregator.stacks.plan import Block, Unknown
+from meterseal_proto.c32 import Principal
+from meterseal_proto.clarity import Err, Optional, UInt, Value
+from meterseal_proto.errors import Unavailable
+from tests.support.fakechain import (
+    CHAIN,
+    DEPLOYER,
+    FUNDS,
+    ORACLE,
+    FakeChain,
+    read_entry,
+)
+
+
+class Trouble(Enum):
+    """What happens to one exchange."""
+
+    NONE = "none"
+    ERROR = "500"
+    HANG = "hang"
+    LOST = "done, and the answer lost"
+    DROPPED = "answered, and forgotten at once"
+    TWICE = "done twice"
+
+
+class FakeNode:
+    """Keeps the port's contract over a FakeChain, troubles apart."""
+
+    def __init__(self, chain: FakeChain, script: Iterable[Trouble] = ()) -> None:
+        self.chain = chain
+        self.script = iter(script)
+        self.lag = 0
+        """Blocks this node is behind in all it reads."""
+
+    def _begin(self) -> Trouble:
+        trouble = next(self.script, Trouble.NONE)
+        if trouble in (Trouble.ERROR, Trouble.HANG):
+            raise Unavailable(f"no answer: {trouble.value}")
+        return trouble
+
+    @property
+    def _height(self) -> int:
+        return max(1, self.chain.height - self.lag)
+
+    async def info(self) -> Tip:
+        self._begin()
+        block = self.chain.blocks[self._height - 1]
+        return Tip(self._height, self._height // 10, block.id)
+
+    async def nonce(self, who: Principal) -> int:
+        self._begin()
+        state = self.chain.blocks[self._height - 1].state
+        return state.nonces.get(who.address, 0)
+
+    async def balance(self, who: Principal) -> int:
+        self._begin()
+        funded = who == Principal(DEPLOYER.address(CHAIN))
+        return FUNDS if funded else 0
+
+    async def send(self, raw: bytes) -> None:
+        trouble = self._begin()
+        self.chain.submit(raw)
+        if trouble is Trouble.TWICE:
+            self.chain.submit(raw)
+        if trouble is Trouble.DROPPED:
+            self.chain.forget()
+        if trouble is Trouble.LOST:
+            raise Unavailable("taken, and the answer lost")
+
+    async def found(self, txid: str) -> Found:
+        self._begin()
+        place = self.chain.where(txid)
+        if place is not None and place[0] <= self._height:
+            height, one = place
+            name = self.chain.blocks[height - 1].id
+            ok = not isinstance(one.result, Err)
+            return InBlock(Block(txid, height, name, ok), one.result)
+        waits = self.chain.waits(txid) or place is not None
+        return Unknown.PENDING if waits else Unknown.NOWHERE
+
+    async def call(
+        self, contract: Principal, function: str, arguments: Sequence[Value]
+    ) -> Value:
+        self._begin()
+        if contract != ORACLE:
+            raise Refused(Why.CONTRACT, contract.text())
+        state = self.chain.blocks[self._height - 1].state
+        if function == "get-anchor-count":
+            return UInt(len(state.sizes))
+        if function != "get-root":
+            raise Refused(Why.OTHER, f"no {function}")
+        return read_entry(state, "roots", arguments[0])
+
+    async def entry(self, contract: Principal, name: str, key: Value) -> Optional:
+        self._begin()
+        if contract != ORACLE:
+            raise Refused(Why.CONTRACT, contract.text())
+        try:
+            state = self.chain.blocks[self._height - 1].state
+            return read_entry(state, name, key)
+        except KeyError:
+            raise Refused(Why.CONTRACT, f"no map {name}") from None
+
+    async def fee(self, payload: bytes, length: int) -> Fees:
+        del payload
+        self._begin()
+        asked = length * self.chain.price
+        return Fees(asked, asked * 2, asked * 4)
+
+    async def events(self, contract: Principal, after: Place | None) -> list[Event]:
+        self._begin()
+        told = list(self.chain.printed(contract))
+        if after is None:
+            return told
+        places = [event.place for event in told]
+        if after not in places:
+            raise Lost(f"{after} is not there")
+        return told[places.index(after) + 1 :]
+
+
+class Liar(FakeNode):
+    """Says of every transaction that it is deep in a block, or of all that there is none."""
+
+    def __init__(self, chain: FakeChain, *, says_done: bool, nonce: int) -> None:
+        super().__init__(chain)
+        self._says_done = says_done
+        self._nonce = nonce
+
+    async def nonce(self, who: Principal) -> int:
+        del who
+        return self._nonce
+
+    async def found(self, txid: str) -> Found:
+        if not self._says_done:
+            return Unknown.NOWHERE
+        block = Block(txid, 1, "f" * 64, ok=True)
+        return InBlock(block, UInt(0))
