@@ -161,6 +161,10 @@ class Span:
     from_at: int
     to_at: int | None
 
+    def holds(self, begin: int, end: int) -> bool:
+        """Tell whether all of [`begin`, `end`), in Unix seconds, lies in it."""
+        return self.from_at <= begin and (self.to_at is None or end <= self.to_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Tenancy:

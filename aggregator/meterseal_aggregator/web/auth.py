@@ -15,8 +15,8 @@ from meterseal_aggregator.identity.model import Action, Caller, may
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry.model import Span
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.web.problems import forbidden, unauthorized
-from meterseal_aggregator.web.shapes import Site
+from meterseal_aggregator.web.problems import forbidden, not_found, unauthorized
+from meterseal_aggregator.web.shapes import Site, parse_register
 
 _BEARER = HTTPBearer(auto_error=False, description="A token made by the operator")
 
@@ -63,6 +63,21 @@ class Access:
         own = await self.own_spans(tx, meter)
         self.allow(action, owns=bool(own))
         return own or await registry.all_spans(tx, meter)
+
+    async def register_spans(
+        self, tx: Transaction, meter: str, register: str, action: Action
+    ) -> list[Span]:
+        """Return the times of one register that the caller may see, at least one.
+
+        `meter` in hex and `register` as an OBIS code, as paths have them. Raises the
+        answers 403 and 404.
+        """
+        code = parse_register(register)
+        found = await self.spans(tx, bytes.fromhex(meter), action)
+        mine = [span for span in found if span.register == code]
+        if not mine:
+            raise not_found("register")
+        return mine
 
 
 async def asking(site: TheSite, bearer: _Bearer) -> Access:

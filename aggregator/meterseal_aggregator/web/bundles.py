@@ -13,7 +13,6 @@ from starlette.responses import Response
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.intake.store import StoredSeal, seal, seal_row
 from meterseal_aggregator.registry import store as registry
-from meterseal_aggregator.registry.model import Span
 from meterseal_aggregator.stacks import store as anchors
 from meterseal_aggregator.stacks.store import AnchorRow
 from meterseal_aggregator.storage.database import Transaction
@@ -84,14 +83,10 @@ async def _allow(tx: Transaction, access: Access, stored: StoredSeal) -> None:
     spans = await access.own_spans(tx, header.meter)
     end = header.first + header.step * header.count
     owns = any(
-        span.register_id == stored.register_id and _holds(span, header.first, end)
+        span.register_id == stored.register_id and span.holds(header.first, end)
         for span in spans
     )
     access.allow(Action.TAKE_BUNDLE, owns=owns)
-
-
-def _holds(span: Span, first: int, end: int) -> bool:
-    return span.from_at <= first and (span.to_at is None or end <= span.to_at)
 
 
 async def _gather(tx: Transaction, stored: StoredSeal, genesis: Genesis) -> Bundle:

@@ -17,10 +17,9 @@ from meterseal_aggregator.privacy.errands.model import BillRequest, State
 from meterseal_aggregator.privacy.model import Cause, NotTaken
 from meterseal_aggregator.privacy.tariffs import tariff_named
 from meterseal_aggregator.registry import store as registry
-from meterseal_aggregator.registry.model import MeterRegister, Span
+from meterseal_aggregator.registry.model import MeterRegister
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.web.auth import Access, Asking
-from meterseal_aggregator.web.problems import not_found
+from meterseal_aggregator.web.auth import Asking
 from meterseal_aggregator.web.shapes import (
     AfterId,
     Limit,
@@ -100,11 +99,16 @@ async def list_requests(
 ) -> Page[BillRequestView]:
     """List the requests of a register that are all the caller's own, by id."""
     async with access.site.database.reading() as tx:
-        spans = await _spans(tx, access, meter, register)
+        spans = await access.register_spans(tx, meter, register, Action.SEE_READINGS)
         found = await store.of_register(
             tx, spans[0].register_id, after=after, limit=limit
         )
-    items = [_view(one) for one in found if _owns(spans, one.asked)]
+    mine = (
+        one
+        for one in found
+        if any(span.holds(one.asked.begin, one.asked.end) for span in spans)
+    )
+    items = [_view(one) for one in mine]
     return Page(items=items, next=cursor(found, limit, lambda one: one.id))
 
 
@@ -126,24 +130,6 @@ async def _check(tx: Transaction, asked: BillAsked, now: int) -> None:
         raise NotTaken(Cause.TARIFF, "no tariff of that hash is published")
     if tariff.valid_from > asked.begin:
         raise NotTaken(Cause.TARIFF, "the tariff is not valid when the period begins")
-
-
-async def _spans(
-    tx: Transaction, access: Access, meter: str, register: str
-) -> list[Span]:
-    code = parse_register(register)
-    found = await access.spans(tx, bytes.fromhex(meter), Action.SEE_READINGS)
-    mine = [span for span in found if span.register == code]
-    if not mine:
-        raise not_found("register")
-    return mine
-
-
-def _owns(spans: list[Span], asked: BillAsked) -> bool:
-    return any(
-        s.from_at <= asked.begin and (s.to_at is None or asked.end <= s.to_at)
-        for s in spans
-    )
 
 
 def _view(found: BillRequest) -> BillRequestView:

@@ -35,7 +35,6 @@ from meterseal_aggregator.web.shapes import (
     Second,
     View,
     cursor,
-    parse_register,
 )
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.errors import Malformed
@@ -189,7 +188,7 @@ async def take_bill(body: BillRequest, site: TheSite) -> BillView:
 async def list_bills(meter: MeterHex, register: Obis, access: Asking) -> Page[BillView]:
     """List a register's private bills that are all the caller's own, in their order."""
     async with access.site.database.reading() as tx:
-        spans = await _spans(tx, access, meter, register, Action.SEE_READINGS)
+        spans = await access.register_spans(tx, meter, register, Action.SEE_READINGS)
         genesis = access.site.terms.genesis
         found = await bills.of_register(tx, spans[0].register_id, genesis)
     mine = [_view(one) for one in found if _owns(spans, one)]
@@ -222,7 +221,7 @@ async def list_days(
 ) -> Page[DayView]:
     """List a committed register's days by start; go on with from = `next`."""
     async with access.site.database.reading() as tx:
-        spans = await _spans(tx, access, meter, register, Action.SEE_METER)
+        spans = await access.register_spans(tx, meter, register, Action.SEE_METER)
         found = await store.days_from(
             tx, spans[0].register_id, begin, limit, access.site.terms.genesis
         )
@@ -259,23 +258,11 @@ async def give_backup(
     return Response(data, 200, media_type="application/octet-stream")
 
 
-async def _spans(
-    tx: Transaction, access: Access, meter: str, register: str, action: Action
-) -> list[Span]:
-    """Return the times of a register that the caller may see, at least one."""
-    code = parse_register(register)
-    found = await access.spans(tx, bytes.fromhex(meter), action)
-    mine = [span for span in found if span.register == code]
-    if not mine:
-        raise not_found("register")
-    return mine
-
-
 async def _one(
     tx: Transaction, access: Access, place: tuple[str, str, int], action: Action
 ) -> KeptDay:
     meter, register, seq = place
-    spans = await _spans(tx, access, meter, register, action)
+    spans = await access.register_spans(tx, meter, register, action)
     genesis = access.site.terms.genesis
     day = await store.day_at(tx, spans[0].register_id, seq, genesis)
     if day is None or not _covers(spans, day):
@@ -294,9 +281,7 @@ def _owns(spans: Sequence[Span], kept: KeptBill) -> bool:
 
 
 def _within(spans: Sequence[Span], begin: int, end: int) -> bool:
-    return any(
-        s.from_at <= begin and (s.to_at is None or end <= s.to_at) for s in spans
-    )
+    return any(span.holds(begin, end) for span in spans)
 
 
 def _view(kept: KeptBill) -> BillView:

@@ -105,9 +105,7 @@ class Window:
     def shows(self, start: int, length: int) -> bool:
         """Whether all of an interval lies in what is asked for and the caller's."""
         return self.first <= start < self.end and any(
-            span.from_at <= start
-            and (span.to_at is None or start + length <= span.to_at)
-            for span in self.spans
+            span.holds(start, start + length) for span in self.spans
         )
 
     @property
