@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from meterseal_aggregator.intake.failed import set_aside
-from meterseal_aggregator.privacy import check, proofs, totals
+from meterseal_aggregator.privacy import check, proofs, store, totals
 from meterseal_aggregator.privacy.model import Cause, NotTaken
 from meterseal_aggregator.privacy.totals import Cell, FixedSet, Total
 from meterseal_proto.reporting import Place, Reported, quarter_of
@@ -198,6 +199,28 @@ async def test_cells_are_large_fixed_and_apart(tmp_path: Path) -> None:
         assert await why(street.fix_cell()) is Cause.CELL_TAKEN
         assert await why(street.fix_cell(cell="other")) is Cause.CELL_TAKEN
         await street.fix_cell(quarter=quarter_of(DAY) + 1)
+
+
+async def test_a_set_that_anybody_may_ask_for_is_hashed_off_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two thousand days take half a second, in which no seal would be taken."""
+    read, hashed_by = store._kept, set()
+
+    def seen(*row: Any) -> Any:
+        hashed_by.add(threading.get_ident())
+        return read(*row)
+
+    async with a_street(tmp_path) as one:
+        await one.fix_cell()
+        await one.whole_day(one.homes[:20])
+        await one.fix_set()
+        monkeypatch.setattr(store, "_kept", seen)
+        async with one.desk.database.reading() as tx:
+            fixed = await totals.the_set(tx, PLACE, GENESIS)
+    assert fixed is not None
+    assert len(fixed.days) == 20
+    assert threading.get_ident() not in hashed_by != set()
 
 
 def test_a_day_of_the_zone_has_23_to_25_hours() -> None:

@@ -69,7 +69,8 @@ async def give_file(set_id: ById, site: TheSite) -> Response:
         reporting=logged,
         checkpoint=note,
     )
-    return Response(whole.encode(), media_type="application/json")
+    data = await asyncio.to_thread(whole.encode)
+    return Response(data, media_type="application/json")
 
 
 def _right(said: Mapping[int, Said], reports: list[Masked], fixed: FixedSet) -> Answers:
