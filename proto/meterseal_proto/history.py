@@ -29,8 +29,8 @@ DAYS_A_PAGE: Final = 64
 """A day takes 9 KB as JSON: a page stays below a megabyte, and a year takes six."""
 BILLS_A_PAGE: Final = 12
 """A bill over a year's days takes 26 KB."""
-MAX_PAGE_BYTES: Final = 1 << 20
 MAX_BRACKETS: Final = 1_024
+"""A full page opens 91."""
 _REQUEST: Final = b"meterseal/history-request/v1\x00"
 
 

@@ -105,7 +105,7 @@ class Tariff:
             "valid_from": self.valid_from,
             "zone": self.zone,
         }
-        return _canonical(fields)
+        return canonical(fields)
 
     def hash(self) -> bytes:
         """Return SHA-256 of a domain and the document, 32 bytes."""
@@ -142,15 +142,30 @@ def _tariff(fields: Mapping[str, Any]) -> Tariff:  # Any: JSON, checked below
     if not isinstance(rows, list) or not 1 <= len(rows) <= MAX_BANDS:
         raise ValueError(f"bands: 1 to {MAX_BANDS} of them")
     tariff = Tariff(
-        id=_matching(_ID, fields["id"], "id"),
-        currency=_matching(_CURRENCY, fields["currency"], "currency"),
-        zone=_matching(_ZONE, fields["zone"], "zone"),
+        *read_names(fields),
         valid_from=uint(fields["valid_from"], "valid_from"),
         bands=tuple(_band(row) for row in rows),
     )
     if not tariff.bands[-1].always:
         raise ValueError("the last band prices the rest: it has a price alone")
     return tariff
+
+
+def read_names(fields: Mapping[str, Any]) -> tuple[str, str, str]:  # Any: as above
+    """Return the id, currency and zone a tariff's JSON names; ValueError for a wrong one.
+
+    KeyError for one that is not there. For tariffs of every kind.
+    """
+    return (
+        _matching(_ID, fields["id"], "id"),
+        _matching(_CURRENCY, fields["currency"], "currency"),
+        _matching(_ZONE, fields["zone"], "zone"),
+    )
+
+
+def canonical(fields: Mapping[str, object]) -> bytes:
+    """Return the one spelling of a tariff's fields."""
+    return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _band(row: Mapping[str, Any]) -> Band:  # Any: JSON, as above
@@ -217,7 +232,3 @@ def _matching(pattern: re.Pattern[str], text: object, name: str) -> str:
     if not isinstance(text, str) or pattern.fullmatch(text) is None:
         raise ValueError(f"{name}: {text!r} is not allowed")
     return text
-
-
-def _canonical(fields: Mapping[str, object]) -> bytes:
-    return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()

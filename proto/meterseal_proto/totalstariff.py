@@ -13,8 +13,6 @@ never round but where it says so: `charge` rounds once, down.
 """
 
 import hashlib
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +25,8 @@ from meterseal_proto.tariff import (
     MAX_PRICE,
     MicroPerKwh,
     Tariff,
+    canonical,
+    read_names,
 )
 
 FORMAT: Final = "totals-tariff/1"
@@ -36,9 +36,6 @@ UNLIMITED: Final = 1 << 48
 """Where a last block ends: no meter counts so far in a month. Daily charges stay below."""
 MAX_DAYS: Final = 31
 _DOMAIN: Final = b"meterseal/totals-tariff/v1\x00"
-_ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_CURRENCY: Final = re.compile(r"[A-Z][A-Z0-9]{2,7}")
-_ZONE: Final = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 
 
 class Kind(StrEnum):
@@ -97,7 +94,7 @@ class TotalsTariff:
             "id": self.id, "kind": str(self.kind), "meterseal": FORMAT,
             "valid_from": self.valid_from, "zone": self.zone,
         }  # fmt: skip
-        return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+        return canonical(fields)
 
     def hash(self) -> bytes:
         """Return SHA-256 of a domain and the document, 32 bytes."""
@@ -157,9 +154,7 @@ def _tariff(fields: Mapping[str, Any]) -> TotalsTariff:  # Any: JSON, checked be
     if not isinstance(rows, list):
         raise TypeError("blocks: a list of them")
     return TotalsTariff(
-        id=_matching(_ID, fields["id"], "id"),
-        currency=_matching(_CURRENCY, fields["currency"], "currency"),
-        zone=_matching(_ZONE, fields["zone"], "zone"),
+        *read_names(fields),
         valid_from=uint(fields["valid_from"], "valid_from"),
         kind=Kind(fields["kind"]),
         blocks=tuple(_block(row) for row in rows),
@@ -170,9 +165,3 @@ def _tariff(fields: Mapping[str, Any]) -> TotalsTariff:  # Any: JSON, checked be
 def _block(row: Mapping[str, Any]) -> Block:  # Any: JSON, as above
     end = uint(row["upto"], "upto", UNLIMITED - 1) if "upto" in row else UNLIMITED
     return Block(end, MicroPerKwh(uint(row["price"], "price", MAX_PRICE)))
-
-
-def _matching(pattern: re.Pattern[str], text: object, name: str) -> str:
-    if not isinstance(text, str) or pattern.fullmatch(text) is None:
-        raise ValueError(f"{name}: {text!r} is not allowed")
-    return text
