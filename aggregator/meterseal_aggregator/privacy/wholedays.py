@@ -18,6 +18,8 @@ from meterseal_proto.units import MeterId
 
 MAX_MEMBERS: Final = 2_000
 """Members of a set: as many as a trustee takes."""
+LEFT_OUT: Final = "left-out"
+"""The reason for a day that should be in its set: there is none, and that wakes somebody."""
 
 _IN_A_SET: Final = """
 EXISTS (SELECT 1 FROM committed_seals t JOIN set_members x ON x.seal_id = t.id
@@ -115,4 +117,4 @@ def _reason(state: str, *, masked: int, whole: int) -> str:
         return "part-of-a-day"
     if state != ProofState.VERIFIED:
         return f"proof-{state}"
-    return "left-out" if masked else "no-masked-opening"
+    return LEFT_OUT if masked else "no-masked-opening"

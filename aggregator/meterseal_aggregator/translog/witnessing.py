@@ -1,6 +1,6 @@
 """Ask witnesses to cosign the newest checkpoint, and keep what they say.
 
-    asked = await ask_all(database, [Asked(key, post), ...])
+    asked = await ask_all(database, [Witness(key, post), ...])
 
 `post` is the wire: it sends a request's body and gives the reply. What a witness cosigned
 last we know from what we keep; where it knows better it says so, and is asked once more.

@@ -62,7 +62,7 @@ class ErrandTally:
     taken: Counter[str] = field(default_factory=Counter)
     """By kind: seeds, bill, refused, known."""
     refused: Counter[str] = field(default_factory=Counter)
-    """By reason: shape, stranger, signature, unasked; or a room's own name for it."""
+    """By the `Reason` or `Cause` it was not taken for; `unavailable` and `failure` are ours."""
 
 
 class ErrandDesk:

@@ -11,8 +11,7 @@ from meterseal_aggregator.privacy import wholedays
 from meterseal_aggregator.privacy.check import TOLD
 from meterseal_aggregator.privacy.trustees import store
 from meterseal_aggregator.privacy.trustees.pinned import pinned
-from meterseal_aggregator.privacy.trustees.sets import LEFT_OUT
-from meterseal_aggregator.privacy.wholedays import Span
+from meterseal_aggregator.privacy.wholedays import LEFT_OUT, Span
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding
 from meterseal_proto.enrolment import Genesis

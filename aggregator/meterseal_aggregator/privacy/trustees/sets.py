@@ -23,12 +23,11 @@ from meterseal_aggregator.privacy.trustees.calendar import (
     open_days,
 )
 from meterseal_aggregator.privacy.trustees.round import Round
+from meterseal_aggregator.privacy.wholedays import LEFT_OUT
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.reporting import LATE, Place, quarter_of
 from meterseal_proto.totals import K_MIN, SEEDS
 
-LEFT_OUT: Final = "left-out"
-"""The reason for a day that should be in its set: there is none, and that wakes somebody."""
 _TOLD: Final = """
 WITH asked (first) AS (VALUES {marks})
 SELECT a.first FROM asked a

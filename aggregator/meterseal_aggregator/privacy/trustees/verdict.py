@@ -10,6 +10,7 @@ add up to their answers: no single trustee can shift blame. Pure.
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
+from meterseal_aggregator.privacy.trustees.model import Shown
 from meterseal_proto.commitment import total
 from meterseal_proto.reporting import Reported
 from meterseal_proto.totals import (
@@ -24,7 +25,6 @@ from meterseal_proto.totals import (
 from meterseal_proto.units import MeterId
 
 Sums = Mapping[int, Mask]
-Shown = Mapping[MeterId, Mapping[int, bytes]]
 
 
 def pairs(answers: Mapping[int, Sums]) -> Iterator[dict[int, Mask]]:
