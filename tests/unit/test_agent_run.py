@@ -157,7 +157,7 @@ def document(floor: Floor, **change: Any) -> dict[str, Any]:
 
 async def test_all_well_is_no_alarm_and_each_trouble_is_one(floor: Floor) -> None:
     well = document(floor)
-    assert health.alarms(well, clock=Clock.TRUSTED, now=BEGAN) == []
+    assert health.find_alarms(well, clock=Clock.TRUSTED, now=BEGAN) == []
     silent = {"serial": "S1", "failures": 9, "trouble": "no answer in 0.8 s"}
     refused = well["registers"][0] | {"refused_until": BEGAN}
     held_back = well["registers"][0] | {"held_back": "key-revoked"}
@@ -177,8 +177,8 @@ async def test_all_well_is_no_alarm_and_each_trouble_is_one(floor: Floor) -> Non
         ({"running": False} | cut, Clock.TRUSTED, BEGAN, "stopped: no meter is read"),
         ({}, Clock.UNSET, BEGAN, "clock is unset"),
     ):
-        (alarm,) = health.alarms(well | change, clock=clock, now=now)
-        assert says in alarm
+        (alarm,) = health.find_alarms(well | change, clock=clock, now=now)
+        assert says in alarm.text
 
 
 async def test_the_status_file_never_tells_a_registers_value(

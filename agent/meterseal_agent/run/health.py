@@ -78,16 +78,6 @@ class Alarm:
     text: str
 
 
-def alarms(
-    document: Mapping[str, Any],  # Any: a JSON document
-    *,
-    clock: Clock,
-    now: int,
-) -> list[str]:
-    """Return what is wrong, one sentence each; empty when nothing is."""
-    return [alarm.text for alarm in find_alarms(document, clock=clock, now=now)]
-
-
 def find_alarms(
     document: Mapping[str, Any],  # Any: a JSON document
     *,
