@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from meterseal_agent.seal.opening import NotOpened, Pinned, TariffEvidence, witnessed
+from meterseal_agent.seal.opening import NotOpened, Pinned, witnessed
 from meterseal_proto.checkpoint import open_note, parse_note
 from meterseal_proto.claims import Expectation, Verdict
 from meterseal_proto.cosignature import cosigned_at
+from meterseal_proto.errand_down import TariffTold
 from meterseal_proto.verify import examine, zone_clock
 from tests.support.committed import flat
 from tests.support.enrolling import GENESIS
@@ -39,9 +40,9 @@ async def _publish(house: WebHouse, *tariffs: Any) -> None:
     await do_every_duty(house)
 
 
-def _told(answer: dict[str, Any]) -> TariffEvidence:
+def _told(answer: dict[str, Any]) -> TariffTold:
     assert set(answer) == {"document", "index", "proof", "note"}
-    return TariffEvidence(
+    return TariffTold(
         answer["document"].encode(),
         answer["index"],
         tuple(bytes.fromhex(step) for step in answer["proof"]),

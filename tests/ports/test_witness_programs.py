@@ -14,9 +14,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from meterseal_agent.seal.opening import Pinned, TariffEvidence, witnessed
+from meterseal_agent.seal.opening import Pinned, witnessed
 from meterseal_proto.checkpoint import open_note, parse_note
 from meterseal_proto.cosignature import CosignerKey, cosigned_at
+from meterseal_proto.errand_down import TariffTold
 from tests.support.committed import flat
 from tests.support.witness_rig import WitnessProgram
 
@@ -137,10 +138,10 @@ def _witness_table(trustee: WitnessProgram) -> str:
     )
 
 
-def _told(answer: dict[str, Any]) -> TariffEvidence:
+def _told(answer: dict[str, Any]) -> TariffTold:
     proof = tuple(bytes.fromhex(step) for step in answer["proof"])
     document = answer["document"].encode()
-    return TariffEvidence(document, answer["index"], proof, answer["note"])
+    return TariffTold(document, answer["index"], proof, answer["note"])
 
 
 async def test_a_witness_that_is_away_stops_nobody_and_is_named(

@@ -14,7 +14,6 @@ from meterseal_agent.seal.opening import (
     NotOpened,
     Openings,
     Pinned,
-    TariffEvidence,
     check_refinement,
     witnessed,
 )
@@ -32,6 +31,7 @@ from meterseal_proto.checkpoint import (
 from meterseal_proto.committed_message import decode_committed
 from meterseal_proto.cosignature import CosignerKey, cosign
 from meterseal_proto.entry import tariff_entry
+from meterseal_proto.errand_down import TariffTold
 from meterseal_proto.errors import Reason
 from meterseal_proto.merkle import inclusion_proof, leaf_hash, root_of
 from meterseal_proto.receipt import Answer, Receipt, Refusal
@@ -311,13 +311,13 @@ PINNED = Pinned(vkey("log.example", LOG), vkey("witness.example", WITNESS))
 def evidence(
     tariff: Tariff = FLAT,
     by: Sequence[tuple[str, Ed25519PrivateKey]] = (("witness.example", WITNESS),),
-) -> TariffEvidence:
+) -> TariffTold:
     document = tariff.document()
     leaves = [leaf_hash(bytes([n])) for n in range(5)]
     leaves[3] = leaf_hash(tariff_entry(document))
     checkpoint = Checkpoint("log.example", len(leaves), root_of(leaves))
     proof = inclusion_proof(leaves, 3)
-    return TariffEvidence(document, 3, proof, cosigned(checkpoint, *by))
+    return TariffTold(document, 3, proof, cosigned(checkpoint, *by))
 
 
 def test_a_tariff_in_the_log_under_two_pinned_keys_is_believed() -> None:
@@ -336,7 +336,7 @@ def test_a_tariff_in_the_log_under_two_pinned_keys_is_believed() -> None:
         replace(evidence(), note="no note"),
     ],
 )
-def test_a_tariff_that_is_not_witnessed_is_not_believed(wrong: TariffEvidence) -> None:
+def test_a_tariff_that_is_not_witnessed_is_not_believed(wrong: TariffTold) -> None:
     with pytest.raises(NotOpened):
         witnessed(wrong, PINNED)
 

@@ -20,7 +20,6 @@ from meterseal_agent.seal.opening import (
     NotYet,
     Openings,
     Pinned,
-    TariffEvidence,
     witnessed,
 )
 from meterseal_proto.bill import ProvedBill
@@ -68,8 +67,7 @@ class Billing:
         """
         if self._pinned is None:
             raise NotOpened("no witness is pinned in the configuration")
-        evidence = TariffEvidence(told.document, told.index, told.proof, told.note)
-        tariff = witnessed(evidence, self._pinned)
+        tariff = witnessed(told, self._pinned)
         ends = [
             max(chain.head.end, self._outbox.read_until(chain))
             for chain in self._outbox.chains()

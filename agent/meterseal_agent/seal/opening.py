@@ -1,6 +1,6 @@
 """Bills the device signs over its hidden usage, and those it refuses to.
 
-    tariff = witnessed(evidence, pinned)      # in the log, under two keys that are pinned
+    tariff = witnessed(told, pinned)          # in the log, under two keys that are pinned
     openings.learn(tariff, now)
     bill = openings.bill(chain, begin, end, tariff.hash())
 
@@ -36,6 +36,7 @@ from meterseal_proto.committed import openings_of
 from meterseal_proto.cosignature import CosignerKey, cosigned_at, parse_cosigner
 from meterseal_proto.entry import tariff_entry
 from meterseal_proto.errand import NoBill
+from meterseal_proto.errand_down import TariffTold
 from meterseal_proto.errors import Malformed, Rejected
 from meterseal_proto.merkle import leaf_hash, verify_inclusion
 from meterseal_proto.rangeprover import Opening
@@ -80,26 +81,16 @@ class Pinned:
     second: str
 
 
-@dataclass(frozen=True, slots=True)
-class TariffEvidence:
-    """A tariff's document, its place in the log, and the cosigned checkpoint over it."""
-
-    document: bytes
-    index: int
-    proof: tuple[bytes, ...]
-    note: str
-
-
-def witnessed(evidence: TariffEvidence, pinned: Pinned) -> Tariff:
+def witnessed(told: TariffTold, pinned: Pinned) -> Tariff:
     """Return the tariff that two pinned keys say is in the log; NotOpened otherwise."""
     try:
-        checkpoint = open_note(evidence.note, pinned.log)
-        check_second(evidence.note, pinned)
-        leaf = leaf_hash(tariff_entry(evidence.document))
-        where = evidence.index, checkpoint.size, evidence.proof, checkpoint.root
+        checkpoint = open_note(told.note, pinned.log)
+        check_second(told.note, pinned)
+        leaf = leaf_hash(tariff_entry(told.document))
+        where = told.index, checkpoint.size, told.proof, checkpoint.root
         if not verify_inclusion(leaf, *where):
             raise NotOpened("the tariff is not in the log that was signed")
-        return parse_tariff(evidence.document)
+        return parse_tariff(told.document)
     except Rejected as wrong:
         raise NotOpened(f"the tariff is not witnessed: {wrong}") from None
 

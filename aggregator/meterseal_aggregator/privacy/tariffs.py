@@ -5,7 +5,6 @@ seen under a checkpoint. This module must never change a tariff, nor keep one wh
 this machine does not know: then nobody here could price an interval.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -16,22 +15,13 @@ from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import cosignatures, proofs
 from meterseal_aggregator.translog import store as log
 from meterseal_proto.entry import tariff_entry
+from meterseal_proto.errand_down import TariffTold
 from meterseal_proto.errors import Malformed
 from meterseal_proto.tariff import LocalTime, Tariff, parse_tariff
 
 _KEEP: Final = """
 INSERT INTO tariffs (hash, document, logged_at, log_entry_id) VALUES (?, ?, ?, ?)
 """
-
-
-@dataclass(frozen=True, slots=True)
-class TariffEvidence:
-    """A tariff's document, its log index, the proof, and the cosigned checkpoint's note."""
-
-    document: bytes
-    index: int
-    proof: tuple[bytes, ...]
-    note: str
 
 
 def clock_of(zone: str) -> LocalTime:
@@ -70,7 +60,7 @@ async def tariff_named(tx: Transaction, digest: bytes) -> Tariff | None:
     return parse_tariff(rows[0][0]) if rows else None
 
 
-async def evidence(tx: Transaction, digest: bytes) -> TariffEvidence | None:
+async def evidence(tx: Transaction, digest: bytes) -> TariffTold | None:
     """Prove a tariff's entry under the checkpoint over it that most witnesses cosigned.
 
     None for a tariff nobody published, and while no cosigned checkpoint covers it.
@@ -86,7 +76,7 @@ async def evidence(tx: Transaction, digest: bytes) -> TariffEvidence | None:
     found = await proofs.include(tx, entry_id, head)
     assert found is not None, "the checkpoint covers it"
     note = await cosignatures.note(tx, head)
-    return TariffEvidence(document, found.index, found.proof, note)
+    return TariffTold(document, found.index, found.proof, note)
 
 
 async def published(

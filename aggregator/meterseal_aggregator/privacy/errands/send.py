@@ -22,7 +22,6 @@ from meterseal_aggregator.privacy.errands import store
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.errand_down import (
     SeedsKept,
-    TariffTold,
     encode_kept,
     encode_told,
     sign_asked,
@@ -100,9 +99,7 @@ class Messenger:
             for digest in dict.fromkeys(digest for _, digest in rows):
                 found = await tariffs.evidence(tx, digest)
                 if found is not None:
-                    proved[digest] = encode_told(
-                        TariffTold(found.document, found.index, found.proof, found.note)
-                    )
+                    proved[digest] = encode_told(found)
         done = [
             (agent, digest)
             for agent, digest in rows
