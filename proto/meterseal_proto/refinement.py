@@ -60,6 +60,19 @@ class Refinement:
         bare = frozenset(known)
         return cls(tuple(KNOWN if at in bare else 0 for at in range(count)))
 
+    @classmethod
+    def after(
+        cls, openings: Sequence[Sequence[int]], known: Collection[int] = ()
+    ) -> "Refinement":
+        """Return what amounts at these prices told apart together, in whatever order.
+
+        `openings` are one or more of one period; `known` as in `whole`. Raises TooFine.
+        """
+        atoms = cls.whole(len(openings[0]), known)
+        for prices in openings:
+            atoms = atoms.opened(prices)
+        return atoms
+
     def opened(self, prices: Sequence[int]) -> "Refinement":
         """Return the refinement once an amount at `prices` is opened too.
 
@@ -67,7 +80,7 @@ class Refinement:
         """
         if len(prices) != len(self.atoms):
             raise ValueError("as many prices as intervals")
-        check_ratio(prices)
+        _check_ratio(prices)
         finer = _numbered(zip(self.atoms, prices, strict=True))
         sizes = Counter(atom for atom in finer if atom != KNOWN)
         least = min(sizes.values(), default=MIN_ATOM)
@@ -79,8 +92,7 @@ class Refinement:
         return Refinement(finer)
 
 
-def check_ratio(prices: Iterable[int]) -> None:
-    """Raise TooFine when prices are further apart than MAX_RATIO, 0 aside."""
+def _check_ratio(prices: Iterable[int]) -> None:
     paid = [price for price in prices if price]
     if paid and max(paid) > MAX_RATIO * min(paid):
         raise TooFine(f"prices are more than {MAX_RATIO} times apart")

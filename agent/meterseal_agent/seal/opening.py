@@ -44,7 +44,6 @@ from meterseal_proto.refinement import (
     MAX_OPENINGS,
     Refinement,
     TooFine,
-    check_ratio,
 )
 from meterseal_proto.tariff import Tariff, parse_tariff
 from meterseal_proto.units import MeterId, Quality, RegisterId
@@ -256,11 +255,8 @@ def check_refinement(
 
     `known_slots` are the places of slots everybody knows, which shield nobody.
     """
-    atoms = Refinement.whole(len(openings[0]), known_slots)
     try:
-        for prices in openings:
-            check_ratio(prices)
-            atoms = atoms.opened(prices)
+        Refinement.after(openings, known_slots)
     except TooFine as error:
         raise NotOpened(str(error), NoBill.TOO_FINE) from None
 

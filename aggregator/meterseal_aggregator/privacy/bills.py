@@ -34,7 +34,6 @@ from meterseal_proto.refinement import (
     MAX_OPENINGS,
     Refinement,
     TooFine,
-    check_ratio,
 )
 from meterseal_proto.seal import MODE_COMMITTED
 from meterseal_proto.tariff import Tariff
@@ -128,7 +127,7 @@ def check(offer: Offer) -> None:
         raise NotTaken(Cause.TARIFF, "the tariff is not valid when the period begins")
     opened = [prices_of(tariff, starts) for tariff in offer.tariffs_before]
     try:
-        refine([*opened, prices], known_slots(offer.days))
+        Refinement.after([*opened, prices], known_slots(offer.days))
     except TooFine as error:
         raise NotTaken(Cause.TOO_FINE, str(error)) from None
     commitments = [record.commitment for day in offer.days for record in day.records]
@@ -147,18 +146,6 @@ def known_slots(days: Sequence[KeptDay]) -> list[int]:
     """Return the places of the slots that everybody knows: MISSING ones are 0."""
     records = [record for day in days for record in day.records]
     return [at for at, one in enumerate(records) if one.quality == Quality.MISSING]
-
-
-def refine(openings: Sequence[Sequence[int]], known: Sequence[int] = ()) -> Refinement:
-    """Return what openings of one period told apart together; TooFine when too much.
-
-    `known` are the places of slots that shield nobody.
-    """
-    atoms = Refinement.whole(len(openings[0]), known)
-    for prices in openings:
-        check_ratio(prices)
-        atoms = atoms.opened(prices)
-    return atoms
 
 
 async def keep(tx: Transaction, offer: Offer, *, now: int) -> KeptBill:
