@@ -12,8 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from time import monotonic
 
+from meterseal_aggregator.app.clienttls import context
 from meterseal_aggregator.app.house import House
-from meterseal_aggregator.config import ConfigError, Trustee
+from meterseal_aggregator.config import Trustee
 from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.privacy.trustees.job import ROUND_S, run_once
 from meterseal_aggregator.privacy.trustees.line import Line
@@ -52,11 +53,6 @@ async def settle(house: House, office: Office) -> int:
 def _tls(one: Trustee) -> ssl.SSLContext | None:
     if one.tls is None:
         return None
-    try:
-        context = ssl.create_default_context(cafile=str(one.tls.ca))
-        context.load_cert_chain(one.tls.certificate, one.tls.key)
-    except (OSError, ssl.SSLError) as error:
-        where = f"[trustees.tls] of {one.url}"
-        raise ConfigError(f"{where}: files cannot be used: {error}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    return context
+    made = context(one.tls, f"[trustees.tls] of {one.url}")
+    made.minimum_version = ssl.TLSVersion.TLSv1_3
+    return made

@@ -12,8 +12,9 @@ from typing import Final
 import httpx2
 import structlog
 
+from meterseal_aggregator.app.clienttls import context
 from meterseal_aggregator.app.house import House
-from meterseal_aggregator.config import ConfigError, Witness
+from meterseal_aggregator.config import Witness
 from meterseal_aggregator.translog import witnessing
 from meterseal_aggregator.translog.witnessing import Answer
 from meterseal_proto.cosignature import parse_cosigner
@@ -92,12 +93,6 @@ async def _exchange(client: httpx2.AsyncClient, url: str, body: bytes) -> Answer
 
 
 def _tls(one: Witness) -> ssl.SSLContext:
-    ca = None if one.tls is None else str(one.tls.ca)
-    try:
-        context = ssl.create_default_context(cafile=ca)
-        if one.tls is not None:
-            context.load_cert_chain(one.tls.certificate, one.tls.key)
-    except (OSError, ssl.SSLError) as error:
-        where = f"[witnesses.tls] of {one.url}"
-        raise ConfigError(f"{where}: files cannot be used: {error}") from error
-    return context
+    if one.tls is None:
+        return ssl.create_default_context()
+    return context(one.tls, f"[witnesses.tls] of {one.url}")
