@@ -3,8 +3,8 @@
 Text and signature follow C2SP tlog-checkpoint and C2SP signed-note (Ed25519, type
 0x01), so existing witnesses and clients can follow our log. Signature lines of keys
 we do not know - cosignatures of witnesses - are kept and ignored, as signed-note
-asks; `cosignature.py` reads those. This module must never give the contents of a note whose signature it has not
-verified, and never accept a second spelling of the same note.
+asks; `cosignature.py` reads those. This module must never give the contents of a note
+whose signature it has not verified, and never accept a second spelling of the same note.
 
     note = sign_note(Checkpoint("example.org/log", 5, root), private_key)
     open_note(note, NoteKey("example.org/log", public_bytes).vkey).size

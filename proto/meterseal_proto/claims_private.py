@@ -4,9 +4,10 @@ Network, checkpoint and the first key are judged as a bundle's are. Then, of eve
 together: later keys where there are any, signatures by the key each day was sealed under,
 commitments (root and sum), ranges (one multiplication for all proofs) and
 inclusion; and of a bill: that its days fill its period, its tariff's prices, the amount
-and the consent of the last key, and that the opening is logged. What a file cannot tell is that no later revision of a day
-and no other opening of the period exists: the log's auditor looks for those. This module
-must never raise for anything a file holds, and never learn a usage.
+and the consent of the last key, and that the opening is logged. What a file cannot tell
+is that no later revision of a day and no other opening of the period exists: the log's
+auditor looks for those. This module must never raise for anything a file holds, and never
+learn a usage.
 """
 
 from collections.abc import Callable

@@ -8,7 +8,8 @@ never a usage; a bill holds its one amount, and is its member's.
      "meterseal/bill/1", "genesis", "keys": [{...}]}
 
 `keys` are the key events in force over the days, in order, and last the one whose key
-consented to the bill. This module must never say whether what it reads is true: `claims_private` does.
+consented to the bill. This module must never say whether what it reads is true:
+`claims_private` does.
 """
 
 from collections.abc import Iterable
