@@ -8,13 +8,16 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from meterseal_proto.chaintotal import ChainTotal
 from meterseal_proto.curve import ORDER
-from meterseal_proto.reporting import Act, answer_digest, sign
-from meterseal_proto.totals import K_MIN, Mask, Masked, proves, unmasked
+from meterseal_proto.reporting import Act, Place, answer_digest, sign
+from meterseal_proto.totals import K_MIN, Mask, Masked, proves, set_hash, unmasked
 from meterseal_proto.units import MeterId
 from tests.support.trustee_programs import Street, live_street, run
 from tests.support.trusteeship import (
+    CHAIN_ID,
     DAY,
+    NETWORK,
     Denied,
     House,
     Line,
@@ -63,6 +66,37 @@ async def test_any_two_trustees_answer_a_total_that_proves(
         found = await total_by(pair, stated, given, day)
         assert found.value == sum(house.wh(day) for house in REPORTED)
         assert proves(found, commitments(day))
+
+
+def opening_of(total: Masked) -> dict[str, str]:
+    return {
+        "value": total.value.to_bytes(32).hex(),
+        "blinding": total.blinding.to_bytes(32).hex(),
+    }
+
+
+async def test_a_proved_total_is_signed_for_the_chain(
+    street: Street, lines: list[Line]
+) -> None:
+    day = street.a_day()
+    stated, given = await all_sign(lines, [h.seal(day) for h in REPORTED], day=day)
+    found = await total_by(lines[:2], stated, given, day)
+    place = {"cell": "north", "day": day, "statement": stated}
+    right = place | opening_of(found)
+    answers = [await line.post("/v1/chain-totals", right) for line in lines]
+    given = [one["signature"] for one in answers]
+    with pytest.raises(Denied) as caught:
+        await lines[0].post(
+            "/v1/chain-totals", place | opening_of(replace(found, value=1))
+        )
+    assert caught.value.why == "bad-total"
+    keys = [one.chain_public for one in street.secrets]
+    rows = [h.seal(day).header for h in REPORTED]
+    named = set_hash(
+        NETWORK, "north", day, [(h.meter, h.digest(CHAIN_ID)) for h in rows]
+    )
+    total = ChainTotal(Place(NETWORK, "north", day), named, len(rows), found.value)
+    assert total.stands(keys, [bytes.fromhex(one) for one in given], CHAIN_ID)
 
 
 async def test_one_trustee_alone_does_not(street: Street, lines: list[Line]) -> None:

@@ -25,9 +25,9 @@ from meterseal_proto.reporting import (
 )
 from meterseal_proto.seedbox import Deposit
 from meterseal_proto.units import MeterId, RegisterId
-from meterseal_trustee import rules, store
+from meterseal_trustee import desk, rules, store
 from meterseal_trustee.database import Database
-from meterseal_trustee.desk import Settings, spelled
+from meterseal_trustee.desk import Settings, chain_total, spelled
 from meterseal_trustee.keys import TrusteeSecrets
 from meterseal_trustee.masks import Opener
 from meterseal_trustee.model import (
@@ -61,6 +61,7 @@ class Kept:
     members: dict[tuple[str, int], dict[MeterId, RegisterId]]
     answers: dict[tuple[str, int], Answer]
     blamed: dict[int, set[MeterId]] = field(default_factory=dict)
+    vouched: dict[tuple[str, int], tuple[int, bytes]] = field(default_factory=dict)
     witnessed: list[Witnessed] = field(default_factory=list)
     against: list[tuple[Witnessed, str]] = field(default_factory=list)
 
@@ -94,6 +95,9 @@ async def _read(settings: Settings, number: int, database: Database) -> Kept:
             if answer is not None:
                 kept.answers[cell, day] = answer
             kept.blamed[day] = await store.blamed(tx, day)
+            vouched = await store.chain_total_at(tx, cell, day)
+            if vouched is not None:
+                kept.vouched[cell, day] = vouched
         kept.witnessed = await store.all_witnessed(tx)
         kept.against = await store.contradictions(tx)
     return kept
@@ -127,6 +131,11 @@ def _judge(
             "answers are the sums of the masks of a set all three signed",
             len(kept.answers),
             lambda: _answers(settings, secrets, opener, kept),
+        ),
+        (
+            "totals for the chain are of signed sets, under our key",
+            len(kept.vouched),
+            lambda: _vouched(settings, secrets, kept),
         ),
         (
             "the log says all of it and nothing else",
@@ -223,6 +232,17 @@ def _answers(
             yield f"{where}: the answer is not the sum of the masks"
 
 
+def _vouched(settings: Settings, secrets: TrusteeSecrets, kept: Kept) -> Iterator[str]:
+    for made in kept.sets:
+        if (made.cell, made.day) not in kept.vouched:
+            continue
+        usage, signature = kept.vouched[made.cell, made.day]
+        place = Place(settings.network, made.cell, made.day)
+        total = chain_total(place, made.reported, usage, settings.chain_id)
+        if total.signer([secrets.chain_public], signature, settings.chain_id) is None:
+            yield f"cell {made.cell}, day {made.day}: not the total that was signed"
+
+
 def _told(kept: Kept) -> Iterator[str]:
     told = Counter(_key(entry) for entry in kept.log)
     done = Counter(("deposit", meter.hex()) for meter in kept.deposits)
@@ -233,6 +253,9 @@ def _told(kept: Kept) -> Iterator[str]:
         if answer is not None:
             sums = json.dumps(spelled(answer.sums)["sums"], sort_keys=True)
             done["masks", made.statement.hex() + sums] += 1
+        vouched = kept.vouched.get((made.cell, made.day))
+        if vouched is not None:
+            done[desk.CHAIN_TOTAL, f"{made.statement.hex()} {vouched[0]}"] += 1
     shown = Counter(
         meter
         for entry in kept.log
@@ -273,5 +296,7 @@ def _key(entry: Entry) -> tuple[str, str]:
             return entry.act, said["statement"] + json.dumps(
                 said["sums"], sort_keys=True
             )
+        case desk.CHAIN_TOTAL:
+            return entry.act, f"{said['statement']} {said['usage']}"
         case _:
             return entry.act, said["statement"]

@@ -62,6 +62,7 @@ def _init(config: "Config") -> int:
     print(f"keys:        {key.text()}")
     print(f"fingerprint: {key.fingerprint()}")
     print(f"witness:     {cosigner(config, secrets).public.vkey}")
+    print(f"chain:       {secrets.chain_public.hex()}")
     print(f"back up {config.data_dir / 'keys'}: without it no seed can be opened")
     return 0
 

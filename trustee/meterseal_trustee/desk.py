@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from meterseal_proto.chaintotal import ChainTotal
 from meterseal_proto.reporting import (
     Act,
     Place,
@@ -28,7 +29,7 @@ from meterseal_proto.reporting import (
     statement,
 )
 from meterseal_proto.seedbox import Deposit, TrusteeKey
-from meterseal_proto.totals import Mask
+from meterseal_proto.totals import Mask, Masked, set_hash
 from meterseal_proto.units import MeterId
 from meterseal_trustee import rules, store
 from meterseal_trustee.database import Database, Transaction
@@ -37,6 +38,8 @@ from meterseal_trustee.masks import Opener
 from meterseal_trustee.model import Answer, SignedSet
 from meterseal_trustee.rules import Complaint, Refused, Trouble
 
+CHAIN_TOTAL: Final = "chain-total"
+"""What the log calls a total that was signed for the chain."""
 MAX_WAITING: Final = 64
 """Proposed rosters that wait for a person; nobody compares more."""
 
@@ -85,6 +88,7 @@ class Desk:
         self.public = secrets.public
         self.database = database
         self._sign_key = secrets.sign
+        self._chain_key = secrets.chain
         self._opener = Opener(secrets.box, settings.network, secrets.public.number)
         self._now = now
 
@@ -219,6 +223,28 @@ class Desk:
                 await self._say(tx, Act.BLAME, _named(signed) | named)
         return Shown(shown, self._signature(Act.BLAME, blame_digest(stated, shown)))
 
+    async def vouch(self, place: Place, stated: bytes, total: Masked) -> bytes:
+        """Sign a set's proved total for the chain's contract; again gives the same bytes.
+
+        The total is public once it is proved, and one number alone opens a sum: the
+        signature tells nobody more. 65 bytes, `meterseal_proto.chaintotal`.
+        """
+        async with self.database.transaction() as tx:
+            signed = await self._signed(tx, place, stated)
+            await asyncio.to_thread(rules.check_total, total, signed.reported)
+            standing = await store.chain_total_at(tx, place.cell, place.day)
+            if standing is not None:
+                return standing[1]
+            chain_id = self.settings.chain_id
+            made = chain_total(place, signed.reported, total.value, chain_id)
+            signature = made.sign(self._chain_key, chain_id)
+            await store.add_chain_total(
+                tx, place.cell, place.day, total.value, signature
+            )
+            told = _named(signed) | {"usage": total.value}
+            await store.say(tx, int(self._now()), CHAIN_TOTAL, told)
+        return signature
+
     async def _check(self, tx: Transaction, roster: Roster) -> None:
         this = quarter_of(rules.day_of(self._now(), self.settings.zone))
         found = await store.deposits(tx, roster.members.keys())
@@ -253,6 +279,15 @@ class Desk:
 
     async def _say(self, tx: Transaction, act: Act, said: dict[str, object]) -> None:
         await store.say(tx, int(self._now()), act.name.lower(), said)
+
+
+def chain_total(
+    place: Place, reported: Sequence[Reported], usage: int, chain_id: int
+) -> ChainTotal:
+    """Return a set's total as the chain's contract knows it."""
+    rows = [(one.header.meter, one.header.digest(chain_id)) for one in reported]
+    named = set_hash(place.network, place.cell, place.day, rows)
+    return ChainTotal(place, named, len(rows), usage)
 
 
 def spelled(sums: Mapping[int, Mask]) -> dict[str, object]:

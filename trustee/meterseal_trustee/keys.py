@@ -1,12 +1,14 @@
-"""A trustee's secrets: keys that open seeds, that sign, and that cosign a log; made once.
+"""A trustee's secrets: keys that open seeds, that sign, that cosign a log, and the chain's.
 
-Files `box.pem` (X25519), `sign.pem` and `witness.pem` (Ed25519) in `data_dir/keys`, mode
-0600, written whole and synced before they have their name, never replaced. Without `box.pem` no seed
-can be opened again: back it up apart from the database. This module must never log or
+Files `box.pem` (X25519), `sign.pem` and `witness.pem` (Ed25519) and `chain.key` (a scalar
+of secp256k1, 64 hex digits) in `data_dir/keys`, mode 0600, written whole and synced before
+they have their name, never replaced. Without `box.pem` no seed can be opened again: back
+it up apart from the database. This module must never log or
 print a key's bytes.
 """
 
 import os
+import secrets
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from meterseal_proto import curve
+from meterseal_proto.curve import ORDER
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.seedbox import TrusteeKey
 
@@ -35,6 +39,8 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 class TrusteeSecrets:
     """The private keys, and the first two's public halves under the trustee's number.
 
+    `chain` signs totals for contracts, which know no Ed25519, and nothing else.
+
     A cosignature does not name what it is for, so `witness` signs nothing else (C2SP
     tlog-cosignature, Ed25519 signed message).
     """
@@ -43,6 +49,12 @@ class TrusteeSecrets:
     box: X25519PrivateKey = field(repr=False)
     sign: Ed25519PrivateKey = field(repr=False)
     witness: Ed25519PrivateKey = field(repr=False)
+    chain: bytes = field(repr=False)
+
+    @property
+    def chain_public(self) -> bytes:
+        """The key that a chain's admin is told, 33 bytes."""
+        return curve.backend().public_of(self.chain)
 
 
 def make_keys(folder: Path) -> bool:
@@ -50,9 +62,10 @@ def make_keys(folder: Path) -> bool:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = [
-            _make(folder / "box.pem", X25519PrivateKey.generate()),
-            _make(folder / "sign.pem", Ed25519PrivateKey.generate()),
-            _make(folder / "witness.pem", Ed25519PrivateKey.generate()),
+            _make(folder / "box.pem", _pem(X25519PrivateKey.generate())),
+            _make(folder / "sign.pem", _pem(Ed25519PrivateKey.generate())),
+            _make(folder / "witness.pem", _pem(Ed25519PrivateKey.generate())),
+            _make(folder / "chain.key", _scalar().hex().encode()),
         ]
     except OSError as error:
         raise Unavailable(f"cannot write {folder}: {error.strerror}") from error
@@ -65,6 +78,7 @@ def open_keys(folder: Path, number: int) -> TrusteeSecrets:
         box = load_pem_private_key(_read(folder / "box.pem"), None)
         sign = load_pem_private_key(_read(folder / "sign.pem"), None)
         witness = load_pem_private_key(_read(folder / "witness.pem"), None)
+        chain = _parse_scalar(_read(folder / "chain.key"))
     except FileNotFoundError as error:
         raise Unavailable(
             f"{error.filename} is missing: run meterseal-trustee init, or restore it"
@@ -84,18 +98,33 @@ def open_keys(folder: Path, number: int) -> TrusteeSecrets:
         box.public_key().public_bytes_raw(),
         sign.public_key().public_bytes_raw(),
     )
-    return TrusteeSecrets(public, box, sign, witness)
+    return TrusteeSecrets(public, box, sign, witness, chain)
 
 
-def _make(path: Path, key: PrivateKeyTypes) -> bool:
+def _pem(key: PrivateKeyTypes) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _scalar() -> bytes:
+    """Return a secret scalar of secp256k1: 1 to the group's order, less one."""
+    return (secrets.randbelow(ORDER - 1) + 1).to_bytes(32)
+
+
+def _parse_scalar(text: bytes) -> bytes:
+    found = bytes.fromhex(text.decode("ascii"))
+    if len(found) != 32 or not 0 < int.from_bytes(found) < ORDER:
+        raise ValueError("chain.key is no scalar of secp256k1")
+    return found
+
+
+def _make(path: Path, content: bytes) -> bool:
     """Write a key under a name nobody has yet; of two makers at once the first counts."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     draft.unlink(missing_ok=True)  # of a process of this number that fell
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(pem)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):

@@ -37,6 +37,8 @@ from meterseal_proto.units import MeterId, RegisterId
 
 MAX_MEMBERS: Final = 2_000
 """Members of a cell: a small town's street cells have 32 to some hundreds."""
+MAX_TOTAL: Final = 1 << 63
+"""2,000 members of 100 slots of 32 bits stay below 2^50."""
 _CELL: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _EPOCH: Final = datetime.date(1970, 1, 1)
 
@@ -66,6 +68,7 @@ class Trouble(StrEnum):
     NOT_ANSWERED = "not-answered"
     BAD_ANSWER = "bad-answer"
     TOTAL_HOLDS = "total-holds"
+    BAD_TOTAL = "bad-total"
 
 
 class Refused(Exception):
@@ -260,3 +263,11 @@ def check_complaint(
     found = unmasked([complaint.reports], {**complaint.sums, **own})
     if proves(found, [one.header.sum for one in reported]):
         raise Refused(Trouble.TOTAL_HOLDS, "this total is right; nobody is to blame")
+
+
+def check_total(total: Masked, reported: Sequence[Reported]) -> None:
+    """Refuse a total that is not what a set's commitments add up to: sum C = U V + Z B."""
+    if total.value >= MAX_TOTAL or not proves(
+        total, [one.header.sum for one in reported]
+    ):
+        raise Refused(Trouble.BAD_TOTAL, "the set's commitments add to something else")

@@ -251,6 +251,27 @@ async def add_answer(tx: Transaction, cell: str, day: int, answer: Answer) -> No
     )
 
 
+async def chain_total_at(
+    tx: Transaction, cell: str, day: int
+) -> tuple[int, bytes] | None:
+    """Return the total we signed for the chain of a place, and the signature."""
+    rows = await tx.rows(
+        "SELECT usage, signature FROM chain_totals WHERE cell = ? AND day = ?",
+        (cell, day),
+    )
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+async def add_chain_total(
+    tx: Transaction, cell: str, day: int, usage: int, signature: bytes
+) -> None:
+    """Keep the one total of a place that we signed for the chain."""
+    await tx.rows(
+        "INSERT INTO chain_totals (cell, day, usage, signature) VALUES (?, ?, ?, ?)",
+        (cell, day, usage, signature),
+    )
+
+
 async def blamed(tx: Transaction, day: int) -> set[MeterId]:
     """Return the meters of a day whose masks' commitments were shown."""
     rows = await tx.rows("SELECT meter FROM blamed WHERE day = ?", (day,))

@@ -131,6 +131,14 @@ class _Pair(_Body):
         return value, blinding
 
 
+class TotalBody(_Pair):
+    """A proved total: `value` in the register's unit, and the sum of its blindings."""
+
+    cell: Cell
+    day: Day
+    statement: Hash
+
+
 class _OtherAnswer(_Body):
     trustee: Annotated[int, Field(ge=0, lt=SEEDS)]
     sums: dict[SeedNumber, _Pair]
@@ -185,6 +193,7 @@ def build(desk: Desk, witness: Witness) -> FastAPI:
     app.post("/v1/sets")(sets)
     app.post("/v1/masks")(masks)
     app.post("/v1/blames")(blames)
+    app.post("/v1/chain-totals")(chain_totals)
     app.post(ADD_CHECKPOINT)(add_checkpoint)
     for kind in (Refused, NotCosigned, HTTPException, Unavailable, Exception):
         app.add_exception_handler(kind, _answer)
@@ -281,6 +290,16 @@ async def blames(request: Request) -> JSONResponse:
     }
     said = {"trustee": desk.public.number, "signature": shown.signature.hex()}
     return JSONResponse(said | {"commitments": commitments})
+
+
+async def chain_totals(request: Request) -> JSONResponse:
+    """Sign a proved total for the chain's contract."""
+    body = await _read(request, TotalBody)
+    desk = _desk(request)
+    total = Masked(*_said(body.numbers))
+    place = desk.place(body.cell, body.day)
+    signature = await desk.vouch(place, bytes.fromhex(body.statement), total)
+    return JSONResponse({"trustee": desk.public.number, "signature": signature.hex()})
 
 
 _B = TypeVar("_B", bound=_Body)
