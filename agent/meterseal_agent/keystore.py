@@ -20,7 +20,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
 from meterseal_proto.enrolment import EnrolmentAnswer
-from meterseal_proto.keys import SECRET_BYTES, Algorithm, RootSecret, SealKey
+from meterseal_proto.keys import (
+    SECRET_BYTES,
+    Algorithm,
+    PublicKey,
+    RootSecret,
+    SealKey,
+)
 
 SECRET_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
@@ -144,6 +150,15 @@ class Keys:
     def seal_key(self) -> SealKey:
         """The seal key of this epoch."""
         return self.root.seal_key(self.epoch.algorithm, self.epoch.number)
+
+    @property
+    def publics(self) -> list[PublicKey]:
+        """The public halves of all keys of the root secret up to this epoch, newest first."""
+        return [
+            self.root.seal_key(algorithm, number).public
+            for number in range(self.epoch.number, -1, -1)
+            for algorithm in Algorithm
+        ]
 
 
 class Keystore:

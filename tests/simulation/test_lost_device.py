@@ -14,6 +14,7 @@ import pytest
 
 from meterseal_agent.commissioning.shares import make_shares, read_shares
 from meterseal_agent.commissioning.sheet import parse_sheet, sheet_text
+from meterseal_agent.seal.logbook import NotProved
 from meterseal_agent.seal.opening import NotOpened, NotYet
 from meterseal_aggregator.registry.model import CodeKind
 from meterseal_proto.bill import ProvedBill
@@ -230,6 +231,29 @@ async def test_a_damaged_or_missing_backup_is_named_by_its_day_and_nothing_inven
     bill = other.bill(FLAT, PERIOD, END)
     hole = used(PERIOD, END) - bill.statement.amount // 250_000
     assert hole == used(BEGAN + 5 * DAY_S, CAME), "what nobody told is not billed"
+    other.close()
+
+
+async def test_an_aggregator_that_gives_days_without_end_fills_no_memory(
+    device: Device, tmp_path: Path
+) -> None:
+    other, house = await successor(device, tmp_path), device.house
+    asked = list[dict[str, object]]()
+
+    def endless(path: str, raw: bytes) -> bytes:
+        if path != PATH:
+            return raw
+        page = json.loads(raw)
+        asked.append(asked[0] if asked else page["days"][0])
+        number = 1_000 * len(asked)
+        page["days"] = [{**asked[0], "seq": number + n} for n in range(60)]
+        page["after"] = number if len(asked) < 20 else None
+        return json.dumps(page).encode()
+
+    house.spoil = endless
+    with pytest.raises(NotProved, match="without end"):
+        await other.restore([])
+    assert len(asked) < 6
     other.close()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_agent.keystore import KeyEpoch, Keys
 from meterseal_agent.outbox.memory import Memory
 from meterseal_agent.outbox.model import KeptDay, Start
 from meterseal_agent.outbox.restoring import Forked, Past, Restoring
@@ -225,7 +226,34 @@ def test_a_tariff_was_known_before_the_first_period_that_was_billed_by_it(
     device: CommittedDevice, days: list[Day]
 ) -> None:
     bills = chained(device, days)
-    assert known_since(bills[1:]) == {FLAT.hash(): bills[1].statement.begin}
+    own, read_at = [device.key.public], BEGAN_AT + 90 * 86_400
+    since = known_since(bills[1:], own, at=read_at)
+    assert since == {FLAT.hash(): bills[1].statement.begin}
+
+
+def test_a_bill_under_a_key_of_the_logs_own_making_makes_no_tariff_older(
+    device: CommittedDevice, days: list[Day]
+) -> None:
+    """Whoever keeps the log can put a key into it, and a bill of long ago under that key."""
+    rogue = replace(device, key=committed_device(9).key)
+    forged = bill_over(rogue, [days[0]], FLAT, previous=device.link)
+    later = [days[1]]
+    bills = [
+        forged, bill_over(device, later, OTHER, previous=forged.statement.digest())
+    ]  # fmt: skip
+    told = pages(device, bills)
+    told.keys.append(event(rogue, from_seq=2))
+    assert proved_openings(told, bills) == bills, "the log says so"
+    read_at = BEGAN_AT + 90 * 86_400
+    since = known_since(bills, [device.key.public], at=read_at)
+    assert since == {FLAT.hash(): read_at, OTHER.hash(): bills[1].statement.begin}
+
+
+def test_the_keys_of_a_root_secret_are_those_up_to_its_epoch() -> None:
+    keys = Keys(ROOT, KeyEpoch(number=2))
+    of = [ROOT.seal_key(keys.epoch.algorithm, n).public for n in range(4)]
+    assert of[3] not in keys.publics
+    assert set(of[:3]) <= set(keys.publics)
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ from meterseal_proto.bill import ProvedBill
 from meterseal_proto.enrolment import RegisterHead
 from meterseal_proto.errors import Malformed, Unavailable
 from meterseal_proto.history import (
+    BILLS_A_PAGE,
+    DAYS_A_PAGE,
     PATH,
     HistoryDay,
     HistoryPage,
@@ -159,11 +161,11 @@ def remember(
     found = []
     for place, (chain, known) in zip(places, doubts, strict=True):
         one = _Register(enrolment, "", starts[place], chain)
-        _, bills = one.given(source)
+        pages = book.registers[place]
+        _, bills = one.given(source, pages)
         openings = one.openings(known, book, bills)
-        link = history.first_link(book.registers[place])
-        nothing = Brought((), {})
-        found.append((chain, _past(book, nothing, openings, link)))
+        tariffs = one.tariffs(openings, book, source)
+        found.append((chain, Past((), openings, history.first_link(pages), tariffs)))
     return found, _checked(book, source)
 
 
@@ -186,7 +188,7 @@ class _Register:
         if self._is_old(pages):
             say(f"{self.name}: nothing is restored: {OLD_DISK}")
             return False
-        days, bills = self.given(source)
+        days, bills = self.given(source, pages)
         answer = self.enrolment.answer
         brought = history.proved_days(
             self.enrolment.keys.root, pages, days, (self.chain.id, answer.chain_id)
@@ -196,12 +198,10 @@ class _Register:
             openings = self.openings(box.remembered(self.chain), book, bills)
         except NotProved as error:
             why = str(error)
+        tariffs = self.tariffs(openings or (), book, source)
+        past = Past(brought.days, openings, history.first_link(pages), tariffs)
         try:
-            added = box.bring_back(
-                self.chain,
-                _past(book, brought, openings, history.first_link(pages)),
-                at=_checked(book, source),
-            )
+            added = box.bring_back(self.chain, past, at=_checked(book, source))
         except Forked as error:
             say(f"{self.name}: nothing is restored: {error}")
             return False
@@ -215,8 +215,13 @@ class _Register:
         self._go_on(box, brought, say)
         return not brought.lost and openings is not None
 
-    def given(self, source: Source) -> tuple[dict[int, HistoryDay], list[ProvedBill]]:
-        """Return what the aggregator has of the register; Malformed for nonsense."""
+    def given(
+        self, source: Source, pages: Pages
+    ) -> tuple[dict[int, HistoryDay], list[ProvedBill]]:
+        """Return what the aggregator has of the register; Malformed for nonsense.
+
+        Of what the log does not tell yet it may give a page, and no more.
+        """
         days: list[HistoryDay] = []
         bills: list[ProvedBill] = []
         after: int | None = 0
@@ -226,6 +231,11 @@ class _Register:
                 raise NotProved("the aggregator's pages do not go on")
             days += page.days
             bills += page.bills
+            if (
+                len(days) > len(pages.seals) + DAYS_A_PAGE
+                or len(bills) > len(pages.openings) + BILLS_A_PAGE
+            ):
+                raise NotProved("the aggregator gives days or bills without end")
             after = page.after
         return only(days), bills
 
@@ -266,6 +276,17 @@ class _Register:
         if any(one.statement.tariff not in book.tariffs for one in chain):
             raise NotProved("the log has a bill by a tariff that is not in it")
         return chain
+
+    def tariffs(
+        self, openings: Sequence[ProvedBill], book: Logbook, source: Source
+    ) -> dict[bytes, tuple[bytes, int]]:
+        """Return the openings' tariffs by hash: the document, and since when it was known."""
+        at = max(source.now, book.witnessed_at or 0)
+        own = self.enrolment.keys.publics
+        return {
+            digest: (book.tariffs[digest].document(), since)
+            for digest, since in history.known_since(openings, own, at=at).items()
+        }
 
     def _go_on(self, box: Restoring, brought: Brought, say: Say) -> None:
         """Let the sampler count on from what the meter showed when its device died."""
@@ -310,13 +331,3 @@ class _Register:
 def _checked(book: Logbook, source: Source) -> int:
     """Return up to when the log that was read tells of everything."""
     return min(source.now, book.witnessed_at or 0)
-
-
-def _past(
-    book: Logbook, brought: Brought, openings: list[ProvedBill] | None, link: bytes
-) -> Past:
-    tariffs = {
-        digest: (book.tariffs[digest].document(), since)
-        for digest, since in history.known_since(openings or []).items()
-    }
-    return Past(brought.days, openings, link, tariffs)

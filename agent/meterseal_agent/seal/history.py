@@ -208,13 +208,22 @@ def sum_since(days: Sequence[tuple[KeptDay, bool]], begin: int, end: int) -> int
     return total if at >= end else None
 
 
-def known_since(chain: Sequence[ProvedBill]) -> dict[bytes, int]:
+def known_since(
+    chain: Sequence[ProvedBill], own: Sequence[PublicKey], *, at: int
+) -> dict[bytes, int]:
     """Return since when the dead device knew tariffs: it signed no period it had not known
-    its tariff before."""
+    its tariff before.
+
+    That holds for bills under `own` keys, those of this root secret. The log can be given
+    any key and a bill under it: the tariff of such a one is known since `at`, when the log
+    was read.
+    """
     found: dict[bytes, int] = {}
     for bill in chain:
         said = bill.statement
-        found[said.tariff] = min(said.begin, found.get(said.tariff, said.begin))
+        ours = any(key.verify(said.consent(), bill.consent) for key in own)
+        since = said.begin if ours else at
+        found[said.tariff] = min(since, found.get(said.tariff, since))
     return found
 
 
