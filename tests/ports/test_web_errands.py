@@ -10,12 +10,13 @@ import pytest
 from meterseal_aggregator.privacy.errands import store
 from meterseal_aggregator.registry import write
 from meterseal_aggregator.registry.model import Tenancy
-from meterseal_proto.enrolment import EnrolmentAnswer, RegisterStart
+from meterseal_proto.enrolment import RegisterStart
 from meterseal_proto.errand import BillAsked, BillRefused, NoBill
 from meterseal_proto.units import IMPORT, MeterId
 from tests.support.committed import flat
-from tests.support.enrolling import GENESIS, SLOT, a_key, a_meter, a_request
+from tests.support.enrolling import GENESIS, SLOT, a_key
 from tests.support.webhouse import LATER, WebHouse, a_house, pretty
+from tests.support.webprivate import enrol_private, publish
 
 BEGAN = SLOT - 60 * 900
 FLAT = flat(250_000)
@@ -52,15 +53,8 @@ class Home:
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[Home]:
     async with a_house(tmp_path) as house:
-        start = RegisterStart(IMPORT, 900, 0, BEGAN, 1, 32)
-        code = await house.registry.code(expires_at=LATER + 60)
-        request = a_request(code, a_meter(registers=(start,)))
-        answer = await house.post("/v1/enrolments", None, request.to_json())
-        assert answer.status_code == 201, answer.text
-        house.meter = EnrolmentAnswer.from_json(answer.content).meters[0].meter
-        for tariff in (FLAT, LATE):
-            body = {"document": tariff.document().decode()}
-            await house.post("/v1/tariffs", "operator", body)
+        await enrol_private(house, RegisterStart(IMPORT, 900, 0, BEGAN, 1, 32))
+        await publish(house, FLAT, LATE)
         yield Home(house)
 
 

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from meterseal_aggregator.intake.batch import Intake, Notary
-from meterseal_aggregator.intake.failed import set_aside
-from meterseal_aggregator.privacy import bills, history, proofs
+from meterseal_aggregator.privacy import bills, history
 from meterseal_aggregator.registry import enrol as registry_enrol
 from meterseal_aggregator.registry.model import CodeKind, Moment
 from meterseal_proto.bill import ProvedBill
@@ -17,12 +15,10 @@ from meterseal_proto.enrolment import EnrolmentAnswer, RegisterStart
 from meterseal_proto.history import LIFE_S, PATH, HistoryPage, HistoryRequest
 from meterseal_proto.keys import SealKey
 from meterseal_proto.privatefile import statement_json
-from meterseal_proto.seal import Head
-from meterseal_proto.units import IMPORT, MeterId
+from meterseal_proto.units import IMPORT
 from tests.support.committed import CommittedDevice, Day, bill_over, flat
 from tests.support.enrolling import (
     GENESIS,
-    LOG_KEY,
     SLOT,
     TERMS,
     a_key,
@@ -30,6 +26,7 @@ from tests.support.enrolling import (
     a_request,
 )
 from tests.support.webhouse import LATER, WebHouse, a_house, pretty
+from tests.support.webprivate import enrol_private, publish, take_in
 
 BEGAN = SLOT - 60 * 900
 DAYS = [[n + 100 * day for n in range(6)] for day in range(5)]
@@ -83,28 +80,12 @@ class Home:
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[Home]:
     async with a_house(tmp_path) as house:
-        code = await house.registry.code(expires_at=LATER + 60)
-        request = a_request(code, a_meter(registers=(start(),)))
-        answer = await house.post("/v1/enrolments", None, request.to_json())
-        assert answer.status_code == 201, answer.text
-        enrolled = EnrolmentAnswer.from_json(answer.content)
+        enrolled, device = await enrol_private(house, start())
         assert (enrolled.heads[0].opening, enrolled.heads[0].starts) == ("", ())
-        house.meter = enrolled.meters[0].meter
-        link = bytes.fromhex(enrolled.heads[0].hash)
-        device = CommittedDevice(
-            *(MeterId(bytes.fromhex(house.meter)), "home-1", a_key(), start(), link),
-            Head(0, link, BEGAN, 0),
-            genesis=GENESIS,
-        )
         days = [device.tell(values) for values in DAYS]
-        intake = Intake(house.db, Notary(GENESIS, LOG_KEY), lambda: LATER)
-        await intake.deliver([day.by("home-1") for day in days])
-        intake.close()
-        assert not intake.tally.reasons
-        await proofs.run_once(house.db, GENESIS, LATER, set_aside)
-        body = {"document": FLAT.document().decode()}
-        await house.post("/v1/tariffs", "operator", body)
-        yield Home(house, device, days, link)
+        await take_in(house, *days)
+        await publish(house, FLAT)
+        yield Home(house, device, days, device.link)
 
 
 async def billed(home: Home, first: int, previous: bytes) -> ProvedBill:

@@ -11,21 +11,18 @@ import pytest
 import structlog
 
 from meterseal_aggregator.intake.batch import Intake, Notary
-from meterseal_aggregator.intake.failed import set_aside
 from meterseal_aggregator.privacy import check as privacy_check
-from meterseal_aggregator.privacy import proofs
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.bundle import canonical
 from meterseal_proto.claims import Expectation, Verdict
-from meterseal_proto.enrolment import EnrolmentAnswer, RegisterStart
+from meterseal_proto.enrolment import RegisterStart
 from meterseal_proto.privatefile import statement_json
-from meterseal_proto.seal import Head
-from meterseal_proto.units import IMPORT, MeterId
+from meterseal_proto.units import IMPORT
 from meterseal_proto.usagefile import OpenedDay, UsageFile
 from meterseal_proto.verify import examine, main, zone_clock
 from tests.support.committed import CommittedDevice, Day, bill_over, flat
 from tests.support.devices import device
-from tests.support.enrolling import GENESIS, LOG_KEY, SLOT, a_key, a_meter, a_request
+from tests.support.enrolling import GENESIS, LOG_KEY, SLOT
 from tests.support.webhouse import (
     LATER,
     WebHouse,
@@ -33,6 +30,7 @@ from tests.support.webhouse import (
     do_every_duty,
     pretty,
 )
+from tests.support.webprivate import enrol_private, publish, take_in
 
 BEGAN = SLOT - 60 * 900
 VALUES = [[0x5EA1_0000 + 7_919 * (n + 24 * day) for n in range(24)] for day in (0, 1)]
@@ -63,28 +61,12 @@ class Home:
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[Home]:
     async with a_house(tmp_path) as house:
-        start = RegisterStart(IMPORT, 900, 0, BEGAN, 1, 32)
-        code = await house.registry.code(expires_at=LATER + 60)
-        request = a_request(code, a_meter(registers=(start,)))
-        answer = await house.post("/v1/enrolments", None, request.to_json())
-        assert answer.status_code == 201, answer.text
-        enrolled = EnrolmentAnswer.from_json(answer.content)
-        house.meter = enrolled.meters[0].meter
-        link = bytes.fromhex(enrolled.heads[0].hash)
-        device = CommittedDevice(
-            MeterId(bytes.fromhex(house.meter)), "home-1", a_key(), start, link,
-            Head(0, link, BEGAN, 0), genesis=GENESIS,
-        )  # fmt: skip
+        _, device = await enrol_private(
+            house, RegisterStart(IMPORT, 900, 0, BEGAN, 1, 32)
+        )
         days = [device.tell(values) for values in VALUES]
-        intake = Intake(house.db, Notary(GENESIS, LOG_KEY), lambda: LATER)
-        await intake.deliver([day.by("home-1") for day in days])
-        intake.close()
-        assert not intake.tally.reasons
-        await proofs.run_once(house.db, GENESIS, LATER, set_aside)
-        body = {"document": FLAT.document().decode()}
-        published = await house.post("/v1/tariffs", "operator", body)
-        assert published.status_code == 201, pretty(published)
-        assert published.json()["hash"] == FLAT.hash().hex()
+        await take_in(house, *days)
+        await publish(house, FLAT)
         yield Home(house, device, days, bill_over(device, days, FLAT))
 
 

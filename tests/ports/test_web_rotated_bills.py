@@ -7,43 +7,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from meterseal_aggregator.intake.batch import Intake, Notary
-from meterseal_aggregator.intake.failed import set_aside
-from meterseal_aggregator.privacy import proofs
 from meterseal_aggregator.registry import rekey
 from meterseal_aggregator.registry.model import Moment
 from meterseal_proto.bundle import canonical
 from meterseal_proto.claims import Expectation, Verdict
-from meterseal_proto.enrolment import EnrolmentAnswer, RegisterStart, Rotation, Turn
+from meterseal_proto.enrolment import RegisterStart, Rotation, Turn
 from meterseal_proto.keys import SealKey
 from meterseal_proto.privatefile import read_statement, statement_json
-from meterseal_proto.seal import Head
-from meterseal_proto.units import IMPORT, MeterId
+from meterseal_proto.units import IMPORT
 from meterseal_proto.verify import examine, zone_clock
-from tests.support.committed import CommittedDevice, Day, bill_over, flat
+from tests.support.committed import CommittedDevice, bill_over, flat
 from tests.support.enrolling import (
     GENESIS,
-    LOG_KEY,
     SLOT,
     TERMS,
     a_key,
-    a_meter,
-    a_request,
 )
 from tests.support.webhouse import LATER, WebHouse, a_house, do_every_duty, pretty
+from tests.support.webprivate import enrol_private, publish, take_in
 
 BEGAN = SLOT - 60 * 900
 FLAT = flat(250_000)
 KNOWN = Expectation(GENESIS.network.hex(), None, zone_clock)
 NEXT = a_key("next")
-
-
-async def take(house: WebHouse, day: Day) -> None:
-    intake = Intake(house.db, Notary(GENESIS, LOG_KEY), lambda: LATER)
-    await intake.deliver([day.by("home-1")])
-    intake.close()
-    assert not intake.tally.reasons
-    await proofs.run_once(house.db, GENESIS, LATER, set_aside)
 
 
 async def rotate(house: WebHouse, device: CommittedDevice, new: SealKey) -> None:
@@ -58,19 +44,10 @@ async def rotate(house: WebHouse, device: CommittedDevice, new: SealKey) -> None
 @asynccontextmanager
 async def a_home(folder: Path) -> AsyncIterator[tuple[WebHouse, CommittedDevice]]:
     async with a_house(folder) as house:
-        start = RegisterStart(IMPORT, 900, 0, BEGAN, 1, 16)
-        code = await house.registry.code(expires_at=LATER + 60)
-        request = a_request(code, a_meter(registers=(start,)))
-        answer = await house.post("/v1/enrolments", None, request.to_json())
-        enrolled = EnrolmentAnswer.from_json(answer.content)
-        house.meter = enrolled.meters[0].meter
-        link = bytes.fromhex(enrolled.heads[0].hash)
-        device = CommittedDevice(
-            MeterId(bytes.fromhex(house.meter)), "home-1", a_key(), start, link,
-            Head(0, link, BEGAN, 0), genesis=GENESIS,
-        )  # fmt: skip
-        body = {"document": FLAT.document().decode()}
-        await house.post("/v1/tariffs", "operator", body)
+        _, device = await enrol_private(
+            house, RegisterStart(IMPORT, 900, 0, BEGAN, 1, 16)
+        )
+        await publish(house, FLAT)
         yield house, device
 
 
@@ -94,10 +71,10 @@ def failed(file: dict[str, Any]) -> set[str]:
 async def two_keys(house: WebHouse, device: CommittedDevice) -> dict[str, Any]:
     """Return the file of a bill over a day of either key."""
     days = [device.tell([5] * 24)]
-    await take(house, days[0])
+    await take_in(house, days[0])
     await rotate(house, device, NEXT)
     days.append(device.tell([7] * 24))
-    await take(house, days[1])
+    await take_in(house, days[1])
     return await the_file(house, bill_over(device, days, FLAT))
 
 
@@ -173,7 +150,7 @@ async def test_days_of_the_old_key_are_billed_by_consent_of_the_new_one_only(
 ) -> None:
     async with a_home(tmp_path) as (house, device):
         day = device.tell([5] * 24)
-        await take(house, day)
+        await take_in(house, day)
         old = replace(device)
         await rotate(house, device, NEXT)
         stale = await house.post(
@@ -191,7 +168,7 @@ async def test_a_bill_consented_to_before_a_change_of_keys_stays_right_after_it(
 ) -> None:
     async with a_home(tmp_path) as (house, device):
         day = device.tell([5] * 24)
-        await take(house, day)
+        await take_in(house, day)
         bill = bill_over(device, [day], FLAT)
         posted = await house.post("/v1/private-bills", None, statement_json(bill))
         await rotate(house, device, NEXT)
