@@ -257,7 +257,8 @@ def run(state: State, sent: Sent) -> tuple[State, Mined]:
 def _anchor(state: State, sent: Sent) -> tuple[State, Mined]:
     size, root = sent.arguments
     assert isinstance(size, UInt)
-    assert isinstance(root, Buffer)
+    if not isinstance(root, Buffer) or len(root.value) != 32:
+        return state, Mined(sent, Err(UInt(403)), ())
     if sent.signer != ORACLE.address:
         return state, Mined(sent, Err(UInt(400)), ())
     if state.sizes and size.value <= state.sizes[-1][0]:

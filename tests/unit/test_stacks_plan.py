@@ -55,6 +55,10 @@ def test_a_stuck_deed_pays_more_up_to_the_cap_and_then_waits() -> None:
     assert step(dear, look(Unknown.PENDING), now=9999) == WAIT
 
 
+def test_a_deed_behind_a_stuck_one_pays_no_more_for_waiting() -> None:
+    assert step(SENT, look(Unknown.PENDING, nonce=4), now=9999) == WAIT
+
+
 def test_a_block_is_noted_believed_when_deep_and_forgotten_when_gone() -> None:
     assert step(SENT, look(BLOCK, nonce=6)) == Step(Do.SEE, block=BLOCK)
     seen = replace(SENT, seen=BLOCK)
@@ -85,6 +89,10 @@ def test_a_nonce_that_a_stranger_used_is_given_up_only_when_that_is_deep() -> No
 
 
 def test_nonces_have_no_gaps_and_are_not_given_twice() -> None:
-    assert next_nonce(look(Unknown.NOWHERE, nonce=7), None) == 7
-    assert next_nonce(look(Unknown.NOWHERE, nonce=7), 8) == 9
-    assert next_nonce(look(Unknown.NOWHERE, nonce=7), 3) == 7
+    assert next_nonce(look(Unknown.NOWHERE, nonce=7), ()) == 7
+    assert next_nonce(look(Unknown.NOWHERE, nonce=7), {7, 8}) == 9
+    assert next_nonce(look(Unknown.NOWHERE, nonce=7), {3}) == 7
+
+
+def test_a_nonce_that_a_fork_set_free_is_filled_by_the_next_deed() -> None:
+    assert next_nonce(look(Unknown.NOWHERE, nonce=7), {8, 9}) == 7

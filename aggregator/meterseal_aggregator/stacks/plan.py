@@ -10,7 +10,7 @@ bytes are sent again. This module must never give a deed a second nonce while it
 may still be taken.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
@@ -140,9 +140,16 @@ def next_step(deed: Deed, look: Look, now: int, price: int, limits: Limits) -> S
     return _waiting(deed, look, now, price, limits)
 
 
-def next_nonce(look: Look, highest: int | None) -> int:
-    """Return the nonce after all that this account used; `highest` is the last we gave."""
-    return look.nonce if highest is None else max(look.nonce, highest + 1)
+def next_nonce(look: Look, given: Collection[int]) -> int:
+    """Return the first nonce that neither the chain nor any of ours used; `given` are ours.
+
+    A nonce below ours is free where a fork took a stranger's transaction away: ours wait
+    behind it until somebody fills it, so a new deed does.
+    """
+    nonce = look.nonce
+    while nonce in given:
+        nonce += 1
+    return nonce
 
 
 def _block(deed: Deed, look: Look) -> Block | None:
@@ -176,7 +183,9 @@ def _waiting(deed: Deed, look: Look, now: int, price: int, limits: Limits) -> St
     if last.sent_at is None:
         return Step(Do.SEND, txid=last.txid)
     dearer = min(limits.fee_cap, max(price, -(-last.fee * BUMP_PERCENT // 100)))
-    if now - last.made_at >= limits.bump_after_s and dearer > last.fee:
+    # What waits for an earlier nonce does not wait for its price.
+    stuck = look.nonce == deed.nonce and now - last.made_at >= limits.bump_after_s
+    if stuck and dearer > last.fee:
         return Step(Do.PRICE, dearer)
     nowhere = look.found.get(last.txid, Unknown.NOWHERE) is Unknown.NOWHERE
     if nowhere and now - last.sent_at >= limits.resend_s:

@@ -163,7 +163,18 @@ class Deploy:
         return head + len(source).to_bytes(4) + source
 
 
-Payload: TypeAlias = ContractCall | Transfer | Deploy
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The consensus bytes of a payload or a condition, as they were once written down."""
+
+    raw: bytes
+
+    def consensus(self) -> bytes:
+        """Return the bytes."""
+        return self.raw
+
+
+Payload: TypeAlias = ContractCall | Transfer | Deploy | Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +209,7 @@ class Transaction:
     nonce: int
     fee: int
     payload: Payload
-    conditions: Sequence[Condition | OneCondition] = ()
+    conditions: Sequence[Condition | OneCondition | Kept] = ()
     mode: Mode = Mode.DENY
 
     def __post_init__(self) -> None:

@@ -1,0 +1,259 @@
+"""The outbox of an account: what is wanted on the chain is done there once, whatever fails.
+
+    async with database.transaction() as tx:
+        await deeds.want(tx, Wish(account.address, "anchor 4711", call), now=now)
+    done = await run_once(database, node, account, limits, now)     # again and again
+
+One transaction before each act, one after; between them anything may end. A run looks at
+the chain once, at one tip, and takes the step that `plan` says for each deed. This module
+must never send what is not written down, nor decide anything that `plan` does not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from meterseal_aggregator.stacks import deeds
+from meterseal_aggregator.stacks.deeds import Open
+from meterseal_aggregator.stacks.node import (
+    Disagreement,
+    Found,
+    InBlock,
+    Node,
+    Refused,
+    Tip,
+)
+from meterseal_aggregator.stacks.plan import (
+    MAX_IN_FLIGHT,
+    Do,
+    Limits,
+    Look,
+    Step,
+    next_nonce,
+    next_step,
+)
+from meterseal_aggregator.stacks.transaction import AccountKey, Network, Transaction
+from meterseal_aggregator.storage.database import Database
+from meterseal_proto.c32 import Principal
+from meterseal_proto.errors import Unavailable
+
+LOOKS: Final = 3
+"""Looks begun anew because a block came meanwhile: blocks take seconds, a look parts of one."""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who signs, on which chain."""
+
+    network: Network
+    key: AccountKey = field(repr=False)
+
+    @property
+    def principal(self) -> Principal:
+        """The account as a principal."""
+        return Principal(self.key.address(self.network))
+
+    @property
+    def address(self) -> str:
+        """The account's address as text."""
+        return self.principal.text()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a run did: steps taken, and the deeds that could not be judged or sent, and why."""
+
+    steps: int
+    troubles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A look at one tip: what the rule reads, the answers behind it, deeds in dispute."""
+
+    look: Look
+    found: Mapping[str, Found]
+    disputed: Mapping[str, str]
+
+
+async def run_once(
+    database: Database, node: Node, account: Account, limits: Limits, now: int
+) -> Done:
+    """Take the step that is due for each open deed at Unix second `now`.
+
+    Raises Unavailable when there is no look at the chain to be had; what is then undone is
+    done by the next run.
+    """
+    runner = _Runner(database, node, account, limits, now)
+    return await runner.run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    database: Database
+    node: Node
+    account: Account
+    limits: Limits
+    now: int
+
+    async def run(self) -> Done:
+        async with self.database.reading() as tx:
+            unsettled = await deeds.unsettled(tx, self.account.address)
+        seen = await self._look(unsettled)
+        steps, troubles = await self._revive(seen.look.nonce), []
+        for one in unsettled:
+            disputed = _first(one, seen.disputed)
+            try:
+                if disputed is not None:
+                    raise Disagreement(disputed)
+                steps += await self._advance(one, seen)
+            except Unavailable as error:
+                _log.warning("deed_waits", deed=one.name, why=str(error))
+                troubles.append(f"{one.name}: {error}")
+        return Done(steps, tuple(troubles))
+
+    async def _look(self, unsettled: list[Open]) -> _Seen:
+        """Ask about every attempt, between two answers that the tip is the same."""
+        wanted = [a.txid for one in unsettled for a in one.deed.attempts]
+        tip = await self.node.info()
+        for _ in range(LOOKS):
+            seen = await self._ask(tip, wanted)
+            after = await self.node.info()
+            if after == tip:
+                return seen
+            tip = after
+        raise Unavailable("the chain moves on while it is looked at")
+
+    async def _ask(self, tip: Tip, wanted: list[str]) -> _Seen:
+        found: dict[str, Found] = {}
+        disputed: dict[str, str] = {}
+        for txid in wanted:
+            try:
+                found[txid] = await self.node.found(txid)
+            except Disagreement as error:
+                disputed[txid] = str(error)
+        nonce = await self.node.nonce(self.account.principal)
+        places = {
+            txid: one.block if isinstance(one, InBlock) else one
+            for txid, one in found.items()
+        }
+        return _Seen(Look(tip.height, nonce, places), found, disputed)
+
+    async def _revive(self, nonce: int) -> int:
+        """Send again what was settled, when the chain expects its nonce as if it were new.
+
+        That is a fork deeper than the depth we believe, or a node that fell behind; the
+        same bytes are right for both.
+        """
+        async with self.database.reading() as tx:
+            lost = await deeds.gone(tx, self.account.address, nonce)
+            given = await deeds.given(tx, self.account.address, nonce)
+        if given and nonce not in given:
+            _log.error("nonce_that_nobody_fills", nonce=nonce, behind=len(given))
+        for txid, raw in lost:
+            _log.error("settled_deed_gone", txid=txid, nonce=nonce)
+            await self._hand_in(txid, raw)
+        return len(lost)
+
+    async def _advance(self, one: Open, seen: _Seen) -> int:
+        deed = one.deed
+        price = await self._price(one) if self._needs_price(one, seen.look) else 0
+        step = next_step(deed, seen.look, self.now, price, self.limits)
+        if step.do is Do.WAIT:
+            return 0
+        if step.do is Do.PRICE:
+            return await self._make(one, step.fee, seen.look)
+        if step.do is Do.SEND:
+            async with self.database.reading() as tx:
+                raw = await deeds.raw(tx, step.txid)
+            await self._send(step.txid, raw)
+            return 1
+        await self._note(one, step, seen)
+        return 1
+
+    def _needs_price(self, one: Open, look: Look) -> bool:
+        attempts = one.deed.attempts
+        if not attempts:
+            return True
+        old = self.now - attempts[-1].made_at >= self.limits.bump_after_s
+        return old and look.nonce == one.deed.nonce
+
+    async def _price(self, one: Open) -> int:
+        bare = self._transaction(one, nonce=0, fee=0)
+        length = len(bare.serialized(bytes(20), bytes(65)))
+        return (await self.node.fee(one.payload.raw, length)).middle
+
+    async def _make(self, one: Open, fee: int, look: Look) -> int:
+        """Sign at a price, write that down, and send it; 0 while all nonces are out."""
+        async with self.database.transaction() as tx:
+            nonce = one.deed.nonce
+            if nonce is None:
+                given = await deeds.given(tx, self.account.address, look.nonce)
+                nonce = next_nonce(look, given)
+            if nonce >= look.nonce + MAX_IN_FLIGHT:
+                return 0
+            made = self._transaction(one, nonce=nonce, fee=fee).signed(self.account.key)
+            await deeds.attempt(
+                tx, one.deed.id, made, nonce=nonce, fee=fee, now=self.now
+            )
+        await self._send(made.txid, made.raw)
+        return 1
+
+    def _transaction(self, one: Open, *, nonce: int, fee: int) -> Transaction:
+        network = self.account.network
+        return Transaction(network, nonce, fee, one.payload, one.conditions)
+
+    async def _send(self, txid: str, raw: bytes) -> None:
+        await self._hand_in(txid, raw)
+        async with self.database.transaction() as tx:
+            await deeds.sent(tx, txid, now=self.now)
+
+    async def _hand_in(self, txid: str, raw: bytes) -> None:
+        """Send bytes; that a node refuses them is for the next look to understand."""
+        try:
+            await self.node.send(raw)
+        except Refused as refused:
+            event = _log.warning if refused.why.passes else _log.error
+            event("transaction_refused", txid=txid, why=refused.detail)
+
+    async def _note(self, one: Open, step: Step, seen: _Seen) -> None:
+        deed_id = one.deed.id
+        async with self.database.transaction() as tx:
+            match step.do:
+                case Do.SEE:
+                    assert step.block is not None
+                    found = seen.found[step.block.txid]
+                    assert isinstance(found, InBlock)
+                    await deeds.see(tx, deed_id, found)
+                case Do.UNSEE:
+                    await deeds.unsee(tx, deed_id)
+                case Do.TAKEN:
+                    await deeds.taken(tx, deed_id, height=seen.look.tip)
+                case Do.RENUMBER:
+                    await deeds.renumber(tx, deed_id)
+                case _:
+                    assert step.block is not None
+                    ok = step.block.ok
+                    await deeds.settle(tx, deed_id, ok=ok, now=self.now)
+        _tell(one, step)
+
+
+def _tell(one: Open, step: Step) -> None:
+    """Log what an operator would read aloud, and what he must look into."""
+    if step.do is Do.SETTLE and step.block is not None:
+        event = _log.info if step.block.ok else _log.error
+        event("deed_settled", deed=one.name, txid=step.block.txid, ok=step.block.ok)
+    elif step.do is Do.RENUMBER:
+        _log.error("nonce_used_by_a_stranger", deed=one.name, nonce=one.deed.nonce)
+    elif step.do is Do.UNSEE:
+        _log.warning("deed_unseen", deed=one.name, seen=one.deed.seen)
+
+
+def _first(one: Open, disputed: Mapping[str, str]) -> str | None:
+    for attempt in one.deed.attempts:
+        if attempt.txid in disputed:
+            return disputed[attempt.txid]
+    return None
