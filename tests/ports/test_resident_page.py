@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import threading
 from collections.abc import AsyncIterator, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from meterseal_agent.resident import words
+from meterseal_agent.resident import contents, words
+from meterseal_agent.resident.figures import bill_shown
 from meterseal_proto.bundle import KeyEvidence, Logged
 from meterseal_proto.claims import Expectation, Verdict
 from meterseal_proto.claims_usage import judge_usage
@@ -56,6 +58,22 @@ async def inside(page: Page) -> Page:
     answer = await page.enter()
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     return page
+
+
+async def test_a_bill_is_recomputed_off_the_loop_that_meters_are_read_in(
+    inside: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year at many prices takes seconds on a small machine, and no meter waits so long."""
+    made, made_by = bill_shown, list[str]()
+
+    def seen(*figures: Any) -> Any:
+        made_by.append(threading.current_thread().name)
+        return made(*figures)
+
+    monkeypatch.setattr(contents, "bill_shown", seen)
+    assert (await inside.get("/bills/1/1")).status_code == 200
+    assert made_by
+    assert threading.current_thread().name not in made_by
 
 
 class Reader(HTMLParser):

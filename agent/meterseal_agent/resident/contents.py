@@ -86,8 +86,11 @@ class Contents:
         """Return the bills of every private register, without their lines."""
         return [await self._billed(chain) for chain in await self._privates()]
 
-    async def bill(self, number: int, at: int) -> Told | None:
-        """Return a register's bills, that at place `at`, from 1, with its lines."""
+    async def bill(self, number: int, at: int, slow: Thread) -> Told | None:
+        """Return a register's bills, that at place `at`, from 1, with its lines.
+
+        They are recomputed in `slow`: a year at many prices takes seconds.
+        """
         chain = await self._private(number)
         found = [] if chain is None else await self._look.bills(chain)
         if chain is None or not 1 <= at <= len(found):
@@ -95,7 +98,8 @@ class Contents:
         shown = [BillShown(bill, tariff, ()) for bill, tariff in found]
         bill, tariff = found[at - 1]
         days = await self._look.billed_days(chain, bill)
-        shown[at - 1] = bill_shown(bill, tariff, days, self.home.clock(tariff.zone))
+        clock = self.home.clock(tariff.zone)
+        shown[at - 1] = await slow.do(bill_shown, bill, tariff, days, clock)
         return Told(self._usage(chain, {}), (), shown)
 
     async def openings(self, number: int, at: int, slow: Thread) -> UsageFile | None:

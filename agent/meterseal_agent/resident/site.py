@@ -136,7 +136,7 @@ class Site:
 
     async def bill(self, chain: int, number: int) -> Found | None:
         """Make the page of one bill."""
-        one = await self._contents.bill(chain, number)
+        one = await self._contents.bill(chain, number, self._slow)
         if one is None:
             return None
         return await self._put(pages.bill, one, number, self._contents.home.local)
