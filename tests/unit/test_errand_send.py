@@ -93,6 +93,15 @@ class Room:
         async with self.db.transaction() as tx:
             assert await store.refuse(tx, home.register_id, no, self.now)
 
+    async def new_key(self, home: CommittedDevice) -> None:
+        self.now += 1
+        async with self.db.transaction() as tx:
+            await tx.rows(
+                "INSERT INTO meter_keys (meter_id, algorithm, public, enrolled_at)"
+                " SELECT id, 'secp256k1', ?, ? FROM meters WHERE meter = ?",
+                (committed_device(77).key.public.raw, self.now, home.meter),
+            )
+
     async def known(self, agent: str, digest: bytes) -> None:
         async with self.db.transaction() as tx:
             assert await store.note_known(tx, agent, digest, self.now)
@@ -125,6 +134,20 @@ async def test_a_tariff_is_told_again_until_it_is_known(room: Room) -> None:
     await room.known("pi-1", FLAT.hash())
     assert await room.run(AGAIN_S - 1) == []
     assert [agent for agent, _ in await room.run(1)] == ["pi-2"]
+
+
+async def test_a_successor_is_told_what_only_its_dead_device_knew(room: Room) -> None:
+    """It has another disk: a tariff nobody told it in time is one it never bills by."""
+    await room.publish(FLAT)
+    await room.run()
+    for agent in ("pi-1", "pi-2"):
+        await room.known(agent, FLAT.hash())
+    await room.new_key(room.homes[0])
+    (heard,) = await room.run(AGAIN_S)
+    assert heard[0] == "pi-1"
+    assert await room.run(AGAIN_S - 1) == []
+    await room.known("pi-1", FLAT.hash())
+    assert await room.run(AGAIN_S) == [], "it knows it now"
 
 
 async def test_a_bill_is_asked_for_after_its_tariff_was_told(room: Room) -> None:

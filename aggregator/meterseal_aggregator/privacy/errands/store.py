@@ -40,13 +40,14 @@ SELECT DISTINCT m.agent, t.hash, t.log_entry_id FROM meters m
 JOIN registers r ON r.meter_id = m.id AND r.mode = 1
 CROSS JOIN tariffs t
 LEFT JOIN tariffs_told k ON k.agent = m.agent AND k.tariff = t.hash
-WHERE m.removed_at IS NULL AND (k.tariff IS NULL OR (k.known_at IS NULL AND k.told_at <= ?))
+WHERE m.removed_at IS NULL AND (k.tariff IS NULL OR (k.known_at IS NULL AND k.told_at <= ?)
+  OR k.known_at < (SELECT max(y.enrolled_at) FROM meter_keys y WHERE y.meter_id = m.id))
   AND m.agent NOT IN (SELECT value FROM json_each(?))
 ORDER BY t.log_entry_id, m.agent LIMIT ?
 """
 _TOLD: Final = """
 INSERT INTO tariffs_told (agent, tariff, told_at) VALUES (?, ?, ?)
-ON CONFLICT (agent, tariff) DO UPDATE SET told_at = excluded.told_at
+ON CONFLICT (agent, tariff) DO UPDATE SET told_at = excluded.told_at, known_at = NULL
 """
 _HEARD: Final = """
 INSERT INTO seeds_heard (meter_id, heard_at) SELECT id, ? FROM meters WHERE meter = ?
@@ -145,7 +146,8 @@ async def untold(
 ) -> list[tuple[str, bytes]]:
     """Return agents of private meters, each with a tariff it does not know.
 
-    The oldest tariffs come first; one that was told since `before` rests.
+    The oldest tariffs come first; one that was told since `before` rests. What a device
+    knew before its meter got another key, the next one may never have heard.
     """
     rows = await tx.rows(_UNTOLD, (before, _names(resting), limit))
     return [(agent, digest) for agent, digest, _ in rows]
