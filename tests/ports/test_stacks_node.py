@@ -1,4 +1,4 @@
-"""Every node keeps one contract: in memory, over HTTP, and the devnet's."""
+"""Every node keeps one contract: in memory, two as one, over HTTP, and the devnet's."""
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -8,6 +8,7 @@ from hashlib import sha256
 
 import pytest
 
+from meterseal_aggregator.stacks.agreeing import Agreeing
 from meterseal_aggregator.stacks.http import HttpNode
 from meterseal_aggregator.stacks.node import (
     InBlock,
@@ -102,7 +103,7 @@ def root(size: int) -> bytes:
     return sha256(b"root %d" % size).digest()
 
 
-@pytest.fixture(params=["memory", "http", "devnet"])
+@pytest.fixture(params=["memory", "agreeing", "http", "devnet"])
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     if request.param == "devnet":
         found: Devnet = request.getfixturevalue("devnet")
@@ -116,6 +117,9 @@ async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
         fake = FakeNode(chain)
         if request.param == "memory":
             yield Rig(fake, chain.mine, DEPLOYER)
+            return
+        if request.param == "agreeing":
+            yield Rig(Agreeing(fake, FakeNode(chain)), chain.mine, DEPLOYER)
             return
         server = await stack.enter_async_context(served(fake))
         http = HttpNode(server.url, CHAIN)

@@ -10,6 +10,7 @@ from collections import Counter
 from hashlib import sha256
 
 from meterseal_aggregator.stacks import deeds
+from meterseal_aggregator.stacks.agreeing import Agreeing
 from meterseal_aggregator.stacks.deeds import State, Wish
 from meterseal_aggregator.stacks.node import Node
 from meterseal_aggregator.stacks.outbox import Account, run_once
@@ -22,7 +23,7 @@ from meterseal_aggregator.stacks.transaction import (
 from meterseal_proto.clarity import UInt
 from meterseal_proto.errors import Unavailable
 from tests.support.fakechain import CHAIN, DIARY, FakeChain
-from tests.support.fakenode import Trouble
+from tests.support.fakenode import FakeNode, Liar, Trouble
 from tests.support.mortal import Fuse, MortalDatabase, MortalNode, PowerCut
 
 LIMITS = Limits(depth=11, fee_cap=20_000)
@@ -39,9 +40,15 @@ TROUBLES = (
 
 
 class History:
-    """One account's history; `seed` decides all of it."""
+    """One account's history; `seed` decides all of it.
 
-    def __init__(self, database: MortalDatabase, seed: int) -> None:
+    With `two` nodes the second is behind, or lies, whenever the first is troubled.
+    """
+
+    def __init__(
+        self, database: MortalDatabase, seed: int, *, two: bool = False
+    ) -> None:
+        self.two = two
         self.chance = random.Random(seed)
         self.database = database
         self.chain = FakeChain(verifies=False)
@@ -85,9 +92,22 @@ class History:
         self.met.update(trouble.name for trouble in script)
         self.node.script = iter(script)
         self.fuse.left = chance.randrange(25) if chance.random() < 0.5 else None
+        if self.two:
+            self.asked = Agreeing(self.node, self._second())
         await self.run()
+        self.asked = self.node
         self.fuse.left = None
         self.node.script = iter(())
+
+    def _second(self) -> Node:
+        chance = self.chance
+        if chance.random() < 0.3:
+            self.met["lie"] += 1
+            done, nonce = chance.random() < 0.5, chance.randrange(20)
+            return Liar(self.chain, says_done=done, nonce=nonce)
+        behind = FakeNode(self.chain)
+        behind.lag = chance.choice((0, 0, 1, 5, 12))
+        return behind
 
     def steal(self) -> None:
         """Let a stranger with our key use the next nonce, and pay well for it."""
