@@ -16,6 +16,8 @@ from typing import Final
 
 from meterseal_proto.errors import Unavailable
 
+OUTBOX: Final = "outbox.sqlite"
+"""The file of an outbox, in the agent's `data_dir`."""
 PAGE_BYTES: Final = 1024
 """Small pages: a record of 25 bytes then costs the card one kilobyte, not four."""
 PAGES_PER_REGISTER: Final = 4096

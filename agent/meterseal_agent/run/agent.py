@@ -15,6 +15,7 @@ from typing import Final
 from meterseal_agent.config import Config
 from meterseal_agent.keystore import Paths
 from meterseal_agent.meters.registers import Sample
+from meterseal_agent.outbox.database import OUTBOX
 from meterseal_agent.outbox.model import Applied, Stored
 from meterseal_agent.outbox.restoring import Restoring
 from meterseal_agent.resident.address import Address
@@ -45,7 +46,6 @@ from meterseal_proto.errors import Unavailable
 from meterseal_proto.receipt import Receipt
 from meterseal_proto.units import MeterId, RegisterId
 
-OUTBOX: Final = "outbox.sqlite"
 PRUNE_S: Final = 600.0
 """Between two looks for rows past their 48 hours; real seconds."""
 NO_PAGE: Final = "the resident's page needs: pip install 'meterseal[resident]'"

@@ -15,6 +15,7 @@ from typing import Final
 
 from meterseal_agent.commissioning.post import EnrolmentRefused, getter, poster
 from meterseal_agent.config import Config
+from meterseal_agent.outbox.database import OUTBOX
 from meterseal_agent.outbox.memory import Memory
 from meterseal_agent.outbox.model import Chain, Start
 from meterseal_agent.outbox.restoring import Forked, Past, Restoring
@@ -41,7 +42,6 @@ from meterseal_proto.history import (
 from meterseal_proto.logtiles import MAX_BUNDLE_BYTES
 from meterseal_proto.units import obis_text
 
-OUTBOX: Final = "outbox.sqlite"
 NO_WITNESS: Final = (
     'no witness is pinned: give witness = "NAME+ID+KEY" in the configuration, as the'
     " network's witness told you"

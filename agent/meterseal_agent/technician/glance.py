@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from meterseal_agent.meters.registers import POWER
+from meterseal_agent.outbox.database import OUTBOX
 from meterseal_agent.run import health
 from meterseal_agent.sampler import State
 from meterseal_proto.errors import Rejected
 from meterseal_proto.telemetry import Batch, decode_batch
 from meterseal_proto.units import MeterId, RegisterId, obis_text
 
-OUTBOX: Final = "outbox.sqlite"
 TELEMETRY: Final = "telemetry.sqlite"
 BUSY_S: Final = 0.2
 """How long a look waits for a file; the next one is a second away."""
