@@ -14,6 +14,7 @@ from meterseal_aggregator.privacy.model import Cause, NotTaken
 from meterseal_aggregator.privacy.trustees.calendar import LATE_AFTER_S, PENDING_GRACE_S
 from meterseal_aggregator.privacy.trustees.round import ASK_AGAIN_S
 from meterseal_aggregator.storage.database import Database
+from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto.curve import ORDER
 from meterseal_proto.reporting import Act, answer_digest, sign
 from meterseal_proto.totals import Mask
@@ -225,6 +226,34 @@ async def test_late_homes_of_all_cells_are_one_set_of_their_own(cells: Cells) ->
     await cells.run(MORNING + LATE_AFTER_S)
     found = (await cells.totals())["late"]
     assert (found.value, found.count) == (sum_of(late), len(late))
+
+
+async def test_a_rotten_day_keeps_no_other_cell_from_its_total(cells: Cells) -> None:
+    await cells.settle("north", "south")
+    await cells.tell(cells.north[:ON_TIME] + cells.south[:ON_TIME])
+    await cells.change(
+        "UPDATE commitments SET qualities = zeroblob(length(qualities))"
+        " WHERE seal_id = (SELECT min(id) FROM committed_seals)"
+    )
+    with pytest.raises(Rotten, match="not what was sealed"):
+        await cells.run()
+    assert set(await cells.totals()) == {"south"}
+
+
+async def test_a_rotten_set_keeps_no_later_one_from_its_total(cells: Cells) -> None:
+    await cells.settle("north", "south")
+    await cells.stop(0)
+    await cells.tell(cells.north[:ON_TIME] + cells.south[:ON_TIME])
+    await cells.run()
+    await cells.change(
+        "UPDATE commitments SET qualities = zeroblob(length(qualities))"
+        " WHERE seal_id = (SELECT min(seal_id) FROM set_members"
+        " WHERE set_id = (SELECT min(id) FROM reporting_sets))"
+    )
+    await cells.start(0)
+    with pytest.raises(Rotten, match="not what was sealed"):
+        await cells.run()
+    assert len(await cells.totals()) == 1
 
 
 async def test_homes_that_are_too_few_stay_closed(cells: Cells) -> None:

@@ -10,7 +10,8 @@ anything follows from it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +20,7 @@ from meterseal_aggregator.privacy.trustees.line import Ask, Declined, Json
 from meterseal_aggregator.privacy.trustees.model import Pinned, Said
 from meterseal_aggregator.privacy.trustees.spelling import Answer
 from meterseal_aggregator.storage.database import Database
+from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.reporting import Act
@@ -59,12 +61,22 @@ class Question:
 
 @dataclass(slots=True)
 class Round:
-    """A round at Unix second `now`; `silent` tells who did not answer, and what came; `heard` who did."""
+    """A round at Unix second `now`; `silent` tells who did not answer, and what came; `heard`
+    who did, `rotten` what was first found to be not as it was sealed."""
 
     office: Office
     now: int
     silent: dict[int, str] = field(default_factory=dict)
     heard: set[int] = field(default_factory=set)
+    rotten: Rotten | None = None
+
+    @contextmanager
+    def sparing_others(self) -> Iterator[None]:
+        """Keep rot in one place from stopping the round; whoever ends it must raise it."""
+        try:
+            yield
+        except Rotten as error:
+            self.rotten = self.rotten or error
 
     async def ask(self, number: int, question: Question) -> Said | None:
         """Ask trustee `number`; None when it is silent or the round has had its time."""

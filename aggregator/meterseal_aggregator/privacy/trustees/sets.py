@@ -65,7 +65,8 @@ async def fix_due(asking: Round, terms: Terms) -> int:
     fixed = 0
     for place in await _due(asking, terms):
         if not asking.office.enough():
-            fixed += await _fix(asking, terms, place)
+            with asking.sparing_others():
+                fixed += await _fix(asking, terms, place)
     return fixed
 
 
