@@ -1,22 +1,31 @@
-"""What the simulated chain deploys is what our bindings were made for."""
+"""What the simulated chain deploys and prints is what our bindings and records are for."""
 
+import os
 import subprocess
+import sys
+
+import pytest
 
 from tests.contracts.test_contracts import CONTRACTS, installed, need_node
 
 
-def test_the_interfaces_our_bindings_are_held_to_are_those_that_are_deployed() -> None:
+@pytest.mark.parametrize(
+    ("script", "kept"),
+    [("interfaces.mjs", "interfaces.json"), ("printed.mjs", "printed.json")],
+)
+def test_the_vectors_our_python_is_held_to_are_what_the_chain_says_today(
+    script: str, kept: str
+) -> None:
     need_node()
     installed()
     told = subprocess.run(
-        ["node", "interfaces.mjs"],
+        ["node", script],
         cwd=CONTRACTS,
+        env=os.environ | {"METERSEAL_PYTHON": sys.executable},
         capture_output=True,
         text=True,
         check=True,
     )
-    kept = CONTRACTS.parent / "proto/vectors/interfaces.json"
-    assert told.stdout == kept.read_text(), (
-        "in contracts/: node interfaces.mjs > ../proto/vectors/interfaces.json,"
-        " then look which bindings are to change"
+    assert told.stdout == (CONTRACTS.parent / "proto/vectors" / kept).read_text(), (
+        f"in contracts/: node {script} > ../proto/vectors/{kept}, then look what changed"
     )
