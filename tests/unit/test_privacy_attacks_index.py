@@ -36,6 +36,18 @@ ATTACKS: Final[dict[str, tuple[str, ...]]] = {
         "unit/test_rangeproof_attacks.py::test_an_excess_does_not_hide_in_the_padding_either",
         "laws/test_rangeproof_laws.py::test_one_value_out_of_range_spoils_the_proof_whichever_it_is",
     ),
+    "a successor told a false end of its chain": (
+        "unit/test_agent_memory.py::test_days_that_come_back_without_their_openings_stay_closed",
+    ),
+    "openings, tariffs or histories without end": (
+        "unit/test_agent_billing.py::test_a_period_is_opened_as_often_as_the_aggregator_takes_and_never_more",
+        "unit/test_agent_billing.py::test_tariffs_take_no_more_room_than_they_may_and_records_have_the_rest",
+        "simulation/test_lost_device.py::test_an_aggregator_that_gives_days_without_end_fills_no_memory",
+    ),
+    "one trustee that never ends its answer": (
+        "unit/test_trustee_line.py::test_a_trustee_that_drips_its_answer_holds_up_nobody",
+        "unit/test_trustee_line.py::test_an_answer_is_never_unpacked",
+    ),
     "negative": (
         "unit/test_rangeproof_attacks.py::test_usage_below_zero_would_cancel_anothers_and_is_refused",
         "unit/test_rangeproof_attacks.py::test_a_commitment_of_the_other_sign_is_a_negative_usage_and_refused",
@@ -302,6 +314,8 @@ SETTLED: Final[dict[str, tuple[str, ...]]] = {
         "unit/test_opening.py::test_a_tariff_the_witness_did_not_cosign_is_not_believed",
         "unit/test_opening.py::test_one_key_pinned_twice_is_no_second_opinion",
         "unit/test_agent_billing.py::test_a_tariff_that_was_told_after_the_period_began_opens_nothing",
+        "unit/test_agent_billing.py::test_receipts_kept_back_and_a_clock_set_back_make_no_tariff_older",
+        "unit/test_history.py::test_a_bill_under_a_key_of_the_logs_own_making_makes_no_tariff_older",
     ),
     "26 usage proofs on chain: seq grows, prev fits, days join, a window to correct": (
         "meter-data.test.ts::u1004: a header brought before",
