@@ -328,3 +328,27 @@ def test_a_new_pin_forgives_every_try(store: Keystore) -> None:
     store.paths.resident_tries.write_bytes(Guard(Tries(99, NOW)).to_json())
     assert paper.new_sheet(store, HERE, TERMINAL, lambda _: None, NOW)
     assert not store.paths.resident_tries.exists()
+
+
+def test_who_came_in_before_is_not_kept_out_by_a_guesser_without_end() -> None:
+    """A program on the home's network tries all day, each time from another address."""
+    found, guesses = Guard().tried("phone", NOW).passed("phone"), 0
+    for now in range(NOW, NOW + DAY_S, 5):
+        found = found.at(now)
+        if not found.wait(f"guesser {now}", now):
+            found = found.tried(f"guesser {now}", now)
+            guesses += 1
+        assert found.wait("phone", now) == 0
+    assert 200 < guesses < 320
+    found = Guard.from_json(found.to_json(), now)
+    for _ in range(6):
+        assert found.wait("stranger", now) > 0
+        found = found.tried("phone", now)
+    assert found.wait("phone", now) == 60, "who takes its address guesses no faster"
+
+
+def test_only_the_last_few_that_came_in_are_remembered() -> None:
+    found = Guard()
+    for number in range(guard.MAX_FRIENDS + 1):
+        found = found.tried(f"{number}", NOW).passed(f"{number}")
+    assert found.friends == tuple(f"{n}" for n in range(guard.MAX_FRIENDS, 0, -1))

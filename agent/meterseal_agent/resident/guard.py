@@ -9,7 +9,9 @@ so that nobody is locked out for good by a neighbour's child:
 
 A day of trying from any number of addresses is then some 310 tries at one hundred million
 PINs. Who gets in is forgiven his own mistakes, not those of others; a day without a try
-forgives all. This module must never let a clock that was set back make a wait longer than
+forgives all. A device that came in before waits for its own tries only: else a program that
+tries each second would keep the family out. Whoever takes its address has some 30 tries a
+day more. This module must never let a clock that was set back make a wait longer than
 it began.
 """
 
@@ -23,8 +25,10 @@ from meterseal_proto.boundedjson import read_json, uint
 FORGET_S: Final = 86_400
 MAX_DEVICES: Final = 64
 """Told apart at once; of more the oldest are forgotten, everybody's count is not."""
+MAX_FRIENDS: Final = 8
+"""Devices that came in last, more than a family has; each may be tried from, too."""
 MAX_COUNT: Final = 1 << 20
-_BRACKETS: Final = 3 + MAX_DEVICES
+_BRACKETS: Final = 4 + MAX_DEVICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +74,23 @@ class Tries:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Every try that still counts."""
+    """Every try that still counts; `friends` are the devices that came in, the last first."""
 
     everybody: Tries = Tries()
     devices: Mapping[str, Tries] = field(default_factory=dict)
+    friends: tuple[str, ...] = ()
 
     def at(self, now: int) -> "Guard":
         """Return what still counts at `now`; to be asked first of all."""
         found = {name: tries.at(now) for name, tries in self.devices.items()}
-        return Guard(
-            self.everybody.at(now), {n: t for n, t in found.items() if t.count}
-        )
+        counting = {n: t for n, t in found.items() if t.count}
+        return Guard(self.everybody.at(now), counting, self.friends)
 
     def wait(self, device: str, now: int) -> int:
         """Return the seconds a device has to wait before its next try."""
         own = self.devices.get(device, Tries())
+        if device in self.friends:
+            return own.left(DEVICE, now)
         return max(own.left(DEVICE, now), self.everybody.left(EVERYBODY, now))
 
     def tried(self, device: str, now: int) -> "Guard":
@@ -92,15 +98,16 @@ class Guard:
         own = self.devices.get(device, Tries()).more(now)
         others = [(n, t) for n, t in self.devices.items() if n != device]
         others.sort(key=lambda row: row[1].last, reverse=True)
-        return Guard(
-            self.everybody.more(now), dict([(device, own), *others[: MAX_DEVICES - 1]])
-        )
+        kept = dict([(device, own), *others[: MAX_DEVICES - 1]])
+        return Guard(self.everybody.more(now), kept, self.friends)
 
     def passed(self, device: str) -> "Guard":
         """Return the guard after the right PIN: that device's tries are forgiven."""
         own = self.devices.get(device, Tries()).count
         left = Tries(max(0, self.everybody.count - own), self.everybody.last)
-        return Guard(left, {n: t for n, t in self.devices.items() if n != device})
+        others = {n: t for n, t in self.devices.items() if n != device}
+        friends = (device, *(one for one in self.friends if one != device))
+        return Guard(left, others, friends[:MAX_FRIENDS])
 
     def to_json(self) -> bytes:
         """Return it as it is kept."""
@@ -108,6 +115,7 @@ class Guard:
             {
                 "devices": {n: [t.count, t.last] for n, t in self.devices.items()},
                 "everybody": [self.everybody.count, self.everybody.last],
+                "friends": list(self.friends),
             }
         ).encode()
 
@@ -117,7 +125,8 @@ class Guard:
         try:
             kept = read_json(text, brackets=_BRACKETS)
             rows = {str(name): _tries(row) for name, row in kept["devices"].items()}
-            return cls(_tries(kept["everybody"]), rows)
+            friends = tuple(str(name) for name in kept.get("friends", []))
+            return cls(_tries(kept["everybody"]), rows, friends[:MAX_FRIENDS])
         except (AttributeError, KeyError, TypeError, ValueError):
             return cls(Tries(2 * EVERYBODY.free, now))
 
