@@ -20,7 +20,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from meterseal_aggregator.stacks.plan import DEPTH
+from meterseal_aggregator.stacks.transaction import Network
 from meterseal_aggregator.translog.cosignatures import MAX_WITNESSES
+from meterseal_proto.c32 import Address
 from meterseal_proto.cosignature import parse_cosigner
 from meterseal_proto.errors import Rejected
 from meterseal_proto.loopback import is_loopback
@@ -33,6 +36,8 @@ MAX_PERIOD_S: Final = 3600.0
 """Longest pause between two runs of a duty; the log's entries may wait a minute only."""
 TESTNET: Final = 0x80000000
 """Stacks' chain id for every network that is not the main one."""
+MAX_FEE: Final = 100_000_000
+"""100 STX for one transaction: whoever writes more has mistaken the unit."""
 
 
 class ConfigError(Exception):
@@ -159,6 +164,36 @@ class Witness(_Table):
         return self
 
 
+class Stacks(_Table):
+    """The chain: one node's RPC or two that must agree, and whose transactions we sign.
+
+    `contracts` is the address that published ours, `key_file` holds the oracle's secret
+    key in hex, 0600. A transaction pays at most `fee_cap` micro-STX; a block counts when
+    `depth` others lie over it.
+    """
+
+    nodes: tuple[str, ...] = Field(min_length=1, max_length=2)
+    contracts: str
+    key_file: Path
+    fee_cap: int = Field(default=1_000_000, gt=0, le=MAX_FEE)
+    depth: int = Field(default=DEPTH, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _wires_are_safe(self) -> Self:
+        Address.parse(self.contracts)
+        for url in self.nodes:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"node {url}: write https://HOST")
+            if parts.username is not None or parts.query or parts.fragment:
+                raise ValueError("a node is https://HOST, without names or questions")
+            if parts.scheme == "http" and not is_loopback(parts.hostname):
+                raise ValueError(f"node {url} is not this machine: write https://")
+        if len(set(self.nodes)) < len(self.nodes):
+            raise ValueError("two nodes that must agree are not the same one")
+        return self
+
+
 class Jobs(_Table):
     """Real seconds between two runs of each background duty."""
 
@@ -177,7 +212,8 @@ class Config(BaseSettings):
 
     `network` is the name in topics and certificates. `registry` and `chain_id` are part
     of the genesis document, which is made once and never changes. `anchor_file` is
-    where the file publisher writes, which proves nothing. `trustees` are three or none.
+    where the file publisher writes, which proves nothing; with `stacks` roots are
+    anchored on the chain instead. `trustees` are three or none.
     """
 
     model_config = SettingsConfigDict(
@@ -198,6 +234,7 @@ class Config(BaseSettings):
     jobs: Jobs = Jobs()
     trustees: tuple[Trustee, ...] = ()
     witnesses: tuple[Witness, ...] = Field(default=(), max_length=MAX_WITNESSES)
+    stacks: Stacks | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -225,6 +262,14 @@ class Config(BaseSettings):
         keys = [parse_cosigner(one.key) for one in self.witnesses]
         if len({key.public for key in keys}) < len(keys):
             raise ValueError("witnesses: one key is written twice; it is one witness")
+        return self
+
+    @model_validator(mode="after")
+    def _contracts_are_of_the_chain(self) -> Self:
+        if self.stacks is not None:
+            mainnet = Network.of(self.chain_id).mainnet
+            if Address.parse(self.stacks.contracts).mainnet != mainnet:
+                raise ValueError("stacks: contracts is an address of another chain_id")
         return self
 
     @model_validator(mode="after")

@@ -34,6 +34,8 @@ MAX_TEXT: Final = 512
 """Characters of a principal, a log key, a reference."""
 FILE_PUBLISHER: Final = "file"
 """The publisher that writes to a local file and proves nothing."""
+STACKS_PUBLISHER: Final = "stacks"
+"""The publisher that has the contract `energy-oracle` anchor the root."""
 
 _CHAIN_LIMIT: Final = (1 << 32) - 1
 NOTE_LIMIT: Final = 4_096
@@ -118,6 +120,11 @@ class Bundle:
 def file_reference(size: int, root: bytes) -> str:
     """Name what the file publisher wrote, from what it wrote: nothing else is in it."""
     return "sha256:" + sha256(b"%d %s\n" % (size, root.hex().encode())).hexdigest()
+
+
+def stacks_reference(chain_id: int, contract: str, height: int) -> str:
+    """Name what the contract at this principal anchored in the block of this height."""
+    return f"{STACKS_PUBLISHER}:{chain_id}:{contract}:{height}"
 
 
 def canonical(value: Mapping[str, Json]) -> bytes:

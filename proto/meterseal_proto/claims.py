@@ -6,6 +6,7 @@ could not be asked is UNCHECKED and says why. This module must never raise for
 anything a bundle holds, and never let one good claim cover for another.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from meterseal_proto.bundle import (
     FILE_PUBLISHER,
+    STACKS_PUBLISHER,
     Anchor,
     Bundle,
     HeldReceipt,
@@ -38,6 +40,11 @@ from meterseal_proto.units import obis_text
 AT_ENROLMENT: Final = bytes(32)
 """A key event's `previous` where no chain of seals came before it."""
 
+_ON_CHAIN: Final = re.compile(
+    rf"{STACKS_PUBLISHER}:(\d{{1,10}}):S[0-9A-Z]{{2,40}}\.[a-zA-Z][a-zA-Z0-9_-]{{0,39}}:\d{{1,12}}",
+    re.ASCII,
+)
+"""`bundle.stacks_reference`: the chain, the contract, the block's height."""
 _Case = TypeVar("_Case")
 
 
@@ -332,6 +339,8 @@ def _anchor(facts: Facts) -> str:
     anchor, node = facts.bundle.anchor, facts.expectation.node
     if anchor is not None:
         _anchored(facts, anchor)
+        if anchor.publisher == STACKS_PUBLISHER:
+            raise Unasked(f"no node was asked for {anchor.reference}")
     if node is not None:
         raise Unasked(f"no Stacks contract is known yet, so {node} was not asked")
     if anchor is None:
@@ -340,13 +349,21 @@ def _anchor(facts: Facts) -> str:
 
 
 def _anchored(facts: Facts, anchor: Anchor) -> None:
-    if anchor.publisher != FILE_PUBLISHER:
-        raise Wrong("the publisher is not one this release knows (file)")
-    if anchor.reference != file_reference(anchor.size, anchor.root):
+    if anchor.publisher not in (FILE_PUBLISHER, STACKS_PUBLISHER):
+        raise Wrong("the publisher is not one this release knows (file, stacks)")
+    if not _named(facts, anchor):
         raise Wrong("the reference does not name what was published")
     head = facts.checkpoint
     if head is not None and (head.size, head.root) != (anchor.size, anchor.root):
         raise Wrong("what was published is not the checkpoint's size and root")
+
+
+def _named(facts: Facts, anchor: Anchor) -> bool:
+    """Tell whether the reference is one that the publisher gives, on the network's chain."""
+    if anchor.publisher == FILE_PUBLISHER:
+        return anchor.reference == file_reference(anchor.size, anchor.root)
+    match = _ON_CHAIN.fullmatch(anchor.reference)
+    return match is not None and int(match[1]) == facts.bundle.genesis.chain_id
 
 
 CLAIMS: Final[tuple[tuple[str, Callable[[Facts], str]], ...]] = (

@@ -21,6 +21,9 @@ from meterseal_aggregator.translog.sequencer import LogKey
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_proto.bundle import file_reference
 from meterseal_proto.errors import Unavailable
+from tests.support.chain_publisher import chain_publisher
+from tests.support.fakechain import FakeChain
+from tests.support.fakenode import FakeNode
 from tests.support.publisher import Board, MemoryPublisher
 
 NOW = 1_800_000_000
@@ -32,10 +35,13 @@ def root(number: int) -> bytes:
     return sha256(b"%d" % number).digest()
 
 
-@pytest.fixture(params=["file", "memory"])
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
+@pytest.fixture(params=["file", "memory", "stacks"])
+def reopen(request: pytest.FixtureRequest, db: Database, tmp_path: Path) -> Reopen:
     """Give a way to open the same publisher again, as after a restart."""
     board = Board()
+    if request.param == "stacks":
+        chain = FakeChain()
+        return lambda: chain_publisher(db, FakeNode(chain), chain.mine)
     if request.param == "file":
         return lambda: FilePublisher(tmp_path / "anchors.jsonl")
     return lambda: MemoryPublisher(board)

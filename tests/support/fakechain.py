@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from meterseal_aggregator.stacks.node import Event, Place, Refused, Why
 from meterseal_aggregator.stacks.transaction import AccountKey, Network
 from meterseal_proto import recovery
-from meterseal_proto.c32 import Address, Principal, hash160, single
+from meterseal_proto.c32 import Address, Principal, hash160
 from meterseal_proto.clarity import (
     NONE,
     TRUE,
@@ -34,6 +34,7 @@ CHAIN = Network.of(0x80000000)
 DEPLOYER = AccountKey(hashlib.sha256(b"fake deployer").digest())
 ORACLE = Principal(DEPLOYER.address(CHAIN), "energy-oracle")
 DIARY = Principal(DEPLOYER.address(CHAIN), "diary")
+ROLES = Principal(DEPLOYER.address(CHAIN), "roles")
 FUNDS = 10**12
 AHEAD = 25
 PAYLOAD_AT = 115
@@ -63,8 +64,9 @@ class State:
     """What contracts and accounts know at the end of a block."""
 
     nonces: dict[Address, int] = field(default_factory=dict)
-    roots: dict[bytes, int] = field(default_factory=dict)
-    sizes: tuple[tuple[int, bytes], ...] = ()
+    roots: dict[bytes, Value] = field(default_factory=dict)
+    anchors: tuple[Value, ...] = ()
+    size: int = 0
     notes: tuple[int, ...] = ()
 
 
@@ -137,6 +139,7 @@ class FakeChain:
         self.waiting: dict[tuple[Address, int], Sent] = {}
         self.price = 1
         self.stalled = False
+        self.paused = False
         self._verifies = verifies
         self._forks = 0
 
@@ -183,7 +186,7 @@ class FakeChain:
             mined, state = [], self.state
             while (sent := self._due(state)) is not None:
                 del self.waiting[sent.signer, sent.nonce]
-                state, done = run(state, sent)
+                state, done = run(state, sent, self.height + 1)
                 mined.append(done)
             self._close(mined, state)
 
@@ -242,7 +245,7 @@ class FakeChain:
                         yield Event(Place(one.sent.txid, index), told)
 
 
-def run(state: State, sent: Sent) -> tuple[State, Mined]:
+def run(state: State, sent: Sent, height: int) -> tuple[State, Mined]:
     """Do what a transaction says; its nonce is used whatever the contract answers."""
     nonces = state.nonces | {sent.signer: sent.nonce + 1}
     state = replace(state, nonces=nonces)
@@ -251,46 +254,39 @@ def run(state: State, sent: Sent) -> tuple[State, Mined]:
         assert isinstance(first, UInt)
         state = replace(state, notes=(*state.notes, first.value))
         return state, Mined(sent, Ok(TRUE), (first,))
-    return _anchor(state, sent)
+    return _anchor(state, sent, height)
 
 
-def _anchor(state: State, sent: Sent) -> tuple[State, Mined]:
+def _anchor(state: State, sent: Sent, height: int) -> tuple[State, Mined]:
     size, root = sent.arguments
     assert isinstance(size, UInt)
     if not isinstance(root, Buffer) or len(root.value) != 32:
         return state, Mined(sent, Err(UInt(403)), ())
     if sent.signer != ORACLE.address:
         return state, Mined(sent, Err(UInt(400)), ())
-    if state.sizes and size.value <= state.sizes[-1][0]:
+    if size.value <= state.size:
         return state, Mined(sent, Err(UInt(402)), ())
     if root.value in state.roots:
         return state, Mined(sent, Err(UInt(403)), ())
-    number = UInt(len(state.sizes))
-    sizes = (*state.sizes, (size.value, root.value))
-    roots = state.roots | {root.value: size.value}
+    number = UInt(len(state.anchors))
+    at = {"size": size, "at": UInt(0), "height": UInt(height)}
+    after = replace(
+        state,
+        size=size.value,
+        roots=state.roots | {root.value: Tuple(at)},
+        anchors=(*state.anchors, Tuple(at | {"root": root})),
+    )
     told = Tuple.of(topic=Ascii("anchor"), number=number, size=size, root=root)
-    return replace(state, sizes=sizes, roots=roots), Mined(sent, Ok(number), (told,))
+    return after, Mined(sent, Ok(number), (told,))
 
 
 def read_entry(state: State, name: str, key: Value) -> Optional:
     """Give a map's value of the oracle; KeyError for a map it has not."""
-    zero = UInt(0)
     if name == "roots":
         assert isinstance(key, Buffer)
-        size = state.roots.get(key.value)
-        if size is None:
-            return NONE
-        return Optional(Tuple.of(size=UInt(size), at=zero, height=zero))
+        return Optional(state.roots.get(key.value))
     if name != "anchors":
         raise KeyError(name)
     assert isinstance(key, UInt)
-    if key.value >= len(state.sizes):
-        return NONE
-    known, root = state.sizes[key.value]
-    told = Tuple.of(size=UInt(known), root=Buffer(root), at=zero, height=zero)
-    return Optional(told)
-
-
-def stranger() -> Address:
-    """Return an address that nobody funded."""
-    return single(AccountKey(hashlib.sha256(b"x").digest()).public, mainnet=False)
+    known = key.value < len(state.anchors)
+    return Optional(state.anchors[key.value]) if known else NONE

@@ -21,13 +21,14 @@ from meterseal_aggregator.stacks.node import (
 )
 from meterseal_aggregator.stacks.plan import Block, Unknown
 from meterseal_proto.c32 import Principal
-from meterseal_proto.clarity import Err, Optional, UInt, Value
+from meterseal_proto.clarity import Bool, Err, Optional, UInt, Value
 from meterseal_proto.errors import Unavailable
 from tests.support.fakechain import (
     CHAIN,
     DEPLOYER,
     FUNDS,
     ORACLE,
+    ROLES,
     FakeChain,
     read_entry,
 )
@@ -103,14 +104,20 @@ class FakeNode:
         self, contract: Principal, function: str, arguments: Sequence[Value]
     ) -> Value:
         self._begin()
-        if contract != ORACLE:
-            raise Refused(Why.CONTRACT, contract.text())
         state = self.chain.blocks[self._height - 1].state
-        if function == "get-anchor-count":
-            return UInt(len(state.sizes))
-        if function != "get-root":
-            raise Refused(Why.OTHER, f"no {function}")
-        return read_entry(state, "roots", arguments[0])
+        if contract not in (ORACLE, ROLES):
+            raise Refused(Why.CONTRACT, contract.text())
+        match function:
+            case "is-running":
+                return Bool(not self.chain.paused)
+            case "get-anchor-count":
+                return UInt(len(state.anchors))
+            case "is-oracle":
+                return Bool(arguments[0] == Principal(ORACLE.address))
+            case "get-root":
+                return read_entry(state, "roots", arguments[0])
+            case _:
+                raise Refused(Why.OTHER, f"no {function}")
 
     async def entry(self, contract: Principal, name: str, key: Value) -> Optional:
         self._begin()

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from meterseal_proto.bundle import Bundle, canonical, parse_bundle
+from meterseal_proto.bundle import (
+    Bundle,
+    canonical,
+    parse_bundle,
+    stacks_reference,
+)
 from meterseal_proto.checkpoint import sign_note
 from meterseal_proto.claims import Claim, Expectation, Verdict, judge
 from meterseal_proto.errors import Reason, Rejected
@@ -339,9 +344,34 @@ def test_an_anchor_of_another_root_or_publisher_fails_by_anchor() -> None:
     bundle = a_bundle()
     assert bundle.anchor is not None
     for anchor in (
+        replace(bundle.anchor, publisher="paper"),
         replace(bundle.anchor, publisher="stacks"),
         replace(bundle.anchor, reference="sha256:" + "0" * 64),
         replace(bundle.anchor, size=bundle.anchor.size + 1),
         replace(bundle.anchor, root=bytes(32)),
     ):
         assert failed(judge(replace(bundle, anchor=anchor), ANYBODY)) == {"anchor"}
+
+
+CONTRACT = "ST1PQHQKV0RJXZFY1DGX8MNSNYVE3VGZJSRTPGZGM.energy-oracle"
+
+
+def test_an_anchor_on_the_networks_chain_is_unchecked_until_a_node_is_asked() -> None:
+    bundle = a_bundle()
+    assert bundle.anchor is not None
+    chain = bundle.genesis.chain_id
+    named = stacks_reference(chain, CONTRACT, 31)
+    there = replace(bundle.anchor, publisher="stacks", reference=named)
+    judged = verdicts(replace(bundle, anchor=there))
+    assert judged["anchor"] is Verdict.UNCHECKED
+    for wrong in (
+        stacks_reference(chain + 1, CONTRACT, 31),
+        stacks_reference(chain, "energy-oracle", 31),
+        f"{named}x",
+        f"{named}\n",
+        named.replace(":31", ":٣١"),
+    ):
+        anchor = replace(there, reference=wrong)
+        assert failed(judge(replace(bundle, anchor=anchor), ANYBODY)) == {"anchor"}
+    other = replace(there, root=bytes(32))
+    assert failed(judge(replace(bundle, anchor=other), ANYBODY)) == {"anchor"}

@@ -9,7 +9,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from meterseal_aggregator.app.duties import publisher
+from meterseal_aggregator.app.chain import proving
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.beside.desk import BesideTally
@@ -44,7 +44,7 @@ def chain_access(house: House) -> ChainAccess:
 
 def web_app(house: House, parts: WebParts) -> FastAPI:
     """Return the API over the open house."""
-    config, keys, anchors = house.config, house.keys, publisher(house)
+    config, keys = house.config, house.keys
     tls = config.mqtt.tls
     if config.mqtt.broker_url is not None:
         tls = config.mqtt.broker_url.startswith("mqtts:")
@@ -70,7 +70,7 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
             ask_again=partial(_ask_again, house, parts.uplink),
             beside=parts.beside,
             errands=parts.errands,
-            proving=frozenset({anchors.name} if anchors.proves else ()),
+            proving=proving(config.stacks),
         )
     )
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from meterseal_aggregator.app.chain import publishing
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.trustees import settle
 from meterseal_aggregator.app.witnesses import ask, open_lines
@@ -19,8 +20,7 @@ from meterseal_aggregator.privacy import proofs
 from meterseal_aggregator.privacy.errands.send import Messenger, Voice
 from meterseal_aggregator.privacy.telling import Tell, tell_failures
 from meterseal_aggregator.privacy.trustees.round import Office
-from meterseal_aggregator.stacks.file import FilePublisher
-from meterseal_aggregator.stacks.job import Publisher, anchor_once
+from meterseal_aggregator.stacks.job import OnItsWay, anchor_once
 from meterseal_aggregator.translog import sequencer
 from meterseal_aggregator.vee import job as vee
 
@@ -101,8 +101,13 @@ async def credit(house: House) -> int:
 
 
 async def anchor(house: House) -> int:
-    """Publish the latest checkpoint; returns 1 when there was a new one."""
-    done = await anchor_once(house.database, publisher(house), int(house.now()))
+    """Publish the latest checkpoint; returns 1 when it is published for good just now."""
+    async with publishing(house) as publisher:
+        try:
+            done = await anchor_once(house.database, publisher, int(house.now()))
+        except OnItsWay as waits:
+            _log.info("anchor_waits", why=str(waits))
+            return 0
     return int(done is not None)
 
 
@@ -134,11 +139,6 @@ def _witness(house: House) -> Duty:
         return await ask(house, lines)
 
     return Duty("witness", house.config.jobs.witness_s, run)
-
-
-def publisher(house: House) -> Publisher:
-    """Return where this network's roots are published."""
-    return FilePublisher(house.config.anchors)
 
 
 def _with(

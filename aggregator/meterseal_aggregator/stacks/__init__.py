@@ -1,5 +1,5 @@
-"""Anchors: the log's size and root, published where the operator cannot take them back.
+"""Stacks: what we want done on the chain, and the log's roots published there or in a file.
 
-Today's publisher writes a file, which proves nothing and says so. This room must never
-publish a size twice, or one that is not larger than the last.
+The file publisher proves nothing and says so; the outbox does each deed on the chain once.
+This room must never publish a size twice, or one that is not larger than the last.
 """

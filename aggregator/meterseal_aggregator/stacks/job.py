@@ -14,6 +14,7 @@ from meterseal_aggregator.stacks import store
 from meterseal_aggregator.stacks.store import AnchorRow
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.translog import store as log_store
+from meterseal_proto.errors import Unavailable
 
 log = structlog.get_logger()
 
@@ -23,6 +24,10 @@ class Refused(Exception):
 
     Either another log anchors there or this database was restored from an old backup.
     """
+
+
+class OnItsWay(Unavailable):
+    """Handed in and not published for good yet: nothing is wrong, ask again later."""
 
 
 class Publisher(Protocol):

@@ -1,0 +1,41 @@
+"""The publisher of roots on a chain, with the patience to see its blocks made."""
+
+from collections.abc import Callable
+
+from meterseal_aggregator.stacks.calls.deployment import Deployment
+from meterseal_aggregator.stacks.node import Node
+from meterseal_aggregator.stacks.outbox import Account
+from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.publisher import (
+    ONCE,
+    Oracle,
+    Patience,
+    StacksPublisher,
+)
+from meterseal_aggregator.stacks.transaction import AccountKey
+from meterseal_aggregator.storage.database import Database
+from meterseal_proto.c32 import Address
+from tests.support.fakechain import CHAIN, DEPLOYER, ORACLE
+
+NOW = 1_800_000_000
+LIMITS = Limits(depth=3)
+ROUNDS = 8
+
+
+def chain_publisher(
+    database: Database,
+    node: Node,
+    mine: Callable[[int], None] | None,
+    *,
+    key: AccountKey = DEPLOYER,
+    contracts: Address = ORACLE.address,
+) -> StacksPublisher:
+    """Open the publisher; with `mine` it waits, and two blocks are made meanwhile."""
+
+    async def pause() -> None:
+        if mine is not None:
+            mine(2)
+
+    who = Oracle(Account(CHAIN, key), Deployment(contracts))
+    patience = ONCE if mine is None else Patience(ROUNDS, pause)
+    return StacksPublisher(database, node, who, LIMITS, lambda: NOW, patience)
