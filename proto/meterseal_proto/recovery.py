@@ -53,3 +53,14 @@ def recover(digest: bytes, signature: bytes, *, odd: bool) -> bytes | None:
         [s * inverse % ORDER, -z * inverse % ORDER],
     )
     return None if found is None else of.encode(found)
+
+
+def named(digest: bytes, signature: bytes, public: bytes) -> bytes:
+    """Return a device's 64 bytes with the recovery byte a contract wants, 65 bytes.
+
+    ValueError where the key `public`, 33 bytes, did not sign `digest` so.
+    """
+    for odd in (False, True):
+        if recover(digest, signature, odd=odd) == public:
+            return signature + bytes((odd,))
+    raise ValueError("the signature is not by this key")
