@@ -29,6 +29,10 @@ RIGS = {
         "tests/laws/test_committed_laws.py",
         76,
     ),
+    "histories of the chain with each deed done once": (
+        "tests/simulation/test_stacks_outbox.py",
+        1_500,
+    ),
     "kills with exact equations": ("tests/e2e/test_kills.py", 120),
 }
 

@@ -1,5 +1,6 @@
 """A wish is written down once, and nothing that was signed or settled is changed."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -91,6 +92,24 @@ async def test_no_more_go_out_than_a_mempool_takes(database: Database) -> None:
     assert len(chain.waiting) == MAX_IN_FLIGHT
     await settle(database, node, chain)
     assert chain.state.notes == tuple(range(MAX_IN_FLIGHT + 5))
+
+
+async def test_two_runners_at_once_do_each_deed_once(database: Database) -> None:
+    chain = FakeChain(verifies=False)
+    node = FakeNode(chain)
+    for number in range(12):
+        call = ContractCall(DIARY, "note", (UInt(number),))
+        await want(database, replace(NOTE, call=call, deed=f"note {number}"))
+    for round_ in range(8):
+        runs = [
+            run_once(database, node, ACCOUNT, LIMITS, NOW + 61 * round_)
+            for _ in range(3)
+        ]
+        await asyncio.gather(*runs)
+        chain.mine(2)
+    assert sorted(chain.state.notes) == list(range(12))
+    async with database.reading() as tx:
+        assert await deeds.unsettled(tx, ACCOUNT.address) == []
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,14 @@ async def unsettled(tx: Transaction, account: str) -> list[Open]:
     return found
 
 
+async def unchanged(tx: Transaction, one: Open, account: str) -> bool:
+    """Tell whether a deed is as it was read: another runner may have got hold of it."""
+    for now in await unsettled(tx, account):
+        if now.deed.id == one.deed.id:
+            return _essence(now.deed) == _essence(one.deed)
+    return False
+
+
 async def given(tx: Transaction, account: str, nonce: int) -> frozenset[int]:
     """Give the nonces, from `nonce` on, under which the account ever signed a deed."""
     return frozenset(row[0] for row in await tx.rows(_GIVEN, (account, nonce)))
@@ -211,6 +219,12 @@ async def gone(tx: Transaction, account: str, nonce: int) -> list[tuple[str, byt
     """Give txid and bytes of settled deeds with a nonce that the chain expects again."""
     rows = await tx.rows(_GONE, (account, nonce, MAX_IN_FLIGHT))
     return [(txid, bytes(found)) for txid, found in rows]
+
+
+def _essence(deed: Deed) -> tuple[object, ...]:
+    """Return all that a step is decided by, except when something was last sent."""
+    txids = [attempt.txid for attempt in deed.attempts]
+    return deed.nonce, txids, deed.seen, deed.taken_at
 
 
 def _block(place: Sequence[object]) -> Block | None:

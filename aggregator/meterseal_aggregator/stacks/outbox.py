@@ -5,7 +5,8 @@
     done = await run_once(database, node, account, limits, now)     # again and again
 
 One transaction before each act, one after; between them anything may end. A run looks at
-the chain once, at one tip, and takes the step that `plan` says for each deed. This module
+the chain once, at one tip, and takes the step that `plan` says for each deed, if the deed is
+still what it was: a runner whose lease ran out may be at it too. This module
 must never send what is not written down, nor decide anything that `plan` does not.
 """
 
@@ -171,8 +172,7 @@ class _Runner:
                 raw = await deeds.raw(tx, step.txid)
             await self._send(step.txid, raw)
             return 1
-        await self._note(one, step, seen)
-        return 1
+        return await self._note(one, step, seen)
 
     def _needs_price(self, one: Open, look: Look) -> bool:
         attempts = one.deed.attempts
@@ -189,6 +189,8 @@ class _Runner:
     async def _make(self, one: Open, fee: int, look: Look) -> int:
         """Sign at a price, write that down, and send it; 0 while all nonces are out."""
         async with self.database.transaction() as tx:
+            if not await deeds.unchanged(tx, one, self.account.address):
+                return 0
             nonce = one.deed.nonce
             if nonce is None:
                 given = await deeds.given(tx, self.account.address, look.nonce)
@@ -219,9 +221,11 @@ class _Runner:
             event = _log.warning if refused.why.passes else _log.error
             event("transaction_refused", txid=txid, why=refused.detail)
 
-    async def _note(self, one: Open, step: Step, seen: _Seen) -> None:
+    async def _note(self, one: Open, step: Step, seen: _Seen) -> int:
         deed_id = one.deed.id
         async with self.database.transaction() as tx:
+            if not await deeds.unchanged(tx, one, self.account.address):
+                return 0
             match step.do:
                 case Do.SEE:
                     assert step.block is not None
@@ -239,6 +243,7 @@ class _Runner:
                     ok = step.block.ok
                     await deeds.settle(tx, deed_id, ok=ok, now=self.now)
         _tell(one, step)
+        return 1
 
 
 def _tell(one: Open, step: Step) -> None:
