@@ -34,6 +34,7 @@ from meterseal_aggregator.stacks.calls.arguments import LogPlace, Sealed
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
 from meterseal_aggregator.stacks.events.reading import read
 from meterseal_aggregator.stacks.events.record import Told
+from meterseal_aggregator.stacks.mirror import Escrow, Roots, Supply
 from meterseal_aggregator.stacks.transaction import (
     TESTNET_CHAIN,
     AccountKey,
@@ -43,7 +44,17 @@ from meterseal_aggregator.stacks.transaction import (
 from meterseal_proto import recovery, sip018
 from meterseal_proto.c32 import Principal
 from meterseal_proto.chaintariff import Terms
-from meterseal_proto.clarity import Buffer, Err, Ok, Tuple, UInt, Value, decode, encode
+from meterseal_proto.clarity import (
+    Buffer,
+    Err,
+    Ok,
+    Optional,
+    Tuple,
+    UInt,
+    Value,
+    decode,
+    encode,
+)
 from meterseal_proto.reporting import Place
 from meterseal_proto.seal import DOMAIN_NAME, DOMAIN_VERSION, parse_header
 from meterseal_proto.tariff import MicroPerKwh
@@ -84,6 +95,17 @@ class Walk:
         url = f"{self.devnet.url}/devnet/mine?seconds={seconds}"
         with urlopen(Request(url, method="POST"), timeout=120) as reply:  # noqa: S310
             reply.read()
+
+    def reads(self, contract: str, function: str, *arguments: Value) -> Value:
+        """Ask a read-only function."""
+        place = f"{self.at.address.text()}/{contract}/{function}"
+        url = f"{self.devnet.url}/v2/contracts/call-read/{place}"
+        asked = {"sender": self.at.address.text()}
+        hexes = [f"0x{encode(one).hex()}" for one in arguments]
+        body = json.dumps(asked | {"arguments": hexes}).encode()
+        kind = {"content-type": "application/json"}
+        with urlopen(Request(url, data=body, headers=kind), timeout=60) as reply:  # noqa: S310
+            return decode(bytes.fromhex(json.loads(reply.read())["result"][2:]))
 
     @property
     def now(self) -> int:
@@ -304,4 +326,20 @@ def test_our_bindings_do_the_duties_on_the_devnet(walk: Walk) -> None:
     for chapter in (begin, energy, market, trades, evidence, bills_and_votes):
         chapter(walk)
     assert len(walk.done) > 50
+    mirrored(walk)
     assert len({type(one) for one in walk.told}) > 50
+
+
+def mirrored(walk: Walk) -> None:
+    """What was printed adds up to what the contracts say they hold."""
+    supply, held, roots = Supply(), Escrow(), Roots()
+    for one in walk.told:
+        for mirror in (supply, held, roots):
+            mirror.take(one)
+    said = walk.reads("energy-token", "get-total-supply")
+    assert said == Ok(UInt(supply.total)) != Ok(UInt(0))
+    for who, wh in supply.balances.items():
+        assert walk.reads("energy-token", "get-balance", who) == Ok(UInt(wh))
+    assert walk.reads("trade-escrow", "get-held", Optional()) == UInt(held.held(None))
+    assert walk.reads("trade-escrow", "get-trade-count") == UInt(held.last)
+    assert walk.reads("energy-oracle", "get-anchor-count") == UInt(len(roots.anchors))
