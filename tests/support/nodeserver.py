@@ -6,6 +6,7 @@ async with served(node) as server:
 """
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,12 +21,16 @@ from tests.support.fakechain import CHAIN, parse
 from tests.support.fakenode import FakeNode
 
 Answer = tuple[int, Any]  # a status, and a JSON document
-WIRE_FAULTS = ("500", "hang", "cut", "page", "endless", "null", "deep")
+WIRE_FAULTS = ("500", "hang", "cut", "page", "endless", "null", "deep", "packed")
+_TIP = {"network_id": CHAIN.chain_id, "stacks_tip_height": 1, "burn_block_height": 1}
+_PACKED = gzip.compress(json.dumps(_TIP | {"stacks_tip": "0" * 64}).encode())
 _BAD = {
     "500": b"HTTP/1.1 500 Oh\r\ncontent-length: 2\r\n\r\n{}",
     "cut": b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{",
     "page": b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>",
     "null": b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnull",
+    "packed": b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n"
+    b"content-length: %d\r\n\r\n" % len(_PACKED) + _PACKED,
     "deep": b"HTTP/1.1 200 OK\r\ncontent-length: 90000\r\n\r\n" + b"[" * 90_000,
 }
 
