@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from meterseal_aggregator.stacks import deeds
 from meterseal_aggregator.stacks.deeds import Another, State, Wish
@@ -92,6 +93,26 @@ async def test_no_more_go_out_than_a_mempool_takes(database: Database) -> None:
     assert len(chain.waiting) == MAX_IN_FLIGHT
     await settle(database, node, chain)
     assert chain.state.notes == tuple(range(MAX_IN_FLIGHT + 5))
+
+
+async def test_a_deed_that_may_not_pay_enough_says_so_and_stays_one(
+    database: Database,
+) -> None:
+    chain = FakeChain()
+    chain.price = 1_000
+    node = FakeNode(chain)
+    limits = replace(LIMITS, fee_cap=1_000)
+    await want(database, NOTE)
+    with capture_logs() as logs:
+        await run_once(database, node, ACCOUNT, limits, NOW)
+        chain.mine()
+        await run_once(database, node, ACCOUNT, limits, NOW + 899)
+        assert logs == []
+        await run_once(database, node, ACCOUNT, limits, NOW + 900)
+    assert [log["event"] for log in logs] == ["deed_stuck_at_the_fee_cap"]
+    chain.price = 1
+    await settle(database, node, chain)
+    assert chain.state.notes == (1,)
 
 
 async def test_two_runners_at_once_do_each_deed_once(database: Database) -> None:

@@ -164,6 +164,7 @@ class _Runner:
         price = await self._price(one) if self._needs_price(one, seen.look) else 0
         step = next_step(deed, seen.look, self.now, price, self.limits)
         if step.do is Do.WAIT:
+            self._warn(one, seen.look)
             return 0
         if step.do is Do.PRICE:
             return await self._make(one, step.fee, seen.look)
@@ -180,6 +181,14 @@ class _Runner:
             return True
         old = self.now - attempts[-1].made_at >= self.limits.bump_after_s
         return old and look.nonce == one.deed.nonce
+
+    def _warn(self, one: Open, look: Look) -> None:
+        """Say when a deed waits for a person: it may not pay what the chain asks."""
+        deed = one.deed
+        capped = bool(deed.attempts) and deed.attempts[-1].fee >= self.limits.fee_cap
+        if capped and deed.seen is None and self._needs_price(one, look):
+            fee = deed.attempts[-1].fee
+            _log.warning("deed_stuck_at_the_fee_cap", deed=one.name, fee=fee)
 
     async def _price(self, one: Open) -> int:
         bare = self._transaction(one, nonce=0, fee=0)
