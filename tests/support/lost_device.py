@@ -22,6 +22,7 @@ from meterseal_agent.commissioning.enrol import make_request, send, starts
 from meterseal_agent.commissioning.private import keep_private
 from meterseal_agent.keystore import KeyEpoch, Keystore
 from meterseal_agent.meters.registers import Sample
+from meterseal_agent.outbox.database import OUTBOX
 from meterseal_agent.outbox.model import Chain
 from meterseal_agent.outbox.restoring import Restoring
 from meterseal_agent.run import restoring
@@ -257,9 +258,7 @@ class Device:
         )
         (start,) = self.enrolment.chains
         network = self.enrolment.network
-        self.box = Restoring(
-            self.folder / restoring.OUTBOX, registers=1, network=network
-        )
+        self.box = Restoring(self.folder / OUTBOX, registers=1, network=network)
         self.box.enrol([start])
         committed = self.enrolment.committed
         keys, chain_id = self.enrolment.keys, GENESIS.chain_id
