@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from meterseal_aggregator.stacks import store
 from meterseal_aggregator.stacks.file import WARNING, FilePublisher
-from meterseal_aggregator.stacks.job import Publisher, Refused, anchor_once
+from meterseal_aggregator.stacks.job import OnItsWay, Publisher, Refused, anchor_once
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.translog import sequencer
@@ -141,12 +141,27 @@ async def test_a_crash_before_publishing_leaves_an_intent_that_is_carried_out(
     with pytest.raises(PowerCut):
         await anchor_once(db, dying, NOW)
     assert await rows(db) == [(size, None)]
+    async with db.reading() as tx:
+        assert await store.pending(tx) == 1
     await grow(db)
     anchored = await anchor_once(db, reopen(), NOW)
     assert anchored is not None
     assert anchored.size == size
     async with db.reading() as tx:
         assert await store.pending(tx) == 0
+
+
+async def test_an_anchor_that_waits_for_its_blocks_is_no_fault(db: Database) -> None:
+    await grow(db)
+    chain = FakeChain()
+    publisher = chain_publisher(db, FakeNode(chain), None)
+    for _ in range(3):
+        with pytest.raises(OnItsWay):
+            await anchor_once(db, publisher, NOW)
+        chain.mine()
+        async with db.reading() as tx:
+            assert await store.pending(tx) == 0
+    assert [reference for _, reference in await rows(db)] == [None]
 
 
 async def test_a_crash_after_publishing_is_asked_for_and_not_repeated(

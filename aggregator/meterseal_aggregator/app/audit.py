@@ -81,5 +81,5 @@ async def _log(tx: Transaction, vkey: str) -> Finding:
 
 async def _anchors(tx: Transaction) -> list[Finding]:
     waiting = await anchors.pending(tx)
-    detail = f"{waiting} anchors are intended and not yet published"
+    detail = f"{waiting} anchors are intended, not yet published, and not under way"
     return [Finding(HEALED, ok=not waiting, detail=detail)]

@@ -19,6 +19,12 @@ FROM anchors a LEFT JOIN checkpoints c ON c.size = a.size
 _INTEND: Final = """
 INSERT INTO anchors (publisher, size, root, intended_at) VALUES (?, ?, ?, ?)
 """
+_PENDING: Final = """
+SELECT count(*) FROM anchors a WHERE a.reference IS NULL AND NOT EXISTS (
+  SELECT 1 FROM deeds d WHERE d.state IN ('wanted', 'sent') AND d.deed || ' ' LIKE
+    'anchor ' || a.size || ' ' || lower(hex(a.root)) || ' %'
+)
+"""
 _COMPLETE: Final = """
 UPDATE anchors SET reference = ?, published_at = ?
 WHERE publisher = ? AND size = ? AND reference IS NULL
@@ -59,8 +65,11 @@ async def published(tx: Transaction, *, after: int, limit: int) -> list[AnchorRo
 
 
 async def pending(tx: Transaction) -> int:
-    """Count the intents that have no reference yet; zero after every fault has healed."""
-    ((count,),) = await tx.rows("SELECT count(*) FROM anchors WHERE reference IS NULL")
+    """Count the intents without a reference that nothing is being done about.
+
+    Zero after every fault has healed: a deed under way on the chain takes its blocks.
+    """
+    ((count,),) = await tx.rows(_PENDING)
     return int(count)
 
 
