@@ -147,14 +147,15 @@ def _run(options: Options, folder: Path) -> int:
 def _private(options: Options, folder: Path) -> bool:
     """Rehearse a street that tells nobody its usage, beside the one that stays up."""
     from deploy import private
-    from deploy.private_street import HOMES, midnight_after
+    from deploy.private_street import HOMES, SPEED, midnight_after
 
     folder.mkdir()
     _say(f"\nA second street, of {HOMES} homes: it publishes commitments and no usage")
     now = int(time.time())
     start, zone = midnight_after(now)
     plan = Plan(
-        folder, homes=HOMES, seed=options.seed, speed=options.speed, lead_s=start - now,
+        folder, homes=HOMES, seed=options.seed,
+        speed=min(options.speed, SPEED), lead_s=start - now,
         api_port=free_port(), mqtt_port=free_port(), meter_port=free_ports(HOMES),
         network="private-street",
     )  # fmt: skip

@@ -22,6 +22,7 @@ from deploy.processes import Failed, Program
 from deploy.search import Home, Usage
 from deploy.street import DAY_S, sim_main
 from meterseal_agent.outbox import days
+from meterseal_proto.seal import parse_header
 from meterseal_proto.tariff import Tariff
 
 MICRO_A_EURO: Final = 1_000_000
@@ -68,7 +69,12 @@ def compare(chapter: Chapter) -> bool:
         for home, bill in enumerate(billed)
     ]
     euros = sum(int(b["amount"]) for b in billed) / MICRO_A_EURO / WH_A_KWH
-    used = sum(map(sum, own))
+    used, members = sum(map(sum, own)), _members(chapter, total["set_id"])
+    in_set = sum(
+        sum(values)
+        for meter, values in zip(chapter.meters, own, strict=True)
+        if meter in members
+    )
     whole = [sum(o) + w == s for o, w, s in zip(own, late, shown, strict=True)]
     rows = [
         ("homes that tell nobody their usage", f"{len(billed)}"),
@@ -78,15 +84,20 @@ def compare(chapter: Chapter) -> bool:
         ("Wh by the meters' registers", f"{sum(shown):,}"),
         ("  = Wh of the day by the homes' own records", f"{used:,}"),
         ("  + Wh read late at midnight, of the day before", f"{sum(late):,}"),
-        (
-            "Wh of the day by the total that two trustees unmasked",
-            f"{total['value']:,}",
-        ),
-        ("  over homes", f"{total['count']}"),
+        ("homes whose day was proved at the set's cut-off", f"{total['count']}"),
+        ("  Wh of their day by their own records", f"{in_set:,}"),
+        ("  Wh of their day by the total two trustees unmasked", f"{total['value']:,}"),
     ]
     width = max(len(name) for name, _ in rows)
     chapter.say("\n".join(["", *(f"  {n:{width}}  {v:>15}" for n, v in rows), ""]))
-    return all(whole) and all(right) and total["value"] == used
+    return all(whole) and all(right) and total["value"] == in_set
+
+
+def _members(chapter: Chapter, set_id: int) -> set[str]:
+    """Return the meters of a published total, by the headers it is over."""
+    shown = chapter.street.api.get(f"/v1/network/totals/{set_id}/set")
+    headers = [parse_header(bytes.fromhex(one["header"])) for one in shown["members"]]
+    return {header.meter.hex() for header in headers}
 
 
 def _kept(chapter: Chapter, home: int, since: int) -> tuple[int, ...]:

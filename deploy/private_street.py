@@ -34,6 +34,9 @@ from meterseal_proto.units import IMPORT, obis_text
 HOUR_S: Final = 3_600
 HOMES: Final = 32
 """The fewest a cell may have (SETTLED 23)."""
+SPEED: Final = 720.0
+"""Six hours pass between midnight and a set's cut-off: half a minute, in which a small
+machine proves 32 days at its lowest priority. Who is later is in no set."""
 LEAD_S: Final = 4 * HOUR_S
 """Network time in which more programs come up than in an open street."""
 CELL: Final = "street"
