@@ -39,7 +39,8 @@ _KEY: Final = 8
 _DISTINCT: Final = 3
 """Different bytes among them at least: two of a long empty page say nothing."""
 _CBOR_U32: Final = re.compile(rb"(?=\x1a(....))", re.DOTALL)
-_DIGITS: Final = re.compile(rb"(?<!\d)\d{6,}(?!\d)")
+_DIGITS: Final = re.compile(rb"(?<![\d.])\d{6,}(?!\d)")
+"""Whole numbers; the fraction of a second is six digits of anything."""
 SQLITE_MAGIC: Final = b"SQLite format 3\x00"
 
 Spelling = Callable[[Sequence[int]], bytes]

@@ -65,6 +65,12 @@ def test_a_registers_value_is_found_in_text_and_as_cbor(
     assert search(USAGE, [file]).findings
 
 
+def test_the_fraction_of_a_second_is_no_register(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.write_bytes(b'{"at": "2026-11-22T00:24:58.%dZ"}' % SHOWN[3])
+    assert search(USAGE, [file]).findings == ()
+
+
 def test_megabytes_of_noise_hold_nothing(tmp_path: Path) -> None:
     file = tmp_path / "proofs"
     file.write_bytes(noise(4 << 20))
