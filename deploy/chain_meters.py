@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final, TypeAlias
 
-from meterseal_proto import sip018
+from meterseal_proto.binding import Binding, KeyChange
+from meterseal_proto.c32 import Principal
+from meterseal_proto.clarity import decode
 from meterseal_proto.commitment import Slot, total
 from meterseal_proto.committed import (
     header_over,
@@ -28,8 +30,6 @@ from meterseal_proto.keys import RootSecret, SealKey
 from meterseal_proto.merkle import inclusion_proof, root_of
 from meterseal_proto.rangeprover import Opening
 from meterseal_proto.seal import (
-    DOMAIN_NAME,
-    DOMAIN_VERSION,
     Header,
     OpenRecord,
     record_root,
@@ -107,30 +107,22 @@ class Street:
 
     def bind(self, request: Json) -> Json:
         """Sign that the meter is bound to `owner` (consensus bytes) from seq `from` on."""
-        meter = self._meter(request)
-        fields = [
-            ("meter", _buffer(meter.id)),
-            ("network", _buffer(self.network)),
-            ("owner", bytes.fromhex(str(request["owner"]))),
-            ("valid-from", _uint(_number(request, "from"))),
-        ]
-        return {"signature": meter.key.sign(_digest(fields)).hex()}
+        meter, owner = self._meter(request), decode(_bytes(request, "owner"))
+        assert isinstance(owner, Principal)
+        wish = Binding(self.network, meter.id, owner, _number(request, "from"))
+        return {"signature": meter.key.sign(wish.digest(CHAIN_ID)).hex()}
 
     def rotate(self, request: Json) -> Json:
         """Give the meter its next key; the old and the new one sign the change."""
         meter, old = self._meter(request), self._meter(request).key
         meter.epoch += 1
-        fields = [
-            ("key", _buffer(meter.key.public.raw)),
-            ("meter", _buffer(meter.id)),
-            ("network", _buffer(self.network)),
-            ("valid-from", _uint(_number(request, "from"))),
-        ]
-        digest = _digest(fields)
+        new, start = meter.key, _number(request, "from")
+        wish = KeyChange(self.network, meter.id, new.public, start)
+        digest = wish.digest(CHAIN_ID)
         return {
-            "key": meter.key.public.raw.hex(),
+            "key": new.public.raw.hex(),
             "old": old.sign(digest).hex(),
-            "new": meter.key.sign(digest).hex(),
+            "new": new.sign(digest).hex(),
         }
 
     def seal(self, request: Json) -> Json:
@@ -219,19 +211,8 @@ class Street:
         }
 
 
-def _digest(fields: Sequence[tuple[str, bytes]]) -> bytes:
-    body = sip018.TUPLE + len(fields).to_bytes(4)
-    body += b"".join(sip018.key(name) + value for name, value in fields)
-    domain = sip018.domain_hash(DOMAIN_NAME, DOMAIN_VERSION, CHAIN_ID)
-    return sip018.digest(domain, body)
-
-
-def _buffer(raw: bytes) -> bytes:
-    return sip018.BUFFER + len(raw).to_bytes(4) + raw
-
-
-def _uint(number: int) -> bytes:
-    return sip018.UINT + number.to_bytes(16)
+def _bytes(request: Json, name: str) -> bytes:
+    return bytes.fromhex(str(request[name]))
 
 
 def _number(request: Json, name: str) -> int:

@@ -41,22 +41,21 @@ from meterseal_aggregator.stacks.transaction import (
     Network,
     Transaction,
 )
-from meterseal_proto import recovery, sip018
+from meterseal_proto import recovery
+from meterseal_proto.binding import Binding
 from meterseal_proto.c32 import Principal
 from meterseal_proto.chaintariff import Terms
 from meterseal_proto.clarity import (
-    Buffer,
     Err,
     Ok,
     Optional,
-    Tuple,
     UInt,
     Value,
     decode,
     encode,
 )
 from meterseal_proto.reporting import Place
-from meterseal_proto.seal import DOMAIN_NAME, DOMAIN_VERSION, parse_header
+from meterseal_proto.seal import parse_header
 from meterseal_proto.tariff import MicroPerKwh
 from meterseal_proto.totalstariff import UNLIMITED, Block, Kind, TotalsTariff
 from tests.contracts.test_contracts import installed, need_node
@@ -263,10 +262,8 @@ def evidence(walk: Walk) -> None:
     house = street.meter({"meter": "house"})
     meter, key = bytes.fromhex(str(house["meter"])), bytes.fromhex(str(house["key"]))
     walk.does(HOME, registry.request_meter(at, meter, key, 1, p256=False))
-    owner = encode(walk.who(HOME)).hex()
-    signed = street.bind({"meter": "house", "owner": owner, "from": 1})["signature"]
-    bound = _binding(meter, walk.who(HOME))
-    whole = recovery.named(bound, bytes.fromhex(str(signed)), key)
+    wish = Binding(NETWORK, meter, walk.who(HOME), 1)
+    whole = wish.sign(street.meters["house"].key, TESTNET_CHAIN)
     walk.does(ADMIN, registry.bind_meter(at, meter, walk.who(HOME), whole))
     first = (walk.now // DAY - 2) * DAY
     asked = {"meter": "house", "register": "import", "first": first}
@@ -283,16 +280,6 @@ def evidence(walk: Walk) -> None:
     )
     walk.does(HOME, proof)
     walk.refused(HOME, proof, 1004)
-
-
-def _binding(meter: bytes, owner: Principal) -> bytes:
-    """Return what the seal key signed."""
-    message: dict[str, Value] = {
-        "meter": Buffer(meter), "network": Buffer(NETWORK), "owner": owner,
-        "valid-from": UInt(1),
-    }  # fmt: skip
-    domain = sip018.domain_hash(DOMAIN_NAME, DOMAIN_VERSION, TESTNET_CHAIN)
-    return sip018.digest(domain, encode(Tuple(message)))
 
 
 def bills_and_votes(walk: Walk) -> None:
