@@ -20,6 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from meterseal_aggregator.stacks.accounts import ChainRole
 from meterseal_aggregator.stacks.plan import DEPTH
 from meterseal_aggregator.stacks.transaction import Network
 from meterseal_aggregator.translog.cosignatures import MAX_WITNESSES
@@ -168,15 +169,23 @@ class Stacks(_Table):
     """The chain: one node's RPC or two that must agree, and whose transactions we sign.
 
     `contracts` is the address that published ours, `key_file` holds the oracle's secret
-    key in hex, 0600. A transaction pays at most `fee_cap` micro-STX; a block counts when
-    `depth` others lie over it.
+    key in hex, 0600, and `[stacks.keys]` those of further roles; a file may serve several.
+    A transaction pays at most `fee_cap` micro-STX; a block counts when `depth` others lie
+    over it.
     """
 
     nodes: tuple[str, ...] = Field(min_length=1, max_length=2)
     contracts: str
     key_file: Path
+    keys: dict[ChainRole, Path] = {}
     fee_cap: int = Field(default=1_000_000, gt=0, le=MAX_FEE)
     depth: int = Field(default=DEPTH, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _oracle_has_one_key(self) -> Self:
+        if ChainRole.ORACLE in self.keys:
+            raise ValueError("the oracle's key is key_file, not one of [stacks.keys]")
+        return self
 
     @model_validator(mode="after")
     def _wires_are_safe(self) -> Self:
@@ -205,6 +214,7 @@ class Jobs(_Table):
     totals_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)
     witness_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
     errands_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
+    drive_s: float = Field(default=10.0, gt=0, le=MAX_PERIOD_S)
 
 
 class Config(BaseSettings):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.app.chain import proving, publishing, read_key
+from meterseal_aggregator.app.drive import drive
 from meterseal_aggregator.app.duties import anchor, sequence
 from meterseal_aggregator.app.house import open_house
 from meterseal_aggregator.config import Config, ConfigError, load
@@ -59,6 +60,7 @@ async def test_the_duty_anchors_each_checkpoint_by_the_configured_nodes(
             done = 0
             for _ in range(8):
                 done += await anchor(house)
+                await drive(house)
                 chain.mine()
             assert done == 1
             async with house.database.reading() as tx:

@@ -8,15 +8,16 @@ import pytest
 
 from meterseal_aggregator.stacks.http import HttpNode
 from meterseal_aggregator.stacks.job import OnItsWay, Refused
+from meterseal_aggregator.stacks.outbox import Account, run_once
 from meterseal_aggregator.stacks.publisher import StacksPublisher
 from meterseal_aggregator.stacks.transaction import AccountKey
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate
 from meterseal_proto.errors import Unavailable
 from tests.contracts.test_contracts import installed, need_node
-from tests.support.chain_publisher import chain_publisher
+from tests.support.chain_publisher import LIMITS, NOW, chain_publisher
 from tests.support.devnet import running
-from tests.support.fakechain import CHAIN, ORACLE, FakeChain
+from tests.support.fakechain import CHAIN, DEPLOYER, ORACLE, FakeChain
 from tests.support.fakenode import FakeNode, Trouble
 
 ROOT = sha256(b"root").digest()
@@ -30,12 +31,19 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     await opened.close()
 
 
-async def anchored(chain: FakeChain, publisher: StacksPublisher) -> str:
+async def drive(database: Database, chain: FakeChain) -> None:
+    await run_once(database, FakeNode(chain), Account(CHAIN, DEPLOYER), LIMITS, NOW)
+
+
+async def anchored(
+    database: Database, chain: FakeChain, publisher: StacksPublisher
+) -> str:
     """Ask as the job does, block after block."""
     for _ in range(12):
         try:
             return await publisher.publish(5, ROOT)
         except OnItsWay:
+            await drive(database, chain)
             chain.mine()
     raise AssertionError("never deep enough")
 
@@ -46,10 +54,12 @@ async def test_an_anchor_is_on_its_way_until_it_is_deep(database: Database) -> N
     assert await publisher.find(5, ROOT) is None
     with pytest.raises(OnItsWay):
         await publisher.publish(5, ROOT)
+    assert not chain.waiting, "it is wanted, and nothing is sent but by the driver"
+    await drive(database, chain)
     chain.mine()
     with pytest.raises(OnItsWay):
         await publisher.find(5, ROOT)
-    reference = await anchored(chain, publisher)
+    reference = await anchored(database, chain, publisher)
     assert reference == f"stacks:{CHAIN.chain_id}:{ORACLE.text()}:2"
     assert await publisher.find(5, ROOT) == reference
     assert len(chain.state.anchors) == 1
@@ -63,9 +73,10 @@ async def test_a_fork_takes_an_anchor_away_and_it_comes_once(
     for _ in range(3):
         with pytest.raises(OnItsWay):
             await publisher.publish(5, ROOT)
+        await drive(database, chain)
         chain.mine()
     chain.reorg(3, forget=False)
-    await anchored(chain, publisher)
+    await anchored(database, chain, publisher)
     assert len(chain.state.anchors) == 1
     assert chain.state.nonces[ORACLE.address] == 1
 
@@ -78,7 +89,7 @@ async def test_paused_contracts_cost_no_fee(database: Database) -> None:
         await publisher.publish(5, ROOT)
     assert not chain.waiting
     chain.paused = False
-    await anchored(chain, publisher)
+    await anchored(database, chain, publisher)
 
 
 async def test_another_account_than_the_oracles_is_refused_and_pays_nothing(
@@ -96,7 +107,9 @@ async def test_a_database_that_forgot_its_anchor_finds_it_on_the_chain(
     database: Database, tmp_path: Path
 ) -> None:
     chain = FakeChain()
-    reference = await anchored(chain, chain_publisher(database, FakeNode(chain), None))
+    reference = await anchored(
+        database, chain, chain_publisher(database, FakeNode(chain), None)
+    )
     other = await Database.open(f"sqlite:///{tmp_path / 'other.db'}")
     await migrate(other)
     again = chain_publisher(other, FakeNode(chain), None)
@@ -114,7 +127,7 @@ async def test_an_absent_node_is_unavailable_and_nothing_is_lost(
     for _ in range(3):
         with pytest.raises(Unavailable):
             await publisher.publish(5, ROOT)
-    await anchored(chain, publisher)
+    await anchored(database, chain, publisher)
     assert len(chain.state.anchors) == 1
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.node import Node
-from meterseal_aggregator.stacks.outbox import Account
+from meterseal_aggregator.stacks.outbox import Account, run_once
 from meterseal_aggregator.stacks.plan import Limits
 from meterseal_aggregator.stacks.publisher import (
     ONCE,
@@ -30,12 +30,14 @@ def chain_publisher(
     key: AccountKey = DEPLOYER,
     contracts: Address = ORACLE.address,
 ) -> StacksPublisher:
-    """Open the publisher; with `mine` it waits, and two blocks are made meanwhile."""
+    """Open the publisher; with `mine` it waits: the outbox is driven, two blocks are made."""
+    account = Account(CHAIN, key)
 
     async def pause() -> None:
-        if mine is not None:
-            mine(2)
+        assert mine is not None
+        await run_once(database, node, account, LIMITS, NOW)
+        mine(2)
 
-    who = Oracle(Account(CHAIN, key), Deployment(contracts))
+    who = Oracle(account, Deployment(contracts))
     patience = ONCE if mine is None else Patience(ROUNDS, pause)
     return StacksPublisher(database, node, who, LIMITS, lambda: NOW, patience)

@@ -108,8 +108,8 @@ class FakeNode:
         if contract not in (ORACLE, ROLES):
             raise Refused(Why.CONTRACT, contract.text())
         match function:
-            case "is-running":
-                return Bool(not self.chain.paused)
+            case "is-paused":
+                return Bool(self.chain.paused and arguments[0] == ORACLE)
             case "get-anchor-count":
                 return UInt(len(state.anchors))
             case "is-oracle":

@@ -1,22 +1,30 @@
-"""Where this network's roots are published: the chain that `[stacks]` names, or a file.
+"""The chain that `[stacks]` names: its nodes, our contracts there, and who signs what.
+
+    async with chain_side(house) as side:
+        if side is not None:
+            await side.node.info()
+            side.accounts[ChainRole.ORACLE]
 
     async with publishing(house) as publisher:
         await anchor_once(house.database, publisher, now)
 
-The oracle's key is read from its file when it is needed and nowhere kept. This module must
-never log, print or hand on a key's bytes.
+Without `[stacks]` there is no side, and roots are published in a file. Keys are read from
+their files when they are needed and nowhere kept. This module must never log, print or
+hand on a key's bytes.
 """
 
 import os
 import re
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.config import Stacks
+from meterseal_aggregator.stacks.accounts import ChainRole
 from meterseal_aggregator.stacks.agreeing import Agreeing
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.file import FilePublisher
@@ -38,30 +46,73 @@ _KEY: Final = re.compile(rb"([0-9a-f]{64})(?:01)?\s*")
 _MOST: Final = 100
 
 
+@dataclass(frozen=True, slots=True)
+class ChainSide:
+    """The chain as one open connection: `accounts` by role, the oracle's always there."""
+
+    node: Node
+    accounts: Mapping[ChainRole, Account]
+    contracts: Deployment
+    limits: Limits
+
+    @property
+    def network(self) -> Network:
+        """The chain."""
+        return self.accounts[ChainRole.ORACLE].network
+
+    @property
+    def signers(self) -> tuple[Account, ...]:
+        """The accounts, each once: roles under one key share its outbox and its nonces."""
+        return tuple({one.address: one for one in self.accounts.values()}.values())
+
+
 @asynccontextmanager
-async def publishing(house: House) -> AsyncIterator[Publisher]:
-    """Open the publisher of the house; raises Unavailable for a key that cannot be used."""
+async def chain_side(house: House) -> AsyncIterator[ChainSide | None]:
+    """Open the house's side of the chain; None where `[stacks]` names none.
+
+    Raises Unavailable for a key that cannot be used.
+    """
     stacks = house.config.stacks
     if stacks is None:
-        yield FilePublisher(house.config.anchors)
+        yield None
         return
     network = Network.of(house.config.chain_id)
-    account = Account(network, read_key(stacks.key_file))
-    who = Oracle(account, Deployment(Address.parse(stacks.contracts)))
+    accounts = read_accounts(stacks, network)
+    contracts = Deployment(Address.parse(stacks.contracts))
     limits = Limits(depth=stacks.depth, fee_cap=stacks.fee_cap)
     nodes = [HttpNode(url, network) for url in stacks.nodes]
     try:
-        yield StacksPublisher(
-            house.database, _as_one(nodes), who, limits, house.real_now
-        )
+        yield ChainSide(_as_one(nodes), accounts, contracts, limits)
     finally:
         for node in nodes:
             await node.close()
 
 
+@asynccontextmanager
+async def publishing(house: House) -> AsyncIterator[Publisher]:
+    """Open the publisher of the house; raises Unavailable for a key that cannot be used.
+
+    On the chain it only wants anchors and looks for them; the duty `drive` sends them.
+    """
+    async with chain_side(house) as side:
+        if side is None:
+            yield FilePublisher(house.config.anchors)
+            return
+        who = Oracle(side.accounts[ChainRole.ORACLE], side.contracts)
+        yield StacksPublisher(
+            house.database, side.node, who, side.limits, house.real_now
+        )
+
+
 def proving(stacks: Stacks | None) -> frozenset[str]:
     """Return the kinds of publishers here on which a stranger may rely."""
     return frozenset() if stacks is None else frozenset({STACKS_PUBLISHER})
+
+
+def read_accounts(stacks: Stacks, network: Network) -> dict[ChainRole, Account]:
+    """Read the key of every role that has one; raises Unavailable for one of no use."""
+    files = {ChainRole.ORACLE: stacks.key_file, **stacks.keys}
+    return {role: Account(network, read_key(path)) for role, path in files.items()}
 
 
 def read_key(path: Path) -> AccountKey:

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from meterseal_aggregator.app.chain import publishing
+from meterseal_aggregator.app.drive import drive
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.trustees import settle
 from meterseal_aggregator.app.witnesses import ask, open_lines
@@ -52,6 +53,7 @@ def duties(house: House, tell: Tell, office: Office | None = None) -> list[Duty]
         Duty("vee", periods.vee_s, _with(house, validate)),
         Duty("mint", periods.mint_s, _with(house, credit)),
         Duty("anchor", periods.anchor_s, _with(house, anchor)),
+        *([_drive(house)] if house.config.stacks is not None else []),
         *([_totals(house, office)] if office is not None else []),
         *([_witness(house)] if house.config.witnesses else []),
         _errands(house, tell),
@@ -101,7 +103,10 @@ async def credit(house: House) -> int:
 
 
 async def anchor(house: House) -> int:
-    """Publish the latest checkpoint; returns 1 when it is published for good just now."""
+    """Publish the latest checkpoint; returns 1 when it is published for good just now.
+
+    On the chain this wants the anchor and looks for it; `drive` sends it.
+    """
     async with publishing(house) as publisher:
         try:
             done = await anchor_once(house.database, publisher, int(house.now()))
@@ -109,6 +114,11 @@ async def anchor(house: House) -> int:
             _log.info("anchor_waits", why=str(waits))
             return 0
     return int(done is not None)
+
+
+def _drive(house: House) -> Duty:
+    """Return the duty that sends what rooms want on the chain."""
+    return Duty("drive", house.config.jobs.drive_s, _with(house, drive))
 
 
 def _totals(house: House, office: Office) -> Duty:

@@ -4,8 +4,8 @@
     await publisher.publish(size, root)      # OnItsWay until it lies deep enough
 
 What the contract's map says at depth is what counts; our own tables only tell whether to
-ask again. One call pushes the outbox a step or some and never waits for a block by
-itself. This module must never vouch for a root that a fork may still take away.
+ask again. It wants the anchor and looks for it: whoever drives the outbox sends it. This
+module must never vouch for a root that a fork may still take away.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,11 +18,11 @@ from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.deeds import Outcome, State, Wish
 from meterseal_aggregator.stacks.job import OnItsWay, Refused
 from meterseal_aggregator.stacks.node import Node
-from meterseal_aggregator.stacks.outbox import Account, run_once
+from meterseal_aggregator.stacks.outbox import Account
 from meterseal_aggregator.stacks.plan import Limits
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.bundle import STACKS_PUBLISHER, stacks_reference
-from meterseal_proto.clarity import TRUE, Buffer, Optional, Tuple, UInt
+from meterseal_proto.clarity import FALSE, TRUE, Buffer, Optional, Tuple, UInt
 from meterseal_proto.errors import Unavailable
 
 TRIES: Final = 20
@@ -39,9 +39,9 @@ class Oracle:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often one call pushes the outbox, and what passes between two times."""
+    """How often one call looks at the outbox, and what passes before each look again."""
 
-    rounds: int
+    looks: int
     pause: Callable[[], Awaitable[None]]
 
 
@@ -49,7 +49,7 @@ async def _no_pause() -> None:
     """Wait for nothing."""
 
 
-ONCE: Final = Patience(1, _no_pause)
+ONCE: Final = Patience(0, _no_pause)
 
 
 class StacksPublisher:
@@ -106,27 +106,17 @@ class StacksPublisher:
     async def find(self, size: int, root: bytes) -> str | None:
         """Give the reference of what the contract holds at depth, or None where it does not.
 
-        Pushes a deed of ours that is under way. Raises OnItsWay, Refused, Unavailable.
+        Raises OnItsWay while a deed of ours is under way, Refused, Unavailable.
         """
         name, known = await self._latest(size, root)
-        for round_ in range(self._patience.rounds):
+        for _ in range(self._patience.looks):
             if known is None or known.state in (State.CONFIRMED, State.FAILED):
                 break
-            if round_:
-                await self._patience.pause()
-            await self._push()
+            await self._patience.pause()
             name, known = await self._latest(size, root)
         if known is not None and known.state in (State.WANTED, State.SENT):
             raise OnItsWay(f"{name} is {known.state.value}")
         return await self._read(size, root)
-
-    async def _push(self) -> None:
-        now = int(self._now())
-        done = await run_once(
-            self._database, self._node, self._account, self._limits, now
-        )
-        if done.troubles:
-            raise Unavailable("; ".join(done.troubles))
 
     async def _latest(self, size: int, root: bytes) -> tuple[str, Outcome | None]:
         """Give the name of the first try that its contract did not refuse, and how far it is."""
@@ -142,8 +132,11 @@ class StacksPublisher:
     async def _may_anchor(self) -> None:
         """Ask what can be asked for nothing, before a transaction pays for the same no."""
         roles = self._contracts.contract("roles")
-        if await self._node.call(roles, "is-running", ()) != TRUE:
-            raise Unavailable("the contracts are paused")
+        # `is-running` speaks of whoever calls it, and a node calls as nobody's contract.
+        if await self._node.call(roles, "is-paused", (self._contract,)) != FALSE:
+            raise Unavailable(
+                f"{self._contract.text()} is paused: a guardian resumes it"
+            )
         who = self._account.principal
         if await self._node.call(self._contract, "is-oracle", (who,)) != TRUE:
             raise Refused(f"{who.text()} is not the oracle of {self._contract.text()}")
