@@ -165,7 +165,7 @@ async def test_seeds_that_a_trustee_refuses_are_shown_in_its_words(
     home, key = cells.north[0], cells.keys[1]
     other = [bytes([n]) * 32 for n in (7, 8, 9)]
     first = deposited(home.key, GENESIS.network, home.meter, key, other)
-    await cells.lines[1].ask("/v1/seeds", spelling.seeds_body(first))
+    await cells.clients[1].ask("/v1/seeds", spelling.seeds_body(first))
     await cells.stop(2)
     await cells.run(0)
     rows = (await web.ask("/v1/trustees")).json()["items"]

@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from meterseal_aggregator.app.witnesses import Line
+from meterseal_aggregator.app.witnesses import WitnessClient
+from meterseal_aggregator.httpclient import Answer
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.translog import publish, store
 from meterseal_aggregator.translog.witnessing import (
-    Answer,
     Asked,
     Trouble,
     Witness,
@@ -100,7 +100,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again(
     """The witness is ahead of what we know of it, so it tells its size."""
 
     async def lost(body: bytes) -> Answer:
-        await trustee.line.post(body)
+        await trustee.client.post(body)
         raise Unavailable("the line broke")
 
     for _ in range(2):
@@ -164,7 +164,7 @@ async def test_two_roots_of_one_size_are_refused_and_the_trustee_tells_everybody
 async def test_a_witness_that_is_down_holds_nobody_up(
     db: Database, trustee: WitnessProgram
 ) -> None:
-    gone = Line("https://127.0.0.1:1", trustee.line.tls)
+    gone = WitnessClient("https://127.0.0.1:1", trustee.tls)
     other = CosignerKey("witness.example/w9", bytes(32))
     await grow(db, 5)
     asked = await ask_all(db, [Witness(other, gone.post), trustee.witness])
@@ -177,7 +177,7 @@ async def test_another_key_than_the_pinned_one_is_not_kept(
 ) -> None:
     await grow(db, 5)
     pinned = CosignerKey(trustee.key.name, bytes(range(32)))
-    asked = await ask_all(db, [Witness(pinned, trustee.line.post)])
+    asked = await ask_all(db, [Witness(pinned, trustee.client.post)])
     assert asked.kept == 0
     assert "did not cosign" in asked.troubles[0].text
     assert await served(db) == (await head(db)).note
@@ -212,14 +212,13 @@ def _kept(trustee: WitnessProgram) -> int:
 async def test_the_answers_are_to_the_letter_those_of_the_specification(
     trustee: WitnessProgram,
 ) -> None:
-    line = trustee.line
     fork, stranger = LOG.forked(3), SmallLog(KEY.origin)
     elsewhere = replace(LOG, origin="street.example/other")
-    async with httpx2.AsyncClient(verify=line.tls, trust_env=False) as client:
+    async with httpx2.AsyncClient(verify=trustee.tls, trust_env=False) as client:
 
         async def post(request: AddCheckpoint | bytes) -> httpx2.Response:
             body = request if isinstance(request, bytes) else request.encode()
-            return await client.post(line.url + PATH, content=body)
+            return await client.post(trustee.program.url + PATH, content=body)
 
         first = await post(LOG.request(0, 7))
         assert (first.status_code, first.text[0], first.text[-1]) == (
@@ -248,32 +247,33 @@ async def test_the_answers_are_to_the_letter_those_of_the_specification(
             assert told == (status, problem, f"urn:meterseal:problem:{name}")
         again = await post(LOG.request(7, 20))
         assert again.status_code == 200
-        assert (await client.get(line.url + PATH)).status_code == 405
-        known = (await client.get(line.url + "/v1/trustee")).json()
+        assert (await client.get(trustee.program.url + PATH)).status_code == 405
+        known = (await client.get(trustee.program.url + "/v1/trustee")).json()
         assert known["witness"] == trustee.key.vkey
 
 
 async def test_bodies_without_end_are_refused_and_nothing_else_suffers(
     trustee: WitnessProgram,
 ) -> None:
-    line = trustee.line
 
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(1_000):
             yield b"x" * 65_536
 
-    async with httpx2.AsyncClient(verify=line.tls, trust_env=False) as client:
+    async with httpx2.AsyncClient(verify=trustee.tls, trust_env=False) as client:
         huge = await client.post(
-            line.url + PATH, content=b"o" * (MAX_REQUEST_BYTES + 1)
+            trustee.program.url + PATH, content=b"o" * (MAX_REQUEST_BYTES + 1)
         )
         assert huge.status_code == 400
         try:
-            cut = await client.post(line.url + PATH, content=endless())
+            cut = await client.post(trustee.program.url + PATH, content=endless())
             assert cut.status_code == 400
         except httpx2.TransportError:
             pass  # it hung up before all of it was sent
         began = time.perf_counter()
-        answer = await client.post(line.url + PATH, content=LOG.request(0, 7).encode())
+        answer = await client.post(
+            trustee.program.url + PATH, content=LOG.request(0, 7).encode()
+        )
         assert answer.status_code == 200
         assert time.perf_counter() - began < 5
 
@@ -281,14 +281,13 @@ async def test_bodies_without_end_are_refused_and_nothing_else_suffers(
 async def test_of_many_requests_at_once_one_wins_and_the_others_are_told_the_size(
     trustee: WitnessProgram,
 ) -> None:
-    line = trustee.line
     limits = httpx2.Limits(max_connections=10)
     async with httpx2.AsyncClient(
-        verify=line.tls, trust_env=False, limits=limits
+        verify=trustee.tls, trust_env=False, limits=limits
     ) as client:
         bodies = [LOG.request(0, size).encode() for size in range(1, 21)]
         found = await asyncio.gather(
-            *(client.post(line.url + PATH, content=body) for body in bodies)
+            *(client.post(trustee.program.url + PATH, content=body) for body in bodies)
         )
     won = [place + 1 for place, one in enumerate(found) if one.status_code == 200]
     assert len(won) == 1

@@ -25,7 +25,7 @@ from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.privacy import deposits, proofs, totals
 from meterseal_aggregator.privacy.totals import Cell, Total
 from meterseal_aggregator.privacy.trustees import job
-from meterseal_aggregator.privacy.trustees.line import Line
+from meterseal_aggregator.privacy.trustees.client import TrusteeClient
 from meterseal_aggregator.privacy.trustees.model import Pinned
 from meterseal_aggregator.privacy.trustees.pinned import pin
 from meterseal_aggregator.privacy.trustees.round import Office
@@ -83,14 +83,14 @@ def sum_of(homes: Sequence[CommittedDevice]) -> int:
 
 @dataclass
 class Cells:
-    """The aggregator's database, its homes, the trustees' programs and the lines to them."""
+    """The aggregator's database, its homes, the trustees' programs and the clients for them."""
 
     database: Database
     folder: Path
     homes: list[CommittedDevice]
     secrets: list[TrusteeSecrets]
     programs: list[Program]
-    lines: list[Line] = field(default_factory=list)
+    clients: list[TrusteeClient] = field(default_factory=list)
     lies: dict[int, Callable[[Asking], Asking]] = field(default_factory=dict)
     """What stands between the duty and a trustee, by its number."""
     requests: int = 0
@@ -121,7 +121,7 @@ class Cells:
     def _ask(self, number: int) -> Asking:
         async def counted(path: str, body: Mapping[str, object]) -> dict[str, Any]:
             self.requests += 1
-            return await self.lines[number].ask(path, body)
+            return await self.clients[number].ask(path, body)
 
         lie = self.lies.get(number)
         return lie(counted) if lie else counted
@@ -168,8 +168,8 @@ class Cells:
             Program.start, old.config, old.key, TRUSTEES_AT
         )
         self.programs[number] = program
-        await self.lines[number].close()
-        self.lines[number] = line_to(program, self.folder)
+        await self.clients[number].close()
+        self.clients[number] = client_of(program, self.folder)
 
     async def totals(self) -> dict[str, Total]:
         """Return the totals there are, by cell."""
@@ -246,15 +246,15 @@ async def cells_like(ready: Path, folder: Path) -> AsyncIterator[Cells]:
         programs = stack.enter_context(trustees(folder, secrets))
         database = await Database.open(f"sqlite:///{folder}/aggregator.sqlite")
         cells = Cells(database, folder, homes, secrets, programs)
-        cells.lines = [line_to(program, folder) for program in programs]
+        cells.clients = [client_of(program, folder) for program in programs]
         try:
             yield cells
         finally:
             await cells.database.close()
-            for line in cells.lines:
-                await line.close()
+            for client in cells.clients:
+                await client.close()
 
 
-def line_to(program: Program, folder: Path) -> Line:
+def client_of(program: Program, folder: Path) -> TrusteeClient:
     """Return the aggregator's line to a running trustee."""
-    return Line(program.url, context_of(str(folder / "tls"), "aggregator"))
+    return TrusteeClient(program.url, context_of(str(folder / "tls"), "aggregator"))

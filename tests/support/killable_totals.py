@@ -17,7 +17,7 @@ from typing import Any
 
 from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.privacy.trustees import job
-from meterseal_aggregator.privacy.trustees.line import Line
+from meterseal_aggregator.privacy.trustees.client import TrusteeClient
 from meterseal_aggregator.privacy.trustees.pinned import pinned
 from meterseal_aggregator.privacy.trustees.round import Office
 from meterseal_aggregator.storage.database import Database, Transaction
@@ -43,11 +43,11 @@ class Mortal(Database):
             die()
 
 
-class MortalLine(Line):
-    """A line whose process dies with the first answer in its hand."""
+class MortalClient(TrusteeClient):
+    """A client whose process dies with the first answer in its hand."""
 
     async def ask(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
-        """See Line."""
+        """See TrusteeClient."""
         await super().ask(path, body)
         die()
         raise AssertionError
@@ -56,16 +56,16 @@ class MortalLine(Line):
 async def main(folder: Path, how: str, now: int, urls: list[str]) -> None:
     """Run the duty until it is idle, or dead."""
     kind = Mortal if how == "kept" else Database
-    line = MortalLine if how == "asked" else Line
+    made = MortalClient if how == "asked" else TrusteeClient
     database = await kind.open(f"sqlite:///{folder}/aggregator.sqlite")
     async with database.reading() as tx:
         trustees = await pinned(tx)
     assert trustees is not None
     tls = context_of(str(folder / "tls"), "aggregator")
-    lines = [line(url, tls) for url in urls]
-    office = Office(database, GENESIS, trustees, [one.ask for one in lines])
+    clients = [made(url, tls) for url in urls]
+    office = Office(database, GENESIS, trustees, [one.ask for one in clients])
     print("did", await until_idle(lambda: job.run_once(office, now)))
-    for one in lines:
+    for one in clients:
         await one.close()
     await database.close()
 

@@ -1,10 +1,11 @@
-"""A real trustee program that witnesses a log, and the aggregator's line to it."""
+"""A real trustee program that witnesses a log, and the aggregator's client for it."""
 
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from meterseal_aggregator.app.witnesses import Line
+from meterseal_aggregator.app.witnesses import WitnessClient
 from meterseal_aggregator.translog.witnessing import Witness
 from meterseal_proto.cosignature import CosignerKey
 from meterseal_proto.totals import SEEDS
@@ -44,15 +45,18 @@ class WitnessProgram:
         return self.folder / "0" / "trustee.sqlite"
 
     @property
-    def line(self) -> Line:
-        return Line(
-            self.program.url, context_of(str(self.folder / "tls"), "aggregator")
-        )
+    def tls(self) -> ssl.SSLContext:
+        """Return what an aggregator presents to it, and whom it trusts."""
+        return context_of(str(self.folder / "tls"), "aggregator")
+
+    @property
+    def client(self) -> WitnessClient:
+        return WitnessClient(self.program.url, self.tls)
 
     @property
     def witness(self) -> Witness:
         """Return it as the aggregator has it from its configuration."""
-        return Witness(self.key, self.line.post)
+        return Witness(self.key, self.client.post)
 
     def restart(self) -> None:
         """Kill it, now, and start it again on its own database."""

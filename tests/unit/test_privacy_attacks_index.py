@@ -45,8 +45,8 @@ ATTACKS: Final[dict[str, tuple[str, ...]]] = {
         "simulation/test_lost_device.py::test_an_aggregator_that_gives_days_without_end_fills_no_memory",
     ),
     "one trustee that never ends its answer": (
-        "unit/test_trustee_line.py::test_a_trustee_that_drips_its_answer_holds_up_nobody",
-        "unit/test_trustee_line.py::test_an_answer_is_never_unpacked",
+        "unit/test_httpclient.py::test_who_drips_an_answer_holds_up_nobody",
+        "unit/test_httpclient.py::test_an_answer_is_never_unpacked",
     ),
     "negative": (
         "unit/test_rangeproof_attacks.py::test_usage_below_zero_would_cancel_anothers_and_is_refused",

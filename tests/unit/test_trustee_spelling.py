@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from meterseal_aggregator.privacy.trustees import spelling
-from meterseal_aggregator.privacy.trustees.line import Json
+from meterseal_aggregator.privacy.trustees.client import Json
 from meterseal_proto.curve import ORDER
 from meterseal_proto.reporting import (
     Act,

@@ -16,8 +16,8 @@ from meterseal_aggregator.app.clienttls import context
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.config import Trustee
 from meterseal_aggregator.jobs import until_idle
+from meterseal_aggregator.privacy.trustees.client import TrusteeClient
 from meterseal_aggregator.privacy.trustees.job import ROUND_S, run_once
-from meterseal_aggregator.privacy.trustees.line import Line
 from meterseal_aggregator.privacy.trustees.model import Pinned
 from meterseal_aggregator.privacy.trustees.pinned import pin
 from meterseal_aggregator.privacy.trustees.round import Office
@@ -34,13 +34,12 @@ async def open_trustees(house: House) -> AsyncIterator[Office | None]:
     async with house.database.transaction() as tx:
         await pin(tx, trustees)
     async with AsyncExitStack() as stack:
-        lines = []
+        asks = []
         for one in house.config.trustees:
-            line = Line(one.url, _tls(one))
-            stack.push_async_callback(line.close)
-            lines.append(line)
-        asks = tuple(line.ask for line in lines)
-        yield Office(house.database, house.keys.genesis, trustees, asks)
+            client = TrusteeClient(one.url, _tls(one))
+            stack.push_async_callback(client.close)
+            asks.append(client.ask)
+        yield Office(house.database, house.keys.genesis, trustees, tuple(asks))
 
 
 async def settle(house: House, office: Office) -> int:

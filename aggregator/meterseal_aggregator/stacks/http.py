@@ -6,25 +6,24 @@
 
 Every answer is bounded in bytes and time, and read strictly (`answers`); one that is not
 of its form is Unavailable, for a proxy's page and a liar's are the same to us. This module
-must never follow a redirect, take a proxy from the environment, or log an address.
+must never log an address.
 """
 
-import asyncio
 import json
-import ssl
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-import httpx2
-
+from meterseal_aggregator.httpclient import Answer, Bounds, HttpClient
 from meterseal_aggregator.stacks import answers
 from meterseal_aggregator.stacks.answers import Json
+from meterseal_aggregator.stacks.blockpages import printed_block
 from meterseal_aggregator.stacks.node import (
     Event,
     Fees,
     Found,
     Lost,
     Place,
+    PrintedBlock,
     Refused,
     Tip,
     Why,
@@ -32,7 +31,7 @@ from meterseal_aggregator.stacks.node import (
 from meterseal_aggregator.stacks.plan import Unknown
 from meterseal_aggregator.stacks.transaction import Network
 from meterseal_proto.boundedjson import uint
-from meterseal_proto.c32 import Principal
+from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import Optional, Value, encode
 from meterseal_proto.errors import Unavailable
 
@@ -44,7 +43,7 @@ PAGE: Final = 50
 """Events a page, the most that the API gives."""
 MAX_PAGES: Final = 40
 """2,000 events between two looks; who is further behind begins again by blocks."""
-_OK, _WRONG, _ABSENT, _SERVER = 200, 400, 404, 500
+_OK, _WRONG, _ABSENT = 200, 400, 404
 _Value = TypeVar("_Value")
 
 
@@ -56,14 +55,11 @@ class HttpNode:
     ) -> None:
         self._url = url.rstrip("/")
         self._chain_id = network.chain_id
-        self._within_s = answer_within_s
-        self._client = httpx2.AsyncClient(
-            timeout=answer_within_s, trust_env=False, follow_redirects=False
-        )
+        self._client = HttpClient(Bounds(answer_within_s, MAX_ANSWER_BYTES))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._client.close()
 
     async def info(self) -> Tip:
         """Ask /v2/info."""
@@ -80,18 +76,20 @@ class HttpNode:
 
     async def send(self, raw: bytes) -> None:
         """Post to /v2/transactions."""
-        status, content = await self._exchange("/v2/transactions", raw)
-        if status == _WRONG:
-            raise _read(lambda: answers.refusal(content))
-        answered = _document(status, content)
+        answer = await self._client.post(
+            self._url + "/v2/transactions", raw, "application/octet-stream"
+        )
+        if answer.status == _WRONG:
+            raise _read(lambda: answers.refusal(answer.body))
+        answered = _document(answer)
         _read(lambda: answers.block_hash(answered))
 
     async def found(self, txid: str) -> Found:
         """Ask /extended/v1/tx."""
-        status, content = await self._exchange(f"/extended/v1/tx/0x{txid}")
-        if status == _ABSENT:
+        answer = await self._client.get(f"{self._url}/extended/v1/tx/0x{txid}")
+        if answer.status == _ABSENT:
             return Unknown.NOWHERE
-        found = _document(status, content)
+        found = _document(answer)
         return _read(lambda: answers.transaction(found, txid))
 
     async def call(
@@ -110,16 +108,36 @@ class HttpNode:
         found = await self._ask(path, "0x" + encode(key).hex())
         return _read(lambda: answers.entry(found))
 
+    async def published(self, contract: Principal) -> int:
+        """Ask /v2/contracts/source."""
+        path = f"/v2/contracts/source/{_path(contract)}?proof=0"
+        answer = await self._client.get(self._url + path)
+        if answer.status == _ABSENT:
+            raise Refused(Why.CONTRACT, f"no contract {contract.text()}")
+        found = _document(answer)
+        return _read(lambda: answers.published(found))
+
+    async def block(self, height: int, publisher: Address) -> PrintedBlock | None:
+        """Ask /extended/v2/blocks, and /extended/v1/tx for what was printed there."""
+        answer = await self._client.get(f"{self._url}/extended/v2/blocks/{height}")
+        if answer.status == _ABSENT:
+            return None
+        found = _document(answer)
+        header = _read(lambda: answers.header(found, height))
+        try:
+            return await printed_block(self._get, header, publisher)
+        except ValueError as error:
+            raise Unavailable(f"not a node's answer: {error}") from None
+
     async def fee(self, payload: bytes, length: int) -> Fees:
         """Ask /v2/fees/transaction; of a node that has no estimate, its price by the byte."""
         body = {"transaction_payload": payload.hex(), "estimated_len": length}
-        path = "/v2/fees/transaction"
-        status, content = await self._exchange(path, json.dumps(body).encode())
-        if status == _WRONG:
+        answer = await self._post("/v2/fees/transaction", body)
+        if answer.status == _WRONG:
             by_byte = await self._get("/v2/fees/transfer")
             price = _read(lambda: uint(by_byte, "fee", answers.MAX_MICRO_STX // length))
             return Fees(price * length, price * length, price * length)
-        found = _document(status, content)
+        found = _document(answer)
         return _read(lambda: answers.fees(found))
 
     async def events(self, contract: Principal, after: Place | None) -> list[Event]:
@@ -150,54 +168,26 @@ class HttpNode:
         return _read(lambda: answers.account(found))
 
     async def _get(self, path: str) -> Json:
-        return _document(*await self._exchange(path))
+        return _document(await self._client.get(self._url + path))
+
+    async def _post(self, path: str, body: Json) -> Answer:
+        asked = json.dumps(body).encode()
+        return await self._client.post(self._url + path, asked, "application/json")
 
     async def _ask(self, path: str, body: Json) -> Json:
         """Ask about a contract: what is not there is refused, not unavailable."""
-        status, content = await self._exchange(path, json.dumps(body).encode())
-        if status in (_WRONG, _ABSENT):
-            said = answers.words(content.decode("utf-8", "replace"))
-            raise Refused(Why.CONTRACT if status == _ABSENT else Why.ARGUMENT, said)
-        return _document(status, content)
-
-    async def _exchange(
-        self, path: str, body: bytes | None = None
-    ) -> tuple[int, bytes]:
-        try:
-            async with asyncio.timeout(self._within_s):
-                return await self._stream(path, body)
-        except TimeoutError:
-            text = f"no answer within {self._within_s:g} s"
-            raise Unavailable(text) from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
-            raise Unavailable(f"{type(error).__name__}: {error}") from error
-
-    async def _stream(self, path: str, body: bytes | None) -> tuple[int, bytes]:
-        raw = path == "/v2/transactions"
-        kind = "application/octet-stream" if raw else "application/json"
-        # Packed, an answer could grow a thousandfold before it is counted.
-        plain = {"accept-encoding": "identity"}
-        headers = plain if body is None else plain | {"content-type": kind}
-        method = "GET" if body is None else "POST"
-        url = self._url + path
-        async with self._client.stream(
-            method, url, content=body, headers=headers
-        ) as reply:
-            parts, size = [], 0
-            async for part in reply.aiter_raw():
-                size += len(part)
-                if size > MAX_ANSWER_BYTES:
-                    raise Unavailable(
-                        f"an answer of more than {MAX_ANSWER_BYTES} bytes"
-                    )
-                parts.append(part)
-            return reply.status_code, b"".join(parts)
+        answer = await self._post(path, body)
+        if answer.status in (_WRONG, _ABSENT):
+            said = answers.words(answer.body.decode("utf-8", "replace"))
+            why = Why.CONTRACT if answer.status == _ABSENT else Why.ARGUMENT
+            raise Refused(why, said)
+        return _document(answer)
 
 
-def _document(status: int, content: bytes) -> Json:
-    if status != _OK:
-        raise Unavailable(f"status {status}")
-    return _read(lambda: answers.document(content))
+def _document(answer: Answer) -> Json:
+    if answer.status != _OK:
+        raise Unavailable(f"status {answer.status}")
+    return _read(lambda: answers.document(answer.body))
 
 
 def _read(read: Callable[[], _Value]) -> _Value:

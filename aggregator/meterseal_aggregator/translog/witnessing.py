@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from meterseal_aggregator.httpclient import Answer
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.translog import cosignatures, proofs, store
 from meterseal_aggregator.translog.store import SignedHead
@@ -24,15 +25,6 @@ from meterseal_proto.witness import SIZE_TYPE, AddCheckpoint, parse_answer, pars
 OK: Final = 200
 CONFLICT: Final = 409
 UNPROCESSABLE: Final = 422
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: HTTP `status`, media type without parameters, the whole body."""
-
-    status: int
-    media_type: str
-    body: bytes
 
 
 Post = Callable[[bytes], Awaitable[Answer]]

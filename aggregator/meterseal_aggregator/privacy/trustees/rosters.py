@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from meterseal_aggregator.privacy.trustees import spelling, store
-from meterseal_aggregator.privacy.trustees.line import Json
+from meterseal_aggregator.privacy.trustees.client import Json
 from meterseal_aggregator.privacy.trustees.model import Said
 from meterseal_aggregator.privacy.trustees.round import ASK_AGAIN_S, Question, Round
 from meterseal_aggregator.privacy.trustees.spelling import Answer

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meterseal_aggregator.privacy.trustees import store
-from meterseal_aggregator.privacy.trustees.line import Ask, Declined, Json
+from meterseal_aggregator.privacy.trustees.client import Ask, Declined, Json
 from meterseal_aggregator.privacy.trustees.model import Pinned, Said
 from meterseal_aggregator.privacy.trustees.spelling import Answer
 from meterseal_aggregator.storage.database import Database

@@ -17,7 +17,7 @@ import structlog
 from meterseal_aggregator.privacy import totals
 from meterseal_aggregator.privacy.totals import MAX_TOTAL, FixedSet
 from meterseal_aggregator.privacy.trustees import spelling, store, verdict
-from meterseal_aggregator.privacy.trustees.line import Json
+from meterseal_aggregator.privacy.trustees.client import Json
 from meterseal_aggregator.privacy.trustees.model import Said, read_points, read_sums
 from meterseal_aggregator.privacy.trustees.round import Question, Round
 from meterseal_aggregator.privacy.trustees.spelling import Answer

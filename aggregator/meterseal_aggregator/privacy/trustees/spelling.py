@@ -9,7 +9,7 @@ number that comes without a signature under it.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from meterseal_aggregator.privacy.trustees.line import Json
+from meterseal_aggregator.privacy.trustees.client import Json
 from meterseal_aggregator.privacy.trustees.model import (
     Shown,
     packed_points,

@@ -1,9 +1,6 @@
-"""What comes over a trustee's line and when a day is due: pure parts, and odd servers."""
+"""What a trustee's client makes of answers, and when a day is due: pure parts, and odd servers."""
 
-import asyncio
-import contextlib
-import gzip
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,38 +8,25 @@ import pytest
 from meterseal_aggregator.config import Config
 from meterseal_aggregator.parameters.model import NEXT_MORNING
 from meterseal_aggregator.privacy.trustees import calendar
-from meterseal_aggregator.privacy.trustees import line as trustee_line
-from meterseal_aggregator.privacy.trustees.line import (
+from meterseal_aggregator.privacy.trustees.client import (
     MAX_ANSWER_BYTES,
     Declined,
-    Line,
+    TrusteeClient,
 )
 from meterseal_proto.errors import Unavailable
+from tests.support.oddserver import answering, http
 from tests.support.total_evidence import KEYS
 
 DAY = 20_000
-Act = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def odd_server(reply: bytes, act: Act | None = None) -> AsyncIterator[Line]:
-    """A server that reads a request and writes these bytes, or acts; yields the line to it."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(reply)
-        writer.close()
-
-    server = await asyncio.start_server(act or serve, "127.0.0.1", 0)
-    line = Line(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", None)
-    async with server:
-        yield line
-    await line.close()
-
-
-def http(status: str, body: bytes, *more: str) -> bytes:
-    head = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *more, "", ""]
-    return "\r\n".join(head).encode() + body
+async def odd_server(reply: bytes) -> AsyncIterator[TrusteeClient]:
+    """A server that reads a request and writes these bytes; yields the client for it."""
+    async with answering(reply) as url:
+        client = TrusteeClient(url + "/", None)
+        yield client
+        await client.close()
 
 
 @pytest.mark.parametrize(
@@ -54,51 +38,23 @@ def http(status: str, body: bytes, *more: str) -> bytes:
         http("200 OK", b"[]"),
         http("200 OK", b"[" * 5_000),
         http("503 Service Unavailable", b"{}"),
-        http("302 Found", b"", "location: http://127.0.0.1:1/"),
+        http("302 Found", b"{}", "location: /"),
         http("200 OK", b" " * (MAX_ANSWER_BYTES + 1)),
     ],
     ids=lambda reply: reply[:24].decode(),
 )
 async def test_what_is_no_answer_is_asked_again_later(reply: bytes) -> None:
-    async with odd_server(reply) as line:
+    async with odd_server(reply) as client:
         with pytest.raises(Unavailable):
-            await line.ask("/v1/sets", {})
+            await client.ask("/v1/sets", {})
 
 
 async def test_a_refusal_keeps_its_words_and_not_too_many() -> None:
     body = b'{"type":"urn:meterseal:problem:another-set","detail":"%s"}' % (b"x" * 900)
-    async with odd_server(http("409 Conflict", body)) as line:
+    async with odd_server(http("409 Conflict", body)) as client:
         with pytest.raises(Declined) as caught:
-            await line.ask("/v1/sets", {})
+            await client.ask("/v1/sets", {})
     assert (caught.value.why, len(caught.value.detail)) == ("another-set", 500)
-
-
-async def test_a_trustee_that_drips_its_answer_holds_up_nobody(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A lease is a minute: who waits for ever for one trustee shares its round with others."""
-    monkeypatch.setattr(trustee_line, "ANSWER_WITHIN_S", 0.3)
-
-    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 60000\r\n\r\n")
-        with contextlib.closing(writer):
-            while not reader.at_eof():
-                writer.write(b" ")
-                await asyncio.sleep(0.05)
-
-    async with odd_server(b"", drip) as line:
-        async with asyncio.timeout(10):
-            with pytest.raises(Unavailable, match="no answer within"):
-                await line.ask("/v1/sets", {})
-
-
-async def test_an_answer_is_never_unpacked() -> None:
-    """A megabyte that unpacks to a gigabyte would be in memory before it is counted."""
-    packed = gzip.compress(b'{"signature":""}')
-    async with odd_server(http("200 OK", packed, "content-encoding: gzip")) as line:
-        with pytest.raises(Unavailable):
-            await line.ask("/v1/sets", {})
 
 
 def test_a_day_is_due_the_next_morning_or_after_the_delay() -> None:
