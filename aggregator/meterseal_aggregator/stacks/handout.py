@@ -68,13 +68,14 @@ def handout(
         )
     if account.mainnet != network.mainnet:
         raise ValueError("an address of another network")
+    me = Principal(account)
     # Wallets show an address; of "whoever signs" not every one can say who that is.
-    named = tuple(
-        replace(one, who=one.who or Principal(account)) for one in call.conditions
-    )
+    named = tuple(replace(one, who=one.who or me) for one in call.conditions)
+    mine = tuple(replace(o, who=None if o.who == me else o.who) for o in named)
     wish = Transaction(network, nonce, fee, call.payload, named)
     unsigned = wish.serialized(account.hash, bytes(SIGNATURE_BYTES))
-    return Handout(_request(call, named, network), unsigned, words(call))
+    told = words(replace(call, conditions=mine))
+    return Handout(_request(call, named, network), unsigned, told)
 
 
 def words(call: Call) -> tuple[str, ...]:
