@@ -80,6 +80,18 @@ def memo(raw: bytes | None) -> Optional:
     return Optional(Buffer(raw))
 
 
+def transfer(
+    amount: int, sender: Principal, recipient: Principal, said: bytes | None
+) -> dict[str, Value]:
+    """Return the arguments of a token's transfer, by their names in SIP-010."""
+    return {
+        "amount": UInt(amount),
+        "sender": sender,
+        "recipient": recipient,
+        "memo": memo(said),
+    }
+
+
 def token(asset: Asset | None) -> Optional:
     """Return the token's contract, as a SIP-010 trait; none for STX."""
     return NONE if asset is None else Optional(asset.contract)

@@ -57,12 +57,7 @@ def transfer(
     """
     return at.call(
         "energy-token.transfer",
-        {
-            "amount": UInt(amount),
-            "sender": sender,
-            "recipient": recipient,
-            "memo": arguments.memo(memo),
-        },
+        arguments.transfer(amount, sender, recipient, memo),
         exactly(amount, at.energy, sender),
     )
 

@@ -23,12 +23,7 @@ def transfer(
     """
     return at.call(
         "utility-token.transfer",
-        {
-            "amount": UInt(amount),
-            "sender": sender,
-            "recipient": recipient,
-            "memo": arguments.memo(memo),
-        },
+        arguments.transfer(amount, sender, recipient, memo),
         exactly(amount, at.utility, sender),
     )
 
