@@ -1,11 +1,13 @@
 """What a disk may have forgotten, and since when; and how long a prover may stand still."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from meterseal_agent.outbox import memory
 from meterseal_agent.outbox.memory import HOLE_S, Memory
 from meterseal_agent.outbox.model import Chain, KeptDay, Start
 from meterseal_agent.outbox.restoring import Past, Restoring
@@ -61,6 +63,21 @@ def test_a_pause_of_a_day_is_no_hole_and_a_longer_one_is(box: Restoring) -> None
     record(box, BEGAN + HOLE_S, HOLE_S + 900)
     since = BEGAN + 2 * HOLE_S + 900
     assert box.memory(chain(box)) == Memory(since)
+
+
+def test_a_record_of_a_slot_asks_the_disk_nothing_about_the_past() -> None:
+    """Two statements a record, 494 records a slot on a full gateway: no third for nothing."""
+    statements: list[str] = []
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(
+            "CREATE TABLE memories (chain INTEGER PRIMARY KEY, since INTEGER NOT NULL,"
+            " opening BLOB, checked INTEGER NOT NULL DEFAULT 0)"
+        )
+        connection.set_trace_callback(statements.append)
+        memory.noticed(connection, 1, BEGAN, BEGAN + 3_600)
+        assert statements == []
+        memory.noticed(connection, 1, BEGAN, BEGAN + HOLE_S + 1)
+        assert memory.of(connection, 1) == Memory(BEGAN + HOLE_S + 1)
 
 
 def test_a_chain_taken_over_is_known_from_its_head_on(tmp_path: Path) -> None:

@@ -47,7 +47,12 @@ def begin(tx: sqlite3.Connection, chain: int, since: int, opening: bytes) -> Non
 
 
 def noticed(tx: sqlite3.Connection, chain: int, start: int, end: int) -> None:
-    """Take notice of a record: after a long one nothing older is known for sure."""
+    """Take notice of a record: after a long one nothing older is known for sure.
+
+    A short one, as nearly all are, asks nothing of the disk.
+    """
+    if end - start <= HOLE_S:
+        return
     known = of(tx, chain)
     if end - max(start, known.checked) > HOLE_S and end > known.since:
         tx.execute(
