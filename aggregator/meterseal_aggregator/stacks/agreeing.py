@@ -22,11 +22,12 @@ from meterseal_aggregator.stacks.node import (
     InBlock,
     Node,
     Place,
+    PrintedBlock,
     Refused,
     Tip,
 )
 from meterseal_aggregator.stacks.plan import Unknown
-from meterseal_proto.c32 import Principal
+from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import Optional, Value
 from meterseal_proto.errors import Unavailable
 
@@ -96,6 +97,22 @@ class Agreeing:
         asked = (contract, name, key)
         one, other = await _both(self._one.entry(*asked), self._other.entry(*asked))
         return _same(one, other, f"{contract.text()} {name}")
+
+    async def published(self, contract: Principal) -> int:
+        """Give the height that both name."""
+        one, other = await _both(
+            self._one.published(contract), self._other.published(contract)
+        )
+        return _same(one, other, f"publishing of {contract.text()}")
+
+    async def block(self, height: int, publisher: Address) -> PrintedBlock | None:
+        """Give the block that both have alike; None while one of them has none there."""
+        one, other = await _both(
+            self._one.block(height, publisher), self._other.block(height, publisher)
+        )
+        if one is None or other is None:
+            return None
+        return _same(one, other, f"block {height}")
 
     async def fee(self, payload: bytes, length: int) -> Fees:
         """Give the smaller prices: who lies about them cannot make us pay."""

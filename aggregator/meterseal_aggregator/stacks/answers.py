@@ -6,6 +6,7 @@ ValueError says what is wrong. This module must never fill in what an answer lef
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any, Final
 
 from meterseal_aggregator.stacks.node import (
@@ -14,13 +15,14 @@ from meterseal_aggregator.stacks.node import (
     Found,
     InBlock,
     Place,
+    Print,
     Refused,
     Tip,
     Why,
 )
 from meterseal_aggregator.stacks.plan import Block, Unknown
 from meterseal_proto.boundedjson import read_json, uint
-from meterseal_proto.c32 import Principal
+from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import Err, Optional, Value, decode
 from meterseal_proto.errors import Malformed
 
@@ -37,7 +39,29 @@ _AMOUNT: Final = re.compile(r"0x[0-9a-f]{1,32}")
 _DROPPED: Final = "dropped_"
 _ABORTED: Final = ("abort_by_response", "abort_by_post_condition")
 
+_PRINTING: Final = ("contract_call", "smart_contract")
+"""The kinds of transaction that run a contract; what else there is prints nothing."""
+
 Json = Any  # a node's document, read field by field
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A block, the one it stands on, and how many transactions it has."""
+
+    height: int
+    block_id: str
+    parent_id: str
+    transactions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A transaction as a block lists it: its place there, and its events if they count."""
+
+    txid: str
+    index: int
+    events: int
 
 
 def document(content: bytes) -> Json:
@@ -118,6 +142,72 @@ def events(found: Json, contract: Principal) -> list[Event | None]:
     if not isinstance(page, list):
         raise ValueError("results: a list")  # noqa: TRY004 (a node's mistake)
     return [_event(one, contract) for one in page]
+
+
+def published(found: Json) -> int:
+    """Read /v2/contracts/source: the height of the contract's block."""
+    return uint(_field(found, "publish_height"), "publish_height", MAX_HEIGHT)
+
+
+def header(found: Json, height: int) -> Header:
+    """Read /extended/v2/blocks/{height}; ValueError for a block that does not count."""
+    if _field(found, "canonical") is not True or _field(found, "height") != height:
+        raise ValueError(f"block {height}: an answer about another block")
+    block_id = block_hash(_field(found, "hash"))
+    parent = block_hash(_field(found, "parent_block_hash"))
+    count = uint(_field(found, "tx_count"), "tx_count", MAX_HEIGHT)
+    return Header(height, block_id, parent, count)
+
+
+def listed(found: Json, block: Header) -> list[Listed]:
+    """Read a page of a block's transactions; those that cannot print have no events."""
+    page = _field(found, "results")
+    if not isinstance(page, list) or _field(found, "total") != block.transactions:
+        raise ValueError("results: as many transactions as the block has")
+    return [_listed(one, block) for one in page]
+
+
+def _listed(found: Json, block: Header) -> Listed:
+    in_block(found, block)
+    events = uint(_field(found, "event_count"), "event_count", MAX_HEIGHT)
+    index = uint(_field(found, "tx_index"), "tx_index", MAX_HEIGHT)
+    status, kind = _field(found, "tx_status"), _field(found, "tx_type")
+    counts = status == "success" and kind in _PRINTING
+    return Listed(block_hash(_field(found, "tx_id")), index, events if counts else 0)
+
+
+def in_block(found: Json, block: Header) -> None:
+    """Hold a transaction's answer to its block; ValueError where it names another."""
+    there = block_hash(_field(found, "block_hash")) == block.block_id
+    if _field(found, "canonical") is not True or not there:
+        raise ValueError(f"a transaction that is not in block {block.height}")
+
+
+def told(
+    found: Json, one: Listed, block: Header, publisher: Address
+) -> list[tuple[int, Print | None]]:
+    """Read a page of a transaction's events by index; None for what is not our printing."""
+    in_block(found, block)
+    if block_hash(_field(found, "tx_id")) != one.txid:
+        raise ValueError("tx_id: an answer about another transaction")
+    page = _field(found, "events")
+    if not isinstance(page, list) or _field(found, "event_count") != one.events:
+        raise ValueError("events: as many as the block lists")
+    return [_told(event, one, publisher) for event in page]
+
+
+def _told(found: Json, one: Listed, publisher: Address) -> tuple[int, Print | None]:
+    index = uint(_field(found, "event_index"), "event_index", MAX_HEIGHT)
+    if _field(found, "event_type") != "smart_contract_log":
+        return index, None
+    log = _field(found, "contract_log")
+    contract = _field(log, "contract_id")
+    if not isinstance(contract, str):
+        raise ValueError("contract_id: a text")  # noqa: TRY004 (a node's mistake)
+    if not contract.startswith(f"{publisher.text()}."):
+        return index, None
+    place, hexes = Place(one.txid, index), _field(_field(log, "value"), "hex")
+    return index, Print(Principal.parse(contract), place, value(hexes))
 
 
 def _event(found: Json, contract: Principal) -> Event | None:

@@ -123,14 +123,22 @@ class Escrow:
 
 @dataclass(slots=True)
 class Roots:
-    """The anchored checkpoints in order, from what `energy-oracle` printed."""
+    """The anchored checkpoints in order, from what `energy-oracle` printed.
 
+    `count` there are, the last of `size`; `anchors` are those taken here.
+    """
+
+    count: int = 0
+    size: int = 0
     anchors: list[Anchor] = field(default_factory=list)
 
     def take(self, told: Told) -> None:
         """Follow an event; raises Incoherent for a number left out, or no growth."""
         if isinstance(told, Anchor):
-            size = self.anchors[-1].size if self.anchors else 0
-            if told.number != len(self.anchors) or told.size <= size:
-                raise Incoherent(f"anchor {told.number} of {told.size} after {size}")
+            if told.number != self.count or told.size <= self.size:
+                raise Incoherent(
+                    f"anchor {told.number} of {told.size} after {self.size}"
+                )
             self.anchors.append(told)
+            self.count += 1
+            self.size = told.size

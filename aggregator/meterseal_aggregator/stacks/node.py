@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Protocol, TypeAlias
 
 from meterseal_aggregator.stacks.plan import Block, Unknown
-from meterseal_proto.c32 import Principal
+from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import Optional, Value
 from meterseal_proto.errors import Unavailable
 
@@ -63,6 +63,29 @@ class Event:
 
     place: Place
     value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """What one contract of a block printed."""
+
+    contract: Principal
+    place: Place
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedBlock:
+    """A block, the one it stands on, and what contracts printed in it, in the chain's order.
+
+    Only of transactions that succeeded, and only of one publisher's contracts. Ids are 64
+    hex digits.
+    """
+
+    height: int
+    block_id: str
+    parent_id: str
+    prints: tuple[Print, ...]
 
 
 class Why(Enum):
@@ -139,6 +162,17 @@ class Node(Protocol):
 
     async def entry(self, contract: Principal, name: str, key: Value) -> Optional:
         """Give a map's value by the tip, or none. Raises Refused where there is no such map."""
+        ...
+
+    async def published(self, contract: Principal) -> int:
+        """Give the height of the block that has a contract; raises Refused for none."""
+        ...
+
+    async def block(self, height: int, publisher: Address) -> PrintedBlock | None:
+        """Give the block at a height on the chain that counts, or None above the tip.
+
+        With what contracts printed that `publisher` published.
+        """
         ...
 
     async def fee(self, payload: bytes, length: int) -> Fees:
