@@ -1,0 +1,1 @@
+"""The market: offers, orders, auctions, their settlement by metered delivery, and trust."""
