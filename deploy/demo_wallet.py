@@ -1,6 +1,6 @@
 """A member's wallet in the demo: it keeps its key in memory, and signs for the devnet only.
 
-    devnet = Devnet("http://127.0.0.1:20443")      # NotTheDevnet for any other node
+    devnet = DevnetNode("http://127.0.0.1:20443")      # NotTheDevnet for any other node
     wallet = DemoWallet(devnet)
     devnet.fund(wallet.address)
     wallet.answer(api.post("/v1/me/wallet-challenges", {"principal": wallet.text}))
@@ -55,7 +55,7 @@ class Deceived(Exception):
     """What was to be signed is not what was told of it."""
 
 
-class Devnet:
+class DevnetNode:
     """The devnet of contracts/ on this machine; raises NotTheDevnet for any other node."""
 
     def __init__(self, url: str) -> None:
@@ -116,7 +116,7 @@ class Devnet:
 class DemoWallet:
     """One key of the demo: a fresh one, or one that the devnet publishes."""
 
-    def __init__(self, devnet: Devnet, key: AccountKey | None = None) -> None:
+    def __init__(self, devnet: DevnetNode, key: AccountKey | None = None) -> None:
         self.devnet = devnet
         self._key = key or AccountKey(os.urandom(32))
 

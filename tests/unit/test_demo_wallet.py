@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.demo_wallet import MAX_FEE, Deceived, DemoWallet, Devnet, NotTheDevnet
+from deploy.demo_wallet import MAX_FEE, Deceived, DemoWallet, DevnetNode, NotTheDevnet
 from deploy.unsigned import read_unsigned
 from meterseal_aggregator.stacks.calls import escrow, payment, token
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
@@ -67,7 +67,7 @@ def house() -> Iterator[LittleDevnet]:
 
 @pytest.fixture
 def wallet(house: LittleDevnet) -> DemoWallet:
-    return DemoWallet(Devnet(house.url), KEY)
+    return DemoWallet(DevnetNode(house.url), KEY)
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.function)
@@ -196,7 +196,7 @@ def test_a_challenge_that_is_not_as_told_is_not_signed(
 )  # fmt: skip
 def test_only_the_devnet_of_this_machine_gets_a_wallet(url: str) -> None:
     with pytest.raises(NotTheDevnet, match=r"."):
-        Devnet(url)
+        DevnetNode(url)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_node_that_became_another_is_signed_for_no_more(
     path: str, answer: object
 ) -> None:
     with little_devnet() as house:
-        wallet = DemoWallet(Devnet(house.url))
+        wallet = DemoWallet(DevnetNode(house.url))
         house.answers[path] = answer
         with pytest.raises(NotTheDevnet, match=r"."):
             wallet.sign(handed(RETIRE))
@@ -220,7 +220,7 @@ def test_a_node_that_became_another_is_signed_for_no_more(
 
 
 def test_keys_are_fresh_and_a_wallet_shows_none(house: LittleDevnet) -> None:
-    devnet = Devnet(house.url)
+    devnet = DevnetNode(house.url)
     one, two = DemoWallet(devnet), DemoWallet(devnet)
     assert one.address != two.address
     assert DemoWallet(devnet, KEY).text == ME.text()
