@@ -18,7 +18,7 @@ from meterseal_aggregator.ledger.model import (
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.intervals import Interval
 
-HOLDERS: Final = ("producer", "buyer", "escrow")
+HOLDERS: Final = ("producer", "buyer", "escrow", "chain")
 """The kinds of account whose credits may be retired."""
 
 _WRITE: Final = """
