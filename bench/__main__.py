@@ -8,6 +8,8 @@ ROOMS = (
     "edge_agent",
     "edge_bus",
     "intake",
+    "ledger",
+    "market",
     "privacy",
     "real_registers",
     "telegrams",
