@@ -30,6 +30,8 @@ MAX_BRACKETS: Final = 512
 """A full bundle opens 110."""
 MAX_PROOF: Final = 63
 """Hashes in an inclusion proof: the depth of the largest tree."""
+MAX_CONSISTENCY: Final = 64
+"""Hashes in a consistency proof: one more than the depth."""
 MAX_TEXT: Final = 512
 """Characters of a principal, a log key, a reference."""
 FILE_PUBLISHER: Final = "file"
@@ -83,12 +85,18 @@ class HeldReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where the checkpoint's `size` and `root` were published, by whom, under what name."""
+    """Where a `size` and `root` of the log were published, by whom, under what name.
+
+    They are the checkpoint's, or those of another size: then `proof` is the consistency
+    proof from the smaller tree to the larger (RFC 9162 2.1.4), 1 to `MAX_CONSISTENCY`
+    hashes, and the file's entries stand under both.
+    """
 
     publisher: str
     size: int
     root: bytes
     reference: str
+    proof: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ class Bundle:
         """Return the bytes of the bundle file."""
         return canonical(
             {
-                "anchor": _anchor_json(self.anchor),
+                "anchor": anchor_json(self.anchor),
                 "checkpoint": self.checkpoint,
                 "format": FORMAT,
                 "genesis": asdict(self.genesis),
@@ -170,7 +178,7 @@ def read_bundle(fields: Json) -> Bundle:
         _seal(top["seal"]),
         read_text(top["checkpoint"], "checkpoint", NOTE_LIMIT),
         _receipt(top["receipt"]),
-        _anchor(top["anchor"]),
+        read_anchor(top["anchor"]),
     )
 
 
@@ -245,16 +253,39 @@ def _receipt(value: Json) -> HeldReceipt | None:
     return HeldReceipt(read_hex(fields["key"], "receipt.key", 32), payload)
 
 
-def _anchor(value: Json) -> Anchor | None:
+def read_anchor(value: Json) -> Anchor | None:
+    """Return an anchor, or None for null; it has a `proof` where it needs one."""
     if value is None:
         return None
-    fields = read_object(value, "anchor", "publisher reference root size")
+    proved = isinstance(value, dict) and "proof" in value
+    names = ["publisher", "reference", "root", "size"]
+    fields = read_object(value, "anchor", " ".join(["proof"] * proved + names))
     return Anchor(
         read_text(fields["publisher"], "anchor.publisher", MAX_TEXT),
         read_number(fields["size"], "anchor.size", MAX_SIZE),
         read_hex(fields["root"], "anchor.root", HASH_BYTES),
         read_text(fields["reference"], "anchor.reference", MAX_TEXT),
+        _consistency(fields["proof"]) if proved else (),
     )
+
+
+def split_anchor(fields: dict[str, Json]) -> tuple[Anchor | None, dict[str, Json]]:
+    """Return the anchor of a file that has one only where it is, and the other fields."""
+    if fields.get("anchor", "") is None:
+        raise Malformed("anchor: left out where there is none")
+    rest = {name: value for name, value in fields.items() if name != "anchor"}
+    return read_anchor(fields.get("anchor")), rest
+
+
+def with_anchor(anchor: Anchor | None) -> dict[str, Json]:
+    """Return the field of an anchor where there is one."""
+    return {} if anchor is None else {"anchor": anchor_json(anchor)}
+
+
+def _consistency(value: Json) -> tuple[bytes, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_CONSISTENCY:
+        raise Malformed(f"anchor.proof: 1 to {MAX_CONSISTENCY} hashes")
+    return tuple(read_hex(step, "anchor.proof", HASH_BYTES) for step in value)
 
 
 def read_logged(fields: dict[str, Json], name: str) -> Logged:
@@ -328,7 +359,16 @@ def _receipt_json(receipt: HeldReceipt | None) -> Json:
     return {"key": receipt.key.hex(), "payload": receipt.payload.hex()}
 
 
-def _anchor_json(anchor: Anchor | None) -> Json:
+def anchor_json(anchor: Anchor | None) -> Json:
+    """Return an anchor as a file has it; null for none."""
     if anchor is None:
         return None
-    return {**asdict(anchor), "root": anchor.root.hex()}
+    fields: dict[str, Json] = {
+        "publisher": anchor.publisher,
+        "reference": anchor.reference,
+        "root": anchor.root.hex(),
+        "size": anchor.size,
+    }
+    if anchor.proof:
+        fields["proof"] = [step.hex() for step in anchor.proof]
+    return fields

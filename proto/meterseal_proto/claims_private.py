@@ -4,7 +4,8 @@ Network, checkpoint and the first key are judged as a bundle's are. Then, of eve
 together: later keys where there are any, signatures by the key each day was sealed under,
 commitments (root and sum), ranges (one multiplication for all proofs) and
 inclusion; and of a bill: that its days fill its period, its tariff's prices, the amount
-and the consent of the last key, and that the opening is logged. What a file cannot tell
+and the consent of the last key, and that the opening is logged; last, that all of it was
+published. What a file cannot tell
 is that no later revision of a day and no other opening of the period exists: the log's
 auditor looks for those. This module must never raise for anything a file holds, and never
 learn a usage.
@@ -18,6 +19,7 @@ from typing import Final
 from meterseal_proto.bill import BadBill, check_bill
 from meterseal_proto.bundle import Bundle, KeyEvidence, Logged, SealEvidence
 from meterseal_proto.claims import (
+    ANCHOR,
     Claim,
     Expectation,
     Facts,
@@ -28,6 +30,7 @@ from meterseal_proto.claims import (
     judge_one,
     judge_shared,
 )
+from meterseal_proto.claims_anchor import anchored
 from meterseal_proto.commitment import total
 from meterseal_proto.committed import committed_root, statement_of
 from meterseal_proto.entry import (
@@ -87,12 +90,13 @@ def judge_private(file: PrivateFile, expectation: Expectation) -> tuple[Claim, .
     bare = Seal(first.header, first.signature, (), ())
     bundle = Bundle(
         file.genesis, file.keys[0], SealEvidence(bare, first.logged), file.checkpoint,
-        receipt=None, anchor=None,
+        receipt=None, anchor=file.anchor,
     )  # fmt: skip
     case = _Case(file, facts_of(bundle, expectation), _usable(file.keys))
     own = DAY_CLAIMS if file.bill is None else DAY_CLAIMS + BILL_CLAIMS
     if len(file.keys) > 1:
         own = (("keys", _keys), *own)
+    own = (*own, (ANCHOR, _anchor))
     judged = [judge_one(name, check, case) for name, check in own]
     return (*judge_shared(case.facts), *judged)
 
@@ -263,6 +267,14 @@ def _opening(case: _Case) -> str:
     logged = case.billed.logged
     included(case.facts, opening_entry(Opening.of(case.billed.bill)), logged)
     return f"the device's opening is entry {logged.index} of the log"
+
+
+def _anchor(case: _Case) -> str:
+    bill, days = case.file.bill, case.file.days
+    places = [day.logged.index for day in days]
+    return anchored(
+        case.facts, max(places if bill is None else [*places, bill.logged.index])
+    )
 
 
 DAY_CLAIMS: Final[tuple[tuple[str, Callable[[_Case], str]], ...]] = (

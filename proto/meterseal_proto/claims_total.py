@@ -14,6 +14,7 @@ from typing import Final
 
 from meterseal_proto.bundle import Bundle, KeyEvidence, Logged, SealEvidence
 from meterseal_proto.claims import (
+    ANCHOR,
     Claim,
     Expectation,
     Facts,
@@ -24,6 +25,7 @@ from meterseal_proto.claims import (
     judge_one,
     judge_shared,
 )
+from meterseal_proto.claims_anchor import anchored
 from meterseal_proto.entry import reporting_entry
 from meterseal_proto.reporting import (
     LATE,
@@ -78,7 +80,7 @@ def judge_total(file: TotalFile, expectation: Expectation) -> tuple[Claim, ...]:
     nowhere = Logged(0, ())
     bundle = Bundle(
         file.genesis, KeyEvidence(b"", nowhere), SealEvidence(bare, nowhere),
-        file.checkpoint, receipt=None, anchor=None,
+        file.checkpoint, receipt=None, anchor=file.anchor,
     )  # fmt: skip
     case = _Case(file, facts_of(bundle, expectation))
     own = tuple(_judged(name, check, case) for name, check in TOTAL_CLAIMS)
@@ -178,6 +180,10 @@ def _inclusion(case: _Case) -> str:
     return f"the set is entry {file.reporting.index} of the log"
 
 
+def _anchor(case: _Case) -> str:
+    return anchored(case.facts, case.file.reporting.index)
+
+
 TOTAL_CLAIMS: Final[tuple[tuple[str, Callable[[_Case], str]], ...]] = (
     ("set", _set),
     ("trustees", _trustees),
@@ -185,5 +191,6 @@ TOTAL_CLAIMS: Final[tuple[tuple[str, Callable[[_Case], str]], ...]] = (
     ("answers", _answers),
     ("total", _total),
     ("inclusion", _inclusion),
+    (ANCHOR, _anchor),
 )
 """Every claim a total file makes beside those of network and checkpoint."""

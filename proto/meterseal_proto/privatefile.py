@@ -4,10 +4,10 @@ Canonical JSON as a bundle is. A proof file says that each value of its days lie
 range; a bill file says besides what the days cost at a tariff. Both hold commitments and
 never a usage; a bill holds its one amount, and is its member's.
 
-    {"bill": null | {...}, "checkpoint", "days": [{...}], "format": "meterseal/proof/1" |
+    {"anchor": {...}, "bill": null | {...}, "checkpoint", "days": [{...}], "format": "meterseal/proof/1" |
      "meterseal/bill/1", "genesis", "keys": [{...}]}
 
-`keys` are the key events in force over the days, in order, and last the one whose key
+`anchor` is there where the log was published since. `keys` are the key events in force over the days, in order, and last the one whose key
 consented to the bill. This module must never say whether what it reads is true:
 `claims_private` does.
 """
@@ -19,6 +19,7 @@ from typing import Final
 from meterseal_proto.bill import BillStatement, ProvedBill
 from meterseal_proto.bundle import (
     NOTE_LIMIT,
+    Anchor,
     Json,
     KeyEvidence,
     Logged,
@@ -32,6 +33,8 @@ from meterseal_proto.bundle import (
     read_number,
     read_object,
     read_text,
+    split_anchor,
+    with_anchor,
 )
 from meterseal_proto.commitment import COMMITMENT_BYTES
 from meterseal_proto.committed import CommittedRecord
@@ -89,11 +92,13 @@ class PrivateFile:
     days: tuple[DayEvidence, ...]
     checkpoint: str
     bill: BillEvidence | None
+    anchor: Anchor | None = None
 
     def encode(self) -> bytes:
         """Return the bytes of the file."""
         return canonical(
-            {
+            with_anchor(self.anchor)
+            | {
                 "bill": None if self.bill is None else _bill_json(self.bill),
                 "checkpoint": self.checkpoint,
                 "days": [_day_json(day) for day in self.days],
@@ -116,11 +121,9 @@ def is_private(data: bytes) -> bool:
 
 def parse_private(data: bytes) -> PrivateFile:
     """Read a file; raises Rejected (TOO_LARGE or MALFORMED) naming the field."""
-    top = read_object(
-        parse_canonical(data, MAX_FILE_BYTES, MAX_BRACKETS),
-        "file",
-        "bill checkpoint days format genesis keys",
-    )
+    fields = parse_canonical(data, MAX_FILE_BYTES, MAX_BRACKETS)
+    anchor, rest = split_anchor(fields)
+    top = read_object(rest, "file", "bill checkpoint days format genesis keys")
     expected = PROOF_FORMAT if top["bill"] is None else BILL_FORMAT
     if top["format"] != expected:
         raise Malformed(f"format: with or without a bill it is {expected}")
@@ -136,6 +139,7 @@ def parse_private(data: bytes) -> PrivateFile:
         tuple(_day(row) for row in rows),
         read_text(top["checkpoint"], "checkpoint", NOTE_LIMIT),
         None if top["bill"] is None else _bill(top["bill"]),
+        anchor,
     )
 
 

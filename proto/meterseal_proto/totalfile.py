@@ -3,7 +3,7 @@
     {"checkpoint", "format": "meterseal/total/1", "genesis", "members": [{"header",
      "revision", "signature"}], "place": {"cell", "day"}, "reporting": {"index", "proof"},
      "total": {"blinding", "value"}, "trustees": [{"answer": null | {"signature", "sums":
-     {"0": {"blinding", "value"}}}, "key", "signature"}]}
+     {"0": {"blinding", "value"}}}, "key", "signature"}]}, and "anchor" where there is one
 
 Canonical JSON as a bundle is. A member is 0.9 KB: its header, whose sum is the commitment
 that is added up, and its signature. No inclusion proof of each member: in a log of a
@@ -20,6 +20,7 @@ from typing import Final
 
 from meterseal_proto.bundle import (
     NOTE_LIMIT,
+    Anchor,
     Json,
     Logged,
     canonical,
@@ -31,6 +32,8 @@ from meterseal_proto.bundle import (
     read_number,
     read_object,
     read_text,
+    split_anchor,
+    with_anchor,
 )
 from meterseal_proto.curve import ORDER
 from meterseal_proto.enrolment import Genesis
@@ -94,11 +97,13 @@ class TotalFile:
     blinding: bytes
     reporting: Logged
     checkpoint: str
+    anchor: Anchor | None = None
 
     def encode(self) -> bytes:
         """Return the bytes of the file."""
         return canonical(
-            {
+            with_anchor(self.anchor)
+            | {
                 "checkpoint": self.checkpoint,
                 "format": TOTAL_FORMAT,
                 "genesis": asdict(self.genesis),
@@ -120,7 +125,8 @@ def parse_total(data: bytes) -> TotalFile:
     """Read a file; raises Rejected (TOO_LARGE or MALFORMED) naming the field."""
     names = "checkpoint format genesis members place reporting total trustees"
     fields = parse_canonical(data, MAX_TOTAL_BYTES, MAX_BRACKETS)
-    top = read_object(fields, "file", names)
+    anchor, rest = split_anchor(fields)
+    top = read_object(rest, "file", names)
     if top["format"] != TOTAL_FORMAT:
         raise Malformed(f"format: only {TOTAL_FORMAT} is known")
     place = read_object(top["place"], "place", "cell day")
@@ -136,6 +142,7 @@ def parse_total(data: bytes) -> TotalFile:
         read_hex(total["blinding"], "total.blinding", _NUMBER_BYTES),
         read_logged(reporting, "reporting"),
         read_text(top["checkpoint"], "checkpoint", NOTE_LIMIT),
+        anchor,
     )
 
 

@@ -1,9 +1,11 @@
-"""meterseal-verify: check a bundle, range proofs, a bill or a total offline, trusting no server.
+"""meterseal-verify: check a bundle, range proofs, a bill or a total, trusting no server.
 
 Prints one line per claim - PASS, FAIL or UNCHECKED, the claim's name, a sentence -
-and exits 0 only when nothing failed. All reading is in `main`; the rest is values to
-values. It must never need our aggregator, never write, and never end in a traceback:
-a file that is no bundle gets one clear line.
+and exits 0 only when nothing failed. What was not asked is UNCHECKED and fails nothing:
+to require one's network is to name it, and the anchor has a flag, for it may stay
+UNCHECKED when everything was named. All reading is in `main`, and a wire is touched only
+where it names a node. It must never need our aggregator, never write, and never end in a
+traceback: a file that is no bundle gets one clear line.
 """
 
 import argparse
@@ -16,11 +18,15 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from meterseal_proto.bundle import canonical, parse_bundle
-from meterseal_proto.claims import Claim, Expectation, Verdict, holds, judge
+from meterseal_proto.c32 import Principal
+from meterseal_proto.chainnode import CONTRACT, DEPTH, MAX_DEPTH, Node
+from meterseal_proto.claims import Claim, Expectation, Verdict, holds
+from meterseal_proto.claims_bundle import judge
 from meterseal_proto.claims_private import judge_private
 from meterseal_proto.claims_total import judge_total
 from meterseal_proto.claims_usage import judge_usage
 from meterseal_proto.errors import Rejected
+from meterseal_proto.nodehttp import node_at
 from meterseal_proto.privatefile import (
     MAX_FILE_BYTES,
     PrivateFile,
@@ -113,10 +119,13 @@ def render(claims: Sequence[Claim], *, passed: bool, as_json: bool) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when the evidence holds, 1 when it does not, 2 for bad usage."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if len({node.name for node in options.node}) < len(options.node):
+        parser.error("two nodes that must agree are not of one host")
     known = Expectation(
-        options.network, options.node, zone_clock, options.witness,
-        tuple(options.trustee),
+        options.network, tuple(options.node), zone_clock, options.witness,
+        tuple(options.trustee), options.contract, options.depth,
     )  # fmt: skip
     try:
         data = _read(options.file)
@@ -143,19 +152,44 @@ def _read(name: str) -> bytes:
         raise _Unread(f"{name} cannot be read: {reason}") from None
 
 
+def _node(text: str) -> Node:
+    try:
+        return node_at(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _contract(text: str) -> Principal:
+    """Return the contract that is named, or the one that an address published."""
+    try:
+        named = Principal.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return named if named.name else Principal(named.address, CONTRACT)
+
+
+def _depth(text: str) -> int:
+    short = len(text) <= len(str(MAX_DEPTH)) and text.isascii() and text.isdigit()
+    if short and int(text) <= MAX_DEPTH:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"a number of blocks, 0 to {MAX_DEPTH}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="meterseal-verify",
-        description="Check a bundle, a proof, a private bill or a community's total"
-        " offline, claim by claim.",
+        description="Check a bundle, a proof, a private bill or a community's total,"
+        " claim by claim; offline, unless you give a node.",
+        epilog="Exits 0 when no claim FAILs, 1 when one does, 2 for bad usage. UNCHECKED"
+        " fails nothing: what must be held against your own knowledge you give, --network"
+        " above all.",
     )
     parser.add_argument("file", metavar="FILE", help="what to check, a JSON file")
     parser.add_argument(
-        "--node", metavar="URL", help="a Stacks node to ask for the anchor"
-    )
-    parser.add_argument(
-        "--network", metavar="HEX", help="the network id you enrolled in"
-    )
+        "--network", metavar="HEX",
+        help="the network id you enrolled in; a file of another fails",
+    )  # fmt: skip
+    _add_chain(parser)
     parser.add_argument(
         "--openings",
         metavar="FILE",
@@ -169,10 +203,27 @@ def _parser() -> argparse.ArgumentParser:
         help="a trustee of a total, as your commissioning sheet has it; give all three",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _add_chain(parser: argparse.ArgumentParser) -> None:
+    """Add what follows a file to the chain."""
+    parser.add_argument(
+        "--node", metavar="URL", type=_node, action="append", default=[],
+        help="a Stacks node to ask for the anchor; given twice, both must agree",
+    )  # fmt: skip
+    parser.add_argument(
+        "--contract", metavar="PRINCIPAL", type=_contract,
+        help="the contract that anchors, or the address that published it, where your"
+        " network's genesis document does not say",
+    )  # fmt: skip
+    parser.add_argument(
+        "--depth", metavar="BLOCKS", type=_depth, default=DEPTH,
+        help=f"blocks over an anchor before it counts, {DEPTH} unless you say",
+    )  # fmt: skip
     parser.add_argument(
         "--require-anchor", action="store_true", help="exit 1 unless the anchor passes"
     )
-    return parser
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def bill_is_right(home: PrivateHome, number: int) -> None:
     (bill,) = api.pages(home.requests.replace("bill-requests", "private-bills"))
     assert bill["id"] == number
     home.until(lambda: given(home, number), "the bill's file")
-    known = Expectation(network, None, zone_clock)
+    known = Expectation(network, clock=zone_clock)
     claims = examine(given(home, number), known)
     assert {one.verdict for one in claims} == {Verdict.PASS}, claims
     assert int(bill["amount"]) == 250_000 * home.used_wh() > 0

@@ -37,7 +37,7 @@ VALUES = [[0x5EA1_0000 + 7_919 * (n + 24 * day) for n in range(24)] for day in (
 """Wh of 48 slots: numbers of 32 bits that nothing else here is."""
 FLAT = flat(250_000)
 REGISTER = "1-0:1.8.0"
-KNOWN = Expectation(GENESIS.network.hex(), None, zone_clock)
+KNOWN = Expectation(GENESIS.network.hex(), clock=zone_clock)
 
 
 @dataclass

@@ -28,7 +28,7 @@ from tests.support.webprivate import enrol_private, publish, take_in
 
 BEGAN = SLOT - 60 * 900
 FLAT = flat(250_000)
-KNOWN = Expectation(GENESIS.network.hex(), None, zone_clock)
+KNOWN = Expectation(GENESIS.network.hex(), clock=zone_clock)
 NEXT = a_key("next")
 
 

@@ -42,7 +42,7 @@ from tests.support.lost_device import (
     used,
 )
 
-KNOWN = Expectation(GENESIS.network.hex(), None, zone_clock)
+KNOWN = Expectation(GENESIS.network.hex(), clock=zone_clock)
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from meterseal_proto.bundle import (
     stacks_reference,
 )
 from meterseal_proto.checkpoint import sign_note
-from meterseal_proto.claims import Claim, Expectation, Verdict, judge
+from meterseal_proto.claims import Claim, Expectation, Verdict
+from meterseal_proto.claims_bundle import judge
 from meterseal_proto.errors import Reason, Rejected
 from meterseal_proto.keys import Algorithm, RootSecret, SealKey
 from meterseal_proto.receipt import Answer, Receipt, Refusal, sign_receipt

@@ -35,15 +35,6 @@ def test_the_command_prints_a_line_a_claim_and_exits_zero(
     assert lines[-1].startswith("UNCHECKED anchor")
 
 
-def test_the_command_says_that_no_stacks_contract_is_known_yet(
-    bundle_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    node = "http://127.0.0.1:20443"
-    assert main([str(bundle_file), "--node", node]) == 0
-    assert "no Stacks contract is known yet" in capsys.readouterr().out
-    assert main([str(bundle_file), "--node", node, "--require-anchor"]) == 1
-
-
 def test_the_command_speaks_json(
     bundle_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
