@@ -136,6 +136,22 @@ async def test_a_tariff_is_told_again_until_it_is_known(room: Room) -> None:
     assert [agent for agent, _ in await room.run(1)] == ["pi-2"]
 
 
+async def test_tariffs_are_held_only_against_agents_that_lack_one(room: Room) -> None:
+    """1,000 agents that know 50 tariffs are 1,000 looks at an index, not 50,000 pairs."""
+    await room.publish()
+    sql = f"EXPLAIN QUERY PLAN {store._UNTOLD}"
+    async with room.db.reading() as tx:
+        plan = [row[3] for row in await tx.rows(sql, (NOW, "[]", 500))]
+    order = [line.split(" USING")[0] for line in plan]
+    assert (
+        order.index("MATERIALIZE behind")
+        < order.index("SCAN b")
+        < order.index("SCAN t")
+    )
+    assert "SEARCH k USING PRIMARY KEY (agent=?)" in plan
+    assert not any(line.startswith("SCAN k") for line in plan)
+
+
 async def test_a_successor_is_told_what_only_its_dead_device_knew(room: Room) -> None:
     """It has another disk: a tariff nobody told it in time is one it never bills by."""
     await room.publish(FLAT)

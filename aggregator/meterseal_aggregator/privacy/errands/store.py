@@ -35,15 +35,25 @@ ON CONFLICT (register_id, from_at, to_at, tariff) DO UPDATE SET asked_at = exclu
 WHERE bill_requests.bill_id IS NULL
   AND (bill_requests.why IS NOT NULL OR bill_requests.not_taken IS NOT NULL)
 """
+# Tariffs are for ever and agents are many: only who lacks one is held against each.
 _UNTOLD: Final = """
-SELECT DISTINCT m.agent, t.hash, t.log_entry_id FROM meters m
-JOIN registers r ON r.meter_id = m.id AND r.mode = 1
-CROSS JOIN tariffs t
-LEFT JOIN tariffs_told k ON k.agent = m.agent AND k.tariff = t.hash
-WHERE m.removed_at IS NULL AND (k.tariff IS NULL OR (k.known_at IS NULL AND k.told_at <= ?)
-  OR k.known_at < (SELECT max(y.enrolled_at) FROM meter_keys y WHERE y.meter_id = m.id))
-  AND m.agent NOT IN (SELECT value FROM json_each(?))
-ORDER BY t.log_entry_id, m.agent LIMIT ?
+WITH private AS (
+  SELECT m.agent, max((SELECT max(y.enrolled_at) FROM meter_keys y WHERE y.meter_id = m.id))
+    AS keyed_at
+  FROM meters m WHERE m.removed_at IS NULL
+    AND m.agent NOT IN (SELECT value FROM json_each(?2))
+    AND EXISTS (SELECT 1 FROM registers r WHERE r.meter_id = m.id AND r.mode = 1)
+  GROUP BY m.agent
+), behind AS MATERIALIZED (
+  SELECT agent, keyed_at FROM private p
+  WHERE (SELECT count(*) FROM tariffs) > (SELECT count(*) FROM tariffs_told k
+    WHERE k.agent = p.agent AND k.known_at >= p.keyed_at)
+)
+SELECT b.agent, t.hash FROM behind b CROSS JOIN tariffs t
+LEFT JOIN tariffs_told k ON k.agent = b.agent AND k.tariff = t.hash
+WHERE k.tariff IS NULL OR (k.known_at IS NULL AND k.told_at <= ?1)
+  OR k.known_at < b.keyed_at
+ORDER BY t.log_entry_id, b.agent LIMIT ?3
 """
 _TOLD: Final = """
 INSERT INTO tariffs_told (agent, tariff, told_at) VALUES (?, ?, ?)
@@ -150,7 +160,7 @@ async def untold(
     knew before its meter got another key, the next one may never have heard.
     """
     rows = await tx.rows(_UNTOLD, (before, _names(resting), limit))
-    return [(agent, digest) for agent, digest, _ in rows]
+    return [(agent, digest) for agent, digest in rows]
 
 
 async def note_told(
