@@ -50,8 +50,8 @@ function payloadOf(one, contract) {
   } };
 }
 
-/** A transaction as /extended/v1/tx answers it. */
-export function transactionOf(record, chain) {
+/** A transaction as /extended/v1/tx answers it, with `limit` of its events from `offset` on. */
+export function transactionOf(record, chain, { offset, limit } = {}) {
   const { one, block, costs } = record, { tx } = one;
   const head = {
     tx_id: `0x${one.txid}`, nonce: Number(one.nonce), fee_rate: String(one.fee), sender_address: one.origin,
@@ -65,7 +65,7 @@ export function transactionOf(record, chain) {
     ...head, block_hash: block.hash, block_height: block.height, block_time: block.time, block_time_iso: iso(block.time),
     burn_block_height: block.burnHeight, burn_block_time: block.time, burn_block_time_iso: iso(block.time),
     parent_block_hash: block.parent, canonical: true, is_unanchored: false, microblock_canonical: true, tx_index: block.txids.indexOf(one.txid),
-    tx_result: { hex: record.result, repr: cvToString(deserializeCV(record.result)) }, event_count: record.events.length, events: eventsOf(record),
+    tx_result: { hex: record.result, repr: cvToString(deserializeCV(record.result)) }, event_count: record.events.length, events: eventsOf(record, offset, limit),
     ...(record.error && { vm_error: record.error }),
     ...(costs && {
       execution_cost_runtime: costs.runtime, execution_cost_read_count: costs.readCount, execution_cost_read_length: costs.readLength,

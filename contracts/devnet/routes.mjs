@@ -8,6 +8,9 @@ import { Broken, hexOf } from "./simulation.mjs";
 
 const MAX_PAGE = 50;
 const PAGE = 20;
+/** Events beside one transaction: as many as the API gives unasked, and at most. */
+const EVENTS = 96;
+const MAX_EVENTS = 100;
 /** micro-STX of one faucet call, and the fee of its transaction. */
 const FAUCET_GIFT = 500_000_000n;
 const VERSION = "meterseal-devnet (simnet)";
@@ -39,12 +42,12 @@ function clarity(text) {
   try { return deserializeCV(text); } catch { return wrong("Failed to decode: not a Clarity value in hex"); }
 }
 
-function page(query, most = MAX_PAGE) {
-  const number = (name, otherwise) => {
-    const given = query.get(name) ?? String(otherwise);
+function page(query, most = MAX_PAGE, usual = PAGE, prefix = "") {
+  const number = (what, otherwise) => {
+    const name = prefix + what, given = query.get(name) ?? String(otherwise);
     return /^\d{1,9}$/.test(given) ? Number(given) : wrong({ error: `${name} must be a number` });
   };
-  return { limit: Math.min(most, number("limit", PAGE)), offset: number("offset", 0) };
+  return { limit: Math.min(most, number("limit", usual)), offset: number("offset", 0) };
 }
 
 const paged = (query, items, most) => {
@@ -176,7 +179,7 @@ const ROUTES = [
     const one = record(chain, query.get("tx_id") ?? wrong({ error: "tx_id is missing" })), { limit, offset } = page(query);
     return { limit, offset, events: eventsOf(one, offset, limit) };
   }],
-  ["GET", "/extended/v1/tx/:txid", (chain, [txid]) => transactionOf(record(chain, txid), chain)],
+  ["GET", "/extended/v1/tx/:txid", (chain, [txid], { query }) => transactionOf(record(chain, txid), chain, page(query, MAX_EVENTS, EVENTS, "event_"))],
   ["GET", "/extended/v1/tx/:txid/raw", (chain, [txid]) => ({ raw_tx: `0x${Buffer.from(record(chain, txid).one.bytes).toString("hex")}` })],
   ["GET", "/extended/v1/address/:who/nonces", (chain, [who]) => nonces(chain, principal(who))],
   ["GET", "/extended/v1/address/:who/stx", (chain, [who]) => balances(chain, principal(who)).stx],

@@ -83,6 +83,7 @@ describe("transactions, events and blocks", () => {
       { event_index: 1, event_type: "stx_asset", asset: { asset_event_type: "transfer", sender: bob.address, recipient: alice.address, amount: "5" } },
     ]);
     expect((await node.get(`/extended/v1/tx/events?tx_id=${found.tx_id}&limit=1&offset=1`)).events).toEqual([found.events[1]]);
+    expect(await node.get(`/extended/v1/tx/${found.tx_id}?event_limit=1&event_offset=1`)).toEqual({ ...found, events: [found.events[1]] });
   });
   it("transfers and deployments have shapes of their own", async () => {
     const sent = await node.mined(transfer(bob, alice, 9, 2, { memo: "thanks" }));

@@ -26,7 +26,7 @@ from meterseal_aggregator.stacks.transaction import (
     Signed,
     Transaction,
 )
-from meterseal_proto.c32 import Principal
+from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import (
     NONE,
     Buffer,
@@ -45,6 +45,7 @@ from tests.support.fakenode import FakeNode
 from tests.support.nodeserver import WIRE_FAULTS, served
 
 FEE = 1000
+NOBODY = AccountKey(sha256(b"nobody").digest())
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,7 @@ async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
         found.mine()
         return
     chain = FakeChain()
+    chain.purses[NOBODY.address(CHAIN)] = 0
     async with AsyncExitStack() as stack:
         fake = FakeNode(chain)
         if request.param == "memory":
@@ -137,7 +139,7 @@ async def test_the_tip_moves_with_every_block(rig: Rig) -> None:
 
 
 async def test_an_account_has_a_balance_and_its_next_nonce(rig: Rig) -> None:
-    nobody = Principal(AccountKey(sha256(os.urandom(9)).digest()).address(CHAIN))
+    nobody = Principal(NOBODY.address(CHAIN))
     assert (await rig.node.nonce(nobody), await rig.node.balance(nobody)) == (0, 0)
     assert await rig.node.balance(rig.who) > 0
 
@@ -251,6 +253,52 @@ async def test_events_are_told_once_and_in_order(rig: Rig) -> None:
         assert isinstance(event.value, Tuple)
     with pytest.raises(Lost):
         await rig.node.events(rig.oracle, Place("0" * 64, 0))
+
+
+async def test_a_block_tells_on_what_it_stands_and_what_was_printed_in_it(
+    rig: Rig,
+) -> None:
+    size, publisher = await rig.next_size(), rig.who.address
+    found = await rig.mined(await rig.anchor(size=size))
+    block = await rig.node.block(found.block.height, publisher)
+    assert block is not None
+    assert (block.height, block.block_id) == (found.block.height, found.block.block_id)
+    (printed,) = block.prints
+    assert printed.contract == rig.oracle
+    assert printed.place.txid == found.block.txid
+    assert isinstance(printed.value, Tuple)
+    assert printed.value["size"] == UInt(size)
+    before = await rig.node.block(block.height - 1, publisher)
+    assert before is not None
+    assert before.block_id == block.parent_id
+    elsewhere = await rig.node.block(block.height, Address(26, bytes(20)))
+    assert elsewhere is not None
+    assert (elsewhere.block_id, elsewhere.prints) == (block.block_id, ())
+
+
+async def test_what_failed_printed_nothing(rig: Rig) -> None:
+    size = await rig.next_size()
+    await rig.mined(await rig.anchor(size=size))
+    found = await rig.mined(await rig.anchor(size=size))
+    block = await rig.node.block(found.block.height, rig.who.address)
+    assert block is not None
+    assert (found.block.ok, block.prints) == (False, ())
+
+
+async def test_there_is_no_block_above_the_tip(rig: Rig) -> None:
+    height = (await rig.node.info()).height
+    assert await rig.node.block(height + 1, rig.who.address) is None
+    rig.mine(1)
+    block = await rig.node.block(height + 1, rig.who.address)
+    assert block is not None
+    assert block.block_id == (await rig.node.info()).block_id
+
+
+async def test_a_contract_was_published_at_a_height(rig: Rig) -> None:
+    height = await rig.node.published(rig.oracle)
+    assert 0 < height <= (await rig.node.info()).height
+    with pytest.raises(Refused):
+        await rig.node.published(Principal(rig.who.address, "no-such-contract"))
 
 
 @pytest.mark.parametrize("fault", WIRE_FAULTS)

@@ -15,18 +15,17 @@ from meterseal_aggregator.stacks.node import (
     InBlock,
     Lost,
     Place,
+    Print,
+    PrintedBlock,
     Refused,
     Tip,
     Why,
 )
 from meterseal_aggregator.stacks.plan import Block, Unknown
-from meterseal_proto.c32 import Principal
+from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import Bool, Err, Optional, UInt, Value
 from meterseal_proto.errors import Unavailable
 from tests.support.fakechain import (
-    CHAIN,
-    DEPLOYER,
-    FUNDS,
     ORACLE,
     ROLES,
     FakeChain,
@@ -76,8 +75,7 @@ class FakeNode:
 
     async def balance(self, who: Principal) -> int:
         self._begin()
-        funded = who == Principal(DEPLOYER.address(CHAIN))
-        return FUNDS if funded else 0
+        return self.chain.balance(who.address)
 
     async def send(self, raw: bytes) -> None:
         trouble = self._begin()
@@ -128,6 +126,26 @@ class FakeNode:
             return read_entry(state, name, key)
         except KeyError:
             raise Refused(Why.CONTRACT, f"no map {name}") from None
+
+    async def published(self, contract: Principal) -> int:
+        self._begin()
+        if contract not in (ORACLE, ROLES):
+            raise Refused(Why.CONTRACT, contract.text())
+        return 1
+
+    async def block(self, height: int, publisher: Address) -> PrintedBlock | None:
+        self._begin()
+        if not 0 < height <= self._height:
+            return None
+        found = self.chain.blocks[height - 1]
+        parent = self.chain.blocks[height - 2].id if height > 1 else "f" * 64
+        prints = [
+            Print(one.sent.contract, Place(one.sent.txid, index), told)
+            for one in found.mined
+            if one.sent.contract.address == publisher and not isinstance(one.result, Err)
+            for index, told in enumerate(one.prints)
+        ]
+        return PrintedBlock(height, found.id, parent, tuple(prints))
 
     async def fee(self, payload: bytes, length: int) -> Fees:
         del payload

@@ -11,15 +11,16 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from meterseal_aggregator.stacks.node import InBlock, Refused, Why
+from meterseal_aggregator.stacks.node import Event, InBlock, Place, Refused, Why
 from meterseal_aggregator.stacks.plan import Unknown
 from meterseal_proto.c32 import Principal
-from meterseal_proto.clarity import Value, decode, encode
-from tests.support.fakechain import CHAIN, parse
+from meterseal_proto.clarity import Err, Value, decode, encode
+from tests.support.fakechain import CHAIN, DEPLOYER, FakeBlock, parse
 from tests.support.fakenode import FakeNode
 
+Item = TypeVar("Item")
 Answer = tuple[int, Any]  # a status, and a JSON document
 WIRE_FAULTS = ("500", "hang", "cut", "page", "endless", "null", "deep", "packed")
 _TIP = {"network_id": CHAIN.chain_id, "stacks_tip_height": 1, "burn_block_height": 1}
@@ -78,9 +79,15 @@ class Server:
         where, _, query = path.partition("?")
         match where.strip("/").split("/"):
             case ["extended", "v1", "tx", txid]:
-                return await self._transaction(txid.removeprefix("0x"))
+                return await self._transaction(txid.removeprefix("0x"), query)
+            case ["extended", "v2", "blocks", *rest]:
+                return await self._block(rest, query)
             case ["extended", "v1", "contract", told, "events"]:
                 return 200, await self._events(Principal.parse(told), query)
+            case ["v2", "contracts", "source", address, name]:
+                contract = Principal.parse(f"{address}.{name}")
+                height = await self.node.published(contract)
+                return 200, {"source": "", "publish_height": height}
             case ["v2", "contracts" | "map_entry" as which, *rest]:
                 return 200, await self._contract(which, rest, json.loads(body))
             case ["v2", "transactions"]:
@@ -138,7 +145,7 @@ class Server:
             return {"okay": False, "cause": refused.detail}
         return {"okay": True, "result": _hex(found)}
 
-    async def _transaction(self, txid: str) -> Answer:
+    async def _transaction(self, txid: str, query: str) -> Answer:
         found = await self.node.found(txid)
         told: dict[str, Any] = {"tx_id": f"0x{txid}", "tx_status": "pending"}
         if found is Unknown.NOWHERE:
@@ -149,26 +156,76 @@ class Server:
             told |= {"block_height": found.block.height}
             told |= {"block_hash": f"0x{found.block.block_id}"}
             told |= {"tx_result": {"hex": _hex(found.result)}}
+            told |= self._printed(txid, query)
         return 200, told
 
+    def _printed(self, txid: str, query: str) -> dict[str, Any]:
+        place = self.node.chain.where(txid)
+        assert place is not None
+        contract = place[1].sent.contract
+        events = [
+            _event(contract, Event(Place(txid, index), value))
+            for index, value in enumerate(place[1].prints)
+        ]
+        page = _page(events, query, "event_") if query else events
+        return {"event_count": len(events), "events": page}
+
+    async def _block(self, parts: list[str], query: str) -> Answer:
+        """Answer a block by its height, and its transactions by its hash."""
+        if len(parts) == 1:
+            found = await self.node.block(int(parts[0]), DEPLOYER.address(CHAIN))
+            if found is None:
+                return 404, {"error": "cannot find block"}
+            count = len(self.node.chain.blocks[found.height - 1].mined)
+            ids = {"hash": found.block_id, "parent_block_hash": found.parent_id}
+            told: dict[str, Any] = {key: f"0x{name}" for key, name in ids.items()}
+            return 200, told | {
+                "canonical": True,
+                "height": found.height,
+                "tx_count": count,
+            }
+        for block in self.node.chain.blocks:
+            if f"0x{block.id}" == parts[0]:
+                listed = [_listed(block, index) for index in range(len(block.mined))]
+                page = _page(listed[::-1], query)
+                return 200, {"total": len(listed), "results": page}
+        return 404, {"error": "cannot find block"}
+
     async def _events(self, contract: Principal, query: str) -> Any:
-        asked = dict(part.split("=") for part in query.split("&"))
-        at, limit = int(asked["offset"]), int(asked["limit"])
-        told = (await self.node.events(contract, None))[::-1][at : at + limit]
-        return {
-            "results": [
-                {
-                    "event_type": "smart_contract_log",
-                    "event_index": one.place.index,
-                    "tx_id": f"0x{one.place.txid}",
-                    "contract_log": {
-                        "contract_id": contract.text(),
-                        "value": {"hex": _hex(one.value)},
-                    },
-                }
-                for one in told
-            ]
-        }
+        told = (await self.node.events(contract, None))[::-1]
+        return {"results": [_event(contract, one) for one in _page(told, query)]}
+
+
+def _event(contract: Principal, one: Event) -> Any:
+    return {
+        "event_type": "smart_contract_log",
+        "event_index": one.place.index,
+        "tx_id": f"0x{one.place.txid}",
+        "contract_log": {
+            "contract_id": contract.text(),
+            "value": {"hex": _hex(one.value)},
+        },
+    }
+
+
+def _listed(block: FakeBlock, index: int) -> Any:
+    one = block.mined[index]
+    failed = isinstance(one.result, Err)
+    return {
+        "tx_id": f"0x{one.sent.txid}",
+        "tx_index": index,
+        "tx_type": "contract_call",
+        "tx_status": "abort_by_response" if failed else "success",
+        "canonical": True,
+        "block_hash": f"0x{block.id}",
+        "event_count": len(one.prints),
+    }
+
+
+def _page(items: list[Item], query: str, prefix: str = "") -> list[Item]:
+    asked = dict(part.split("=") for part in query.split("&"))
+    at, limit = int(asked[f"{prefix}offset"]), int(asked[f"{prefix}limit"])
+    return items[at : at + limit]
 
 
 @asynccontextmanager
