@@ -39,6 +39,7 @@ FUNDS = 10**12
 AHEAD = 25
 PAYLOAD_AT = 115
 """Where the payload begins when there are no post-conditions."""
+TRANSFER = "(transfer)"
 FUNCTIONS = {ORACLE: {"anchor": 2}, DIARY: {"note": 1}}
 
 
@@ -91,17 +92,20 @@ class FakeBlock:
 def parse(raw: bytes) -> Sent:
     """Return what a transaction without post-conditions says; raises Refused."""
     plain = raw[:6] == b"\x80" + CHAIN.chain_id.to_bytes(4) + b"\x04"
-    bare = raw[PAYLOAD_AT - 5 : PAYLOAD_AT + 1] == b"\x02\x00\x00\x00\x00\x02"
+    bare = raw[PAYLOAD_AT - 5 : PAYLOAD_AT] == b"\x02\x00\x00\x00\x00"
     if not (plain and bare):
         raise Refused(Why.BYTES, "no contract call of this chain without conditions")
     numbers = int.from_bytes(raw[27:35]), int.from_bytes(raw[35:43])
+    who = Address(26, raw[7:27])
+    if raw[PAYLOAD_AT] == 0:
+        to = Principal(Address(raw[PAYLOAD_AT + 2], raw[PAYLOAD_AT + 3 :][:20]))
+        return Sent(raw, who, *numbers, to, TRANSFER, ())
     try:
         contract, function, rest = _named(raw, PAYLOAD_AT, PAYLOAD_AT + 22)
         values = decode(b"\x0b" + rest)
     except (ValueError, Malformed, IndexError) as error:
         raise Refused(Why.BYTES, str(error)) from None
     assert isinstance(values, List)
-    who = Address(26, raw[7:27])
     return Sent(raw, who, *numbers, contract, function, values.items)
 
 
@@ -112,6 +116,16 @@ def _named(raw: bytes, start: int, at: int) -> tuple[Principal, str, bytes]:
     )
     last = end + 1 + raw[end]
     return contract, raw[end + 1 : last].decode("ascii"), raw[last:]
+
+
+def _known(sent: Sent) -> None:
+    known = FUNCTIONS.get(sent.contract)
+    if known is None:
+        raise Refused(Why.CONTRACT, sent.contract.text())
+    if sent.function not in known:
+        raise Refused(Why.FUNCTION, sent.function)
+    if len(sent.arguments) != known[sent.function]:
+        raise Refused(Why.ARGUMENT, sent.function)
 
 
 def _signed(sent: Sent) -> bool:
@@ -140,6 +154,8 @@ class FakeChain:
         self.price = 1
         self.stalled = False
         self.paused = False
+        self.purses: dict[Address, int] = {}
+        """What accounts hold that do not hold FUNDS, whatever they spend."""
         self._verifies = verifies
         self._forks = 0
 
@@ -150,6 +166,9 @@ class FakeChain:
     @property
     def state(self) -> State:
         return self.blocks[-1].state
+
+    def balance(self, who: Address) -> int:
+        return self.purses.get(who, FUNDS)
 
     def submit(self, raw: bytes) -> None:
         """Take a transaction into the mempool; raises Refused."""
@@ -165,20 +184,20 @@ class FakeChain:
     def _admit(self, sent: Sent) -> None:
         if self._verifies and not _signed(sent):
             raise Refused(Why.SIGNATURE, "not the signer's")
-        if sent.fee < len(sent.raw):
-            raise Refused(Why.FEE, "a micro-STX a byte at least")
+        self._pays(sent)
         due = self.state.nonces.get(sent.signer, 0)
         if sent.nonce < due:
             raise Refused(Why.NONCE, f"{due} is next")
         if sent.nonce > due + AHEAD:
             raise Refused(Why.CHAINING, f"{due + AHEAD} at most")
-        known = FUNCTIONS.get(sent.contract)
-        if known is None:
-            raise Refused(Why.CONTRACT, sent.contract.text())
-        if sent.function not in known:
-            raise Refused(Why.FUNCTION, sent.function)
-        if len(sent.arguments) != known[sent.function]:
-            raise Refused(Why.ARGUMENT, sent.function)
+        if sent.function != TRANSFER:
+            _known(sent)
+
+    def _pays(self, sent: Sent) -> None:
+        if sent.fee < len(sent.raw):
+            raise Refused(Why.FEE, "a micro-STX a byte at least")
+        if self.balance(sent.signer) < sent.fee:
+            raise Refused(Why.FUNDS, f"{sent.fee} are needed")
 
     def mine(self, blocks: int = 1) -> None:
         """Close blocks; the first takes all that is due and pays the price of the day."""
@@ -249,6 +268,8 @@ def run(state: State, sent: Sent, height: int) -> tuple[State, Mined]:
     """Do what a transaction says; its nonce is used whatever the contract answers."""
     nonces = state.nonces | {sent.signer: sent.nonce + 1}
     state = replace(state, nonces=nonces)
+    if sent.function == TRANSFER:
+        return state, Mined(sent, Ok(TRUE), ())
     first = sent.arguments[0]
     if sent.function == "note":
         assert isinstance(first, UInt)

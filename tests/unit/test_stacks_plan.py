@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import booleans, integers, lists
 
 from meterseal_aggregator.stacks.plan import (
     WAIT,
@@ -96,3 +98,75 @@ def test_nonces_have_no_gaps_and_are_not_given_twice() -> None:
 
 def test_a_nonce_that_a_fork_set_free_is_filled_by_the_next_deed() -> None:
     assert next_nonce(look(Unknown.NOWHERE, nonce=7), {8, 9}) == 7
+
+
+REFUSED = replace(SENT, refused_at=1000)
+
+
+def test_what_nodes_refuse_for_good_is_cancelled_when_that_lasts() -> None:
+    nowhere = look(Unknown.NOWHERE)
+    assert step(REFUSED, nowhere, now=1599) == Step(Do.SEND, txid="aa")
+    assert step(REFUSED, nowhere, now=1600) == Step(Do.CANCEL, 250)
+    assert step(REFUSED, nowhere, now=1600, price=700) == Step(Do.CANCEL, 700)
+    behind = look(Unknown.NOWHERE, nonce=3)
+    assert step(REFUSED, behind, now=1600) == Step(Do.CANCEL, 250)
+
+
+def test_what_a_node_holds_after_all_is_not_cancelled() -> None:
+    assert step(REFUSED, look(Unknown.PENDING), now=1800) == WAIT
+    assert step(REFUSED, look(BLOCK, nonce=6), now=1800) == Step(Do.SEE, block=BLOCK)
+
+
+def test_a_cancel_at_the_cap_has_a_price_of_its_own_and_is_bumped_as_a_cancel() -> None:
+    nowhere = look(Unknown.NOWHERE)
+    tried = (Attempt("aa", 999, 1000, 1000), Attempt("bb", 1000, 1000, 1000))
+    capped = replace(REFUSED, attempts=tried)
+    assert step(capped, nowhere, now=1600) == Step(Do.CANCEL, 998)
+    cheap = (Attempt("aa", 1, 1000, 1000),)
+    poor = Limits(depth=3, fee_cap=1)
+    done = next_step(replace(REFUSED, attempts=cheap), nowhere, 1600, 5, poor)
+    assert done == WAIT
+    cancelling = (Attempt("aa", 200, 1000, 1000), Attempt("cc", 250, 1600, 1600, True))
+    under_way = replace(REFUSED, attempts=cancelling)
+    assert step(under_way, look(Unknown.PENDING, txid="cc"), now=1700) == WAIT
+    later = step(under_way, look(Unknown.PENDING, txid="cc"), now=2500)
+    assert later == Step(Do.CANCEL, 313)
+
+
+def test_a_cancelled_deed_is_not_done_and_one_that_came_through_is() -> None:
+    attempts = (*SENT.attempts, Attempt("cc", 250, 1600, 1600, True))
+    deed = replace(SENT, attempts=attempts)
+    assert deed.done_by(BLOCK)
+    assert not deed.done_by(replace(BLOCK, txid="cc"))
+    assert not deed.done_by(replace(BLOCK, ok=False))
+
+
+@given(
+    fees=lists(integers(1, 2_000), min_size=0, max_size=5, unique=True),
+    cap=integers(1, 3_000),
+    price=integers(0, 10_000),
+    now=integers(0, 10_000),
+    nonce=integers(4, 6),
+    refused=booleans(),
+    cancels=booleans(),
+)
+def test_no_step_ever_pays_more_than_the_cap_or_a_price_twice(  # noqa: PLR0917
+    fees: list[int],
+    cap: int,
+    price: int,
+    now: int,
+    nonce: int,
+    refused: bool,
+    cancels: bool,
+) -> None:
+    attempts = [Attempt(f"{fee}", fee, 0, 0) for fee in fees]
+    if attempts and cancels:
+        attempts[-1] = replace(attempts[-1], cancels=True)
+    deed = Deed(
+        1, 5 if fees else None, tuple(attempts), None, None, 0 if refused else None
+    )
+    seen = Look(50, nonce, {})
+    due = next_step(deed, seen, now, price, Limits(depth=3, fee_cap=cap))
+    if due.do in (Do.PRICE, Do.CANCEL):
+        assert 1 <= due.fee <= cap
+        assert due.fee not in fees

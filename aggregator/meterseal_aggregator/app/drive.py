@@ -33,7 +33,8 @@ async def push(database: Database, side: ChainSide, now: int) -> int:
     steps, failures = 0, []
     for account in side.signers:
         try:
-            done = await run_once(database, side.node, account, side.limits, now)
+            what = (account, side.limits, now, side.contracts)
+            done = await run_once(database, side.node, *what)
             steps += done.steps
         except Unavailable as error:
             _log.warning("account_waits", account=account.address, why=str(error))

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from meterseal_aggregator.stacks.node import InBlock
 from meterseal_aggregator.stacks.plan import MAX_IN_FLIGHT, Attempt, Block, Deed
@@ -19,6 +19,7 @@ from meterseal_aggregator.stacks.transaction import (
     Kept,
     OneCondition,
     Signed,
+    Transfer,
 )
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.clarity import Value, decode, encode
@@ -28,19 +29,28 @@ INSERT INTO deeds (account, deed, payload, conditions, wanted_at)
 VALUES (?, ?, ?, ?, ?) ON CONFLICT (deed) DO NOTHING
 """
 _OPEN: Final = """
-SELECT d.id, d.deed, d.payload, d.conditions, d.nonce, d.taken_at,
+SELECT d.id, d.deed, d.payload, d.conditions, d.nonce, d.taken_at, r.first_at,
   s.txid, s.height, s.block_id, s.ok
 FROM deeds d LEFT JOIN seen s ON s.deed_id = d.id
+  LEFT JOIN troubles r ON r.deed_id = d.id AND r.kind = 'refused'
+"""
+# Those that were held back go behind those that were not, so that they hold up nobody.
+_PAGE: Final = f"""{_OPEN}
+  LEFT JOIN troubles h ON h.deed_id = d.id AND h.kind = 'held'
 WHERE d.account = ? AND d.state IN ('wanted', 'sent')
-ORDER BY d.nonce IS NULL, d.nonce, d.id LIMIT ?
+ORDER BY d.nonce IS NULL, d.nonce, coalesce(h.last_at, 0), d.id LIMIT ?
 """
-_ATTEMPTS: Final = """
-SELECT a.deed_id, a.txid, a.fee, a.made_at, a.sent_at
+_ONE: Final = f"{_OPEN} WHERE d.id = ? AND d.state IN ('wanted', 'sent')"
+_TRIED: Final = """
+SELECT a.deed_id, a.txid, a.fee, a.made_at, a.sent_at, a.cancels
 FROM attempts a JOIN deeds d ON d.id = a.deed_id AND d.nonce = a.nonce
-WHERE d.account = ? AND d.state = 'sent' ORDER BY a.id
+WHERE d.state = 'sent'
 """
+_ATTEMPTS: Final = f"{_TRIED} AND d.account = ? ORDER BY a.id"
+_ATTEMPTS_OF_ONE: Final = f"{_TRIED} AND d.id = ? ORDER BY a.id"
 _ATTEMPT: Final = """
-INSERT INTO attempts (deed_id, txid, nonce, fee, raw, made_at) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO attempts (deed_id, txid, nonce, fee, raw, made_at, cancels)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _GIVEN: Final = """
 SELECT DISTINCT a.nonce FROM attempts a JOIN deeds d ON d.id = a.deed_id
@@ -84,7 +94,7 @@ class Wish:
 
     account: str
     deed: str
-    call: ContractCall
+    call: ContractCall | Transfer
     conditions: Sequence[Condition | OneCondition] = ()
 
 
@@ -96,6 +106,15 @@ class Open:
     name: str
     payload: Kept
     conditions: tuple[Kept, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """What an attempt is, besides its bytes: its nonce, its price, and whether it cancels."""
+
+    nonce: int
+    fee: int
+    cancels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,23 +153,19 @@ async def unsettled(tx: Transaction, account: str) -> list[Open]:
     """Give the account's open deeds by nonce, then those that have none yet."""
     attempts: dict[int, list[Attempt]] = {}
     for deed_id, *attempt in await tx.rows(_ATTEMPTS, (account,)):
-        attempts.setdefault(deed_id, []).append(Attempt(*attempt))
-    found = []
-    for row in await tx.rows(_OPEN, (account, PAGE)):
-        deed_id, name, payload, conditions, nonce, taken_at, *place = row
-        known = tuple(attempts.get(deed_id, ()))
-        deed = Deed(deed_id, nonce, known, _block(place), taken_at)
-        kept = tuple(Kept(bytes.fromhex(one)) for one in json.loads(conditions))
-        found.append(Open(deed, name, Kept(payload), kept))
-    return found
+        attempts.setdefault(deed_id, []).append(_attempt(attempt))
+    rows = await tx.rows(_PAGE, (account, PAGE))
+    return [_open(row, attempts.get(row[0], ())) for row in rows]
 
 
-async def unchanged(tx: Transaction, one: Open, account: str) -> bool:
+async def unchanged(tx: Transaction, one: Open) -> bool:
     """Tell whether a deed is as it was read: another runner may have got hold of it."""
-    for now in await unsettled(tx, account):
-        if now.deed.id == one.deed.id:
-            return _essence(now.deed) == _essence(one.deed)
-    return False
+    rows = await tx.rows(_ONE, (one.deed.id,))
+    if not rows:
+        return False
+    tried = await tx.rows(_ATTEMPTS_OF_ONE, (one.deed.id,))
+    now = _open(rows[0], [_attempt(row[1:]) for row in tried])
+    return _essence(now.deed) == _essence(one.deed)
 
 
 async def given(tx: Transaction, account: str, nonce: int) -> frozenset[int]:
@@ -159,13 +174,15 @@ async def given(tx: Transaction, account: str, nonce: int) -> frozenset[int]:
 
 
 async def attempt(
-    tx: Transaction, deed_id: int, signed: Signed, *, nonce: int, fee: int, now: int
+    tx: Transaction, deed_id: int, signed: Signed, what: Try, *, now: int
 ) -> None:
     """Write down a signed transaction that is about to be sent, and the deed's nonce."""
     await tx.many(
-        "UPDATE deeds SET state = 'sent', nonce = ? WHERE id = ?", [(nonce, deed_id)]
+        "UPDATE deeds SET state = 'sent', nonce = ? WHERE id = ?",
+        [(what.nonce, deed_id)],
     )
-    await tx.many(_ATTEMPT, [(deed_id, signed.txid, nonce, fee, signed.raw, now)])
+    row = (deed_id, signed.txid, what.nonce, what.fee, signed.raw, now)
+    await tx.many(_ATTEMPT, [(*row, int(what.cancels))])
 
 
 async def raw(tx: Transaction, txid: str) -> bytes:
@@ -225,6 +242,19 @@ def _essence(deed: Deed) -> tuple[object, ...]:
     """Return all that a step is decided by, except when something was last sent."""
     txids = [attempt.txid for attempt in deed.attempts]
     return deed.nonce, txids, deed.seen, deed.taken_at
+
+
+def _attempt(row: Sequence[Any]) -> Attempt:  # Any: as SQLite gives a row
+    txid, fee, made_at, sent_at, cancels = row
+    return Attempt(txid, fee, made_at, sent_at, cancels=bool(cancels))
+
+
+def _open(row: Sequence[Any], attempts: Sequence[Attempt]) -> Open:  # Any: the same
+    deed_id, name, payload, conditions, nonce, taken_at, refused_at, *place = row
+    known = tuple(attempts)
+    deed = Deed(deed_id, nonce, known, _block(place), taken_at, refused_at)
+    kept = tuple(Kept(bytes.fromhex(one)) for one in json.loads(conditions))
+    return Open(deed, name, Kept(payload), kept)
 
 
 def _block(place: Sequence[object]) -> Block | None:

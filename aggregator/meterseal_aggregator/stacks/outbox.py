@@ -10,14 +10,17 @@ still what it was: a runner whose lease ran out may be at it too. This module
 must never send what is not written down, nor decide anything that `plan` does not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
-from meterseal_aggregator.stacks import deeds
-from meterseal_aggregator.stacks.deeds import Open
+from meterseal_aggregator.stacks import deeds, troubles
+from meterseal_aggregator.stacks.asking import Questions
+from meterseal_aggregator.stacks.calls.deployment import Deployment
+from meterseal_aggregator.stacks.deeds import Open, Try, Wish
 from meterseal_aggregator.stacks.node import (
     Disagreement,
     Found,
@@ -25,6 +28,7 @@ from meterseal_aggregator.stacks.node import (
     Node,
     Refused,
     Tip,
+    Why,
 )
 from meterseal_aggregator.stacks.plan import (
     MAX_IN_FLIGHT,
@@ -35,13 +39,23 @@ from meterseal_aggregator.stacks.plan import (
     next_nonce,
     next_step,
 )
-from meterseal_aggregator.stacks.transaction import AccountKey, Network, Transaction
+from meterseal_aggregator.stacks.transaction import (
+    AccountKey,
+    Network,
+    Transaction,
+    Transfer,
+)
+from meterseal_aggregator.stacks.troubles import Kind, Trouble
 from meterseal_aggregator.storage.database import Database
-from meterseal_proto.c32 import Principal
+from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.errors import Unavailable
 
 LOOKS: Final = 3
 """Looks begun anew because a block came meanwhile: blocks take seconds, a look parts of one."""
+DEAF: Final = 3
+"""Transactions a node gives no answer about before it is asked nothing more in a run."""
+_HELD_ALREADY: Final = (Why.NONCE, Why.RIVAL)
+"""The nonce is used, or as dear a transaction is held: the next look says whose."""
 _log = structlog.get_logger(__name__)
 
 
@@ -81,14 +95,21 @@ class _Seen:
 
 
 async def run_once(
-    database: Database, node: Node, account: Account, limits: Limits, now: int
+    database: Database,
+    node: Node,
+    account: Account,
+    limits: Limits,
+    now: int,
+    contracts: Deployment | None = None,
 ) -> Done:
     """Take the step that is due for each open deed at Unix second `now`.
 
-    Raises Unavailable when there is no look at the chain to be had; what is then undone is
-    done by the next run.
+    With `contracts` it asks them before a deed's first transaction whether they would
+    refuse it. Raises Unavailable when there is no look at the chain to be had; what is
+    then undone is done by the next run.
     """
-    runner = _Runner(database, node, account, limits, now)
+    questions = Questions(node, account.principal, contracts)
+    runner = _Runner(database, node, account, limits, now, questions)
     return await runner.run()
 
 
@@ -99,22 +120,47 @@ class _Runner:
     account: Account
     limits: Limits
     now: int
+    questions: Questions
+    met: dict[tuple[int, Kind], str] = field(default_factory=dict)
+    over: set[tuple[int, Kind]] = field(default_factory=set)
 
     async def run(self) -> Done:
         async with self.database.reading() as tx:
             unsettled = await deeds.unsettled(tx, self.account.address)
         seen = await self._look(unsettled)
-        steps, troubles = await self._revive(seen.look.nonce), []
+        steps = await self._revive(seen.look.nonce)
         for one in unsettled:
-            disputed = _first(one, seen.disputed)
-            try:
+            with self._noting(one):
+                disputed = _first(one, seen.disputed)
                 if disputed is not None:
-                    raise Disagreement(disputed)
+                    raise Unavailable(disputed)
                 steps += await self._advance(one, seen)
-            except Unavailable as error:
-                _log.warning("deed_waits", deed=one.name, why=str(error))
-                troubles.append(f"{one.name}: {error}")
-        return Done(steps, tuple(troubles))
+        await self._note_troubles()
+        names = {one.deed.id: one.name for one in unsettled}
+        told = (f"{names[deed_id]}: {why}" for (deed_id, _), why in self.met.items())
+        return Done(steps, tuple(told))
+
+    @contextmanager
+    def _noting(self, one: Open) -> Iterator[None]:
+        """Note that a deed could not be judged: that stops no other."""
+        try:
+            yield
+        except (Unavailable, Refused) as error:
+            _log.warning("deed_waits", deed=one.name, why=str(error))
+            self.met[one.deed.id, Kind.UNHEARD] = str(error)
+        else:
+            self.over.add((one.deed.id, Kind.UNHEARD))
+
+    async def _note_troubles(self) -> None:
+        """Write down what keeps deeds from going on, and forget what no longer does."""
+        met = [Trouble(*key, why) for key, why in self.met.items()]
+        async with self.database.reading() as tx:
+            known = await troubles.known(tx, self.account.address)
+        over = known & self.over - self.met.keys()
+        if met or over:
+            async with self.database.transaction() as tx:
+                await troubles.clear(tx, over)
+                await troubles.note(tx, met, now=self.now)
 
     async def _look(self, unsettled: list[Open]) -> _Seen:
         """Ask about every attempt, between two answers that the tip is the same."""
@@ -131,10 +177,16 @@ class _Runner:
     async def _ask(self, tip: Tip, wanted: list[str]) -> _Seen:
         found: dict[str, Found] = {}
         disputed: dict[str, str] = {}
+        deaf = 0
         for txid in wanted:
             try:
                 found[txid] = await self.node.found(txid)
             except Disagreement as error:
+                disputed[txid] = str(error)
+            except Unavailable as error:
+                deaf += 1
+                if deaf >= min(DEAF, len(wanted)):
+                    raise
                 disputed[txid] = str(error)
         nonce = await self.node.nonce(self.account.principal)
         places = {
@@ -154,10 +206,18 @@ class _Runner:
             given = await deeds.given(tx, self.account.address, nonce)
         if given and nonce not in given:
             _log.error("nonce_that_nobody_fills", nonce=nonce, behind=len(given))
+            await self._fill(nonce)
         for txid, raw in lost:
             _log.error("settled_deed_gone", txid=txid, nonce=nonce)
             await self._hand_in(txid, raw)
         return len(lost)
+
+    async def _fill(self, nonce: int) -> None:
+        """Want something that does nothing under a nonce for which ours wait."""
+        address = self.account.address
+        wish = Wish(address, f"fill nonce {nonce} of {address}", self._nothing())
+        async with self.database.transaction() as tx:
+            await deeds.want(tx, wish, now=self.now)
 
     async def _advance(self, one: Open, seen: _Seen) -> int:
         deed = one.deed
@@ -166,14 +226,28 @@ class _Runner:
         if step.do is Do.WAIT:
             self._warn(one, seen.look)
             return 0
-        if step.do is Do.PRICE:
-            return await self._make(one, step.fee, seen.look)
+        if step.do in (Do.PRICE, Do.CANCEL):
+            if await self._held(one, step.fee):
+                return 0
+            return await self._make(one, step, seen.look)
         if step.do is Do.SEND:
             async with self.database.reading() as tx:
                 raw = await deeds.raw(tx, step.txid)
-            await self._send(step.txid, raw)
+            await self._send(one, step.txid, raw)
             return 1
         return await self._note(one, step, seen)
+
+    async def _held(self, one: Open, fee: int) -> bool:
+        """Tell whether what is asked first says no to a deed that has no nonce yet."""
+        if one.deed.nonce is not None:
+            return False
+        why = await self.questions.why_not(one.payload.raw, fee)
+        if why is None:
+            self.over.add((one.deed.id, Kind.HELD))
+            return False
+        _log.warning("deed_held", deed=one.name, why=why)
+        self.met[one.deed.id, Kind.HELD] = why
+        return True
 
     def _needs_price(self, one: Open, look: Look) -> bool:
         attempts = one.deed.attempts
@@ -195,10 +269,11 @@ class _Runner:
         length = len(bare.serialized(bytes(20), bytes(65)))
         return (await self.node.fee(one.payload.raw, length)).middle
 
-    async def _make(self, one: Open, fee: int, look: Look) -> int:
+    async def _make(self, one: Open, step: Step, look: Look) -> int:
         """Sign at a price, write that down, and send it; 0 while all nonces are out."""
+        cancels = step.do is Do.CANCEL
         async with self.database.transaction() as tx:
-            if not await deeds.unchanged(tx, one, self.account.address):
+            if not await deeds.unchanged(tx, one):
                 return 0
             nonce = one.deed.nonce
             if nonce is None:
@@ -206,34 +281,55 @@ class _Runner:
                 nonce = next_nonce(look, given)
             if nonce >= look.nonce + MAX_IN_FLIGHT:
                 return 0
-            made = self._transaction(one, nonce=nonce, fee=fee).signed(self.account.key)
-            await deeds.attempt(
-                tx, one.deed.id, made, nonce=nonce, fee=fee, now=self.now
-            )
-        await self._send(made.txid, made.raw)
+            wish = self._cancelling if cancels else self._transaction
+            made = wish(one, nonce=nonce, fee=step.fee).signed(self.account.key)
+            what = Try(nonce, step.fee, cancels)
+            await deeds.attempt(tx, one.deed.id, made, what, now=self.now)
+        if cancels:
+            _log.error("deed_cancelled", deed=one.name, nonce=nonce, txid=made.txid)
+        await self._send(one, made.txid, made.raw)
         return 1
 
     def _transaction(self, one: Open, *, nonce: int, fee: int) -> Transaction:
         network = self.account.network
         return Transaction(network, nonce, fee, one.payload, one.conditions)
 
-    async def _send(self, txid: str, raw: bytes) -> None:
-        await self._hand_in(txid, raw)
+    def _cancelling(self, one: Open, *, nonce: int, fee: int) -> Transaction:
+        del one
+        return Transaction(self.account.network, nonce, fee, self._nothing())
+
+    def _nothing(self) -> Transfer:
+        """Return what does nothing: the least amount, for the address that nobody has."""
+        nobody = Address(self.account.principal.address.version, bytes(20))
+        return Transfer(Principal(nobody), 1)
+
+    async def _send(self, one: Open, txid: str, raw: bytes) -> None:
+        """Hand in an attempt; keep that, and what was said against it, in one piece."""
+        refused = await self._hand_in(txid, raw)
+        deed_id = one.deed.id
         async with self.database.transaction() as tx:
             await deeds.sent(tx, txid, now=self.now)
+            if refused is not None and refused.why not in _HELD_ALREADY:
+                kind = Kind.POSTPONED if refused.why.passes else Kind.REFUSED
+                met = Trouble(deed_id, kind, refused.detail)
+                await troubles.note(tx, [met], now=self.now)
+            else:
+                await troubles.accepted(tx, deed_id)
 
-    async def _hand_in(self, txid: str, raw: bytes) -> None:
+    async def _hand_in(self, txid: str, raw: bytes) -> Refused | None:
         """Send bytes; that a node refuses them is for the next look to understand."""
         try:
             await self.node.send(raw)
         except Refused as refused:
             event = _log.warning if refused.why.passes else _log.error
             event("transaction_refused", txid=txid, why=refused.detail)
+            return refused
+        return None
 
     async def _note(self, one: Open, step: Step, seen: _Seen) -> int:
         deed_id = one.deed.id
         async with self.database.transaction() as tx:
-            if not await deeds.unchanged(tx, one, self.account.address):
+            if not await deeds.unchanged(tx, one):
                 return 0
             match step.do:
                 case Do.SEE:
@@ -246,10 +342,11 @@ class _Runner:
                 case Do.TAKEN:
                     await deeds.taken(tx, deed_id, height=seen.look.tip)
                 case Do.RENUMBER:
+                    await troubles.accepted(tx, deed_id)
                     await deeds.renumber(tx, deed_id)
                 case _:
                     assert step.block is not None
-                    ok = step.block.ok
+                    ok = one.deed.done_by(step.block)
                     await deeds.settle(tx, deed_id, ok=ok, now=self.now)
         _tell(one, step)
         return 1
@@ -258,8 +355,9 @@ class _Runner:
 def _tell(one: Open, step: Step) -> None:
     """Log what an operator would read aloud, and what he must look into."""
     if step.do is Do.SETTLE and step.block is not None:
-        event = _log.info if step.block.ok else _log.error
-        event("deed_settled", deed=one.name, txid=step.block.txid, ok=step.block.ok)
+        ok = one.deed.done_by(step.block)
+        event = _log.info if ok else _log.error
+        event("deed_settled", deed=one.name, txid=step.block.txid, ok=ok)
     elif step.do is Do.RENUMBER:
         _log.error("nonce_used_by_a_stranger", deed=one.name, nonce=one.deed.nonce)
     elif step.do is Do.UNSEE:

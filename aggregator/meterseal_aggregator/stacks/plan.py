@@ -24,6 +24,9 @@ BUMP_AFTER_S: Final = 900
 """Waiting for a block this long, a transaction pays too little: blocks come in seconds."""
 BUMP_PERCENT: Final = 125
 """What a replacement pays of what it replaces; nodes want more, not how much."""
+CANCEL_AFTER_S: Final = 600
+"""What every node refuses for good this long will not be taken any more: a node that lags
+has caught up by then."""
 MAX_IN_FLIGHT: Final = 20
 """Unconfirmed transactions of an account: a mempool takes 25 in a row."""
 
@@ -36,16 +39,21 @@ class Limits:
     fee_cap: int = 1_000_000
     resend_s: int = RESEND_S
     bump_after_s: int = BUMP_AFTER_S
+    cancel_after_s: int = CANCEL_AFTER_S
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A signed transaction for a deed, at a price; Unix seconds of making and sending."""
+    """A signed transaction for a deed, at a price; Unix seconds of making and sending.
+
+    One that `cancels` does nothing but use the deed's nonce.
+    """
 
     txid: str
     fee: int
     made_at: int
     sent_at: int | None = None
+    cancels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,8 @@ class Block:
 class Deed:
     """A wanted call: its nonce once it has one, its attempts by price, where it was seen.
 
-    `taken_at` is the height at which its nonce was first found used, by nobody we know.
+    `taken_at` is the height at which its nonce was first found used, by nobody we know;
+    `refused_at` the Unix second since which no node takes it, for what does not pass.
     """
 
     id: int
@@ -70,6 +79,12 @@ class Deed:
     attempts: tuple[Attempt, ...] = ()
     seen: Block | None = None
     taken_at: int | None = None
+    refused_at: int | None = None
+
+    def done_by(self, block: Block) -> bool:
+        """Tell whether this block has it done: not refused, and not cancelled."""
+        cancels = any(a.cancels for a in self.attempts if a.txid == block.txid)
+        return block.ok and not cancels
 
 
 class Unknown(Enum):
@@ -97,6 +112,8 @@ class Do(Enum):
     WAIT = "wait"
     PRICE = "price"
     """Make an attempt at `fee` under the deed's nonce, or under a new one; then send it."""
+    CANCEL = "cancel"
+    """No node takes it: make an attempt at `fee` that does nothing under its nonce."""
     SEND = "send"
     """Send the bytes of `txid` again."""
     SEE = "see"
@@ -185,9 +202,28 @@ def _waiting(deed: Deed, look: Look, now: int, price: int, limits: Limits) -> St
     dearer = min(limits.fee_cap, max(price, -(-last.fee * BUMP_PERCENT // 100)))
     # What waits for an earlier nonce does not wait for its price.
     stuck = look.nonce == deed.nonce and now - last.made_at >= limits.bump_after_s
+    if _hopeless(deed, look, now, limits):
+        return _cancelled(deed, dearer)
     if stuck and dearer > last.fee:
-        return Step(Do.PRICE, dearer)
+        return Step(Do.CANCEL if last.cancels else Do.PRICE, dearer)
     nowhere = look.found.get(last.txid, Unknown.NOWHERE) is Unknown.NOWHERE
     if nowhere and now - last.sent_at >= limits.resend_s:
         return Step(Do.SEND, txid=last.txid)
     return WAIT
+
+
+def _hopeless(deed: Deed, look: Look, now: int, limits: Limits) -> bool:
+    """Tell whether nodes refused a deed for good, long enough to believe it."""
+    since = deed.refused_at
+    if since is None or now - since < limits.cancel_after_s:
+        return False
+    held = any(look.found.get(a.txid) is Unknown.PENDING for a in deed.attempts)
+    return not held and not deed.attempts[-1].cancels
+
+
+def _cancelled(deed: Deed, fee: int) -> Step:
+    """Return the step that frees those behind: nobody holds it, so any new price will do."""
+    tried = {attempt.fee for attempt in deed.attempts}
+    while fee in tried:
+        fee -= 1
+    return Step(Do.CANCEL, fee) if fee > 0 else WAIT

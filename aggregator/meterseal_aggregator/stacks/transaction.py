@@ -248,6 +248,21 @@ class Transaction:
         )  # fmt: skip
 
 
+def called(payload: bytes) -> tuple[Principal, str] | None:
+    """Return the contract and function that a payload we wrote calls; None where none is."""
+    if payload[:1] != b"\x02":
+        return None
+    address = Address(payload[1], payload[2:22])
+    contract, rest = _name(payload[22:])
+    function, _ = _name(rest)
+    return Principal(address, contract), function
+
+
+def _name(raw: bytes) -> tuple[str, bytes]:
+    end = 1 + raw[0]
+    return raw[1:end].decode("ascii"), raw[end:]
+
+
 def _who(who: Principal | None) -> bytes:
     if who is None:
         return b"\x01"
