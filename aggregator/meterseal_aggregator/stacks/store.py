@@ -10,6 +10,7 @@ from typing import Final
 
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog.store import Rotten, SignedHead
+from meterseal_proto.bundle import STACKS_PUBLISHER
 
 _READ: Final = """
 SELECT a.id, a.publisher, a.size, a.root, a.intended_at, a.reference, a.published_at,
@@ -52,10 +53,11 @@ async def last(tx: Transaction, publisher: str) -> AnchorRow | None:
 
 
 async def covering(tx: Transaction, index: int) -> AnchorRow | None:
-    """Give the smallest published anchor that covers the entry at a log index."""
-    return await _one(
-        tx, "WHERE a.reference IS NOT NULL AND a.size > ? ORDER BY a.size", (index,)
+    """Give the smallest published anchor over the entry at a log index, on a chain first."""
+    where = (
+        "WHERE a.reference IS NOT NULL AND a.size > ? ORDER BY a.publisher <> ?, a.size"
     )
+    return await _one(tx, where, (index, STACKS_PUBLISHER))
 
 
 async def published(tx: Transaction, *, after: int, limit: int) -> list[AnchorRow]:

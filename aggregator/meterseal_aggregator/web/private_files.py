@@ -11,6 +11,7 @@ from meterseal_aggregator.privacy.bills import KeptBill
 from meterseal_aggregator.privacy.model import KeptDay
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry.model import KeyValidity
+from meterseal_aggregator.stacks.carried import anchor_over
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import cosignatures, proofs
 from meterseal_aggregator.translog import store as log
@@ -47,7 +48,9 @@ async def _gather(
     assert head is not None
     bill = None if kept is None else await _bill(tx, kept, head)
     note = await cosignatures.note(tx, head)
-    return PrivateFile(genesis, tuple(keys), tuple(told), note, bill)
+    places = [day.logged for day in told] + ([] if bill is None else [bill.logged])
+    anchor = await anchor_over(tx, max(place.index for place in places), head)
+    return PrivateFile(genesis, tuple(keys), tuple(told), note, bill, anchor)
 
 
 async def _speaking(

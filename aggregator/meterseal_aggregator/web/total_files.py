@@ -18,13 +18,14 @@ from meterseal_aggregator.privacy.totals import MAX_TOTAL, FixedSet
 from meterseal_aggregator.privacy.trustees import store, verdict
 from meterseal_aggregator.privacy.trustees.model import Pinned, Said, read_sums
 from meterseal_aggregator.privacy.trustees.pinned import pinned
+from meterseal_aggregator.stacks.carried import anchor_over
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import cosignatures, proofs
 from meterseal_aggregator.translog import store as log
 from meterseal_aggregator.web.auth import TheSite
 from meterseal_aggregator.web.problems import not_found, not_yet
 from meterseal_aggregator.web.shapes import ById
-from meterseal_proto.bundle import Logged
+from meterseal_proto.bundle import Anchor, Logged
 from meterseal_proto.reporting import Act, Place
 from meterseal_proto.totalfile import MaskAnswer, Member, TotalFile, TrusteeEvidence
 from meterseal_proto.totals import SEEDS, Mask, Masked
@@ -50,7 +51,7 @@ async def give_file(set_id: ById, site: TheSite) -> Response:
         said = await store.said(tx, Act.MASKS, set_id)
         reports = list((await totals.reports(tx, fixed)).values())
         trustees = await pinned(tx)
-        logged, note = await _place(tx, set_id)
+        logged, note, anchor = await _place(tx, set_id)
     if trustees is None or any(n not in signed for n in range(SEEDS)):
         raise not_found("file of a total that was brought by hand")
     answers = await asyncio.to_thread(_right, said, reports, fixed)
@@ -68,6 +69,7 @@ async def give_file(set_id: ById, site: TheSite) -> Response:
         blinding=total.blinding,
         reporting=logged,
         checkpoint=note,
+        anchor=anchor,
     )
     data = await asyncio.to_thread(whole.encode)
     return Response(data, media_type="application/json")
@@ -101,11 +103,12 @@ def _evidence(
     )
 
 
-async def _place(tx: Transaction, set_id: int) -> tuple[Logged, str]:
-    """Return where the set's entry stands, and the note that says so."""
+async def _place(tx: Transaction, set_id: int) -> tuple[Logged, str, Anchor | None]:
+    """Return where the set's entry stands, the note that says so, and its anchor."""
     head = await log.latest(tx)
     place = await proofs.include(tx, set_id, head)
     if place is None:
         raise not_yet("it waits for its place in the log; ask again in a minute")
     note = await cosignatures.note(tx, place.head)
-    return Logged(place.index, place.proof), note
+    anchor = await anchor_over(tx, place.index, place.head)
+    return Logged(place.index, place.proof), note, anchor
