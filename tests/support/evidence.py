@@ -1,6 +1,6 @@
 """A small real network: one meter's seals, logged, receipted, and bundled as evidence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from meterseal_proto.bundle import (
     file_reference,
 )
 from meterseal_proto.checkpoint import Checkpoint, NoteKey, sign_note
+from meterseal_proto.claims import Claim, Verdict
 from meterseal_proto.enrolment import Genesis, RegisterStart, enrolment_hash
 from meterseal_proto.entry import KeyEvent, key_event_entry, leaf_of, seal_entry
 from meterseal_proto.keys import Algorithm, RootSecret, SealKey
@@ -129,6 +130,11 @@ class Street:
             self.receipt(seal),
             Anchor("file", head.size, head.root, reference),
         )
+
+
+def unproved(claims: Sequence[Claim]) -> list[str]:
+    """Name the claims that did not pass, in their order."""
+    return [claim.name for claim in claims if claim.verdict is not Verdict.PASS]
 
 
 def a_bundle() -> Bundle:
