@@ -12,14 +12,19 @@ from meterseal_aggregator.app.duties import duties
 from meterseal_aggregator.app.house import open_house
 from meterseal_aggregator.app.trustees import open_trustees, settle
 from meterseal_aggregator.config import Config, ConfigError
+from meterseal_aggregator.privacy.trustees import store
+from meterseal_aggregator.privacy.trustees.model import Said
 from meterseal_aggregator.registry.enrol import enrol
 from meterseal_aggregator.registry.model import Moment
 from meterseal_proto.enrolment import EnrolmentAnswer
 from meterseal_proto.errors import Unavailable
+from meterseal_proto.reporting import Act
 from meterseal_proto.seedbox import TrusteeKey
 from tests.support.certificates import Authority
 from tests.support.enrolling import NOW, TERMS, a_registry, a_request
 from tests.support.total_evidence import KEYS
+
+A_NO = Said(Act.SET, 1, 0, NOW, None, b"", "another-set", "it signed another")
 
 
 def configured(folder: Path, keys: Sequence[TrusteeKey], **tls: Any) -> Config:
@@ -55,6 +60,33 @@ async def test_trustees_are_written_down_once_and_their_silence_is_no_failure(
         with pytest.raises(Unavailable, match="other trustees"):
             async with open_trustees(house):
                 pass
+
+
+async def test_a_set_that_never_ends_waits_behind_those_nobody_spoke_of(
+    tmp_path: Path,
+) -> None:
+    """A round has half a minute: asked oldest first, a few such sets would take it all."""
+    async with (
+        open_house(configured(tmp_path, KEYS), upgrade=True) as house,
+        open_trustees(house),
+        house.database.transaction() as tx,
+    ):
+        for row in (1, 2, 3, 4):
+            name = bytes([row]) * 32
+            await tx.many(
+                "INSERT INTO log_entries VALUES (?, ?, ?)", [(row, name, name)]
+            )
+            place = (row, "north", row, name, NOW, row)
+            await tx.many(
+                "INSERT INTO reporting_sets VALUES (?, ?, ?, ?, ?, ?)", [place]
+            )
+        no = replace(A_NO, at=NOW)
+        await store.say(tx, [no, replace(no, subject=2, at=NOW - 60)])
+        # What was said of a deposit or a roster of the same number is another thing.
+        await store.say(tx, [replace(no, act=Act.DEPOSIT, subject=4, at=NOW + 9)])
+        assert [row for row, *_ in await store.unfinished(tx)] == [3, 4, 2, 1]
+        await store.say(tx, [replace(no, subject=2, trustee=1, at=NOW + 1)])
+        assert [row for row, *_ in await store.unfinished(tx)] == [3, 4, 1, 2]
 
 
 async def test_files_of_no_use_are_named_and_without_trustees_nobody_is_asked(

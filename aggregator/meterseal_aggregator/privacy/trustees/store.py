@@ -54,10 +54,13 @@ SELECT c.cell, c.quarter, count(*), s.id, s.hash,
 FROM cell_members c LEFT JOIN rosters s ON s.cell = c.cell AND s.quarter = c.quarter
 WHERE c.quarter >= ? GROUP BY c.cell, c.quarter ORDER BY c.quarter, c.cell
 """
+# A set that never gets its total is not asked about before those that may.
 _UNFINISHED: Final = """
 SELECT r.id, r.cell, r.day FROM reporting_sets r
 LEFT JOIN totals t ON t.set_id = r.id LEFT JOIN closed_sets c ON c.set_id = r.id
-WHERE t.set_id IS NULL AND c.set_id IS NULL ORDER BY r.id
+LEFT JOIN trustee_answers a ON a.subject = r.id AND a.act IN (?, ?, ?)
+WHERE t.set_id IS NULL AND c.set_id IS NULL
+GROUP BY r.id, r.cell, r.day ORDER BY coalesce(max(a.said_at), 0), r.id
 """
 
 
@@ -187,8 +190,12 @@ async def keep_roster(tx: Transaction, roster: Roster, now: int) -> int:
 
 
 async def unfinished(tx: Transaction) -> list[tuple[int, str, int]]:
-    """Return (row, cell, day) of the sets that have no total yet, and may have one."""
-    return [(row[0], row[1], row[2]) for row in await tx.rows(_UNFINISHED)]
+    """Return (row, cell, day) of the sets that have no total yet, and may have one.
+
+    Those of which a trustee spoke longest ago, or never, come first.
+    """
+    rows = await tx.rows(_UNFINISHED, (Act.SET, Act.MASKS, Act.BLAME))
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 async def absent(tx: Transaction, set_id: int) -> list[AbsentDay]:
