@@ -185,14 +185,21 @@ async def take_bill(body: BillRequest, site: TheSite) -> BillView:
 
 
 @router.get("/meters/{meter}/registers/{register}/private-bills")
-async def list_bills(meter: MeterHex, register: Obis, access: Asking) -> Page[BillView]:
+async def list_bills(
+    meter: MeterHex,
+    register: Obis,
+    access: Asking,
+    after: AfterId = 0,
+    limit: Limit = 100,
+) -> Page[BillView]:
     """List a register's private bills that are all the caller's own, in their order."""
     async with access.site.database.reading() as tx:
         spans = await access.register_spans(tx, meter, register, Action.SEE_READINGS)
         genesis = access.site.terms.genesis
-        found = await bills.of_register(tx, spans[0].register_id, genesis)
+        row = spans[0].register_id
+        found = await bills.after(tx, row, after, limit, genesis)
     mine = [_view(one) for one in found if _owns(spans, one)]
-    return Page(items=mine, next=None)
+    return Page(items=mine, next=cursor(found, limit, lambda kept: kept.id))
 
 
 @router.get("/private-bills/{bill_id}/file", response_class=Response)
