@@ -20,6 +20,7 @@ from meterseal_aggregator.privacy import bills
 from meterseal_aggregator.privacy.errands.desk import ErrandTally
 from meterseal_aggregator.registry.enrol import NetworkTerms
 from meterseal_aggregator.registry.rekey import ChainAccess
+from meterseal_aggregator.stacks.handover import ChainDoor
 from meterseal_aggregator.translog.store import append
 from meterseal_aggregator.web.site import Site, build
 from meterseal_proto.backfill import Backfill, sign_backfill
@@ -35,6 +36,7 @@ class WebParts:
     intake: IntakeTally
     duties: Mapping[str, Tally]
     errands: ErrandTally
+    chain: ChainDoor | None = None
 
 
 def chain_access(house: House) -> ChainAccess:
@@ -71,6 +73,7 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
             beside=parts.beside,
             errands=parts.errands,
             proving=proving(config.stacks),
+            chain=parts.chain,
         )
     )
 

@@ -28,6 +28,7 @@ from meterseal_aggregator.stacks.accounts import ChainRole
 from meterseal_aggregator.stacks.agreeing import Agreeing
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.file import FilePublisher
+from meterseal_aggregator.stacks.handover import ChainDoor
 from meterseal_aggregator.stacks.http import HttpNode
 from meterseal_aggregator.stacks.job import Publisher
 from meterseal_aggregator.stacks.node import Node
@@ -80,9 +81,28 @@ async def chain_side(house: House) -> AsyncIterator[ChainSide | None]:
     accounts = read_accounts(stacks, network)
     contracts = Deployment(Address.parse(stacks.contracts))
     limits = Limits(depth=stacks.depth, fee_cap=stacks.fee_cap)
+    async with _nodes(stacks, network) as node:
+        yield ChainSide(node, accounts, contracts, limits)
+
+
+@asynccontextmanager
+async def members_door(house: House) -> AsyncIterator[ChainDoor | None]:
+    """Open the chain as members are shown it: a node and no key; None without `[stacks]`."""
+    stacks = house.config.stacks
+    if stacks is None:
+        yield None
+        return
+    network = Network.of(house.config.chain_id)
+    contracts = Deployment(Address.parse(stacks.contracts))
+    async with _nodes(stacks, network) as node:
+        yield ChainDoor(node, contracts, network, stacks.fee_cap)
+
+
+@asynccontextmanager
+async def _nodes(stacks: Stacks, network: Network) -> AsyncIterator[Node]:
     nodes = [HttpNode(url, network) for url in stacks.nodes]
     try:
-        yield ChainSide(_as_one(nodes), accounts, contracts, limits)
+        yield _as_one(nodes)
     finally:
         for node in nodes:
             await node.close()

@@ -22,6 +22,7 @@ import structlog
 import uvicorn
 
 from meterseal_aggregator.app.api import WebParts, web_app
+from meterseal_aggregator.app.chain import members_door
 from meterseal_aggregator.app.descriptors import raise_limit, share
 from meterseal_aggregator.app.duties import duties
 from meterseal_aggregator.app.gate import Gate
@@ -45,6 +46,7 @@ from meterseal_aggregator.intake.port import (
 from meterseal_aggregator.jobs import Runner, tend
 from meterseal_aggregator.privacy.errands.desk import ErrandDesk
 from meterseal_aggregator.privacy.trustees.round import Office
+from meterseal_aggregator.stacks.handover import ChainDoor
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.receipt import LOG_WITHIN_S
 
@@ -62,11 +64,13 @@ Say = Callable[[str], None]
 
 async def serve(house: House, say: Say) -> None:
     """Serve until SIGTERM or SIGINT; raises Unavailable when a port is taken."""
-    async with open_trustees(house) as office:
-        await _serve(house, office, say)
+    async with open_trustees(house) as office, members_door(house) as door:
+        await _serve(house, office, door, say)
 
 
-async def _serve(house: House, office: Office | None, say: Say) -> None:
+async def _serve(
+    house: House, office: Office | None, chain: ChainDoor | None, say: Say
+) -> None:
     stop = _stop_on_signals()
     config = house.config
     within_s = ceil(LOG_WITHIN_S * max(1.0, house.rate.speed))
@@ -85,7 +89,7 @@ async def _serve(house: House, office: Office | None, say: Say) -> None:
     runner = Runner(house.database, uuid4().hex, house.real_now, chance=_CHANCE.random)
     with _listen(config.web.host, config.web.port) as web_socket:
         parts = WebParts(
-            mqtt, uplink, desk.tally, intake.tally, runner.tallies, errands.tally
+            mqtt, uplink, desk.tally, intake.tally, runner.tallies, errands.tally, chain
         )
         bounds = web_bounds(shares.web, behind_proxy=config.web.behind_proxy)
         server = WebServer(_uvicorn_config(house, parts), bounds)

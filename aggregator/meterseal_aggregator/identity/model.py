@@ -46,6 +46,8 @@ class Action(StrEnum):
     SEE_EVIDENCE = "see-evidence"
     """What was not accepted, and why; not its payload, which may hold readings."""
     SEE_METRICS = "see-metrics"
+    USE_WALLETS = "use-wallets"
+    """Link accounts on the chain, and be handed calls for them to sign."""
 
 
 _ANYBODYS: Final[dict[Role, frozenset[Action]]] = {
@@ -61,6 +63,7 @@ _OWN: Final = frozenset(
         Action.SEE_READINGS,
         Action.SEE_BALANCES,
         Action.TAKE_BUNDLE,
+        Action.USE_WALLETS,
     }
 )
 

@@ -4,6 +4,7 @@ A route that is not for everybody takes `Asking` and calls `allow` before it tel
 does anything. This module must never tell why a token is no good.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,11 +12,17 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from meterseal_aggregator.identity import store as identity
-from meterseal_aggregator.identity.model import Action, Caller, may
+from meterseal_aggregator.identity.model import Action, Caller, MemberId, may
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry.model import Span
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.web.problems import forbidden, not_found, unauthorized
+from meterseal_aggregator.web.limits import Rate
+from meterseal_aggregator.web.problems import (
+    forbidden,
+    not_found,
+    too_many,
+    unauthorized,
+)
 from meterseal_aggregator.web.shapes import Site, parse_register
 
 _BEARER = HTTPBearer(auto_error=False, description="A token made by the operator")
@@ -47,6 +54,20 @@ class Access:
     def allow_member(self, action: Action, member_id: int) -> None:
         """Go on if the caller may do this to a member; raises the answer 403."""
         self.allow(action, owns=self.caller.member == member_id)
+
+    def me(self, action: Action) -> MemberId:
+        """Return the member who asks for what is his own; raises the answer 403."""
+        self.allow(action, owns=True)
+        if self.caller.member is None:
+            raise forbidden()
+        return self.caller.member
+
+    def pace(self, rate: Rate) -> None:
+        """Count a request of this member; raises the answer 429."""
+        now = asyncio.get_running_loop().time()
+        wait_s = rate.wait_s(f"member {self.caller.member}", now)
+        if wait_s > 0:
+            raise too_many(wait_s)
 
     async def own_spans(self, tx: Transaction, meter: bytes) -> list[Span]:
         """Return the caller's own times of a meter's registers; none for other roles."""

@@ -15,6 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from meterseal_aggregator.identity.model import NameTaken, NoSuchMember, TokenRefused
+from meterseal_aggregator.identity.wallets import Cause as Unlinked
+from meterseal_aggregator.identity.wallets import NotLinked
 from meterseal_aggregator.privacy.model import Cause, NotTaken
 from meterseal_aggregator.registry.model import Refused, Trouble
 from meterseal_aggregator.translog.store import Rotten
@@ -49,6 +51,16 @@ _CAUSES: Final[Mapping[Cause, HTTPStatus]] = {
     Cause.CHAIN: HTTPStatus.CONFLICT,
     Cause.CELL_TAKEN: HTTPStatus.CONFLICT,
     Cause.TOO_FEW: HTTPStatus.CONFLICT,
+}
+_UNLINKED: Final[Mapping[Unlinked, HTTPStatus]] = {
+    Unlinked.PRINCIPAL: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unlinked.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
+    Unlinked.UNKNOWN: HTTPStatus.NOT_FOUND,
+    Unlinked.ANSWERED: HTTPStatus.CONFLICT,
+    Unlinked.EXPIRED: HTTPStatus.GONE,
+    Unlinked.SIGNATURE: HTTPStatus.FORBIDDEN,
+    Unlinked.LINKED: HTTPStatus.CONFLICT,
+    Unlinked.FULL: HTTPStatus.CONFLICT,
 }
 
 _log = structlog.get_logger(__name__)
@@ -139,12 +151,38 @@ def bad_json(detail: str) -> Problem:
     return Problem(HTTPStatus.BAD_REQUEST, "bad-json", detail)
 
 
+def wrong_argument(where: str, detail: str) -> Problem:
+    """Return the answer to a body whose field `where` holds something else."""
+    fault = {"where": where, "what": detail}
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return Problem(status, "bad-request", f"{where}: {detail}", faults=(fault,))
+
+
+def no_chain() -> Problem:
+    """Return the answer where no chain is configured: everything is on the ledger."""
+    return Problem(
+        HTTPStatus.CONFLICT,
+        "no-chain",
+        "this network is on no chain: the operator has configured no [stacks]",
+    )
+
+
+def no_wallet(detail: str) -> Problem:
+    """Return the answer to a member without the account that is to sign."""
+    return Problem(HTTPStatus.CONFLICT, "no-wallet", detail)
+
+
+def not_handed_out(detail: str) -> Problem:
+    """Return the answer where the chain now takes no such transaction."""
+    return Problem(HTTPStatus.CONFLICT, "not-handed-out", detail)
+
+
 def problem_of(error: Exception) -> Problem:
     """Return the problem of any error; what we do not know is ours, and is logged."""
     match error:
         case Problem():
             return error
-        case Refused() | NotTaken():
+        case Refused() | NotTaken() | NotLinked():
             return _refusal(error)
         case NoSuchMember():
             return Problem(HTTPStatus.NOT_FOUND, "not-found", str(error))
@@ -161,10 +199,12 @@ def problem_of(error: Exception) -> Problem:
             return _ours(error)
 
 
-def _refusal(error: Refused | NotTaken) -> Problem:
+def _refusal(error: Refused | NotTaken | NotLinked) -> Problem:
     """Answer what a room refused, by its name for it."""
     if isinstance(error, Refused):
         return Problem(_TROUBLES[error.trouble], error.trouble.value, error.detail)
+    if isinstance(error, NotLinked):
+        return Problem(_UNLINKED[error.cause], error.cause.value, error.detail)
     if error.cause is Cause.NOT_YET:
         return not_yet(error.detail)
     status = _CAUSES.get(error.cause, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -210,7 +250,7 @@ def install(app: FastAPI) -> None:
         return problem_of(error).response()
 
     for kind in (
-        Problem, Refused, NotTaken, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
+        Problem, Refused, NotTaken, NotLinked, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
         HTTPException, Unavailable, Rotten, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)

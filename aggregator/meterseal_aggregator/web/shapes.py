@@ -18,6 +18,8 @@ from meterseal_aggregator.intake.port import Counters
 from meterseal_aggregator.jobs import Tally
 from meterseal_aggregator.privacy.errands.desk import ErrandTally
 from meterseal_aggregator.registry.enrol import NetworkTerms
+from meterseal_aggregator.stacks.advice import Means
+from meterseal_aggregator.stacks.handover import ChainDoor
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.web.limits import Rate
 from meterseal_aggregator.web.problems import not_found
@@ -32,6 +34,9 @@ MAX_SECOND: Final = 1 << 40
 ENROLMENTS_PER_S: Final = 2.0
 """A lorry of agents enrols from one address; guessing 122 bits does not get anywhere."""
 ENROLMENT_BURST: Final = 60
+WALLETS_PER_S: Final = 1.0
+"""Of one member: each asks a node twice, and nobody signs faster by hand."""
+WALLET_BURST: Final = 60
 
 T = TypeVar("T")
 
@@ -56,10 +61,16 @@ class Site:
     errands: ErrandTally | None = None
     proving: frozenset[str] = frozenset()
     """Names of the publishers whose anchors a stranger may rely on."""
+    means: Callable[[], Means] = lambda: Means(frozenset(), 0)
+    """What we sign by on the chain, as configured now."""
     publics: Rate = field(
         default_factory=lambda: Rate(1 / ENROLMENTS_PER_S, ENROLMENT_BURST)
     )
     """The rate of what needs no token but costs a signature."""
+    wallets: Rate = field(default_factory=lambda: Rate(1 / WALLETS_PER_S, WALLET_BURST))
+    """The rate of what a member asks of the chain."""
+    chain: ChainDoor | None = None
+    """The chain as members are shown it; None where `[stacks]` names none."""
 
 
 class RequestBody(BaseModel):

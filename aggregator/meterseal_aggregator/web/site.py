@@ -13,7 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from meterseal_aggregator.web import (
     agents,
     bundles,
+    calls,
     cells,
+    deeds,
     enrolments,
     errands,
     evidence,
@@ -30,6 +32,7 @@ from meterseal_aggregator.web import (
     telemetry,
     total_files,
     totals,
+    wallets,
 )
 from meterseal_aggregator.web.limits import (
     MAX_BODY_BYTES,
@@ -88,6 +91,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     evidence.router,
     log.router,
     operators.router,
+    deeds.router,
+    wallets.router,
+    calls.router,
 )
 
 _HEADERS: Final = (

@@ -1,0 +1,410 @@
+"""A member links his own account and nobody else's, and is handed calls for it alone."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from deploy.unsigned import read_unsigned
+from meterseal_aggregator.identity import store as identity
+from meterseal_aggregator.identity import wallets
+from meterseal_aggregator.identity.model import MemberId, Role
+from meterseal_aggregator.stacks.calls.deployment import Deployment
+from meterseal_aggregator.stacks.handover import ChainDoor
+from meterseal_aggregator.stacks.membercalls import CALLS
+from meterseal_aggregator.stacks.transaction import AccountKey
+from meterseal_aggregator.web.limits import Rate
+from meterseal_proto.binding import Binding
+from meterseal_proto.c32 import TESTNET_MULTI, Address, Principal, single
+from meterseal_proto.curve import ORDER
+from meterseal_proto.keys import Algorithm, SealKey
+from meterseal_proto.wallet import LIFETIME_S, Challenge
+from tests.support.enrolling import GENESIS
+from tests.support.fakechain import CHAIN, FakeChain
+from tests.support.fakenode import FakeNode, Trouble
+from tests.support.webhouse import LATER, WebHouse, a_house, pretty
+
+KEY, OTHER = AccountKey(b"\x61" * 32), AccountKey(b"\x62" * 32)
+ME, THEIRS = KEY.address(CHAIN), OTHER.address(CHAIN)
+AT = Deployment(Address.parse("ST1PQHQKV0RJXZFY1DGX8MNSNYVE3VGZJSRTPGZGM"))
+RETIRE = "/v1/me/calls/energy-token.retire"
+RETIRED = {"amount": 5, "beneficiary": "33" * 32, "start": 900, "end": 1_800}
+Json = Any  # an answer's body
+
+
+@dataclass
+class Village:
+    """The house, the time its API sees, and a node behind it."""
+
+    house: WebHouse
+    node: FakeNode
+    now: int = LATER
+    made: dict[str, Json] = field(default_factory=dict)
+
+    async def post(self, who: str | None, path: str, body: object) -> httpx2.Response:
+        return await self.house.post(path, who, body)
+
+    async def challenge(self, who: str = "ada", account: Address = ME) -> Json:
+        body = {"principal": account.text()}
+        answer = await self.post(who, "/v1/me/wallet-challenges", body)
+        assert answer.status_code == 201, pretty(answer)
+        return answer.json()
+
+    async def link(self, who: str, told: Json, signature: bytes) -> httpx2.Response:
+        body = {"nonce": told["nonce"], "signature": signature.hex()}
+        return await self.post(who, "/v1/me/wallets", body)
+
+    async def linked(self, who: str = "ada", key: AccountKey = KEY) -> Json:
+        told = await self.challenge(who, key.address(CHAIN))
+        answer = await self.link(who, told, signed(told, key))
+        assert answer.status_code == 201, pretty(answer)
+        return answer.json()
+
+
+def challenge_of(told: Json) -> Challenge:
+    """The challenge as a wallet reads it from the answer."""
+    principal = Principal.parse(told["principal"])
+    nonce = bytes.fromhex(told["nonce"])
+    network = bytes.fromhex(told["network"])
+    return Challenge(network, told["member"], principal, nonce, told["expires"])
+
+
+def signed(told: Json, key: AccountKey = KEY, **change: Any) -> bytes:
+    asked = replace(challenge_of(told), **change)
+    return asked.sign(key.secret, told["chain_id"])
+
+
+@pytest.fixture
+async def village(tmp_path: Path) -> AsyncIterator[Village]:
+    async with a_house(tmp_path) as house:
+        found = Village(house, FakeNode(FakeChain()))
+        async with house.db.transaction() as tx:
+            for name in ("ada", "bo"):
+                member = MemberId(house.members[name])
+                long = identity.NewToken(
+                    Role.MEMBER, "t", LATER, LATER + 90_000, member
+                )
+                house.tokens[name] = await identity.make_token(tx, long)
+        door = ChainDoor(found.node, AT, CHAIN, 10_000)
+        house.app.state.site = replace(
+            house.app.state.site,
+            real_now=lambda: found.now,
+            chain=door,
+            wallets=Rate(3_600.0, 60),
+        )
+        yield found
+
+
+def problem(answer: httpx2.Response) -> tuple[int, str]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.status_code, answer.json()["type"].rpartition(":")[2]
+
+
+async def test_who_signs_the_challenge_is_linked_until_he_ends_it(
+    village: Village,
+) -> None:
+    told = await village.challenge()
+    asked = challenge_of(told)
+    assert told["message"] == asked.message().hex()
+    assert told["domain"] == asked.domain(told["chain_id"]).hex()
+    assert (asked.network, asked.expires) == (GENESIS.network, LATER + LIFETIME_S)
+    assert asked.member == village.house.members["ada"]
+    answer = await village.link("ada", told, signed(told))
+    wallet = answer.json()
+    assert wallet == {
+        "id": wallet["id"], "principal": ME.text(), "from_at": LATER, "to_at": None,
+    }  # fmt: skip
+    async with village.house.db.reading() as tx:
+        assert await wallets.holder(tx, Principal(ME)) == village.house.members["ada"]
+    village.now += 60
+    gone = await village.house.ask("DELETE", f"/v1/me/wallets/{wallet['id']}", "ada")
+    assert gone.status_code == 204
+    page = await village.house.get("/v1/me/wallets", "ada")
+    assert page == {"items": [wallet | {"to_at": LATER + 60}], "next": None}
+    async with village.house.db.reading() as tx:
+        assert await wallets.holder(tx, Principal(ME)) is None
+    again = await village.house.ask("DELETE", f"/v1/me/wallets/{wallet['id']}", "ada")
+    assert problem(again) == (404, "not-found")
+
+
+async def test_a_challenge_is_answered_once(village: Village) -> None:
+    told = await village.challenge()
+    signature = signed(told)
+    wallet = (await village.link("ada", told, signature)).json()
+    again = await village.link("ada", told, signature)
+    assert problem(again) == (409, "challenge-answered")
+    await village.house.ask("DELETE", f"/v1/me/wallets/{wallet['id']}", "ada")
+    replayed = await village.link("ada", told, signature)
+    assert problem(replayed) == (409, "challenge-answered")
+
+
+async def test_a_challenge_expires(village: Village) -> None:
+    told = await village.challenge()
+    village.now = told["expires"] + 1
+    late = await village.link("ada", told, signed(told))
+    assert problem(late) == (410, "challenge-expired")
+    village.now -= 1
+    assert (await village.link("ada", told, signed(told))).status_code == 201
+
+
+async def test_another_members_challenge_is_none_of_mine(village: Village) -> None:
+    told = await village.challenge("bo")
+    taken = await village.link("ada", told, signed(told))
+    assert problem(taken) == (404, "no-such-challenge")
+    mine = await village.challenge("ada")
+    as_bo = signed(mine, member=village.house.members["bo"])
+    assert problem(await village.link("ada", mine, as_bo)) == (403, "signature-refused")
+
+
+def high(signature: bytes) -> bytes:
+    """The same consent with the other s."""
+    s = ORDER - int.from_bytes(signature[32:64])
+    return signature[:32] + s.to_bytes(32) + bytes((1 - signature[64],))
+
+
+def binding(told: Json) -> bytes:
+    """A seal key's consent to something else, by the account's own key."""
+    wish = Binding(GENESIS.network, bytes(16), Principal(ME), 1)
+    return wish.sign(SealKey(Algorithm.SECP256K1, KEY.secret), told["chain_id"])
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda t: signed(t, OTHER), lambda t: signed(t, network=bytes(32)),
+        lambda t: signed(t, nonce=bytes(32)), lambda t: signed(t, expires=t["expires"] + 1),
+        lambda t: challenge_of(t).sign(KEY.secret, 0x80000005),
+        lambda t: challenge_of(t).sign(KEY.secret, 1),
+        lambda t: high(signed(t)),
+        lambda t: signed(t)[:64] + bytes((1 - signed(t)[64],)),
+        lambda t: signed(t)[:64] + b"\x1b",
+        lambda t: signed(t)[64:] + signed(t)[:64],
+        binding, lambda _: bytes(65), lambda _: b"\xff" * 65,
+    ],
+    ids=[
+        "key", "network", "nonce", "time", "chain", "mainnet", "high-s", "recid", "27",
+        "vrs", "binding", "zeros", "ones",
+    ],
+)  # fmt: skip
+async def test_what_was_not_signed_so_links_nothing(
+    village: Village, forge: Any
+) -> None:
+    told = await village.challenge()
+    answer = await village.link("ada", told, forge(told))
+    assert problem(answer) == (403, "signature-refused")
+    assert (await village.house.get("/v1/me/wallets", "ada"))["items"] == []
+    assert (await village.link("ada", told, signed(told))).status_code == 201
+
+
+MAINNET = single(KEY.public, mainnet=True).text()
+
+
+@pytest.mark.parametrize(
+    ("principal", "name"),
+    [
+        (MAINNET, "not-an-account"), (f"{ME.text()}.purse", "not-an-account"),
+        (Address(TESTNET_MULTI, ME.hash).text(), "not-an-account"),
+        (ME.text()[:-1] + "0", "bad-request"), ("", "bad-request"),
+        (ME.text().lower(), "bad-request"), ("S" * 91, "bad-request"),
+    ],
+)  # fmt: skip
+async def test_no_challenge_is_given_for_what_nobody_here_can_sign(
+    village: Village, principal: str, name: str
+) -> None:
+    body = {"principal": principal}
+    answer = await village.post("ada", "/v1/me/wallet-challenges", body)
+    assert problem(answer) == (422, name)
+
+
+async def test_an_account_is_one_members_at_a_time(village: Village) -> None:
+    wallet = await village.linked("ada")
+    for who in ("bo", "ada"):
+        told = await village.challenge(who)
+        taken = await village.link(who, told, signed(told))
+        assert problem(taken) == (409, "wallet-linked")
+    theft = await village.house.ask("DELETE", f"/v1/me/wallets/{wallet['id']}", "bo")
+    assert problem(theft) == (404, "not-found")
+    await village.house.ask("DELETE", f"/v1/me/wallets/{wallet['id']}", "ada")
+    await village.linked("bo")
+    assert len((await village.house.get("/v1/me/wallets", "ada"))["items"]) == 1
+
+
+async def test_a_member_may_have_several_and_pages_through_them(
+    village: Village,
+) -> None:
+    for n in range(1, 4):
+        await village.linked("ada", AccountKey(bytes((n,)) * 32))
+    first = await village.house.get("/v1/me/wallets?limit=2", "ada")
+    rest = await village.house.get(f"/v1/me/wallets?after={first['next']}", "ada")
+    assert (len(first["items"]), len(rest["items"]), rest["next"]) == (2, 1, None)
+
+
+async def test_challenges_that_wait_are_few_and_forgotten(village: Village) -> None:
+    for _ in range(wallets.MAX_OPEN):
+        await village.challenge()
+    body = {"principal": ME.text()}
+    more = await village.post("ada", "/v1/me/wallet-challenges", body)
+    assert problem(more) == (429, "too-many-challenges")
+    await village.challenge("bo")
+    village.now += LIFETIME_S + 1
+    await village.challenge()
+    async with village.house.db.reading() as tx:
+        ((left,),) = await tx.rows("SELECT count(*) FROM wallet_challenges")
+    assert left == 2
+
+
+async def test_a_member_who_asks_too_often_waits(village: Village) -> None:
+    site = village.house.app.state.site
+    village.house.app.state.site = replace(site, wallets=Rate(3_600.0, 2))
+    for _ in range(2):
+        await village.challenge()
+    body = {"arguments": RETIRED}
+    for path in (RETIRE, "/v1/me/wallet-challenges", "/v1/me/wallets"):
+        sent = body if path == RETIRE else {"principal": ME.text()}
+        if path == "/v1/me/wallets":
+            sent = {"nonce": "00" * 32, "signature": "00" * 65}
+        answer = await village.post("ada", path, sent)
+        assert problem(answer) == (429, "too-many-requests")
+    await village.challenge("bo")
+
+
+@pytest.mark.parametrize("who", ["operator", "auditor", "metrics"])
+async def test_only_a_member_has_wallets(village: Village, who: str) -> None:
+    asked = [
+        await village.house.ask("GET", "/v1/me/wallets", who),
+        await village.house.ask("GET", "/v1/me/calls", who),
+        await village.house.ask("DELETE", "/v1/me/wallets/1", who),
+        await village.post(who, RETIRE, {"arguments": RETIRED}),
+        await village.post(who, "/v1/me/wallet-challenges", {"principal": ME.text()}),
+    ]
+    assert [problem(answer) for answer in asked] == [(403, "not-yours")] * 5
+
+
+async def test_a_call_is_handed_out_for_the_members_own_account(
+    village: Village,
+) -> None:
+    await village.linked()
+    answer = await village.post("ada", RETIRE, {"arguments": RETIRED})
+    assert answer.status_code == 200, pretty(answer)
+    told = answer.json()
+    found = read_unsigned(bytes.fromhex(told["unsigned"]))
+    assert (found.signer, found.transaction.network) == (ME.hash, CHAIN)
+    assert (found.transaction.nonce, found.transaction.fee) == (
+        told["nonce"],
+        told["fee"],
+    )
+    assert found.call.function == told["request"]["functionName"] == "retire"
+    assert told["words"] == [
+        f"call {AT.address.text()}.energy-token.retire", "amount: 5",
+        "beneficiary: 0x" + "33" * 32, "from: 900", "to: 1800",
+        f"you may send exactly 5 energy of {AT.address.text()}.energy-token",
+    ]  # fmt: skip
+    assert 0 < told["fee"] <= 10_000
+
+
+async def test_whose_tokens_move_is_not_asked(village: Village) -> None:
+    await village.linked()
+    path = "/v1/me/calls/energy-token.transfer"
+    arguments = {"amount": 7, "recipient": THEIRS.text(), "memo": None}
+    told = (await village.post("ada", path, {"arguments": arguments})).json()
+    assert f"sender: {ME.text()}" in told["words"]
+    stolen = arguments | {"sender": THEIRS.text()}
+    answer = await village.post("ada", path, {"arguments": stolen})
+    assert problem(answer) == (422, "bad-request")
+
+
+async def test_the_account_is_said_where_there_are_several(village: Village) -> None:
+    body: dict[str, Json] = {"arguments": RETIRED}
+    assert problem(await village.post("ada", RETIRE, body)) == (409, "no-wallet")
+    await village.linked("ada")
+    await village.linked("ada", AccountKey(b"\x63" * 32))
+    assert problem(await village.post("ada", RETIRE, body)) == (409, "no-wallet")
+    chosen = await village.post("ada", RETIRE, body | {"principal": ME.text()})
+    assert chosen.json()["principal"] == ME.text()
+    await village.linked("bo", OTHER)
+    foreign = await village.post("ada", RETIRE, body | {"principal": THEIRS.text()})
+    assert problem(foreign) == (409, "no-wallet")
+
+
+async def test_a_nonce_of_ones_own_stays_within_what_may_wait(village: Village) -> None:
+    await village.linked()
+    body: dict[str, Json] = {"arguments": RETIRED}
+    told = (await village.post("ada", RETIRE, body | {"nonce": 19})).json()
+    assert told["nonce"] == 19
+    far = await village.post("ada", RETIRE, body | {"nonce": 20})
+    assert problem(far) == (409, "not-handed-out")
+    for wrong in (-1, True, "0", 1.0, 1 << 60):
+        answer = await village.post("ada", RETIRE, body | {"nonce": wrong})
+        assert problem(answer) == (422, "bad-request")
+
+
+async def test_a_dear_chain_and_a_silent_node_are_said_to_be_so(
+    village: Village,
+) -> None:
+    await village.linked()
+    site = village.house.app.state.site
+    village.house.app.state.site = replace(site, chain=replace(site.chain, fee_cap=10))
+    answer = await village.post("ada", RETIRE, {"arguments": RETIRED})
+    assert problem(answer) == (409, "not-handed-out")
+    village.node.script = iter([Trouble.ERROR])
+    answer = await village.post("ada", RETIRE, {"arguments": RETIRED})
+    assert problem(answer) == (503, "unavailable")
+    village.house.app.state.site = replace(site, chain=None)
+    answer = await village.post("ada", RETIRE, {"arguments": RETIRED})
+    assert problem(answer) == (409, "no-chain")
+
+
+WRONG: Mapping[str, Json] = {
+    "amount": {**RETIRED, "amount": -1},
+    "beneficiary": {**RETIRED, "beneficiary": "33" * 31},
+    "start": {k: v for k, v in RETIRED.items() if k != "start"},
+    "end": {**RETIRED, "end": "1800"},
+    "arguments": {**RETIRED, "also": 1},
+}
+
+
+@pytest.mark.parametrize("where", WRONG)
+async def test_a_wrong_argument_is_named(village: Village, where: str) -> None:
+    await village.linked()
+    answer = await village.post("ada", RETIRE, {"arguments": WRONG[where]})
+    assert problem(answer) == (422, "bad-request")
+    assert answer.json()["faults"][0]["where"] == where
+
+
+@pytest.mark.parametrize(
+    "function", ["energy-token.mint", "roles.grant", "energy-token.post-epoch", "a.b"]
+)
+async def test_what_members_do_not_call_is_not_handed_out(
+    village: Village, function: str
+) -> None:
+    await village.linked()
+    answer = await village.post("ada", f"/v1/me/calls/{function}", {"arguments": {}})
+    assert problem(answer) == (404, "not-found")
+
+
+async def test_the_list_and_the_page_say_what_to_write(village: Village) -> None:
+    listed = await village.house.get("/v1/me/calls", "ada")
+    assert {one["function"] for one in listed["items"]} == set(CALLS)
+    retire = next(o for o in listed["items"] if o["function"] == "energy-token.retire")
+    assert retire["arguments"].keys() == RETIRED.keys()
+    page = json.dumps(village.house.app.openapi())
+    assert ME.text() in page
+    assert '"beneficiary": "3333' in page
+
+
+async def test_the_schema_itself_keeps_links_and_challenges(village: Village) -> None:
+    await village.linked()
+    for deed in (
+        "DELETE FROM wallets",
+        "UPDATE wallets SET member_id = 2",
+        "UPDATE wallets SET principal = 'ST' || principal",
+        "UPDATE wallet_challenges SET answered_at = NULL",
+        "DELETE FROM wallet_challenges",
+    ):
+        with pytest.raises(Exception, match=r"never deleted|only end|once|stays known"):
+            async with village.house.db.transaction() as tx:
+                await tx.rows(deed)
