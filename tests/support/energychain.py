@@ -6,6 +6,7 @@ a history that passes here meets nothing new there. What it printed waits in `to
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
 from meterseal_aggregator.stacks import deeds
 from meterseal_aggregator.stacks.calls.deployment import Deployment
@@ -101,7 +102,6 @@ class EnergyChain:
                 result: Value = Ok(self._do(function, arguments, txid))
             except Refused as refused:
                 result = Err(UInt(refused.code))
-            ok = isinstance(result, Ok)
             state = "confirmed" if isinstance(result, Ok) else "failed"
             async with database.transaction() as tx:
                 await tx.rows(
@@ -125,7 +125,8 @@ class EnergyChain:
                 assert revision == 0
                 return UInt(self.reverse(mint_id, amount, txid))
             case "post-epoch":
-                self.post_epoch(*values, txid)
+                number, root, size, total = values
+                self.post_epoch(number, root, size, total, txid)
                 return TRUE
         raise AssertionError(function)
 
@@ -234,7 +235,7 @@ def _call(raw: bytes) -> tuple[str, list[Value]]:
     return raw[at + 1 : end].decode(), list(values.items)
 
 
-def _plain(value: Value) -> object:
+def _plain(value: Value) -> Any:  # Any: a contract's argument, of its own type
     match value:
         case UInt(plain) | Buffer(plain):
             return plain

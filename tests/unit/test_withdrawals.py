@@ -26,7 +26,6 @@ from tests.support.energychain import Refused
 from tests.support.street import BEGIN
 from tests.support.withdrawing import (
     LATER,
-    NOW,
     TELLER,
     Street,
     open_street,
