@@ -188,6 +188,14 @@ async def _anchor(house: "House", _options: argparse.Namespace) -> int:
     return 0
 
 
+async def _chain(house: "House", _options: argparse.Namespace) -> int:
+    from meterseal_aggregator.app.chainreport import report
+
+    for line in await report(house):
+        print(line)
+    return 0
+
+
 async def _fsck(house: "House", _options: argparse.Namespace) -> int:
     from meterseal_aggregator.translog.fsck import check
 
@@ -220,6 +228,7 @@ def _parser() -> argparse.ArgumentParser:
         ("audit", _audit, "evaluate every invariant; exits 1 when one fails"),
         ("mint", _mint, "validate and mint what is final, now"),
         ("anchor", _anchor, "sign the log's head and publish it, now"),
+        ("chain", _chain, "tell what we do on the chain, what is stuck, what to do"),
         ("fsck", _fsck, "re-derive the whole log and name the first difference"),
     ):
         sub = commands.add_parser(name, help=text, description=text)

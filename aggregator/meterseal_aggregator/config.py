@@ -170,7 +170,7 @@ class Stacks(_Table):
 
     `contracts` is the address that published ours, `key_file` holds the oracle's secret
     key in hex, 0600, and `[stacks.keys]` those of further roles; a file may serve several.
-    A transaction pays at most `fee_cap` micro-STX; a block counts when `depth` others lie
+    `former_keys` finish what they signed before others took their place. A transaction pays at most `fee_cap` micro-STX; a block counts when `depth` others lie
     over it.
     """
 
@@ -178,6 +178,7 @@ class Stacks(_Table):
     contracts: str
     key_file: Path
     keys: dict[ChainRole, Path] = {}
+    former_keys: tuple[Path, ...] = Field(default=(), max_length=20)
     fee_cap: int = Field(default=1_000_000, gt=0, le=MAX_FEE)
     depth: int = Field(default=DEPTH, ge=1, le=100)
 

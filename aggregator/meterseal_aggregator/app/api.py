@@ -9,7 +9,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from meterseal_aggregator.app.chain import proving
+from meterseal_aggregator.app.chain import means, proving
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.beside.desk import BesideTally
@@ -73,6 +73,7 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
             beside=parts.beside,
             errands=parts.errands,
             proving=proving(config.stacks),
+            means=partial(means, config),
             chain=parts.chain,
         )
     )

@@ -7,12 +7,14 @@ write, and never leave a room out because it failed: what raises is a finding.
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from meterseal_aggregator.app.chain import means
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.credits import audit as credits_audit
 from meterseal_aggregator.intake import check as intake_check
 from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.privacy import check as privacy_check
 from meterseal_aggregator.privacy.trustees import check as trustees_check
+from meterseal_aggregator.stacks import check as deeds_check
 from meterseal_aggregator.stacks import store as anchors
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding
@@ -44,13 +46,16 @@ async def audit(house: House) -> list[Finding]:
         sums = await privacy_check.community(tx, genesis)
         return bills + sums + await trustees_check.findings(tx, genesis)
 
+    async def deeds(tx: Transaction) -> list[Finding]:
+        return await deeds_check.findings(tx, means(house.config))
+
     rooms: dict[int, list[Findings]] = {
         1: [vee_audit.findings],
         2: [credits_audit.findings],
         4: [ledger_check.findings],
         LOG: [log, seals, days],
         privacy_check.TOLD: [told],
-        HEALED: [_anchors],
+        HEALED: [_anchors, deeds],
     }
     found: list[Finding] = []
     async with house.database.reading() as tx:

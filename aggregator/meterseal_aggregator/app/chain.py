@@ -17,14 +17,15 @@ import os
 import re
 import stat
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from meterseal_aggregator.app.house import House
-from meterseal_aggregator.config import Stacks
+from meterseal_aggregator.config import Config, Stacks
 from meterseal_aggregator.stacks.accounts import ChainRole
+from meterseal_aggregator.stacks.advice import Means
 from meterseal_aggregator.stacks.agreeing import Agreeing
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.file import FilePublisher
@@ -49,12 +50,16 @@ _MOST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class ChainSide:
-    """The chain as one open connection: `accounts` by role, the oracle's always there."""
+    """The chain as one open connection: `accounts` by role, the oracle's always there.
+
+    `former` accounts have no role any more and finish what they signed.
+    """
 
     node: Node
     accounts: Mapping[ChainRole, Account]
     contracts: Deployment
     limits: Limits
+    former: tuple[Account, ...] = ()
 
     @property
     def network(self) -> Network:
@@ -64,7 +69,16 @@ class ChainSide:
     @property
     def signers(self) -> tuple[Account, ...]:
         """The accounts, each once: roles under one key share its outbox and its nonces."""
-        return tuple({one.address: one for one in self.accounts.values()}.values())
+        every = (*self.accounts.values(), *self.former)
+        return tuple({one.address: one for one in every}.values())
+
+    def roles(self, account: Account) -> list[str]:
+        """Return the roles that an account has; none are left to a former one."""
+        return [
+            role.value
+            for role, one in self.accounts.items()
+            if one.address == account.address
+        ]
 
 
 @asynccontextmanager
@@ -79,10 +93,11 @@ async def chain_side(house: House) -> AsyncIterator[ChainSide | None]:
         return
     network = Network.of(house.config.chain_id)
     accounts = read_accounts(stacks, network)
+    former = tuple(Account(network, read_key(path)) for path in stacks.former_keys)
     contracts = Deployment(Address.parse(stacks.contracts))
     limits = Limits(depth=stacks.depth, fee_cap=stacks.fee_cap)
     async with _nodes(stacks, network) as node:
-        yield ChainSide(node, accounts, contracts, limits)
+        yield ChainSide(node, accounts, contracts, limits, former)
 
 
 @asynccontextmanager
@@ -127,6 +142,19 @@ async def publishing(house: House) -> AsyncIterator[Publisher]:
 def proving(stacks: Stacks | None) -> frozenset[str]:
     """Return the kinds of publishers here on which a stranger may rely."""
     return frozenset() if stacks is None else frozenset({STACKS_PUBLISHER})
+
+
+def means(config: Config) -> Means:
+    """Return what the configuration can sign by; a key that cannot be used is not in it."""
+    stacks = config.stacks
+    if stacks is None:
+        return Means(frozenset(), 0)
+    network = Network.of(config.chain_id)
+    addresses = set()
+    for path in (stacks.key_file, *stacks.keys.values(), *stacks.former_keys):
+        with suppress(Unavailable):
+            addresses.add(Account(network, read_key(path)).address)
+    return Means(frozenset(addresses), stacks.fee_cap)
 
 
 def read_accounts(stacks: Stacks, network: Network) -> dict[ChainRole, Account]:

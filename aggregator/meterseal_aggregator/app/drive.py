@@ -33,7 +33,10 @@ async def push(database: Database, side: ChainSide, now: int) -> int:
     steps, failures = 0, []
     for account in side.signers:
         try:
-            what = (account, side.limits, now, side.contracts)
+            # What a former account has not signed yet its contract is to refuse: asked
+            # first, it would wait for ever.
+            asked = side.contracts if side.roles(account) else None
+            what = (account, side.limits, now, asked)
             done = await run_once(database, side.node, *what)
             steps += done.steps
         except Unavailable as error:
