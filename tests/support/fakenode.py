@@ -142,7 +142,8 @@ class FakeNode:
         prints = [
             Print(one.sent.contract, Place(one.sent.txid, index), told)
             for one in found.mined
-            if one.sent.contract.address == publisher and not isinstance(one.result, Err)
+            if one.sent.contract.address == publisher
+            and not isinstance(one.result, Err)
             for index, told in enumerate(one.prints)
         ]
         return PrintedBlock(height, found.id, parent, tuple(prints))
