@@ -220,6 +220,12 @@ def _resident_pin(options: Options) -> int:
     return resident_pin(options, print)
 
 
+def _bind(options: Options) -> int:
+    from meterseal_agent.technician.bind import bind
+
+    return bind(options, print)
+
+
 def _config(options: Options) -> Config:
     """Load the configuration, and from then on tell what happens on stderr."""
     config = load(Path(options.config), os.environ)
@@ -329,6 +335,12 @@ COMMANDS: Final = (
         "make a new PIN for the resident's page, and print its sheet",
         given.resident,
         _resident_pin,
+    ),
+    Command(
+        "bind",
+        "sign whose a meter is on the chain, for the registrar; change nothing",
+        given.binding,
+        _bind,
     ),
     Command(
         "report",

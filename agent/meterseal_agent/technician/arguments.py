@@ -6,6 +6,7 @@ It must never load a command's program: help has to be there at once, on every P
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 
+MAX_SEQ = 1 << 62
 DEFAULT_CONFIG = "/etc/meterseal/agent.toml"
 PATIENCE_S = 120
 """How long enrolment waits for the meters: somebody is still wiring."""
@@ -207,6 +208,27 @@ def resident(sub: ArgumentParser) -> None:
     sub.add_argument(
         "--sheet", metavar="FILE", help="write the sheet to a new file, not here"
     )
+
+
+def binding(sub: ArgumentParser) -> None:
+    """Take what `bind` needs."""
+    configured(sub)
+    sub.add_argument(
+        "--meter", metavar="SERIAL", required=True, help="one of this agent's meters"
+    )
+    sub.add_argument(
+        "--owner",
+        metavar="ADDRESS",
+        required=True,
+        help="the account on the chain that is to hold the meter",
+    )
+    sub.add_argument(
+        "--from-seq",
+        type=number(1, MAX_SEQ - 1),
+        metavar="N",
+        help="the first seal the binding is for; default: the first of this agent's key",
+    )
+    sub.add_argument("--json", action="store_true", help="one JSON document")
 
 
 def reporting(sub: ArgumentParser) -> None:
