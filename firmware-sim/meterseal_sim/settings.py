@@ -21,7 +21,7 @@ HIGHEST_UNIT = 247
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LineSettings:
     """What a meter was told: the address and pace it has from now on."""
 
     unit: int
@@ -39,7 +39,9 @@ def codes(unit: int, pace: Pace) -> Mapping[str, float]:
     }
 
 
-def told(profile: Profile, request: bytes, unit: int, pace: Pace) -> Told | bytes:
+def told(
+    profile: Profile, request: bytes, unit: int, pace: Pace
+) -> LineSettings | bytes:
     """Return what a write request tells the meter, or the exception that refuses it.
 
     A value must be written whole and alone, as the vendor has it.
@@ -55,7 +57,7 @@ def told(profile: Profile, request: bytes, unit: int, pace: Pace) -> Told | byte
     register = _setting(profile, address, count)
     if register is None:
         return exception(WRITE_MULTIPLE, Trouble.ILLEGAL_ADDRESS)
-    found = _changed(register.quantity, _number(data), Told(unit, pace))
+    found = _changed(register.quantity, _number(data), LineSettings(unit, pace))
     return found or exception(WRITE_MULTIPLE, Trouble.ILLEGAL_VALUE)
 
 
@@ -78,7 +80,7 @@ def _number(data: bytes) -> int:
     return int(value) if 0 <= value <= HIGHEST_UNIT and value % 1 == 0 else -1
 
 
-def _changed(quantity: str, number: int, now: Told) -> Told | None:
+def _changed(quantity: str, number: int, now: LineSettings) -> LineSettings | None:
     if quantity == "unit" and 1 <= number <= HIGHEST_UNIT:
         return replace(now, unit=number)
     if quantity == "baud_code" and number in BAUD_CODES:

@@ -69,7 +69,7 @@ class TariffTold:
     note: str
 
 
-Told: TypeAlias = SeedsKept | TariffTold | BillAsked
+DownErrand: TypeAlias = SeedsKept | TariffTold | BillAsked
 
 
 def is_errand(payload: bytes) -> bool:
@@ -93,7 +93,7 @@ def sign_asked(asked: BillAsked, network: bytes, key: Ed25519PrivateKey) -> byte
     return encode([ASKED, *asked.fields(), signature])
 
 
-def open_told(payload: bytes, network: bytes, key: Ed25519PublicKey) -> Told:
+def open_told(payload: bytes, network: bytes, key: Ed25519PublicKey) -> DownErrand:
     """Return what is told; a wish only when `key` signed it for this network.
 
     Raises Malformed, or Rejected (TOO_LARGE). Of seeds and tariffs the shape is checked

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.intake.port import Told
+from meterseal_aggregator.intake.port import BesideMessage
 from meterseal_proto.encoding import encode
 from meterseal_proto.health import open_health
 from meterseal_proto.spans import seconds, union
@@ -37,7 +37,7 @@ async def until(happened: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-def of(told: list[Told], kind: str) -> list[bytes]:
+def of(told: list[BesideMessage], kind: str) -> list[bytes]:
     return [one.payload for one in told if one.kind == kind]
 
 

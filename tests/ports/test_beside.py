@@ -18,7 +18,7 @@ from meterseal_agent.uplink.address import Address, Protocol
 from meterseal_agent.uplink.beside import Courier, Post
 from meterseal_agent.uplink.deliver import Beside, Peer, Uplink
 from meterseal_aggregator.intake.mqtt.batching import BatchLimits
-from meterseal_aggregator.intake.port import Reply, Told
+from meterseal_aggregator.intake.port import BesideMessage, Reply
 from meterseal_proto.backfill import Backfill, Wanted, sign_backfill
 from meterseal_proto.receipt import Receipt
 from meterseal_proto.spans import Span, seconds, union
@@ -40,7 +40,7 @@ class House:
     """An agent with telemetry and an outbox, and what an aggregator was told."""
 
     def __init__(self, folder: Path, address: Address, oracle: Oracle) -> None:
-        self.told: list[Told] = []
+        self.told: list[BesideMessage] = []
         self.room = True
         self.now = float(BEGAN)
         self.box = opened(folder, [ONE])
@@ -53,7 +53,7 @@ class House:
             peer, self._due, self._apply, Beside(self.courier, self.telemetry.asked)
         )
 
-    def take(self, told: Told) -> bool:
+    def take(self, told: BesideMessage) -> bool:
         """Be the aggregator's desk."""
         if self.room:
             self.told.append(told)
@@ -104,7 +104,7 @@ async def living(
     made, speaks = rig
     desk: list[House] = []
 
-    def take(told: Told) -> bool:
+    def take(told: BesideMessage) -> bool:
         return desk[0].take(told)
 
     made.told = take

@@ -13,11 +13,10 @@ from meterseal_agent.uplink.beside import Courier, Post
 from meterseal_agent.uplink.deliver import Beside, Peer, Uplink
 from meterseal_agent.uplink.link import Link
 from meterseal_aggregator.intake.mqtt.batching import BatchLimits
-from meterseal_aggregator.intake.port import Reply, Told
+from meterseal_aggregator.intake.port import BesideMessage, Reply
 from meterseal_proto.backfill import Backfill
 from meterseal_proto.errand import BillAsked, TariffKnown, encode_errand
-from meterseal_proto.errand_down import SeedsKept, encode_kept, sign_asked
-from meterseal_proto.errand_down import Told as Down
+from meterseal_proto.errand_down import DownErrand, SeedsKept, encode_kept, sign_asked
 from meterseal_proto.receipt import Receipt
 from meterseal_proto.topics import aside_topic
 from meterseal_proto.units import IMPORT, MeterId
@@ -49,9 +48,9 @@ class Heard:
     """What an aggregator was told beside the seals."""
 
     def __init__(self) -> None:
-        self.told: list[Told] = []
+        self.told: list[BesideMessage] = []
 
-    def take(self, told: Told) -> bool:
+    def take(self, told: BesideMessage) -> bool:
         self.told.append(told)
         return True
 
@@ -85,14 +84,14 @@ async def test_what_is_private_goes_up_its_own_topic_and_nobody_elses(
         await until(lambda: heard.told)
     finally:
         await link.close()
-    assert heard.told == [Told("pi-2", "private", KNOWN)]
+    assert heard.told == [BesideMessage("pi-2", "private", KNOWN)]
 
 
 class Listening:
     """An agent that only listens, and says what it is given."""
 
     def __init__(self, peer: Peer) -> None:
-        self.down: list[Down] = []
+        self.down: list[DownErrand] = []
         self.posts = [KNOWN]
         self.uplink = Uplink(
             peer, self._due, self._apply,
@@ -108,7 +107,7 @@ class Listening:
     async def _asked(self, request: Backfill) -> None:
         raise AssertionError
 
-    async def _told(self, told: Down) -> None:
+    async def _told(self, told: DownErrand) -> None:
         self.down.append(told)
 
     async def _next_post(self) -> Post | None:
@@ -129,7 +128,7 @@ async def test_a_wish_is_believed_from_the_receipt_key_for_this_network_only(
     task = asyncio.create_task(agent.uplink.run())
     try:
         await until(lambda: heard.told)
-        assert heard.told == [Told(AGENT, "private", KNOWN)]
+        assert heard.told == [BesideMessage(AGENT, "private", KNOWN)]
         kept = SeedsKept(ASKED.meter, (bytes(64), bytes(64), bytes(64)))
         stranger = Oracle(PUBLIC)
         messages = [

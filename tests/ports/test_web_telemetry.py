@@ -12,9 +12,9 @@ from meterseal_aggregator.intake.beside.desk import (
     BYTES_PER_S,
     MAX_BYTES_OF_ONE,
     MAX_OF_ONE,
-    Desk,
+    BesideDesk,
 )
-from meterseal_aggregator.intake.port import Told
+from meterseal_aggregator.intake.port import BesideMessage
 from meterseal_proto.health import open_health, sign_health
 from meterseal_proto.spans import Span
 from meterseal_proto.telemetry import Batch, Row, encode_batch
@@ -59,7 +59,7 @@ async def test_each_tenant_sees_the_telemetry_of_his_own_time(house: WebHouse) -
 
 async def test_pages_follow_each_other_and_lose_no_sample(house: WebHouse) -> None:
     long = batch(house, SLOT + 7 * 900, SLOT + 8 * 900, *range(90))
-    assert house.desk.take(Told("home-1", "tel", encode_batch(long)))
+    assert house.desk.take(BesideMessage("home-1", "tel", encode_batch(long)))
     await house.desk.keep_taken()
     whole = await house.get(url(house, "?limit=1000"), "operator")
     found, cursor = [], f"{SLOT}"
@@ -87,7 +87,7 @@ async def test_gaps_are_told_and_the_device_is_asked_for_them(house: WebHouse) -
     acts = await house.get("/v1/acts", "operator")
     assert any(act["act"] == "backfill" for act in acts["items"])
     nothing = batch(house, SLOT + 1800, SLOT + 2700)
-    assert house.desk.take(Told("home-1", "tel", encode_batch(nothing)))
+    assert house.desk.take(BesideMessage("home-1", "tel", encode_batch(nothing)))
     await house.desk.keep_taken()
     answer = await house.post(url(house, "/backfill"), "operator", body)
     assert answer.json() == {"asked": [], "sent": False}
@@ -130,15 +130,15 @@ async def test_what_is_not_the_agents_own_or_not_of_now_is_not_kept(
     past = encode_batch(
         batch(house, LATER - store.KEEP_S - 99, LATER - store.KEEP_S - 1)
     )
-    desk = Desk(house.db, GENESIS.network, lambda: LATER)
+    desk = BesideDesk(house.db, GENESIS.network, lambda: LATER)
     for told in (
-        Told("home-2", "tel", payload),
-        Told("home-1", "tel", payload[:-1]),
-        Told("home-1", "tel", future),
-        Told("home-1", "tel", past),
-        Told("home-1", "health", sign_health(later, a_key("another"))),
-        Told("home-2", "health", sign_health(later, a_key())),
-        Told("home-1", "health", b""),
+        BesideMessage("home-2", "tel", payload),
+        BesideMessage("home-1", "tel", payload[:-1]),
+        BesideMessage("home-1", "tel", future),
+        BesideMessage("home-1", "tel", past),
+        BesideMessage("home-1", "health", sign_health(later, a_key("another"))),
+        BesideMessage("home-2", "health", sign_health(later, a_key())),
+        BesideMessage("home-1", "health", b""),
     ):
         assert desk.take(told)
     assert await desk.keep_taken() == 0
@@ -155,20 +155,25 @@ async def test_what_is_not_the_agents_own_or_not_of_now_is_not_kept(
 async def test_the_window_is_bounded_in_time_and_the_queue_in_messages(
     house: WebHouse,
 ) -> None:
-    desk = Desk(house.db, GENESIS.network, lambda: LATER + store.KEEP_S + SLOT % 900)
+    desk = BesideDesk(
+        house.db, GENESIS.network, lambda: LATER + store.KEEP_S + SLOT % 900
+    )
     assert await desk.prune() >= 6
     assert (await house.get(url(house), "operator"))["items"] == []
     payload = encode_batch(batch(house, SLOT, SLOT + 900, 1))
-    taken = [desk.take(Told("home-1", "tel", payload)) for _ in range(MAX_OF_ONE + 1)]
+    taken = [
+        desk.take(BesideMessage("home-1", "tel", payload))
+        for _ in range(MAX_OF_ONE + 1)
+    ]
     assert taken == [True] * MAX_OF_ONE + [False]
-    assert desk.take(Told("home-2", "tel", payload))
+    assert desk.take(BesideMessage("home-2", "tel", payload))
 
 
 async def test_the_same_batch_twice_is_one(house: WebHouse) -> None:
     before = await house.get(url(house), "operator")
     payload = encode_batch(batch(house, SLOT + 8 * 900, SLOT + 9 * 900, 5, 6))
     for _ in range(2):
-        assert house.desk.take(Told("home-1", "tel", payload))
+        assert house.desk.take(BesideMessage("home-1", "tel", payload))
         await house.desk.keep_taken()
     after = await house.get(url(house), "operator")
     assert len(after["items"]) == len(before["items"]) + 2
@@ -177,31 +182,33 @@ async def test_the_same_batch_twice_is_one(house: WebHouse) -> None:
 async def test_one_agents_large_messages_leave_room_for_the_others(
     house: WebHouse,
 ) -> None:
-    desk = Desk(house.db, GENESIS.network, lambda: LATER)
+    desk = BesideDesk(house.db, GENESIS.network, lambda: LATER)
     large = bytes(1 << 16)
     taken = 0
-    while desk.take(Told("home-1", "tel", large)):
+    while desk.take(BesideMessage("home-1", "tel", large)):
         taken += 1
     assert taken == MAX_BYTES_OF_ONE >> 16
-    assert desk.take(Told("home-2", "tel", large))
+    assert desk.take(BesideMessage("home-2", "tel", large))
     await desk.keep_taken()
-    assert desk.take(Told("home-1", "tel", large))
+    assert desk.take(BesideMessage("home-1", "tel", large))
 
 
 async def test_a_health_record_that_is_repeated_is_no_sign_of_life(
     house: WebHouse,
 ) -> None:
     before = await house.get("/v1/agents/home-1/health", "operator")
-    later = Desk(house.db, GENESIS.network, lambda: LATER + 3600)
-    assert later.take(Told("home-1", "health", bytes.fromhex(before["payload"])))
+    later = BesideDesk(house.db, GENESIS.network, lambda: LATER + 3600)
+    assert later.take(
+        BesideMessage("home-1", "health", bytes.fromhex(before["payload"]))
+    )
     await later.keep_taken()
     assert await house.get("/v1/agents/home-1/health", "operator") == before
 
 
 async def test_no_agent_fills_the_disk_that_seals_are_kept_on(house: WebHouse) -> None:
     now = float(LATER)
-    desk = Desk(house.db, GENESIS.network, lambda: now)
-    large = Told("home-1", "tel", bytes(1 << 16))
+    desk = BesideDesk(house.db, GENESIS.network, lambda: now)
+    large = BesideMessage("home-1", "tel", bytes(1 << 16))
     taken = 0
     while desk.take(large):
         taken += 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meterseal_agent.seal.opening import NotOpened, Pinned, witnessed
+from meterseal_agent.seal.opening import NotOpened, PinnedLog, witnessed
 from meterseal_proto.checkpoint import open_note, parse_note
 from meterseal_proto.claims import Expectation, Verdict
 from meterseal_proto.cosignature import cosigned_at
@@ -60,10 +60,10 @@ async def test_a_device_believes_a_tariff_once_its_witness_has_cosigned(
     assert "Retry-After" in waiting.headers
     await cosign_head(house.db, LATER, FIRST)
     told = _told(await house.get(PATH))
-    pinned = Pinned(GENESIS.log_key, cosigner(FIRST).vkey)
+    pinned = PinnedLog(GENESIS.log_key, cosigner(FIRST).vkey)
     assert witnessed(told, pinned) == FLAT
     with pytest.raises(NotOpened):
-        witnessed(told, Pinned(GENESIS.log_key, cosigner(SECOND).vkey))
+        witnessed(told, PinnedLog(GENESIS.log_key, cosigner(SECOND).vkey))
 
 
 async def test_a_tariff_after_the_last_cosigned_checkpoint_waits(

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from meterseal_agent.seal.opening import Pinned, witnessed
+from meterseal_agent.seal.opening import PinnedLog, witnessed
 from meterseal_proto.checkpoint import open_note, parse_note
 from meterseal_proto.cosignature import CosignerKey, cosigned_at
 from meterseal_proto.errand_down import TariffTold
@@ -124,7 +124,7 @@ async def test_a_witness_in_the_configuration_cosigns_and_a_tariff_is_proved_by_
     assert status is None, log
     open_note(note, log_key)
     assert cosigned_at(parse_note(note), trustee.key) > 0
-    pinned = Pinned(log_key, trustee.key.vkey)
+    pinned = PinnedLog(log_key, trustee.key.vkey)
     assert witnessed(_told(proved), pinned) == FLAT
     assert "Traceback" not in await asyncio.to_thread(aggregator.stop)
 

@@ -18,7 +18,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from meterseal_agent.outbox.model import Start
 from meterseal_aggregator.intake.mqtt.batching import BatchLimits
-from meterseal_aggregator.intake.port import Told
+from meterseal_aggregator.intake.port import BesideMessage
 from meterseal_aggregator.registry.model import CodeKind
 from meterseal_aggregator.registry.store import claims
 from meterseal_aggregator.storage.database import Transaction
@@ -50,7 +50,7 @@ class Bench:
         self.registry: Registry
         self.rig: Rig
         self.oracle: Oracle
-        self.told: list[Told] = []
+        self.told: list[BesideMessage] = []
         """What the agent told beside its seals."""
         self._started: list[asyncio.subprocess.Process] = []
 
@@ -63,7 +63,7 @@ class Bench:
         later = int(time.time()) + 3600
         return await self.registry.code(kind, agent="a1", expires_at=later)
 
-    def hear(self, told: Told) -> bool:
+    def hear(self, told: BesideMessage) -> bool:
         """Be the desk for what is told beside the seals."""
         self.told.append(told)
         return True

@@ -26,7 +26,7 @@ from meterseal_aggregator.privacy import deposits, proofs, totals
 from meterseal_aggregator.privacy.totals import Cell, Total
 from meterseal_aggregator.privacy.trustees import job
 from meterseal_aggregator.privacy.trustees.client import TrusteeClient
-from meterseal_aggregator.privacy.trustees.model import Pinned
+from meterseal_aggregator.privacy.trustees.model import PinnedTrustees
 from meterseal_aggregator.privacy.trustees.pinned import pin
 from meterseal_aggregator.privacy.trustees.round import Office
 from meterseal_aggregator.storage.database import Database
@@ -114,7 +114,7 @@ class Cells:
     @property
     def office(self) -> Office:
         """What the duty works with."""
-        trustees = Pinned(GENESIS.network, self.keys)
+        trustees = PinnedTrustees(GENESIS.network, self.keys)
         asks = [self._ask(number) for number in range(3)]
         return Office(self.database, GENESIS, trustees, asks)
 
@@ -211,7 +211,7 @@ async def make_ready(folder: Path) -> None:
     cells = Cells(database, folder, homes, secrets, [])
     async with database.transaction() as tx:
         await enrol_committed(tx, homes)
-        await pin(tx, Pinned(GENESIS.network, cells.keys))
+        await pin(tx, PinnedTrustees(GENESIS.network, cells.keys))
         for home in homes:
             given = [
                 deposited(home.key, GENESIS.network, home.meter, key, SEEDS)

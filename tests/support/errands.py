@@ -7,9 +7,9 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from meterseal_agent.seal.opening import Pinned as TwoKeys
+from meterseal_agent.seal.opening import PinnedLog as TwoKeys
 from meterseal_agent.seal.seeds import Trustees
-from meterseal_aggregator.privacy.trustees.model import Pinned
+from meterseal_aggregator.privacy.trustees.model import PinnedTrustees
 from meterseal_proto.checkpoint import parse_note
 from meterseal_proto.cosignature import cosign
 from meterseal_proto.entry import tariff_entry
@@ -44,7 +44,7 @@ def _stranger(number: int) -> Ed25519PrivateKey:
 
 
 TRUSTEES: Final[Trustees] = (trustee(0), trustee(1), trustee(2))
-PINNED: Final = Pinned(GENESIS.network, TRUSTEES)
+PINNED: Final = PinnedTrustees(GENESIS.network, TRUSTEES)
 """The same as the aggregator writes them down."""
 
 

@@ -30,7 +30,7 @@ from meterseal_agent.run.enrolment import Enrolment
 from meterseal_agent.run.times import Times
 from meterseal_agent.sampler import Clock, Rules, State, observe
 from meterseal_agent.seal.committer import Committer, Network
-from meterseal_agent.seal.opening import Openings, Pinned
+from meterseal_agent.seal.opening import Openings, PinnedLog
 from meterseal_agent.seal.prover import proof_of, to_bytes
 from meterseal_agent.seal.sealer import Sealer
 from meterseal_agent.uplink.address import Address
@@ -66,7 +66,7 @@ SHOWS: Final = 12_345_678
 SERIAL: Final = "S1"
 WITNESS: Final = Ed25519PrivateKey.from_private_bytes(bytes([2]) * 32)
 WITNESS_NAME: Final = "witness.example/w1"
-PINNED: Final = Pinned(
+PINNED: Final = PinnedLog(
     GENESIS.log_key,
     CosignerKey(WITNESS_NAME, WITNESS.public_key().public_bytes_raw()).vkey,
 )

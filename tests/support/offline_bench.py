@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from meterseal_aggregator.intake.port import Told
+from meterseal_aggregator.intake.port import BesideMessage
 from meterseal_proto.spans import Span, seconds, union
 from meterseal_proto.telemetry import decode_batch
 from tests.support.agent_bench import a_bench
@@ -91,7 +91,7 @@ def _outcome(accepted: int, bench: Any, away: Any, back: Any) -> Outcome:  # Any
     )
 
 
-def _samples(told: list[Told]) -> int:
+def _samples(told: list[BesideMessage]) -> int:
     seen = set()
     for one in told:
         if one.kind == "tel":
@@ -100,7 +100,7 @@ def _samples(told: list[Told]) -> int:
     return len(seen)
 
 
-def _covered(told: list[Told]) -> int:
+def _covered(told: list[BesideMessage]) -> int:
     spans: dict[bytes, list[Span]] = {}
     for one in told:
         if one.kind == "tel":

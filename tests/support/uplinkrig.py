@@ -11,7 +11,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from meterseal_aggregator.intake.mqtt.batching import BatchLimits
 from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
 from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
-from meterseal_aggregator.intake.port import Incoming, Reply, TakeTold, Uplink, deaf
+from meterseal_aggregator.intake.port import Incoming, Reply, TakeBeside, Uplink, deaf
 from meterseal_proto.errors import Unavailable
 from tests.support.mosquitto import Mosquitto
 from tests.support.pahoagent import PahoAgent
@@ -76,7 +76,7 @@ class Rig:
         self._port = broker.port if broker is not None else 0
         self._task: asyncio.Task[None] | None = None
         self.uplink: Uplink | None = None
-        self.told: TakeTold = deaf
+        self.told: TakeBeside = deaf
         """Who takes what is told beside; nobody unless a test says so."""
 
     async def __aexit__(self, *_: object) -> None:

@@ -14,8 +14,8 @@ from meterseal_aggregator.credits import mint
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import MemberId, Role
 from meterseal_aggregator.intake.batch import Intake, Notary
-from meterseal_aggregator.intake.beside.desk import Desk
-from meterseal_aggregator.intake.port import Counters, Incoming, Told
+from meterseal_aggregator.intake.beside.desk import BesideDesk
+from meterseal_aggregator.intake.port import BesideMessage, Counters, Incoming
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.registry import write
@@ -76,7 +76,7 @@ class WebHouse:
     registry: Registry
     app: FastAPI
     folder: Path
-    desk: Desk
+    desk: BesideDesk
     meter: str = ""
     members: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
@@ -118,7 +118,7 @@ async def a_house(folder: Path) -> AsyncIterator[WebHouse]:
     """Open the API over a database with members Ada, Bo and Cleo and no meter yet."""
     async with a_registry(folder) as registry:
         intake = Intake(registry.db, Notary(GENESIS, LOG_KEY), lambda: LATER)
-        desk = Desk(registry.db, GENESIS.network, lambda: LATER)
+        desk = BesideDesk(registry.db, GENESIS.network, lambda: LATER)
         asked: list[Backfill] = []
         site = Site(
             database=registry.db,
@@ -228,7 +228,7 @@ async def tell_beside(house: WebHouse) -> None:
         row = Row(begin + 450, (500 + n, 230_000))
         registers = (parse_obis("1-0:16.7.0"), parse_obis("1-0:32.7.0"))
         batch = Batch(meter, 2, Span(begin, begin + 900), registers, (row,))
-        assert desk.take(Told("home-1", "tel", encode_batch(batch)))
+        assert desk.take(BesideMessage("home-1", "tel", encode_batch(batch)))
     record = HealthRecord(
         *(GENESIS.network, "home-1", LATER - 5, SLOT, "0.1.0"),
         ClockHealth(2, -412, LATER - 9),
@@ -237,7 +237,7 @@ async def tell_beside(house: WebHouse) -> None:
         {"sent": 8},
         ("meter-silent",),
     )
-    assert desk.take(Told("home-1", "health", sign_health(record, a_key())))
+    assert desk.take(BesideMessage("home-1", "health", sign_health(record, a_key())))
     assert await desk.keep_taken() == 7, desk.tally
 
 

@@ -11,7 +11,7 @@ import pytest
 from meterseal_agent.outbox import openings
 from meterseal_agent.outbox.model import Chain
 from meterseal_agent.seal import opening
-from meterseal_agent.seal.billing import Billing, House
+from meterseal_agent.seal.billing import Billing, Household
 from meterseal_agent.seal.opening import NotOpened, Openings
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.errand import (
@@ -60,7 +60,7 @@ class Device:
         outbox, network = self.home.outbox, GENESIS.network
         links = {(METER, IMPORT): self.home.device.link}
         signer = Openings(outbox, KEYS, network, links)
-        house = House(network, [(METER, IMPORT)], self.shortest)
+        house = Household(network, [(METER, IMPORT)], self.shortest)
         return Billing(outbox, signer, KEYS.seal_key, house, TWO_KEYS)
 
     @property

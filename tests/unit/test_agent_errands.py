@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_agent.run.errands import AGAIN_S, MAX_ANSWERS, Desk, Errands
+from meterseal_agent.run.errands import AGAIN_S, MAX_ANSWERS, Errands, Handlers
 from meterseal_agent.run.file_thread import FileThread
-from meterseal_agent.seal.billing import Billing, House
+from meterseal_agent.seal.billing import Billing, Household
 from meterseal_agent.seal.opening import Openings
 from meterseal_agent.seal.seeds import Deposits
 from meterseal_proto.errand import (
@@ -40,15 +40,15 @@ class Rig:
         deposits = Deposits(home.outbox, KEYS, network, TRUSTEES)
         deposits.make([METER])
         openings = Openings(home.outbox, KEYS, network, {(METER, IMPORT): bytes(32)})
-        house = House(network, [(METER, IMPORT)], 27)
+        house = Household(network, [(METER, IMPORT)], 27)
         billing = Billing(home.outbox, openings, KEYS.seal_key, house, TWO_KEYS)
         self.thread = FileThread("test")
         self.dated = True
         self.woken = 0
-        desk = Desk(
+        handlers = Handlers(
             deposits, billing, self.thread, lambda: BEGAN_AT, lambda: self.dated
         )
-        self.errands = Errands(desk, self._wake)
+        self.errands = Errands(handlers, self._wake)
 
     def _wake(self) -> None:
         self.woken += 1

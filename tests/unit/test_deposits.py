@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from meterseal_aggregator.privacy import deposits
-from meterseal_aggregator.privacy.trustees.model import Pinned
+from meterseal_aggregator.privacy.trustees.model import PinnedTrustees
 from meterseal_aggregator.privacy.trustees.pinned import pin
 from meterseal_proto.errors import Reason, Rejected, Unavailable
 from meterseal_proto.keys import RootSecret
@@ -30,7 +30,9 @@ def trustee_key(number: int) -> TrusteeKey:
     return TrusteeKey(number, box.public_bytes_raw(), sign.public_bytes_raw())
 
 
-TRUSTEES = Pinned(GENESIS.network, (trustee_key(0), trustee_key(1), trustee_key(2)))
+TRUSTEES = PinnedTrustees(
+    GENESIS.network, (trustee_key(0), trustee_key(1), trustee_key(2))
+)
 
 
 def given(home: CommittedDevice) -> list[Deposit]:
@@ -146,7 +148,7 @@ async def test_without_trustees_and_with_others_nothing_is_taken(
     async with front_desk(tmp_path, [HOME]) as desk:
         with pytest.raises(Unavailable, match="no trustees"):
             await take(desk, given(HOME))
-        others = Pinned(bytes(32), TRUSTEES.keys)
+        others = PinnedTrustees(bytes(32), TRUSTEES.keys)
         async with desk.database.transaction() as tx:
             await pin(tx, TRUSTEES)
             await pin(tx, TRUSTEES)

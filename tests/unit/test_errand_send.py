@@ -18,7 +18,7 @@ from meterseal_aggregator.privacy.trustees.pinned import pin
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_aggregator.translog import sequencer
 from meterseal_proto.errand import BillAsked, BillRefused, NoBill, SeedDeposits
-from meterseal_proto.errand_down import SeedsKept, TariffTold, Told, open_told
+from meterseal_proto.errand_down import DownErrand, SeedsKept, TariffTold, open_told
 from meterseal_proto.reporting import Act
 from meterseal_proto.seedbox import deposited
 from meterseal_proto.units import IMPORT
@@ -40,7 +40,7 @@ class Room:
     front: FrontDesk
     homes: list[CommittedDevice]
     there: set[str] = field(default_factory=lambda: {"pi-1", "pi-2", "pi-3"})
-    heard: list[tuple[str, Told]] = field(default_factory=list)
+    heard: list[tuple[str, DownErrand]] = field(default_factory=list)
     tried: int = 0
     now: int = NOW
 
@@ -63,7 +63,7 @@ class Room:
         self.heard.append((agent, told))
         return True
 
-    async def run(self, after_s: int = 0) -> list[tuple[str, Told]]:
+    async def run(self, after_s: int = 0) -> list[tuple[str, DownErrand]]:
         """Run the duty later; returns what was heard."""
         self.now += after_s
         self.heard.clear()

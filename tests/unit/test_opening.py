@@ -13,7 +13,7 @@ from meterseal_agent.outbox.model import Chain
 from meterseal_agent.seal.opening import (
     NotOpened,
     Openings,
-    Pinned,
+    PinnedLog,
     check_refinement,
     witnessed,
 )
@@ -305,7 +305,7 @@ def cosigned(checkpoint: Checkpoint, *keys: tuple[str, Ed25519PrivateKey]) -> st
     return note
 
 
-PINNED = Pinned(vkey("log.example", LOG), vkey("witness.example", WITNESS))
+PINNED = PinnedLog(vkey("log.example", LOG), vkey("witness.example", WITNESS))
 
 
 def evidence(
@@ -343,7 +343,7 @@ def test_a_tariff_that_is_not_witnessed_is_not_believed(wrong: TariffTold) -> No
 
 def test_one_key_pinned_twice_is_no_second_opinion() -> None:
     with pytest.raises(NotOpened, match="not one twice"):
-        witnessed(evidence(), Pinned(PINNED.log, PINNED.log))
+        witnessed(evidence(), PinnedLog(PINNED.log, PINNED.log))
 
 
 def by_witness(name: str = "witness.example", key: Ed25519PrivateKey = WITNESS) -> str:
@@ -355,7 +355,7 @@ def cosigner(name: str, key: Ed25519PrivateKey) -> str:
     return CosignerKey(name, key.public_key().public_bytes_raw()).vkey
 
 
-COSIGNED = Pinned(PINNED.log, cosigner("witness.example", WITNESS))
+COSIGNED = PinnedLog(PINNED.log, cosigner("witness.example", WITNESS))
 
 
 def test_a_tariff_under_a_checkpoint_that_the_witness_cosigned_is_believed() -> None:
@@ -388,7 +388,9 @@ def test_the_logs_own_key_is_no_witness_under_another_name_or_type() -> None:
         (cosigner("witness.example", LOG), by_witness(key=LOG)),
     ):
         with pytest.raises(NotOpened, match="not one twice"):
-            witnessed(replace(told, note=told.note + line), Pinned(PINNED.log, second))
+            witnessed(
+                replace(told, note=told.note + line), PinnedLog(PINNED.log, second)
+            )
 
 
 def test_slots_that_everybody_knows_shield_nobody() -> None:

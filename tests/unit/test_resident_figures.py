@@ -8,7 +8,7 @@ import pytest
 
 from meterseal_agent.outbox.answers import ABANDONED, DURABLE
 from meterseal_agent.outbox.model import Chain, KeptDay
-from meterseal_agent.outbox.shown import Told
+from meterseal_agent.outbox.shown import Telling
 from meterseal_agent.record import Record
 from meterseal_agent.resident import markup, pages, words
 from meterseal_agent.resident.figures import (
@@ -72,7 +72,7 @@ TELLINGS: list[tuple[list[int | None], Went, int]] = [
 def test_a_day_stands_as_it_was_told_last(
     reasons: list[int | None], went: Went, tellings: int
 ) -> None:
-    told: list[Told] = [
+    told: list[Telling] = [
         (kept(SPRING, 5, 6, seq=n), reason) for n, reason in enumerate(reasons)
     ]
     (day,) = days_shown(told, BERLIN)
@@ -80,7 +80,7 @@ def test_a_day_stands_as_it_was_told_last(
 
 
 def test_a_day_that_was_told_bare_keeps_its_usage_here() -> None:
-    told: list[Told] = [
+    told: list[Telling] = [
         (kept(SPRING, 5, 6, untold=100), int(Reason.TIME_WINDOW)),
         (kept(SPRING, None, None, seq=2), DURABLE),
     ]

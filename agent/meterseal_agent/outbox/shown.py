@@ -15,13 +15,13 @@ MAX_DAYS: Final = 80
 """Tellings in one reading: a month told twice, and a few more. A seal waits that long."""
 MAX_RECORDS: Final = 1_000
 
-Told = tuple[KeptDay, int | None]
+Telling = tuple[KeptDay, int | None]
 """A day as it was told, and `seals.reason` of its answer; None while it waits."""
 
 
 def told(
     connection: sqlite3.Connection, chain: Chain, begin: int, end: int
-) -> list[Told]:
+) -> list[Telling]:
     """Return the tellings of days that begin in [`begin`, `end`), oldest first."""
     rows = connection.execute(
         "SELECT seq, reason FROM days WHERE chain = ? AND first >= ? AND first < ?"

@@ -159,7 +159,7 @@ class Outbox:
         """Return the accepted days that begin in [`begin`, `end`), in order of time."""
         return days.between(self._file.connection(), chain.id, begin, end)
 
-    def told(self, chain: Chain, begin: int, end: int) -> list[shown.Told]:
+    def told(self, chain: Chain, begin: int, end: int) -> list[shown.Telling]:
         """Return the tellings of days that begin in [`begin`, `end`), oldest first."""
         return shown.told(self._file.connection(), chain, begin, end)
 

@@ -20,7 +20,7 @@ from meterseal_agent.resident.figures import (
     days_shown,
 )
 from meterseal_agent.resident.look import Home, Look, Thread
-from meterseal_agent.resident.pages import Told, Usage
+from meterseal_agent.resident.pages import Disclosed, Usage
 from meterseal_proto.usagefile import UsageFile
 
 DAY_S: Final = 86_400
@@ -82,11 +82,11 @@ class Contents:
                 return self._usage(chain, {}), by_hour(first, local)
         return None
 
-    async def bills(self) -> list[Told]:
+    async def bills(self) -> list[Disclosed]:
         """Return the bills of every private register, without their lines."""
         return [await self._billed(chain) for chain in await self._privates()]
 
-    async def bill(self, number: int, at: int, slow: Thread) -> Told | None:
+    async def bill(self, number: int, at: int, slow: Thread) -> Disclosed | None:
         """Return a register's bills, that at place `at`, from 1, with its lines.
 
         They are recomputed in `slow`: a year at many prices takes seconds.
@@ -100,7 +100,7 @@ class Contents:
         days = await self._look.billed_days(chain, bill)
         clock = self.home.clock(tariff.zone)
         shown[at - 1] = await slow.do(bill_shown, bill, tariff, days, clock)
-        return Told(self._usage(chain, {}), (), shown)
+        return Disclosed(self._usage(chain, {}), (), shown)
 
     async def openings(self, number: int, at: int, slow: Thread) -> UsageFile | None:
         """Return the openings of a bill, put together in `slow`; None without its days."""
@@ -116,7 +116,7 @@ class Contents:
         home = self.home
         return await slow.do(usage_file, home.network, chain, rows, home.root)
 
-    async def others(self) -> tuple[list[Told], list[Usage]]:
+    async def others(self) -> tuple[list[Disclosed], list[Usage]]:
         """Return what left of private registers, and the registers that are open."""
         begin = int(self.home.now()) - SHOWN_S
         masked = await self._look.masked()
@@ -124,7 +124,7 @@ class Contents:
         for chain in await self._privates():
             found, billed = await self._days(chain, begin), await self._billed(chain)
             days, summed = [*reversed(found.days)], chain.meter in masked
-            private.append(Told(found.of, days, billed.bills, summed))
+            private.append(Disclosed(found.of, days, billed.bills, summed))
         chains = await self._look.chains()
         open_ = [self._usage(c, {}) for c in chains if not self.home.is_private(c)]
         return private, open_
@@ -136,10 +136,10 @@ class Contents:
         found = (c for c in await self._privates() if c.id == number)
         return next(found, None)
 
-    async def _billed(self, chain: Chain) -> Told:
+    async def _billed(self, chain: Chain) -> Disclosed:
         found = await self._look.bills(chain)
         shown = [BillShown(bill, tariff, ()) for bill, tariff in found]
-        return Told(self._usage(chain, {}), (), shown)
+        return Disclosed(self._usage(chain, {}), (), shown)
 
     async def _days(self, chain: Chain, begin: int, end: int | None = None) -> Days:
         """Return the days that begin in [`begin`, `end`), with the records after them."""

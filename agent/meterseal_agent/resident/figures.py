@@ -13,7 +13,7 @@ from itertools import groupby
 
 from meterseal_agent.outbox.answers import ABANDONED, DURABLE
 from meterseal_agent.outbox.model import KeptDay
-from meterseal_agent.outbox.shown import Told
+from meterseal_agent.outbox.shown import Telling
 from meterseal_agent.record import Record
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.tariff import Band, LocalTime, Tariff
@@ -84,7 +84,7 @@ class BillShown:
         return sum(line.amount for line in self.lines) == self.amount
 
 
-def days_shown(told: Iterable[Told], local: LocalTime) -> list[DayShown]:
+def days_shown(told: Iterable[Telling], local: LocalTime) -> list[DayShown]:
     """Return the days of tellings, which come oldest first.
 
     A day that was told again counts by its first telling: what is told later may be bare.
@@ -96,7 +96,7 @@ def days_shown(told: Iterable[Told], local: LocalTime) -> list[DayShown]:
     ]
 
 
-def _day(tellings: Sequence[Told], local: LocalTime) -> DayShown:
+def _day(tellings: Sequence[Telling], local: LocalTime) -> DayShown:
     day, (last, reason) = tellings[0][0], tellings[-1]
     length = day.step * len(day.values)
     if reason is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, ParamSpec, Protocol, TypeVar
 
 from meterseal_agent.outbox.model import Chain, KeptDay
-from meterseal_agent.outbox.shown import Told
+from meterseal_agent.outbox.shown import Telling
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.record import Record
 from meterseal_proto.bill import ProvedBill
@@ -69,10 +69,10 @@ class Look:
         """Return every register."""
         return await self._thread.do(self._outbox.chains)
 
-    async def told(self, chain: Chain, begin: int, end: int) -> list[Told]:
+    async def told(self, chain: Chain, begin: int, end: int) -> list[Telling]:
         """Return the tellings of days that begin in [`begin`, `end`), oldest first."""
         kept = await self._thread.do(self._outbox.kept_days, chain)
-        found: list[Told] = []
+        found: list[Telling] = []
         if kept is None:
             return found
         begin, end = max(begin, kept[0]), min(end, kept[1] + 1)

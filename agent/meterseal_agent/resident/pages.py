@@ -28,7 +28,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Disclosed:
     """What left the house of a private register: its days, newest first, and its bills.
 
     `totals` tells whether its days enter a community's total.
@@ -150,7 +150,7 @@ def _bars(what: str, rows: Sequence[tuple[Node, int]], register: RegisterId) -> 
     return table(words.BARS, heads, found)
 
 
-def bills(found: Sequence[Told], clock: LocalTime) -> bytes:
+def bills(found: Sequence[Disclosed], clock: LocalTime) -> bytes:
     """Return the page of all bills, newest first."""
     sections: list[Node] = []
     for one in found:
@@ -169,7 +169,7 @@ def bills(found: Sequence[Told], clock: LocalTime) -> bytes:
     return framed(words.BILLS, "/bills", *sections)
 
 
-def _bill_path(one: Told, number: int) -> str:
+def _bill_path(one: Disclosed, number: int) -> str:
     return f"/bills/{one.of.chain.id}/{number}"
 
 
@@ -178,7 +178,7 @@ def _period(bill: BillShown, clock: LocalTime) -> str:
     return words.period(clock(said.begin), clock(said.end))
 
 
-def bill(one: Told, number: int, clock: LocalTime) -> bytes:
+def bill(one: Disclosed, number: int, clock: LocalTime) -> bytes:
     """Return the page of bill `number`, from 1: its lines, and how to count it again."""
     shown = one.bills[number - 1]
     currency, register = shown.tariff.currency, one.of.chain.register
@@ -221,7 +221,7 @@ def openings_name(chain: int, number: int) -> str:
     return f"openings-{chain}-{number}.json"
 
 
-def _count_again(one: Told, number: int) -> tuple[Element, ...]:
+def _count_again(one: Disclosed, number: int) -> tuple[Element, ...]:
     name = openings_name(one.of.chain.id, number)
     link = e("a", words.DOWNLOAD, href=f"{_bill_path(one, number)}/openings.json")
     return (
@@ -233,7 +233,9 @@ def _count_again(one: Told, number: int) -> tuple[Element, ...]:
     )
 
 
-def others(private: Sequence[Told], open_: Sequence[Usage], clock: LocalTime) -> bytes:
+def others(
+    private: Sequence[Disclosed], open_: Sequence[Usage], clock: LocalTime
+) -> bytes:
     """Return the page of what left the house."""
     sections = [node for one in private for node in _others(one, clock)]
     if open_:
@@ -248,7 +250,7 @@ def others(private: Sequence[Told], open_: Sequence[Usage], clock: LocalTime) ->
     return framed(words.OTHERS, "/others", intro, *sections, alive)
 
 
-def _others(one: Told, clock: LocalTime) -> list[Element]:
+def _others(one: Disclosed, clock: LocalTime) -> list[Element]:
     days: list[tuple[Node, ...]] = [
         (words.day(day.on), _left(day, clock), words.silent(day)) for day in one.days
     ]

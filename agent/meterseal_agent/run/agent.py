@@ -23,7 +23,7 @@ from meterseal_agent.run import health, meters, metrics, private
 from meterseal_agent.run.committing import Committing
 from meterseal_agent.run.duties import Duties, Work, end_all
 from meterseal_agent.run.enrolment import Enrolment, check_meters
-from meterseal_agent.run.errands import Desk, Errands
+from meterseal_agent.run.errands import Errands, Handlers
 from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.run.meters import Wired
 from meterseal_agent.run.polling import Polling
@@ -162,11 +162,11 @@ class Agent:
 
     def _make_errands(self, seeds: private.Seeds) -> Errands:
         billing = private.make_billing(self._config, self._enrolment, self._outbox)
-        desk = Desk(
+        handlers = Handlers(
             *(seeds.deposits, billing, self._thread, self._times.now),
             lambda: self._sampling.counters.clock is not Clock.UNSET,
         )
-        return Errands(desk, self._courier.wake, seeds.trouble)
+        return Errands(handlers, self._courier.wake, seeds.trouble)
 
     def _make_committer(self, seeds: private.Seeds) -> Committer | None:
         """Return who seals committed days; None where every register is open."""

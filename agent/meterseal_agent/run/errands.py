@@ -20,7 +20,7 @@ from meterseal_agent.seal.seeds import Deposits
 from meterseal_agent.uplink.beside import Post
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.errand import BillAsked, BillRefused, encode_errand
-from meterseal_proto.errand_down import SeedsKept, TariffTold, Told
+from meterseal_proto.errand_down import DownErrand, SeedsKept, TariffTold
 from meterseal_proto.errors import Malformed, Rejected
 
 AGAIN_S: Final = 30.0
@@ -53,8 +53,8 @@ class ErrandCounters:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Who does the work: `deposits` None where no trustees are pinned, or wrong ones.
+class Handlers:
+    """Who does what errands ask: `deposits` None where no trustees are pinned, or wrong ones.
 
     `now` is the network's time in Unix seconds, `dated` whether the clock was ever set.
     """
@@ -89,11 +89,13 @@ class _Sending:
 class Errands:
     """What the courier is given, and who is told what came down; `trouble` in a sentence."""
 
-    def __init__(self, desk: Desk, wake: Callable[[], None], trouble: str = "") -> None:
-        self._desk = desk
+    def __init__(
+        self, handlers: Handlers, wake: Callable[[], None], trouble: str = ""
+    ) -> None:
+        self._handlers = handlers
         self._wake = wake
         self._answers: dict[BillAsked | bytes, _Sending] = {}
-        waiting = desk.deposits.waiting() if desk.deposits else {}
+        waiting = handlers.deposits.waiting() if handlers.deposits else {}
         self._deposits = {meter: _Sending(one) for meter, one in waiting.items()}
         self.counters = ErrandCounters()
         self.trouble = trouble
@@ -109,7 +111,7 @@ class Errands:
                 return Post("private", deposit.payload, self._deposited)
         return None
 
-    async def told(self, told: Told) -> None:
+    async def told(self, told: DownErrand) -> None:
         """Act on what came down; Rejected when it lacks the signatures it needs."""
         match told:
             case SeedsKept():
@@ -120,11 +122,11 @@ class Errands:
                 await self._answer(told)
 
     async def _kept(self, told: SeedsKept) -> None:
-        deposits = self._desk.deposits
+        deposits = self._handlers.deposits
         if deposits is None:
             raise Malformed("seeds are kept that were never given")
         try:
-            fresh = await self._desk.thread.do(deposits.take, told)
+            fresh = await self._handlers.thread.do(deposits.take, told)
         except Rejected:
             self.counters.disbelieved += 1
             raise
@@ -134,13 +136,15 @@ class Errands:
             _log.info("seeds_kept meter=%s", told.meter.hex())
 
     async def _learn(self, told: TariffTold) -> None:
-        if not self._desk.dated():
+        if not self._handlers.dated():
             # When it was known would be a guess, and a bill hangs on that.
             self.counters.dropped += 1
             return
-        now = int(self._desk.now())
+        now = int(self._handlers.now())
         try:
-            known = await self._desk.thread.do(self._desk.billing.learn, told, now=now)
+            known = await self._handlers.thread.do(
+                self._handlers.billing.learn, told, now=now
+            )
         except NotOpened as error:
             self.counters.disbelieved += 1
             _log.warning("tariff_not_learnt why=%r", str(error))
@@ -152,7 +156,7 @@ class Errands:
     async def _answer(self, asked: BillAsked) -> None:
         if asked in self._answers:
             return
-        answer = await self._desk.thread.do(self._desk.billing.answer, asked)
+        answer = await self._handlers.thread.do(self._handlers.billing.answer, asked)
         if answer is None:
             self.counters.dropped += 1
             return

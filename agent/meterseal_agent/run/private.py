@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from meterseal_agent.config import Config
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.run.enrolment import Enrolment
-from meterseal_agent.seal.billing import Billing, House
-from meterseal_agent.seal.opening import Openings, Pinned
+from meterseal_agent.seal.billing import Billing, Household
+from meterseal_agent.seal.opening import Openings, PinnedLog
 from meterseal_agent.seal.seeds import Deposits, NotPinned, pinned
 from meterseal_proto.units import MeterId
 
@@ -59,6 +59,6 @@ def make_billing(config: Config, enrolment: Enrolment, outbox: Outbox) -> Billin
         outbox,
         Openings(outbox, keys, network, enrolment.links),
         keys.seal_key,
-        House(network, enrolment.committed.keys(), config.shortest_bill_days),
-        Pinned(enrolment.answer.log_key, second) if second else None,
+        Household(network, enrolment.committed.keys(), config.shortest_bill_days),
+        PinnedLog(enrolment.answer.log_key, second) if second else None,
     )

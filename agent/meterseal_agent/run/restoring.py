@@ -25,7 +25,7 @@ from meterseal_agent.sampler import State
 from meterseal_agent.seal import history
 from meterseal_agent.seal.history import Brought, moment
 from meterseal_agent.seal.logbook import Logbook, NotProved, Pages, read_log
-from meterseal_agent.seal.opening import Pinned
+from meterseal_agent.seal.opening import PinnedLog
 from meterseal_proto import backup
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.enrolment import RegisterHead
@@ -68,7 +68,7 @@ class Source:
 
     post: Post
     get: Callable[[str], bytes]
-    pinned: Pinned
+    pinned: PinnedLog
     times: Times
 
     @property
@@ -144,7 +144,7 @@ def source_of(config: Config, enrolment: Enrolment, times: Times) -> Source:
     if not config.witness:
         raise NotProved(NO_WITNESS)
     url, ca = config.aggregator_url, config.aggregator_ca
-    pinned = Pinned(enrolment.answer.log_key, config.witness)
+    pinned = PinnedLog(enrolment.answer.log_key, config.witness)
     return Source(poster(url, ca), getter(url, ca, MAX_BUNDLE_BYTES), pinned, times)
 
 

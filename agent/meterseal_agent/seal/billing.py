@@ -19,7 +19,7 @@ from meterseal_agent.seal.opening import (
     NotOpened,
     NotYet,
     Openings,
-    Pinned,
+    PinnedLog,
     witnessed,
 )
 from meterseal_proto.bill import ProvedBill
@@ -33,7 +33,7 @@ HOUR_S: Final = 3_600
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Household:
     """Whose bills these are: network id, its committed registers, and the member's rule.
 
     A period is no shorter than `shortest_days` local days; an hour less, for in spring
@@ -49,8 +49,8 @@ class Billing:
     """Answers for one agent; `pinned` None where no witness is, and no tariff is believed."""
 
     def __init__(
-        self, outbox: Outbox, openings: Openings, key: SealKey, house: House,
-        pinned: Pinned | None,
+        self, outbox: Outbox, openings: Openings, key: SealKey, house: Household,
+        pinned: PinnedLog | None,
     ) -> None:  # fmt: skip
         self._outbox = outbox
         self._openings = openings

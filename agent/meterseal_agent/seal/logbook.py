@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from meterseal_agent.seal.opening import NotOpened, Pinned, check_second
+from meterseal_agent.seal.opening import NotOpened, PinnedLog, check_second
 from meterseal_proto.checkpoint import Checkpoint, open_note, parse_vkey
 from meterseal_proto.entry import (
     EntryType,
@@ -75,7 +75,7 @@ class Logbook:
     tariffs: dict[bytes, Tariff] = field(default_factory=dict)
 
 
-def read_log(get: Get, pinned: Pinned, registers: Collection[Place]) -> Logbook:
+def read_log(get: Get, pinned: PinnedLog, registers: Collection[Place]) -> Logbook:
     """Return what the log says of `registers`; NotProved, and whatever `get` raises."""
     checkpoint, at = _checkpoint(get(CHECKPOINT), pinned)
     book = Logbook(checkpoint.size, at, {place: Pages() for place in registers})
@@ -94,7 +94,7 @@ def read_log(get: Get, pinned: Pinned, registers: Collection[Place]) -> Logbook:
     return book
 
 
-def _checkpoint(note: bytes, pinned: Pinned) -> tuple[Checkpoint, int | None]:
+def _checkpoint(note: bytes, pinned: PinnedLog) -> tuple[Checkpoint, int | None]:
     try:
         text = note.decode("utf-8")
         checkpoint = open_note(text, pinned.log)

@@ -70,7 +70,7 @@ class NotYet(NotOpened):
 
 
 @dataclass(frozen=True, slots=True)
-class Pinned:
+class PinnedLog:
     """Verifier keys kept at installation: the log's, and a witness's.
 
     The second may also be a plain key that signs the checkpoint as the log does.
@@ -80,7 +80,7 @@ class Pinned:
     second: str
 
 
-def witnessed(told: TariffTold, pinned: Pinned) -> Tariff:
+def witnessed(told: TariffTold, pinned: PinnedLog) -> Tariff:
     """Return the tariff that two pinned keys say is in the log; NotOpened otherwise."""
     try:
         checkpoint = open_note(told.note, pinned.log)
@@ -94,7 +94,7 @@ def witnessed(told: TariffTold, pinned: Pinned) -> Tariff:
         raise NotOpened(f"the tariff is not witnessed: {wrong}") from None
 
 
-def check_second(text: str, pinned: Pinned) -> int | None:
+def check_second(text: str, pinned: PinnedLog) -> int | None:
     """Return when the second key signed a note, None where it does not say.
 
     Raises Rejected unless it did, NotOpened where it is the first key once more.

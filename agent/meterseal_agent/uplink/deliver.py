@@ -21,7 +21,7 @@ from meterseal_agent.uplink.address import Address
 from meterseal_agent.uplink.beside import Courier
 from meterseal_agent.uplink.link import Link
 from meterseal_proto.backfill import Backfill, is_backfill, open_backfill
-from meterseal_proto.errand_down import Told, is_errand, open_told
+from meterseal_proto.errand_down import DownErrand, is_errand, open_told
 from meterseal_proto.errors import Malformed, Reason, Rejected, Unavailable
 from meterseal_proto.receipt import Receipt, open_receipt
 
@@ -47,7 +47,7 @@ Apply = Callable[[Receipt], Awaitable[Applied]]
 """Applies a receipt to the outbox, durably, and says what it did."""
 Asked = Callable[[Backfill], Awaitable[None]]
 """Lays out telemetry that the aggregator asks for again."""
-ToldBeside = Callable[[Told], Awaitable[None]]
+ToldBeside = Callable[[DownErrand], Awaitable[None]]
 """Acts on what an aggregator tells a private meter; Rejected when it is not believed."""
 
 

@@ -31,16 +31,16 @@ from meterseal_aggregator.app.trustees import open_trustees
 from meterseal_aggregator.app.webserver import WebBounds, WebServer
 from meterseal_aggregator.config import ConfigError
 from meterseal_aggregator.intake.batch import Intake, Notary
-from meterseal_aggregator.intake.beside.desk import Desk
+from meterseal_aggregator.intake.beside.desk import BesideDesk
 from meterseal_aggregator.intake.mqtt.admission import DoorLimits
 from meterseal_aggregator.intake.mqtt.broker import Broker, BrokerSettings
 from meterseal_aggregator.intake.mqtt.endpoint import Endpoint, EndpointSettings
 from meterseal_aggregator.intake.port import (
+    BesideMessage,
     Deliver,
     Incoming,
     Reply,
-    TakeTold,
-    Told,
+    TakeBeside,
     Uplink,
 )
 from meterseal_aggregator.jobs import Runner, tend
@@ -80,7 +80,7 @@ async def _serve(
     if gate is not None:
         await gate.refresh()
     shares = share(raise_limit())
-    desk = Desk(house.database, house.keys.genesis.network, house.now)
+    desk = BesideDesk(house.database, house.keys.genesis.network, house.now)
     door = DoorLimits(connections=shares.agents)
     errands = ErrandDesk(house.database, house.keys.genesis, house.now)
     uplink, mqtt = _uplink(house, gate, door, partial(_take_told, desk, errands))
@@ -114,7 +114,7 @@ async def _serve(
             intake.close()
 
 
-def _take_told(desk: Desk, errands: ErrandDesk, told: Told) -> bool:
+def _take_told(desk: BesideDesk, errands: ErrandDesk, told: BesideMessage) -> bool:
     """Hand what is told beside the seals to whose it is."""
     if told.kind == "private":
         return errands.take(told.agent, told.payload)
@@ -190,7 +190,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _uplink(
-    house: House, gate: Gate | None, door: DoorLimits, told: TakeTold
+    house: House, gate: Gate | None, door: DoorLimits, told: TakeBeside
 ) -> tuple[Uplink, str]:
     """Return the adapter the configuration asks for, and the address agents are told."""
     mqtt = house.config.mqtt

@@ -18,7 +18,7 @@ from meterseal_aggregator.config import Trustee
 from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.privacy.trustees.client import TrusteeClient
 from meterseal_aggregator.privacy.trustees.job import ROUND_S, run_once
-from meterseal_aggregator.privacy.trustees.model import Pinned
+from meterseal_aggregator.privacy.trustees.model import PinnedTrustees
 from meterseal_aggregator.privacy.trustees.pinned import pin
 from meterseal_aggregator.privacy.trustees.round import Office
 
@@ -30,7 +30,7 @@ async def open_trustees(house: House) -> AsyncIterator[Office | None]:
         yield None
         return
     first, second, third = house.config.trustee_keys
-    trustees = Pinned(house.keys.genesis.network, (first, second, third))
+    trustees = PinnedTrustees(house.keys.genesis.network, (first, second, third))
     async with house.database.transaction() as tx:
         await pin(tx, trustees)
     async with AsyncExitStack() as stack:

@@ -35,7 +35,7 @@ class Reply:
     payload: bytes
 
 
-class Told(NamedTuple):
+class BesideMessage(NamedTuple):
     """What an agent tells beside its seals: telemetry, health, errands; unchecked."""
 
     agent: str
@@ -43,12 +43,12 @@ class Told(NamedTuple):
     payload: bytes
 
 
-TakeTold = Callable[[Told], bool]
+TakeBeside = Callable[[BesideMessage], bool]
 """Takes what is told beside, at once; False when there is no room for it now. It must
 be quick: seals wait for it."""
 
 
-def deaf(_told: Told) -> bool:
+def deaf(_told: BesideMessage) -> bool:
     """Take nothing that is told beside: for whoever wants seals only."""
     return False
 

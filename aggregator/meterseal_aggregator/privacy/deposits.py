@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from meterseal_aggregator.privacy.trustees.model import Pinned
+from meterseal_aggregator.privacy.trustees.model import PinnedTrustees
 from meterseal_aggregator.privacy.trustees.pinned import pinned
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.errors import Reason, Rejected, Unavailable
@@ -129,7 +129,7 @@ async def _meter(tx: Transaction, deposit: Deposit) -> tuple[int, int]:
     return meter_id, key_id
 
 
-def _check_signatures(deposits: Sequence[Deposit], trustees: Pinned) -> None:
+def _check_signatures(deposits: Sequence[Deposit], trustees: PinnedTrustees) -> None:
     for one, trustee in zip(deposits, trustees.keys, strict=True):
         if not one.authentic(trustees.network, trustee.box):
             detail = f"the deposit for trustee {trustee.number} is not the meter's"

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from meterseal_aggregator.privacy import totals
 from meterseal_aggregator.privacy.totals import MAX_TOTAL, FixedSet
 from meterseal_aggregator.privacy.trustees import store, verdict
-from meterseal_aggregator.privacy.trustees.model import Pinned, Said, read_sums
+from meterseal_aggregator.privacy.trustees.model import PinnedTrustees, Said, read_sums
 from meterseal_aggregator.privacy.trustees.pinned import pinned
 from meterseal_aggregator.stacks.carried import anchor_over
 from meterseal_aggregator.storage.database import Transaction
@@ -89,7 +89,7 @@ def _right(said: Mapping[int, Said], reports: list[Masked], fixed: FixedSet) -> 
 
 
 def _evidence(
-    trustees: Pinned,
+    trustees: PinnedTrustees,
     number: int,
     signed: Mapping[int, Said],
     said: Mapping[int, Said],

@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from meterseal_aggregator.intake.beside import store
 from meterseal_aggregator.intake.beside.store import KEEP_S, KeptBatch, KeptHealth
-from meterseal_aggregator.intake.port import Told
+from meterseal_aggregator.intake.port import BesideMessage
 from meterseal_aggregator.registry.store import claims
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.errors import Rejected
@@ -58,7 +58,7 @@ class BesideTally:
     """By reason: shape, stranger, time, signature; and looks that failed: failure."""
 
 
-class Desk:
+class BesideDesk:
     """Takes messages and keeps them; `network` is the 32-byte id, `now` its time."""
 
     def __init__(
@@ -67,14 +67,14 @@ class Desk:
         self._database = database
         self._network = network
         self._now = now
-        self._queue: deque[Told] = deque()
+        self._queue: deque[BesideMessage] = deque()
         self._bytes = 0
         self._of: Counter[str] = Counter()
         self._bytes_of: Counter[str] = Counter()
         self._paid_until: dict[str, float] = {}
         self.tally = BesideTally()
 
-    def take(self, told: Told) -> bool:
+    def take(self, told: BesideMessage) -> bool:
         """Queue a message, or say that there is no room now."""
         if (
             len(self._queue) >= MAX_QUEUED
@@ -90,7 +90,7 @@ class Desk:
         self._bytes_of[told.agent] += len(told.payload)
         return True
 
-    def _pays(self, told: Told) -> bool:
+    def _pays(self, told: BesideMessage) -> bool:
         """Charge a message to its agent (the generic cell rate algorithm, ITU-T I.371)."""
         now = self._now()
         paid = max(self._paid_until.get(told.agent, now), now)
@@ -158,7 +158,7 @@ class Desk:
                 return gone
 
     def _opened(
-        self, told: Sequence[Told]
+        self, told: Sequence[BesideMessage]
     ) -> tuple[list[tuple[str, KeptBatch]], list[tuple[str, SignedHealth, KeptHealth]]]:
         """Return what has the right shape and time, each with who sent it."""
         batches: list[tuple[str, KeptBatch]] = []
@@ -174,7 +174,7 @@ class Desk:
                 self.tally.refused["shape"] += 1
         return batches, records
 
-    def _batch(self, told: Told, now: int) -> list[tuple[str, KeptBatch]]:
+    def _batch(self, told: BesideMessage, now: int) -> list[tuple[str, KeptBatch]]:
         batch = decode_batch(told.payload)
         if batch.span.end > now + AHEAD_S or batch.span.end < now - KEEP_S:
             self.tally.refused["time"] += 1
@@ -182,7 +182,7 @@ class Desk:
         return [(told.agent, KeptBatch(batch, told.payload))]
 
     def _health(
-        self, told: Told, now: int
+        self, told: BesideMessage, now: int
     ) -> list[tuple[str, SignedHealth, KeptHealth]]:
         signed = open_health(told.payload)
         record = signed.record

@@ -27,7 +27,7 @@ from meterseal_aggregator.intake.port import (
     Deliver,
     Incoming,
     Reply,
-    TakeTold,
+    TakeBeside,
     check_wire_is_safe,
 )
 from meterseal_proto.topics import (
@@ -86,7 +86,9 @@ class BrokerSettings:
 class Broker:
     """An Uplink through a broker; it dials again for as long as it runs."""
 
-    def __init__(self, settings: BrokerSettings, told: TakeTold | None = None) -> None:
+    def __init__(
+        self, settings: BrokerSettings, told: TakeBeside | None = None
+    ) -> None:
         self._settings = settings
         self._counters = Counters()
         self._batching = Batching(settings.batch, self, self._counters)

@@ -20,7 +20,12 @@ from meterseal_aggregator.intake.mqtt.codec import (
 )
 from meterseal_aggregator.intake.mqtt.outflow import Outflow
 from meterseal_aggregator.intake.mqtt.stream import Stream
-from meterseal_aggregator.intake.port import Counters, Incoming, TakeTold, Told
+from meterseal_aggregator.intake.port import (
+    BesideMessage,
+    Counters,
+    Incoming,
+    TakeBeside,
+)
 from meterseal_proto.topics import ASIDES, MAX_MESSAGE_BYTES, Aside, parse_topic
 
 KNOWN_TOPICS: Final = 65_536
@@ -47,7 +52,7 @@ class Caller:
     ready: Callable[["BrokerLink"], None]
     received: Callable[[list[Incoming]], None]
     beside: tuple[str, ...] = ()
-    told: TakeTold | None = None
+    told: TakeBeside | None = None
 
 
 class BrokerLink(Stream):
@@ -227,7 +232,7 @@ class BrokerLink(Stream):
         kind = _KINDS.get(topic.direction)
         if kind is None:
             return False
-        taken = caller.told(Told(topic.agent, kind, packet.payload))
+        taken = caller.told(BesideMessage(topic.agent, kind, packet.payload))
         caller.counters.told_total += taken
         caller.counters.told_refused_total += not taken
         return True

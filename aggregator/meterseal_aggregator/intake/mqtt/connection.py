@@ -23,7 +23,12 @@ from meterseal_aggregator.intake.mqtt.codec import (
 )
 from meterseal_aggregator.intake.mqtt.outflow import Outflow
 from meterseal_aggregator.intake.mqtt.stream import Stream
-from meterseal_aggregator.intake.port import Counters, Incoming, TakeTold, Told
+from meterseal_aggregator.intake.port import (
+    BesideMessage,
+    Counters,
+    Incoming,
+    TakeBeside,
+)
 from meterseal_proto.topics import ASIDES, Aside, aside_topic, down_topic, up_topic
 
 DOWN_WINDOW: Final = 64
@@ -46,7 +51,7 @@ class Home:
     opened: Callable[["Connection"], None]
     received: Callable[[list[Incoming]], None]
     lost: Callable[["Connection"], None]
-    told: TakeTold
+    told: TakeBeside
 
 
 class Connection(Stream):
@@ -263,7 +268,7 @@ class Connection(Stream):
 
     def _beside(self, packet: mqtt5.PublishPacket, kind: Aside) -> None:
         """Hand on what is told beside; it is acknowledged when taken, not when stored."""
-        taken = self._home.told(Told(self.agent, kind, packet.payload))
+        taken = self._home.told(BesideMessage(self.agent, kind, packet.payload))
         self._home.counters.told_total += taken
         self._home.counters.told_refused_total += not taken
         if packet.packet_id:

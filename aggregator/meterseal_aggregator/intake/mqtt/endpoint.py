@@ -26,7 +26,7 @@ from meterseal_aggregator.intake.port import (
     Deliver,
     Incoming,
     Reply,
-    TakeTold,
+    TakeBeside,
     check_wire_is_safe,
     deaf,
 )
@@ -73,7 +73,7 @@ class Endpoint:
     await endpoint.run(deliver)  # until cancelled
     """
 
-    def __init__(self, settings: EndpointSettings, told: TakeTold = deaf) -> None:
+    def __init__(self, settings: EndpointSettings, told: TakeBeside = deaf) -> None:
         self._settings = settings
         self._counters = Counters()
         self._batching = Batching(settings.batch, self, self._counters)

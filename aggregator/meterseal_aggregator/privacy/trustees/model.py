@@ -16,7 +16,7 @@ _POINT = 33
 
 
 @dataclass(frozen=True, slots=True)
-class Pinned:
+class PinnedTrustees:
     """The network's trustees: the keys of 0, 1 and 2 in this order; `network` 32 bytes."""
 
     network: bytes

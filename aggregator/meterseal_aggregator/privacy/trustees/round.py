@@ -17,7 +17,7 @@ from typing import Final
 
 from meterseal_aggregator.privacy.trustees import store
 from meterseal_aggregator.privacy.trustees.client import Ask, Declined, Json
-from meterseal_aggregator.privacy.trustees.model import Pinned, Said
+from meterseal_aggregator.privacy.trustees.model import PinnedTrustees, Said
 from meterseal_aggregator.privacy.trustees.spelling import Answer
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.translog.store import Rotten
@@ -43,7 +43,7 @@ class Office:
 
     database: Database
     genesis: Genesis
-    trustees: Pinned
+    trustees: PinnedTrustees
     asks: Sequence[Ask]
     enough: Callable[[], bool] = lambda: False
 
