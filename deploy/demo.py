@@ -4,7 +4,8 @@ Meters, agents and aggregator run as children of this process on loopback; a day
 about a minute. Then one table says whether the equation holds: Wh by the meters' registers
 = Wh accepted = credits + imports + export refused for a stated cause. One evidence bundle
 is verified offline, the audit runs, and the API stays up until Ctrl-C (ONCE=1 ends instead).
-WITH=private adds a street that tells nobody its usage.
+WITH=private adds a street that tells nobody its usage, WITH=chain a devnet for log, meters
+and energy, and the contracts' every duty; WITH=private,chain adds both.
 It must never make up a number: each is read from the part that is responsible for it.
 """
 
@@ -19,17 +20,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from deploy import outcome
 from deploy.broker import Broker, free_port, free_ports, mosquitto
 from deploy.processes import Failed, Processes, until
-from deploy.street import DAY_S, Plan, Street, aggregate, begin_day, set_up
+from deploy.street import DAY_S, Plan, Street, aggregate, begin_day, enrol, found
+
+if TYPE_CHECKING:
+    from deploy.chain import Chain
 
 DEFAULT_API_PORT: Final = 8080
 PATIENCE_S: Final = 180.0
 """How long after the day's end the last receipt may take before something is wrong."""
 PROGRESS_S: Final = 5.0
+NO_CHAIN: Final = """
+*** WITHOUT THE CHAIN: {lacks}.
+*** The log is anchored in a file, which PROVES NOTHING, and nothing is on any chain.
+*** The plain demo follows.
+"""
+KNOWN: Final = frozenset({"private", "chain"})
+"""What WITH may add."""
 
 
 class Misuse(Exception):
@@ -50,6 +61,7 @@ class Options:
     port: int
     report: Path | None
     private: bool = False
+    chain: bool = False
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "Options":
@@ -59,8 +71,9 @@ class Options:
             raise Misuse(f"REPLAY={replay}: there is no such file")
         if variables.get("BROKER", "") not in ("", "mosquitto"):
             raise Misuse(f"BROKER={variables['BROKER']}: only mosquitto is known")
-        if variables.get("WITH", "") not in ("", "private"):
-            raise Misuse(f"WITH={variables['WITH']}: only private is known")
+        more = [one for one in variables.get("WITH", "").split(",") if one]
+        if not set(more) <= KNOWN:
+            raise Misuse(f"WITH={variables['WITH']}: only private and chain are known")
         return cls(
             once=variables.get("ONCE", "") not in ("", "0"),
             replay=replay,
@@ -71,7 +84,8 @@ class Options:
             seed=int(_number(variables, "SEED", 1, 0)),
             port=int(_number(variables, "PORT", DEFAULT_API_PORT, 1)),
             report=Path(variables["REPORT"]) if variables.get("REPORT") else None,
-            private=variables.get("WITH") == "private",
+            private="private" in more,
+            chain="chain" in more,
         )
 
 
@@ -111,37 +125,75 @@ def _run(options: Options, folder: Path) -> int:
         meter_port=free_ports(options.homes),
     )  # fmt: skip
     with _broker(options) as broker, Processes(folder / "logs") as processes:
+        chain = _chain(options, folder / "chain", processes)
         start = (int(time.time()) // DAY_S + 1) * DAY_S
-        street = Street(plan, processes, broker, start)
+        street = Street(chain.plan(plan) if chain else plan, processes, broker, start)
         _say(
             f"Setting up {options.homes} homes: meters, keys, certificates, enrolment ..."
         )
-        set_up(street, _say)
+        found(street)
+        if chain is not None:
+            chain.found(street)
+        enrol(street, _say)
         begin_day(street)
-        shown = options.replay.name if options.replay else "sun and households by seed"
-        _say(
-            f"A day of {len(street.meters)} homes ({shown}), {options.speed:g} times as fast as life"
-        )
-        _watch_the_day(street)
-        _say(
-            "The day is over and receipted; the meters go silent, the books are closed ..."
-        )
-        _silence(street)
-        result = _settle(street)
+        set_up_s = time.monotonic() - began
+        result = _day(street, options)
         _say(outcome.table(result, seconds=time.monotonic() - began))
         if options.report is not None:
             options.report.write_text(result.to_json())
-        good = result.holds and outcome.verify_one(street, _say)
-        _say(aggregate(street, "audit").rstrip())
-        if not good:
-            _say("The equation does not hold: this is a bug, please report it")
+        if not _checked(street, result, chain):
             return 1
+        if chain is not None:
+            left_s = time.monotonic() - began - set_up_s
+            _say(f"  seconds: {set_up_s:.0f} of set-up, and {left_s:.0f} after it")
         if options.private and not _private(options, folder / "private"):
             _say("A private figure is not right: this is a bug, please report it")
             return 1
         if not options.once:
             _stay(street)
     return 0
+
+
+def _day(street: Street, options: Options) -> outcome.Outcome:
+    """Let the day pass, and wait until the books are closed; returns its sums."""
+    shown = options.replay.name if options.replay else "sun and households by seed"
+    _say(
+        f"A day of {len(street.meters)} homes ({shown}), {options.speed:g} times as fast as life"
+    )
+    _watch_the_day(street)
+    _say(
+        "The day is over and receipted; the meters go silent, the books are closed ..."
+    )
+    _silence(street)
+    return _settle(street)
+
+
+def _checked(street: Street, result: outcome.Outcome, chain: "Chain | None") -> bool:
+    """Hold every part to every other; returns whether all agree, and says what does not."""
+    agrees = chain is None or chain.finish(street)
+    asked = chain.asked(street) if chain else ()
+    good = result.holds and outcome.verify_one(street, _say, asked)
+    _say(aggregate(street, "audit").rstrip())
+    if not good:
+        _say("The equation does not hold: this is a bug, please report it")
+    if not agrees:
+        _say("Chain and books DIFFER, as marked above: this is a bug, please report it")
+    return good and agrees
+
+
+def _chain(options: Options, folder: Path, processes: Processes) -> "Chain | None":
+    """Start a devnet where one was asked for; says loudly what lacks where none can be."""
+    if not options.chain:
+        return None
+    from deploy.devnet import missing
+
+    lacks = missing()
+    if lacks is not None:
+        _say(NO_CHAIN.format(lacks=lacks))
+        return None
+    from deploy.chain import start
+
+    return start(processes, folder, free_port(), _say)
 
 
 def _private(options: Options, folder: Path) -> bool:

@@ -7,7 +7,7 @@ the aggregator's API. It must never add up what a program already added up for i
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -194,8 +194,13 @@ def table(outcome: Outcome, *, seconds: float) -> str:
     return "\n".join(["", *lines, f"  checkpoint: {' / '.join(root)}", ""])
 
 
-def verify_one(street: Street, say: Callable[[str], None]) -> bool:
-    """Fetch one reading's evidence and check it with meterseal-verify; True when it passes."""
+def verify_one(
+    street: Street, say: Callable[[str], None], more: Sequence[str] = ()
+) -> bool:
+    """Fetch one reading's evidence and check it with meterseal-verify; True when it passes.
+
+    `more` are further options of meterseal-verify.
+    """
     from meterseal_proto.verify import main
 
     best = (-1, "", "")
@@ -210,7 +215,7 @@ def verify_one(street: Street, say: Callable[[str], None]) -> bool:
     say(f"meterseal-verify: the interval of {delta_wh} Wh exported by meter {serial}")
 
     def verify(_: object) -> int:
-        return main([str(bundle)])
+        return main([str(bundle), *more])
 
     try:
         street.processes.run(Program("verify", verify, ()), SETTLED_WITHIN_S)

@@ -33,7 +33,8 @@ class Plan:
 
     The meters answer on consecutive ports from `meter_port`, one a home. The fast start
     is `lead_s` of the network's time before the day. `agent_more` and `meter_more` are
-    TOML for every agent, at the top and in its meter's table.
+    TOML for every agent, at the top and in its meter's table; `network_more` and
+    `chain_more` for the aggregator, at the top and at the end.
     """
 
     folder: Path
@@ -51,6 +52,8 @@ class Plan:
     network: str = "street"
     agent_more: str = ""
     meter_more: str = ""
+    network_more: str = ""
+    chain_more: str = ""
 
 
 @dataclass(slots=True)
@@ -306,8 +309,9 @@ def _write_aggregator_config(street: Street) -> None:
         )
     (plan.folder / "aggregator.toml").write_text(
         f'network = "{plan.network}"\ndata_dir = "{plan.folder / "aggregator"}"\ndemo = true\n'
-        'log_level = "warning"\n'
+        f'log_level = "warning"\n{plan.network_more}'
         f"[web]\nport = {plan.api_port}\n"
         f"[mqtt]\nport = {plan.mqtt_port}\n{broker}"
         "[jobs]\nsequence_s = 0.5\nvee_s = 0.5\nmint_s = 1.0\nanchor_s = 5.0\n"
+        f"{plan.chain_more}"
     )

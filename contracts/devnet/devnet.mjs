@@ -50,10 +50,11 @@ export class Devnet {
   /**
    * Open the chain at `journal` and listen. `blockMs` between blocks, 0 for blocks on
    * demand only; `time` begins a new chain's clock; `fund` {address: micro-STX} beside
-   * the accounts of the settings; `bare` deploys nothing; `fell` is told when the
+   * the accounts of the settings; `bare` deploys nothing, `also` names accounts that
+   * publish our contracts a second time, as another network would; `fell` is told when the
    * simulator is past help and the process has to end.
    */
-  static async start({ journal, port = 0, blockMs = 0, time, fund = {}, fresh = false, bare = false, fell, now = clock(process.env.METERSEAL_CLOCK) }) {
+  static async start({ journal, port = 0, blockMs = 0, time, fund = {}, fresh = false, bare = false, also = [], fell, now = clock(process.env.METERSEAL_CLOCK) }) {
     const devnet = new Devnet();
     Object.assign(devnet, { now, blockMs, fell });
     devnet.accounts = accountsOf(readFileSync(SETTINGS, "utf8"));
@@ -62,7 +63,9 @@ export class Devnet {
     devnet.chain = await Chain.open({ path: journal, time: time ?? now(), balances: { ...balances, ...fund }, fresh });
     devnet.deployer = devnet.accounts.find(({ name }) => name === "deployer");
     try {
-      devnet.deployed = bare ? 0 : await deploy(devnet.chain, devnet.deployer, now());
+      devnet.deployed = 0;
+      for (const publisher of bare ? [] : [devnet.deployer, ...also.map((name) => devnet.#account(name))])
+        devnet.deployed += await deploy(devnet.chain, publisher, now());
       await devnet.#listen(port);
     } catch (error) {
       devnet.chain.close();
@@ -73,6 +76,12 @@ export class Devnet {
   }
 
   get url() { return `http://${HOST}:${this.#server.address().port}`; }
+
+  #account(name) {
+    const found = this.accounts.find((one) => one.name === name);
+    if (!found) throw new Error(`--also ${name}: the settings have ${this.accounts.map((one) => one.name).join(", ")}`);
+    return found;
+  }
 
   #listen(port) {
     this.#server = createServer((request, response) => this.#serve(request, response));

@@ -1,6 +1,6 @@
 // Run a devnet: node devnet/server.mjs [--port 20443] [--journal FILE] [--block-ms 2000]
-// [--fresh] [--bare] [--time SECONDS] [--fund ADDRESS=MICROSTX]... It never asks anything: what
-// it needs is on its command line, and Ctrl-C ends it. Started again with the same
+// [--fresh] [--bare] [--time SECONDS] [--fund ADDRESS=MICROSTX]... [--also ACCOUNT]... It never
+// asks anything: what it needs is on its command line, and Ctrl-C ends it. Started again with the same
 // journal, the chain is where it was.
 import { validateStacksAddress } from "@stacks/transactions";
 import { fileURLToPath } from "node:url";
@@ -9,19 +9,19 @@ import { parseArgs } from "node:util";
 const JOURNAL = fileURLToPath(new URL("../../var/devnet.jsonl", import.meta.url));
 /** The exit code of sysexits.h for a failure of our own. */
 const FELL = 70;
-const USAGE = "usage: node devnet/server.mjs [--port N] [--journal FILE] [--block-ms N] [--fresh] [--bare] [--time SECONDS] [--fund ADDRESS=MICROSTX]...";
+const USAGE = "usage: node devnet/server.mjs [--port N] [--journal FILE] [--block-ms N] [--fresh] [--bare] [--time SECONDS] [--fund ADDRESS=MICROSTX]... [--also ACCOUNT]...";
 
 function settings() {
   const { values } = parsed({
     port: { type: "string", default: "20443" }, journal: { type: "string", default: JOURNAL }, "block-ms": { type: "string", default: "2000" },
-    fresh: { type: "boolean", default: false }, bare: { type: "boolean", default: false }, time: { type: "string" }, fund: { type: "string", multiple: true, default: [] },
+    fresh: { type: "boolean", default: false }, bare: { type: "boolean", default: false }, time: { type: "string" }, fund: { type: "string", multiple: true, default: [] }, also: { type: "string", multiple: true, default: [] },
   });
   const whole = (name) => (/^\d+$/.test(values[name]) ? Number(values[name]) : fail(`--${name} ${values[name]} is no number`));
   const fund = Object.fromEntries(values.fund.map((one) => {
     const [address, amount] = one.split("=");
     return /^S[TN]/.test(address) && validateStacksAddress(address) && /^\d{1,15}$/.test(amount ?? "") ? [address, BigInt(amount)] : fail(`--fund ${one}: write ADDRESS=MICROSTX`);
   }));
-  return { port: whole("port"), journal: values.journal, blockMs: whole("block-ms"), fresh: values.fresh, bare: values.bare, fund, ...(values.time && { time: whole("time") }) };
+  return { port: whole("port"), journal: values.journal, blockMs: whole("block-ms"), fresh: values.fresh, bare: values.bare, fund, also: values.also, ...(values.time && { time: whole("time") }) };
 }
 
 function parsed(options) {

@@ -4,12 +4,13 @@
     number = await walk.does(Person("buyer", account), escrow.open_trade(...), "why")
     await walk.refused(somebody, call, 606, "not with oneself")
 
-Each person's deeds are in one outbox: `books`, or where `elsewhere` says. The walk wants a
-deed, pushes the outbox, lets the devnet make blocks, and prints one line once the deed
-lies deep. Whatever ends otherwise than it should is Stumbled. This module must never sign
+Each person's deeds are in one outbox: `books`, or where `elsewhere` says, which while
+`driven` somebody else pushes. The walk wants a deed, pushes the outbox, lets the devnet make
+blocks, and prints one line once the deed lies deep. Whatever ends otherwise than it should is Stumbled. This module must never sign
 anything itself, nor believe what lies less deep than its limits say.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from meterseal_proto.clarity import Err, Ok, Optional, UInt, Value
 
 PUSHES: Final = 60
 """Looks at the chain before a deed is called stuck: a month of proofs takes a dozen."""
+DRIVEN_S: Final = 0.3
+"""Between two looks at an outbox that a service pushes."""
 SHOWN: Final = 24
 """Characters of an answer in a line."""
 
@@ -93,6 +96,7 @@ class Walk:
     say: Callable[[str], None]
     name: str = "story"
     elsewhere: dict[str, Database] = field(default_factory=dict)
+    driven: bool = False
     lines: list[Line] = field(default_factory=list)
     steps: int = 0
 
@@ -189,6 +193,9 @@ class Walk:
         return name
 
     async def _push(self, account: Account) -> None:
+        if self.driven and account.address in self.elsewhere:
+            await asyncio.sleep(DRIVEN_S)
+            return
         done = await run_once(
             self._books(account), self.node, account, self.limits, int(time.time())
         )

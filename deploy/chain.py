@@ -1,0 +1,202 @@
+"""`make demo WITH=chain`: the street's log, its meters and its energy on a devnet.
+
+    chain = start(processes, folder, port, say)     # a devnet, our contracts on it
+    plan = chain.plan(plan)                         # and the aggregator on that
+    chain.found(street)                             # roles; before any agent enrols
+    ... the street's day ...
+    good = chain.finish(street)                     # the chain beside our own books
+
+The street's own contracts hold nothing but what its aggregator did: checkpoints of its log,
+withdrawn Wh, its meters. What has to be made up, a month in a minute, plays on the same
+contracts published a second time (`deploy.story`). This module must never let a made-up
+reading into the street's books, nor say that a figure holds that it did not compare.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from deploy import devnet as devnets
+from deploy.chain_meters import Street as Meters
+from deploy.devnet import SECOND, TEST, Devnet
+from deploy.outcome import SETTLED_WITHIN_S
+from deploy.processes import Failed, Processes, until
+from deploy.story import beginning
+from deploy.story.mirror import Row, table
+from deploy.story.scene import Scene, people
+from deploy.story.telling import tell
+from deploy.story.walk import Stumbled, Walk
+from deploy.street import Plan, Street
+from meterseal_aggregator.stacks.calls.deployment import Deployment
+from meterseal_aggregator.stacks.http import HttpNode
+from meterseal_aggregator.stacks.outbox import Account
+from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.transaction import AccountKey
+from meterseal_aggregator.storage.database import Database
+from meterseal_aggregator.storage.migrate import migrate
+
+DEPTH: Final = 2
+"""Blocks over ours before it counts; a devnet has no forks, and nobody waits a minute."""
+FUNDS: Final = 1_000_000_000
+"""Micro-STX for the oracle's fees: a thousand of the dearest transactions."""
+CONFIG: Final = """drive_s = 0.5
+[stacks]
+nodes = ["{url}"]
+contracts = "{contracts}"
+key_file = "{key}"
+depth = {depth}
+"""
+"""The end of the aggregator's file; its first line still belongs to the jobs."""
+KEY: Final = "oracle.key"
+STORY_NETWORK: Final = b"\x6d" * 32
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Chain:
+    """A rehearsed street's side of the chain; `oracle` signs for its aggregator alone."""
+
+    devnet: Devnet
+    folder: Path
+    oracle: Account
+    say: Say
+    deeds: int = 0
+
+    @property
+    def contracts(self) -> Deployment:
+        """Our contracts as the street uses them."""
+        return Deployment(self.devnet.accounts["deployer"].principal.address)
+
+    def plan(self, plan: Plan) -> Plan:
+        """Return the street's plan with the aggregator on this chain."""
+        publisher = self.contracts.address.text()
+        told = CONFIG.format(
+            url=self.devnet.url, contracts=publisher, key=self.folder / KEY, depth=DEPTH
+        )  # fmt: skip
+        registry = f'registry = "{publisher}.user-registry"\n'
+        return replace(plan, network_more=registry, chain_more=told)
+
+    def found(self, street: Street) -> None:
+        """Hand out the roles for the street's network, the oracle's among them."""
+
+        async def give() -> None:
+            async with self.scene(street) as scene:
+                await beginning.network(scene)
+                self.deeds += len(scene.walk.lines)
+
+        run(give)
+
+    def finish(self, street: Street) -> bool:
+        """Tell the rest; returns whether chain and books say the same of everything."""
+        began = time.monotonic()
+        anchored(street)
+        self.say(
+            "\nWhat no minute has room for, on the same contracts published again:"
+        )
+        own = self._made_up()
+        self.say("\nThe story's contracts, and our mirror of what they printed:")
+        self.say(table(own))
+        self.say(f"  deeds done on the chain: {self.deeds}")
+        self.say(f"  seconds after the street's day: {time.monotonic() - began:.0f}")
+        return all(row.equal for row in own)
+
+    def asked(self, street: Street) -> tuple[str, ...]:
+        """Return what meterseal-verify is given, so that it asks this chain's node."""
+        depth = ("--depth", str(DEPTH), "--require-anchor")
+        return ("--network", network(street).hex(), "--node", self.devnet.url, *depth)
+
+    def _made_up(self) -> list[Row]:
+        """Tell the story on contracts of its own; returns chain and mirror, compared."""
+        accounts = self.devnet.accounts
+        cast = people(accounts, admin=SECOND, arbiter="deployer")
+        at = Deployment(accounts[SECOND].principal.address)
+        rows: list[Row] = []
+
+        async def play() -> None:
+            async with self._walk("story") as walk:
+                scene = Scene(walk, at, cast, STORY_NETWORK, Meters(STORY_NETWORK))
+                rows.extend(await tell(scene))
+                self.deeds += len(walk.lines)
+
+        run(play)
+        return rows
+
+    @asynccontextmanager
+    async def scene(self, street: Street) -> AsyncIterator[Scene]:
+        """Open the street's contracts; the oracle's outbox is the aggregator's own."""
+        accounts = dict(self.devnet.accounts) | {"oracle": self.oracle}
+        cast = people(accounts, oracle="oracle", arbiter="wallet_2")
+        books = street.plan.folder / "aggregator" / "aggregator.sqlite"
+        async with self._walk("street") as walk:
+            own = await Database.open(f"sqlite:///{books}")
+            try:
+                walk.elsewhere[self.oracle.address] = own
+                id_ = network(street)
+                yield Scene(walk, self.contracts, cast, id_, Meters(id_))
+            finally:
+                await own.close()
+
+    @asynccontextmanager
+    async def _walk(self, name: str) -> AsyncIterator[Walk]:
+        books = await Database.open(f"sqlite:///{self.folder / 'story.sqlite'}")
+        node = HttpNode(self.devnet.url, TEST)
+        try:
+            await migrate(books)
+            yield Walk(books, node, self.devnet, Limits(depth=DEPTH), self.say, name)
+        finally:
+            await node.close()
+            await books.close()
+
+
+def start(processes: Processes, folder: Path, port: int, say: Say) -> Chain:
+    """Start a devnet with our contracts on it, twice, and make the oracle's key."""
+    # The story's refusals are wanted: an operator would be told of each.
+    quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    structlog.configure(wrapper_class=quiet)
+    folder.mkdir()
+    key = AccountKey(os.urandom(32))
+    oracle = Account(TEST, key)
+    path = folder / KEY
+    path.touch(mode=0o600)
+    path.write_text(key.secret.hex())
+    began = time.monotonic()
+    options = ("--also", SECOND, "--fund", f"{oracle.address}={FUNDS}")
+    devnet = devnets.start(processes, folder, port, *options)
+    took = time.monotonic() - began
+    say(f"A devnet at {devnet.url} with our contracts, up after {took:.0f} s")
+    return Chain(devnet, folder, oracle, say)
+
+
+def network(street: Street) -> bytes:
+    """Return the id of the street's network, from its genesis document."""
+    path = street.plan.folder / "aggregator" / "keys" / "genesis.json"
+    return bytes.fromhex(json.loads(path.read_text())["id"])
+
+
+def anchored(street: Street) -> None:
+    """Wait until the log's newest checkpoint is anchored, and lies deep."""
+
+    def over() -> bool:
+        size = int(street.api.text("/v1/log/checkpoint").splitlines()[1])
+        return any(row["size"] == size for row in street.api.pages("/v1/anchors"))
+
+    what = "the anchor of the log's last checkpoint"
+    until(over, street.processes, SETTLED_WITHIN_S, what)
+
+
+def run(play: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run chapters to their end; raises Failed where one stumbles."""
+    try:
+        asyncio.run(play())
+    except Stumbled as stumbled:
+        raise Failed(f"the chain: {stumbled}") from None
