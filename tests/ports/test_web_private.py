@@ -227,7 +227,7 @@ async def test_the_command_prints_a_line_a_claim(
     capsys.readouterr()
     assert main([str(path), "--network", GENESIS.network.hex()]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in printed] == [
+    held = [
         ["PASS", name]
         for name in (
             *("format", "network", "your-network", "checkpoint", "key"),
@@ -235,6 +235,7 @@ async def test_the_command_prints_a_line_a_claim(
             *("days", "tariff", "bill", "opening"),
         )
     ]
+    assert [line.split()[:2] for line in printed] == [*held, ["UNCHECKED", "anchor"]]
 
 
 async def test_the_members_openings_recompute_the_bill_the_api_serves(
