@@ -18,13 +18,13 @@ from tests.support.seed import VARIABLE
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results" / "reliability.json"
 RIGS = {
-    "mutated payloads refused": ("tests/unit/test_intake_mutations.py", 200_000),
+    "mutated payloads refused": ("tests/sweeps/test_intake_mutations.py", 200_000),
     "mutated MQTT packets contained": ("tests/unit/test_mqtt_codec.py", 200_000),
     "range proofs judged as the literal checker does": (
-        "tests/unit/test_rangeproof_literal.py",
+        "tests/sweeps/test_rangeproof_literal.py",
         1_003,
     ),
-    "flipped range proofs refused": ("tests/unit/test_rangeproof_flips.py", 94_096),
+    "flipped range proofs refused": ("tests/sweeps/test_rangeproof_flips.py", 94_096),
     "orders of committed days with one outcome": (
         "tests/laws/test_committed_laws.py",
         76,

@@ -24,9 +24,9 @@ from meterseal_aggregator.ledger.model import WH, AccountCode, TransferId
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import Change, record
 from meterseal_aggregator.storage.database import Database
-from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.vee.job import run_once as assess_once
 from meterseal_proto.intervals import Interval
+from tests.support.migrated import open_migrated
 from tests.support.street import BEGIN, STEP, Home, settle_in
 
 NETWORK = bytes(32)
@@ -122,8 +122,7 @@ class World:
 
 
 async def _live(deeds: Sequence[Deed], folder: str) -> None:
-    database = await Database.open(f"sqlite:///{Path(folder) / 'aggregator.sqlite'}")
-    await migrate(database)
+    database = await open_migrated(Path(folder) / "aggregator.sqlite")
     async with database.transaction() as tx:
         await record(tx, Change(Name.FINALITY_DELAY_S, DELAY_S, 0, 0, "test"))
     homes = [await settle_in(database, 1), await settle_in(database, 2)]

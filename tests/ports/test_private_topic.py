@@ -130,13 +130,13 @@ async def test_a_wish_is_believed_from_the_receipt_key_for_this_network_only(
         await until(lambda: heard.told)
         assert heard.told == [BesideMessage(AGENT, "private", KNOWN)]
         kept = SeedsKept(ASKED.meter, (bytes(64), bytes(64), bytes(64)))
-        stranger = Oracle(PUBLIC)
+        stranger, wish = Oracle(PUBLIC), sign_asked(ASKED, NETWORK_ID, oracle.key)
         messages = [
             sign_asked(ASKED, NETWORK_ID, stranger.key),
             sign_asked(ASKED, bytes(32), oracle.key),
-            sign_asked(ASKED, NETWORK_ID, oracle.key)[:-1] + b"\x00",
+            wish[:-1] + bytes([wish[-1] ^ 1]),
             encode_kept(kept),
-            sign_asked(ASKED, NETWORK_ID, oracle.key),
+            wish,
         ]
         assert made.uplink is not None
         for payload in messages:

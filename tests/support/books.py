@@ -14,8 +14,8 @@ from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import Change, record
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.finding import Finding
-from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.vee.job import run_once as assess_once
+from tests.support.migrated import open_migrated
 from tests.support.street import BEGIN
 
 NETWORK = bytes(range(32))
@@ -26,8 +26,7 @@ LATER = BEGIN + 7 * 86_400
 @asynccontextmanager
 async def open_books(path: Path) -> AsyncIterator[Database]:
     """Open a migrated database in which a slot is final when it has ended."""
-    database = await Database.open(f"sqlite:///{path}")
-    await migrate(database)
+    database = await open_migrated(path)
     async with database.transaction() as tx:
         await record(tx, Change(Name.FINALITY_DELAY_S, 0, 0, 0, "test"))
     yield database

@@ -20,7 +20,6 @@ from meterseal_aggregator.registry.enrol import NetworkTerms, enrol, new_code
 from meterseal_aggregator.registry.model import CodeGrant, CodeKind, Moment, Tenancy
 from meterseal_aggregator.registry.rekey import ChainAccess
 from meterseal_aggregator.storage.database import Database
-from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.translog.store import append
 from meterseal_proto.checkpoint import NoteKey
 from meterseal_proto.enrolment import (
@@ -32,6 +31,7 @@ from meterseal_proto.enrolment import (
 )
 from meterseal_proto.keys import RootSecret, SealKey
 from meterseal_proto.units import EXPORT, IMPORT
+from tests.support.migrated import open_migrated
 
 NOW = 1_790_000_100
 SLOT = 1_790_000_100 - 1_790_000_100 % 900
@@ -80,8 +80,7 @@ class Registry:
 @asynccontextmanager
 async def a_registry(folder: Path) -> AsyncIterator[Registry]:
     """Open a registry in `folder`."""
-    db = await Database.open(f"sqlite:///{folder / 'registry.db'}")
-    await migrate(db)
+    db = await open_migrated(folder / "registry.db")
     async with db.transaction() as tx:
         member = await identity.add_member(tx, "Ada", now=NOW)
         point = await write.add_meter_point(tx, "Home 1", now=NOW)

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from meterseal_aggregator.intake.batch import Intake, Notary
 from meterseal_aggregator.intake.port import Incoming
 from meterseal_aggregator.storage.database import Database, Transaction
-from meterseal_aggregator.storage.migrate import migrate
 from meterseal_proto.receipt import Receipt, open_receipt
 from tests.support.committed import CommittedDevice, enrol_committed
 from tests.support.devices import BEGAN_AT, GENESIS, Device, enrol
+from tests.support.migrated import open_migrated
 
 RECEIPT_KEY = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\x07")
 NOW = BEGAN_AT + 86_400
@@ -77,8 +77,7 @@ async def front_desk(
     folder: Path, devices: Sequence[Device | CommittedDevice] = ()
 ) -> AsyncIterator[FrontDesk]:
     """Open intake on a new database file in `folder`, where `devices` are enrolled."""
-    database = await Database.open(f"sqlite:///{folder}/intake.sqlite")
-    await migrate(database)
+    database = await open_migrated(folder / "intake.sqlite")
     async with database.transaction() as tx:
         await enrol(tx, [one for one in devices if isinstance(one, Device)])
         hidden = [one for one in devices if isinstance(one, CommittedDevice)]

@@ -7,9 +7,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from meterseal_aggregator.storage.database import Database
-from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.translog import fsck, sequencer, store
 from meterseal_aggregator.translog.sequencer import LogKey, Sequenced
+from tests.support.migrated import open_migrated
 
 KEY = LogKey(
     "street.example/log", Ed25519PrivateKey.from_private_bytes(b"k".ljust(32, b"."))
@@ -20,9 +20,8 @@ NOW = 1_800_000_000
 @asynccontextmanager
 async def open_log(path: Path) -> AsyncIterator[Database]:
     """Open a migrated database at `path`."""
-    database = await Database.open(f"sqlite:///{path}")
+    database = await open_migrated(path)
     try:
-        await migrate(database)
         yield database
     finally:
         await database.close()

@@ -15,15 +15,14 @@ from meterseal_aggregator.identity.model import (
     may,
 )
 from meterseal_aggregator.storage.database import Database
-from meterseal_aggregator.storage.migrate import migrate
+from tests.support.migrated import open_migrated
 
 NOW = 1_790_000_000
 
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite:///{tmp_path / 'identity.db'}")
-    await migrate(opened)
+    opened = await open_migrated(tmp_path / "identity.db")
     yield opened
     await opened.close()
 

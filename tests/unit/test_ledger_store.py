@@ -19,7 +19,7 @@ from meterseal_aggregator.ledger.model import (
     TransferId,
 )
 from meterseal_aggregator.storage.database import Database
-from meterseal_aggregator.storage.migrate import migrate
+from tests.support.migrated import open_migrated
 
 MEASURED = AccountCode("meter:00ff:measured")
 PRODUCER = AccountCode("producer:7")
@@ -66,8 +66,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def database(path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite:///{path}")
-    await migrate(opened)
+    opened = await open_migrated(path)
     yield opened
     await opened.close()
 

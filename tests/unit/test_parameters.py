@@ -18,13 +18,12 @@ from meterseal_aggregator.parameters.store import (
     value_at,
 )
 from meterseal_aggregator.storage.database import Database
-from meterseal_aggregator.storage.migrate import migrate
+from tests.support.migrated import open_migrated
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite:///{tmp_path / 'aggregator.sqlite'}")
-    await migrate(opened)
+    opened = await open_migrated(tmp_path / "aggregator.sqlite")
     yield opened
     await opened.close()
 

@@ -156,14 +156,14 @@ ATTACKS: Final[dict[str, tuple[str, ...]]] = {
         "ports/test_totals_duty.py::test_a_cheating_meter_is_named_and_nothing_is_opened",
     ),
     "flipped proofs": (
-        "unit/test_rangeproof_flips.py::test_no_turned_bit_of_a_proof_is_accepted",
-        "unit/test_rangeproof_flips.py::test_no_bent_byte_of_a_proof_is_accepted",
-        "unit/test_rangeproof_flips.py::test_no_bent_byte_of_a_days_proof_is_accepted",
-        "unit/test_rangeproof_flips.py::test_one_bent_bit_among_a_hundred_days_is_found",
+        "sweeps/test_rangeproof_flips.py::test_no_turned_bit_of_a_proof_is_accepted",
+        "sweeps/test_rangeproof_flips.py::test_no_bent_byte_of_a_proof_is_accepted",
+        "sweeps/test_rangeproof_flips.py::test_no_bent_byte_of_a_days_proof_is_accepted",
+        "sweeps/test_rangeproof_flips.py::test_one_bent_bit_among_a_hundred_days_is_found",
     ),
     "a literal checker that says otherwise": (
-        "unit/test_rangeproof_literal.py::test_both_say_the_same_of_random_and_mutated_proofs",
-        "unit/test_rangeproof_literal.py::test_both_say_the_same_of_a_days_proof",
+        "sweeps/test_rangeproof_literal.py::test_both_say_the_same_of_random_and_mutated_proofs",
+        "sweeps/test_rangeproof_literal.py::test_both_say_the_same_of_a_days_proof",
     ),
     "rows and work without end": (
         "unit/test_wrong_proofs.py::test_after_a_wrong_proof_an_agents_days_are_checked_one_at_a_time",

@@ -9,7 +9,6 @@ import pytest
 
 from meterseal_aggregator import vee
 from meterseal_aggregator.storage.database import Database
-from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.vee.check import (
     MAX_ESTIMATE_RUN_S,
     MAX_ZERO_RUN_S,
@@ -22,6 +21,7 @@ from meterseal_aggregator.vee.check import (
 from meterseal_aggregator.vee.job import run_batch, run_once
 from meterseal_aggregator.vee.model import Check, Reading, Register, Step, Trail
 from meterseal_proto.units import Quality
+from tests.support.migrated import open_migrated
 from tests.support.street import BEGIN, STEP, settle_in
 
 REGISTER = Register(step=900, capacity_w=4_000)  # 1,000 Wh a quarter of an hour
@@ -118,8 +118,7 @@ def test_capacity_is_exact_in_integers() -> None:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await Database.open(f"sqlite:///{tmp_path / 'aggregator.sqlite'}")
-    await migrate(opened)
+    opened = await open_migrated(tmp_path / "aggregator.sqlite")
     yield opened
     await opened.close()
 
