@@ -8,26 +8,21 @@ from typing import Any, Final
 import pytest
 
 from meterseal_aggregator.stacks.calls import registry
-from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.transaction import TESTNET_CHAIN
 from meterseal_proto.binding import Binding, KeyChange
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import Bool, Buffer, Optional, UInt, Value
 from meterseal_proto.keys import Algorithm, RootSecret
-from tests.contracts.test_contracts import CONTRACTS, installed, need_node
-from tests.contracts.test_duties import ADMIN, HASH, HOME, TEST, Walk
-from tests.support.devnet import running
+from tests.contracts.test_contracts import CONTRACTS
+from tests.support.signing import ADMIN, HOME, Signers, signers
 
 MADE: Final = json.loads((CONTRACTS.parent / "proto/vectors/binding.json").read_text())
 NETWORK: Final = bytes.fromhex(MADE["network"])
 
 
 @pytest.fixture
-def walk(tmp_path: Path) -> Iterator[Walk]:
-    need_node()
-    installed()
-    with running(tmp_path) as devnet:
-        found = Walk(devnet, Deployment(devnet.keys[ADMIN].address(TEST)))
+def walk(tmp_path: Path) -> Iterator[Signers]:
+    with signers(tmp_path) as found:
         found.does(ADMIN, registry.set_network(found.at, NETWORK))
         yield found
 
@@ -40,7 +35,7 @@ def of_testnet(name: str) -> list[Any]:  # Any: JSON
     return [case for case in MADE[name] if case["chain_id"] == TESTNET_CHAIN]
 
 
-def made_there(walk: Walk) -> None:
+def made_there(walk: Signers) -> None:
     """The contract's own digests and its check of signatures are the vectors'."""
     for case in of_testnet("bindings"):
         asked: list[Value] = [
@@ -59,7 +54,7 @@ def made_there(walk: Walk) -> None:
         assert not taken(walk, case, case["signatures"][0], case["key"])
 
 
-def taken(walk: Walk, case: Any, signature: str, key: str) -> bool:  # Any: JSON
+def taken(walk: Signers, case: Any, signature: str, key: str) -> bool:  # Any: JSON
     asked = (buffer(case["digest"]), buffer(signature), buffer(key), Bool(False))
     said = walk.reads("seals", "is-signed", *asked)
     assert isinstance(said, Bool)
@@ -68,13 +63,13 @@ def taken(walk: Walk, case: Any, signature: str, key: str) -> bool:  # Any: JSON
 
 @pytest.mark.parametrize("algorithm", Algorithm)
 def test_a_meter_is_bound_and_its_key_changed_by_what_seal_keys_sign(
-    walk: Walk, algorithm: Algorithm
+    walk: Signers, algorithm: Algorithm
 ) -> None:
     made_there(walk)
     at, owner, meter = walk.at, walk.who(HOME), b"\x07" * 16
     old, new = (RootSecret(bytes(32)).seal_key(algorithm, n) for n in (0, 1))
     p256 = algorithm is Algorithm.P256
-    walk.does(HOME, registry.register_consumer(at, HASH))
+    walk.does(HOME, registry.register_consumer(at, b"\x33" * 32))
     walk.does(ADMIN, registry.verify_user(at, owner, verified=True))
     walk.does(HOME, registry.request_meter(at, meter, old.public.raw, 5, p256=p256))
     wish = Binding(NETWORK, meter, owner, 5)
