@@ -149,9 +149,11 @@ async def _parameter(house: "House", options: argparse.Namespace) -> int:
 async def _audit(house: "House", options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from meterseal_aggregator.app.audit import audit
+    from meterseal_aggregator.app.audit import audit, audit_chain
 
     found = await audit(house)
+    if options.node:
+        found += await audit_chain(house)
     if options.json:
         print(json.dumps([asdict(finding) for finding in found]))
     else:
@@ -313,13 +315,19 @@ def _json_option(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true", help="one JSON array")
 
 
+def _audit_options(sub: argparse.ArgumentParser) -> None:
+    _json_option(sub)
+    help_text = "also ask the nodes of [stacks] what the contracts hold"
+    sub.add_argument("--node", action="store_true", help=help_text)
+
+
 _OPTIONS: Final = {
     "serve": _serve_options,
     "enrol": _enrol_options,
     "token": _token_options,
     "certificate": _certificate_options,
     "parameter": _parameter_options,
-    "audit": _json_option,
+    "audit": _audit_options,
 }
 
 

@@ -7,15 +7,17 @@ write, and never leave a room out because it failed: what raises is a finding.
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from meterseal_aggregator.app.chain import means
+from meterseal_aggregator.app.chain import chain_side, means
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.credits import audit as credits_audit
 from meterseal_aggregator.intake import check as intake_check
 from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.privacy import check as privacy_check
 from meterseal_aggregator.privacy.trustees import check as trustees_check
+from meterseal_aggregator.stacks import bookcheck, books, nodecheck
 from meterseal_aggregator.stacks import check as deeds_check
 from meterseal_aggregator.stacks import store as anchors
+from meterseal_aggregator.stacks.withdrawals import check as withdrawals_check
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding
 from meterseal_aggregator.translog import fsck
@@ -54,6 +56,7 @@ async def audit(house: House) -> list[Finding]:
         2: [credits_audit.findings],
         4: [ledger_check.findings],
         LOG: [log, seals, days],
+        bookcheck.MIRRORED: [bookcheck.findings, _withdrawals],
         privacy_check.TOLD: [told],
         HEALED: [_anchors, deeds],
     }
@@ -63,6 +66,22 @@ async def audit(house: House) -> list[Finding]:
             for findings in asked:
                 found += await _ask(tx, number, findings)
     return sorted(found, key=lambda finding: finding.invariant)
+
+
+async def audit_chain(house: House) -> list[Finding]:
+    """Compare our mirrors with what the contracts say, asked of the configured nodes."""
+    async with chain_side(house) as side:
+        if side is None:
+            told = "no chain is configured: name nodes in [stacks]"
+            return [Finding(bookcheck.MIRRORED, ok=False, detail=told)]
+        asked = (house.database, side.node, side.contracts)
+        return await nodecheck.findings(*asked)
+
+
+async def _withdrawals(tx: Transaction) -> list[Finding]:
+    followed = await bookcheck.is_followed(tx)
+    supply = (await books.totals(tx)).total if followed else None
+    return await withdrawals_check.findings(tx, supply)
 
 
 async def _ask(tx: Transaction, number: int, findings: Findings) -> list[Finding]:

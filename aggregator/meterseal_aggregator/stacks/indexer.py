@@ -242,16 +242,17 @@ class _Round:
         return count
 
     async def _tell(self, tx: Transaction, event: KeptEvent) -> None:
-        told = understood(self.contracts, event)
-        if told is None:
+        try:
+            told = understood(self.contracts, event)
+        except Malformed as error:
+            _log.error("chain_event_not_understood", at=_place(event), why=error.detail)
             await blocks.mark_odd(tx, event)
             return
         try:
             await books.take(tx, told, height=event.height, txid=event.txid)
         except Incoherent as error:
-            place = f"event {event.index} of {event.txid} in block {event.height}"
             raise Refused(
-                f"{place} cannot follow those before it ({error}): an event was lost or"
+                f"{_place(event)} cannot follow those before it ({error}): an event was lost or"
                 " made up, so compare this node with another"
             ) from None
         known = Settled(event.height, event.block_id, event.txid, event.index, told)
@@ -259,20 +260,14 @@ class _Round:
             await follower(tx, known)
 
 
-def understood(contracts: Deployment, event: KeptEvent) -> Told | None:
-    """Return what was told; None, and an alarm, for what our contracts do not print."""
-    try:
-        value = decode(event.value)
-        return read(contracts, contracts.contract(event.contract), value)
-    except Malformed as error:
-        _log.error(
-            "chain_event_not_understood",
-            contract=event.contract,
-            txid=event.txid,
-            index=event.index,
-            why=error.detail,
-        )
-        return None
+def understood(contracts: Deployment, event: KeptEvent) -> Told:
+    """Return what was told; raises Malformed for what our contracts do not print."""
+    value = decode(event.value)
+    return read(contracts, contracts.contract(event.contract), value)
+
+
+def _place(event: KeptEvent) -> str:
+    return f"event {event.index} of {event.txid} in block {event.height}"
 
 
 def _forked(view: _View) -> Refused:
