@@ -24,6 +24,7 @@ from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.model import WH, AccountCode
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import Change, record
+from meterseal_aggregator.stacks import books
 from meterseal_aggregator.stacks.withdrawals import ask, check, duty, returns, store
 from meterseal_aggregator.stacks.withdrawals.duty import Gathering
 from meterseal_aggregator.stacks.withdrawals.follow import Follow
@@ -112,7 +113,11 @@ class Street:
                 if heard == len(self.chain.told):
                     return count
                 await tx.rows("UPDATE heard SET n = n + 1")
-                await self.follow(tx, self.chain.told[heard])
+                settled = self.chain.told[heard]
+                await books.take(
+                    tx, settled.told, height=settled.height, txid=settled.txid
+                )
+                await self.follow(tx, settled)
         return most
 
     async def come_through(self) -> None:
@@ -169,24 +174,22 @@ class Street:
         """What leaves, and what is on the chain, by the ledger."""
         return await self.held(LEAVING), await self.held(ENERGY)
 
-    async def audit(self, supply: int | None = None) -> list[Finding]:
+    async def audit(self) -> list[Finding]:
         """Every finding about Wh."""
         async with self.database.reading() as tx:
             found = await ledger_check.findings(tx)
             found += await credit_room.findings(tx)
+            supply = (await books.totals(tx)).total
             return found + await check.findings(tx, supply)
 
     async def is_well(self) -> None:
         """All books agree, with each other and with the chain when all was heard."""
+        bad = [one for one in await self.audit() if not one.ok]
+        assert not bad, bad
         async with self.database.reading() as tx:
             ((heard,),) = await tx.rows("SELECT n FROM heard")
-        told = heard == len(self.chain.told)
-        bad = [
-            one
-            for one in await self.audit(self.chain.supply if told else None)
-            if not one.ok
-        ]
-        assert not bad, bad
+        if heard == len(self.chain.told):
+            assert await self.held(ENERGY) == self.chain.supply
 
 
 def owner(who: int) -> Principal:

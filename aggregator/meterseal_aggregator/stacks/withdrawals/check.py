@@ -27,10 +27,10 @@ SELECT (SELECT coalesce(sum(paid), 0) FROM withdrawn_parts WHERE state = 'arrive
 """
 
 
-async def findings(tx: Transaction, supply: int | None = None) -> list[Finding]:
+async def findings(tx: Transaction, supply: int | None) -> list[Finding]:
     """Say whether the ledger and the chain tell the same story, to the Wh.
 
-    `supply` is what settled events add up to there, None where nobody follows them.
+    `supply` is what the chain's settled events add up to, None where nobody follows it.
     """
     held = await ledger.balances(tx, WH, [LEAVING, ENERGY])
     leaving, energy = _held(held, LEAVING), _held(held, ENERGY)
@@ -51,7 +51,10 @@ async def findings(tx: Transaction, supply: int | None = None) -> list[Finding]:
         await _unexplained(tx),
     ]
     if supply is not None:
-        detail = f"{energy} Wh are on the chain by the ledger, its supply is {supply}"
+        detail = (
+            f"{energy} Wh are on the chain by the ledger, the supply there is {supply}"
+            " by its settled events"
+        )
         found.append(Finding(INVARIANT, ok=energy == supply, detail=detail))
     return found
 
