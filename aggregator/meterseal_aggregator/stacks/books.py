@@ -114,6 +114,12 @@ async def escrow(tx: Transaction) -> Escrow:
     return Escrow({row[0]: _opened(row) for row in rows}, last)
 
 
+async def open_trades(tx: Transaction) -> int:
+    """Count the open trades."""
+    ((count,),) = await tx.rows("SELECT count(*) FROM mirror_trades")
+    return int(count)
+
+
 async def held(tx: Transaction) -> dict[Principal | None, int]:
     """Give what open trades hold by asset, None for STX; assets that once held are there."""
     rows = await tx.rows("SELECT asset, amount FROM mirror_held ORDER BY asset")

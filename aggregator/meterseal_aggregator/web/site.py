@@ -15,6 +15,7 @@ from meterseal_aggregator.web import (
     bundles,
     calls,
     cells,
+    chain,
     deeds,
     enrolments,
     errands,
@@ -33,6 +34,7 @@ from meterseal_aggregator.web import (
     total_files,
     totals,
     wallets,
+    withdrawals,
 )
 from meterseal_aggregator.web.limits import (
     MAX_BODY_BYTES,
@@ -58,6 +60,7 @@ OPEN: Final = frozenset(
         "/v1/log/inclusion",
         "/v1/log/consistency",
         "/v1/anchors",
+        "/v1/chain",
         "/v1/network/tariffs",
         "/v1/network/tariffs/{digest}/evidence",
         "/v1/network/totals",
@@ -90,10 +93,12 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     total_files.router,
     evidence.router,
     log.router,
+    chain.router,
     operators.router,
     deeds.router,
     wallets.router,
     calls.router,
+    withdrawals.router,
 )
 
 _HEADERS: Final = (
