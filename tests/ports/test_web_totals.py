@@ -10,6 +10,7 @@ import pytest
 from meterseal_aggregator.intake.batch import Intake, Notary
 from meterseal_aggregator.intake.failed import set_aside
 from meterseal_aggregator.privacy import proofs
+from meterseal_aggregator.web.shapes import TOTALS_BURST
 from meterseal_proto.enrolment import RegisterStart, enrolment_hash
 from meterseal_proto.keys import RootSecret
 from meterseal_proto.reporting import Reported, quarter_of, quarter_text
@@ -150,3 +151,17 @@ async def test_a_mask_beyond_the_order_and_a_set_that_is_none(tmp_path: Path) ->
         assert (await house.post(f"{PATH}/total", "operator", body)).status_code == 400
         missing = await house.ask("GET", "/v1/network/totals/7/set")
         assert missing.status_code == 404
+
+
+async def test_who_asks_for_totals_without_end_is_asked_to_wait(tmp_path: Path) -> None:
+    """No token is needed, and a file costs the reading of 2,000 homes' headers."""
+    async with a_house(tmp_path) as house:
+        paths = [f"/v1/network/totals{rest}" for rest in ("", "/7/set", "/7/file")]
+        for turn in range(TOTALS_BURST):
+            answer = await house.ask("GET", paths[turn % 3])
+            assert answer.status_code in (200, 404)
+        for path in paths:
+            answer = await house.ask("GET", path)
+            assert answer.status_code == 429, pretty(answer)
+            assert int(answer.headers["retry-after"]) >= 1
+        assert (await house.ask("GET", "/v1/network")).status_code == 200

@@ -99,6 +99,13 @@ def line_of(address: str) -> str:
     return str(IPv6Address(int(known) >> 64 << 64))
 
 
+def turn_of(rate: Rate, address: str) -> None:
+    """Count a request of an address; raises the answer 429 where it asks too often."""
+    wait_s = rate.wait_s(line_of(address), asyncio.get_running_loop().time())
+    if wait_s > 0:
+        raise too_many(wait_s)
+
+
 class Paced:
     """ASGI middleware: answers an address that posts too often, its body unread.
 
@@ -112,19 +119,18 @@ class Paced:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or ask to wait."""
-        wait_s = self._wait_s(scope)
-        if wait_s > 0:
-            await too_many(wait_s).response()(scope, receive, send)
+        try:
+            if self._counts(scope):
+                host = scope["client"][0] if scope.get("client") else "unknown"
+                turn_of(self._rate, host)
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _wait_s(self, scope: Scope) -> float:
-        if scope["type"] != "http" or scope["method"] != "POST":
-            return 0.0
-        if scope["path"] not in self._paths:
-            return 0.0
-        host = scope["client"][0] if scope.get("client") else "unknown"
-        return self._rate.wait_s(line_of(host), asyncio.get_running_loop().time())
+    def _counts(self, scope: Scope) -> bool:
+        is_post = scope["type"] == "http" and scope["method"] == "POST"
+        return is_post and scope["path"] in self._paths
 
 
 class StrictBodies:

@@ -20,6 +20,7 @@ from meterseal_aggregator.privacy.errands.desk import ErrandTally
 from meterseal_aggregator.registry.enrol import NetworkTerms
 from meterseal_aggregator.stacks.advice import Means
 from meterseal_aggregator.stacks.handover import ChainDoor
+from meterseal_aggregator.stacks.withdrawals.model import Teller
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.web.limits import Rate
 from meterseal_aggregator.web.problems import not_found
@@ -34,6 +35,9 @@ MAX_SECOND: Final = 1 << 40
 ENROLMENTS_PER_S: Final = 2.0
 """A lorry of agents enrols from one address; guessing 122 bits does not get anywhere."""
 ENROLMENT_BURST: Final = 60
+TOTALS_PER_S: Final = 2.0
+"""Of one address: a total's file holds up to 2,000 homes' headers, added up once more."""
+TOTALS_BURST: Final = 60
 WALLETS_PER_S: Final = 1.0
 """Of one member: each asks a node twice, and nobody signs faster by hand."""
 WALLET_BURST: Final = 60
@@ -67,10 +71,14 @@ class Site:
         default_factory=lambda: Rate(1 / ENROLMENTS_PER_S, ENROLMENT_BURST)
     )
     """The rate of what needs no token but costs a signature."""
+    totals: Rate = field(default_factory=lambda: Rate(1 / TOTALS_PER_S, TOTALS_BURST))
+    """The rate of what anybody may ask about totals."""
     wallets: Rate = field(default_factory=lambda: Rate(1 / WALLETS_PER_S, WALLET_BURST))
     """The rate of what a member asks of the chain."""
     chain: ChainDoor | None = None
     """The chain as members are shown it; None where `[stacks]` names none."""
+    teller: Callable[[], Teller | None] = lambda: None
+    """Who mints what members withdraw, and where; None likewise."""
 
 
 class RequestBody(BaseModel):

@@ -25,6 +25,7 @@ from meterseal_aggregator.translog import store as log
 from meterseal_aggregator.web.auth import TheSite
 from meterseal_aggregator.web.problems import not_found, not_yet
 from meterseal_aggregator.web.shapes import ById
+from meterseal_aggregator.web.totals import PACED
 from meterseal_proto.bundle import Anchor, Logged
 from meterseal_proto.reporting import Act, Place
 from meterseal_proto.totalfile import MaskAnswer, Member, TotalFile, TrusteeEvidence
@@ -35,7 +36,9 @@ router = APIRouter(prefix="/v1", tags=["totals"])
 Answers = Mapping[int, Mapping[int, Mask]]
 
 
-@router.get("/network/totals/{set_id}/file", response_class=Response)
+@router.get(
+    "/network/totals/{set_id}/file", response_class=Response, dependencies=PACED
+)
 async def give_file(set_id: ById, site: TheSite) -> Response:
     """Give a total with all there is to check it: `meterseal-verify` does, offline."""
     genesis = site.terms.genesis

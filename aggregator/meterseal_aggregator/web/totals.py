@@ -9,7 +9,7 @@ opening, nor a total that is not proved.
 import asyncio
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import Field
 
 from meterseal_aggregator.identity import store as identity
@@ -21,6 +21,7 @@ from meterseal_aggregator.privacy.totals import FixedSet, Total
 from meterseal_aggregator.privacy.wholedays import MAX_MEMBERS
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.web.auth import Access, Asking, TheSite
+from meterseal_aggregator.web.limits import turn_of
 from meterseal_aggregator.web.problems import bad_json, not_found
 from meterseal_aggregator.web.shapes import (
     AfterId,
@@ -115,6 +116,15 @@ class TotalView(View):
     count: int
 
 
+async def _take_turn(site: TheSite, request: Request) -> None:
+    """Let one address have no more than its rate of what costs us a whole set's reading."""
+    turn_of(site.totals, request.client.host if request.client else "unknown")
+
+
+PACED: Final = [Depends(_take_turn)]
+"""What anybody may ask about totals goes at a rate."""
+
+
 @router.post("/cells", status_code=201)
 async def fix_cell(body: CellRequest, access: Asking) -> CellView:
     """Fix a cell for its quarter: for good, and no meter is in two."""
@@ -162,7 +172,7 @@ async def settle(
     return total_view(total)
 
 
-@router.get("/network/totals")
+@router.get("/network/totals", dependencies=PACED)
 async def list_totals(
     site: TheSite, after: AfterId = 0, limit: Limit = 100
 ) -> Page[TotalView]:
@@ -173,7 +183,7 @@ async def list_totals(
     return Page(items=items, next=cursor(items, limit, lambda view: view.set_id))
 
 
-@router.get("/network/totals/{set_id}/set")
+@router.get("/network/totals/{set_id}/set", dependencies=PACED)
 async def give_set(set_id: ById, site: TheSite) -> SetView:
     """Give the headers a proved total is over: their sums add up to it."""
     async with site.database.reading() as tx:
