@@ -31,7 +31,7 @@ RIGS = {
     ),
     "histories of the chain with each deed done once": (
         "tests/simulation/test_stacks_outbox.py",
-        1_500,
+        10_060,
     ),
     "kills with exact equations": ("tests/e2e/test_kills.py", 120),
 }

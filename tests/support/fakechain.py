@@ -224,8 +224,11 @@ class FakeChain:
         name = hashlib.sha256(told.encode()).hexdigest()
         self.blocks.append(FakeBlock(name, tuple(mined), state))
 
-    def reorg(self, depth: int, *, forget: bool) -> None:
-        """Replace the last blocks by one more empty ones; what they held waits again, or not."""
+    def reorg(self, depth: int, *, forget: bool) -> int:
+        """Replace the last blocks by one more empty ones; what they held waits again, or not.
+
+        Returns how deep it went: the first block stays.
+        """
         depth = min(depth, self.height - 1)
         gone = self.blocks[self.height - depth :]
         del self.blocks[self.height - depth :]
@@ -237,6 +240,7 @@ class FakeChain:
             self.waiting.clear()
         for _ in range(depth + 1):
             self._close([], self.state)
+        return depth
 
     def forget(self, txid: str | None = None) -> None:
         """Lose a transaction that waits, or all of them."""

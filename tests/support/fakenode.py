@@ -5,6 +5,7 @@
 Where a script ends, nothing goes wrong any more. `Liar` answers in form and falsely.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
@@ -50,12 +51,15 @@ class FakeNode:
     def __init__(self, chain: FakeChain, script: Iterable[Trouble] = ()) -> None:
         self.chain = chain
         self.script = iter(script)
+        self.met: Counter[str] = Counter()
+        """What really went wrong, by its name."""
         self.lag = 0
         """Blocks this node is behind in all it reads."""
 
     def _begin(self) -> Trouble:
         trouble = next(self.script, Trouble.NONE)
         if trouble in (Trouble.ERROR, Trouble.HANG):
+            self.met[trouble.value] += 1
             raise Unavailable(f"no answer: {trouble.value}")
         return trouble
 
@@ -80,6 +84,7 @@ class FakeNode:
     async def send(self, raw: bytes) -> None:
         trouble = self._begin()
         self.chain.submit(raw)
+        self.met[trouble.value] += 1
         if trouble is Trouble.TWICE:
             self.chain.submit(raw)
         if trouble is Trouble.DROPPED:
@@ -174,10 +179,13 @@ class Liar(FakeNode):
         self._nonce = nonce
 
     async def nonce(self, who: Principal) -> int:
-        del who
+        told = await super().nonce(who)
+        self.met["lie"] += told != self._nonce
         return self._nonce
 
     async def found(self, txid: str) -> Found:
+        true = await super().found(txid)
+        self.met["lie"] += isinstance(true, InBlock) != self._says_done
         if not self._says_done:
             return Unknown.NOWHERE
         block = Block(txid, 1, "f" * 64, ok=True)

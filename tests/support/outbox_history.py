@@ -1,7 +1,7 @@
 """A random history of a chain, its nodes and an outbox, from a seed; then a quiet end.
 
 Whatever happened, once nothing goes wrong any more every deed is to be on the chain
-exactly once, and the outbox to know it. Blocks count at a depth of 11 here, so that forks
+exactly once, those that no node takes are to be cancelled, and the outbox to know it. Blocks count at a depth of 11 here, so that forks
 of up to ten blocks stay within what is believed.
 """
 
@@ -52,23 +52,31 @@ class History:
         self.chance = random.Random(seed)
         self.database = database
         self.chain = FakeChain(verifies=False)
+        self.met: Counter[str] = Counter()
+        """What went wrong in it, each time that it really did."""
+        self.poisons: set[int] = set()
         self.key = AccountKey(sha256(b"account %d" % seed).digest())
         self.account = Account(CHAIN, self.key)
         self.fuse = database.fuse = Fuse()
         self.node = MortalNode(self.chain, self.fuse)
+        self.node.met = self.met
         self.asked: Node = self.node
         self.now = 1_800_000_000
         self.deeds = 0
         self.strange = 0
-        self.met: Counter[str] = Counter()
 
     def name(self, number: int) -> str:
         return f"{self.account.address} note {number}"
 
-    async def want(self) -> None:
+    async def want(self, *, poison: bool = False) -> None:
+        """Want a note; one that is poison calls what no contract has."""
         number = self.deeds
         self.deeds += 1
-        call = ContractCall(DIARY, "note", (UInt(number),))
+        function = "node" if poison else "note"
+        if poison:
+            self.poisons.add(number)
+            self.met["poison"] += 1
+        call = ContractCall(DIARY, function, (UInt(number),))
         wish = Wish(self.account.address, self.name(number), call)
         for _ in range(2):
             async with self.database.transaction() as tx:
@@ -77,7 +85,11 @@ class History:
     async def run(self) -> None:
         """Run the outbox once; what ends it, ends it."""
         try:
-            await run_once(self.database, self.asked, self.account, LIMITS, self.now)
+            done = await run_once(
+                self.database, self.asked, self.account, LIMITS, self.now
+            )
+            told = (" disagree" in trouble for trouble in done.troubles)
+            self.met["disagreement"] += sum(told)
         except Unavailable:
             self.met["unavailable"] += 1
         except PowerCut:
@@ -89,7 +101,6 @@ class History:
             chance.choice(TROUBLES) if chance.random() < 0.3 else Trouble.NONE
             for _ in range(30)
         ]
-        self.met.update(trouble.name for trouble in script)
         self.node.script = iter(script)
         self.fuse.left = chance.randrange(25) if chance.random() < 0.5 else None
         if self.two:
@@ -102,9 +113,10 @@ class History:
     def _second(self) -> Node:
         chance = self.chance
         if chance.random() < 0.3:
-            self.met["lie"] += 1
             done, nonce = chance.random() < 0.5, chance.randrange(20)
-            return Liar(self.chain, says_done=done, nonce=nonce)
+            liar = Liar(self.chain, says_done=done, nonce=nonce)
+            liar.met = self.met
+            return liar
         behind = FakeNode(self.chain)
         behind.lag = chance.choice((0, 0, 1, 5, 12))
         return behind
@@ -132,44 +144,46 @@ class History:
                 "spike",
                 "stall",
                 "thief",
+                "poison",
             ),
-            (30, 25, 10, 8, 6, 5, 5, 4, 2),
+            (30, 25, 10, 8, 6, 5, 5, 4, 2, 1),
         )[0]
-        self.met[what] += 1
         if what == "run":
             await self.troubled_run()
-        elif what == "want" and self.deeds < 12:
-            await self.want()
+        elif what in ("want", "poison") and self.deeds < 12:
+            await self.want(poison=what == "poison")
         elif what == "thief":
+            self.met["nonce used by a stranger"] += 1
             self.steal()
         else:
             self._world(what)
 
     def _world(self, what: str) -> None:
-        chance = self.chance
+        chance, chain = self.chance, self.chain
         if what == "mine":
-            self.chain.mine(chance.randint(1, 4))
+            chain.mine(chance.randint(1, 4))
         elif what == "time":
             self.now += chance.choice((10, 61, 400, 1_000))
         elif what == "reorg":
-            self.chain.reorg(chance.randint(1, 10), forget=chance.random() < 0.5)
+            depth = chain.reorg(chance.randint(1, 10), forget=chance.random() < 0.5)
+            self.met[f"reorg {depth}"] += 1
         elif what == "forget":
-            self.chain.forget()
+            self.met["mempool forgotten"] += bool(chain.waiting)
+            chain.forget()
         elif what == "spike":
-            self.chain.price = chance.choice((1, 2, 10, 50))
+            before, chain.price = chain.price, chance.choice((1, 2, 10, 50))
+            self.met["fee spike"] += chain.price > before
         elif what == "stall":
-            self.chain.stalled = not self.chain.stalled
+            chain.stalled = not chain.stalled
+            self.met["stuck nonce"] += chain.stalled and bool(chain.waiting)
 
     async def end(self) -> None:
         """Let nothing go wrong any more until all is settled."""
         self.chain.price, self.chain.stalled = 1, False
-        for number in range(QUIET_ROUNDS):
+        for _ in range(QUIET_ROUNDS):
             async with self.database.reading() as tx:
                 if not await deeds.unsettled(tx, self.account.address):
                     return
-            if number % 30 == 29:
-                # A nonce that a fork set free is filled by the next deed.
-                await self.want()
             await self.run()
             self.chain.mine(2)
             self.now += 61
@@ -179,11 +193,13 @@ class History:
         """Hold the chain against what was wanted, and the outbox against the chain."""
         notes = Counter(self.chain.state.notes)
         for number in range(self.deeds):
-            assert notes[number] == 1, f"deed {number} was done {notes[number]} times"
+            poison = number in self.poisons
+            times = notes[number]
+            assert times == (not poison), f"deed {number} was done {times} times"
             async with self.database.reading() as tx:
                 known = await deeds.outcome(tx, self.name(number))
             assert known is not None
-            assert known.state is State.CONFIRMED
+            assert known.state is (State.FAILED if poison else State.CONFIRMED)
             assert known.block is not None
             place = self.chain.where(known.block.txid)
             assert place is not None

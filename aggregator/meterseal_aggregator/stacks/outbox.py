@@ -108,8 +108,9 @@ async def run_once(
     refuse it. Raises Unavailable when there is no look at the chain to be had; what is
     then undone is done by the next run.
     """
-    questions = Questions(node, account.principal, contracts)
-    runner = _Runner(database, node, account, limits, now, questions)
+    who = account.principal
+    questions = Questions(node, who, contracts)
+    runner = _Runner(database, node, account, limits, now, questions, who, who.text())
     return await runner.run()
 
 
@@ -121,12 +122,14 @@ class _Runner:
     limits: Limits
     now: int
     questions: Questions
+    who: Principal
+    address: str
     met: dict[tuple[int, Kind], str] = field(default_factory=dict)
     over: set[tuple[int, Kind]] = field(default_factory=set)
 
     async def run(self) -> Done:
         async with self.database.reading() as tx:
-            unsettled = await deeds.unsettled(tx, self.account.address)
+            unsettled = await deeds.unsettled(tx, self.address)
         seen = await self._look(unsettled)
         steps = await self._revive(seen.look.nonce)
         for one in unsettled:
@@ -155,7 +158,7 @@ class _Runner:
         """Write down what keeps deeds from going on, and forget what no longer does."""
         met = [Trouble(*key, why) for key, why in self.met.items()]
         async with self.database.reading() as tx:
-            known = await troubles.known(tx, self.account.address)
+            known = await troubles.known(tx, self.address)
         over = known & self.over - self.met.keys()
         if met or over:
             async with self.database.transaction() as tx:
@@ -188,7 +191,7 @@ class _Runner:
                 if deaf >= min(DEAF, len(wanted)):
                     raise
                 disputed[txid] = str(error)
-        nonce = await self.node.nonce(self.account.principal)
+        nonce = await self.node.nonce(self.who)
         places = {
             txid: one.block if isinstance(one, InBlock) else one
             for txid, one in found.items()
@@ -202,8 +205,8 @@ class _Runner:
         same bytes are right for both.
         """
         async with self.database.reading() as tx:
-            lost = await deeds.gone(tx, self.account.address, nonce)
-            given = await deeds.given(tx, self.account.address, nonce)
+            lost = await deeds.gone(tx, self.address, nonce)
+            given = await deeds.given(tx, self.address, nonce)
         if given and nonce not in given:
             _log.error("nonce_that_nobody_fills", nonce=nonce, behind=len(given))
             await self._fill(nonce)
@@ -214,8 +217,9 @@ class _Runner:
 
     async def _fill(self, nonce: int) -> None:
         """Want something that does nothing under a nonce for which ours wait."""
-        address = self.account.address
-        wish = Wish(address, f"fill nonce {nonce} of {address}", self._nothing())
+        wish = Wish(
+            self.address, f"fill nonce {nonce} of {self.address}", self._nothing()
+        )
         async with self.database.transaction() as tx:
             await deeds.want(tx, wish, now=self.now)
 
@@ -277,7 +281,7 @@ class _Runner:
                 return 0
             nonce = one.deed.nonce
             if nonce is None:
-                given = await deeds.given(tx, self.account.address, look.nonce)
+                given = await deeds.given(tx, self.address, look.nonce)
                 nonce = next_nonce(look, given)
             if nonce >= look.nonce + MAX_IN_FLIGHT:
                 return 0
@@ -300,7 +304,7 @@ class _Runner:
 
     def _nothing(self) -> Transfer:
         """Return what does nothing: the least amount, for the address that nobody has."""
-        nobody = Address(self.account.principal.address.version, bytes(20))
+        nobody = Address(self.who.address.version, bytes(20))
         return Transfer(Principal(nobody), 1)
 
     async def _send(self, one: Open, txid: str, raw: bytes) -> None:
