@@ -216,6 +216,8 @@ class Jobs(_Table):
     witness_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
     errands_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
     drive_s: float = Field(default=10.0, gt=0, le=MAX_PERIOD_S)
+    follow_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
+    withdraw_s: float = Field(default=10.0, gt=0, le=MAX_PERIOD_S)
 
 
 class Config(BaseSettings):

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from meterseal_aggregator.app.chain import means, proving
 from meterseal_aggregator.app.house import House
+from meterseal_aggregator.app.withdrawing import teller
 from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.beside.desk import BesideTally
 from meterseal_aggregator.intake.port import Reply, Uplink
@@ -75,6 +76,7 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
             proving=proving(config.stacks),
             means=partial(means, config),
             chain=parts.chain,
+            teller=partial(teller, house),
         )
     )
 

@@ -11,8 +11,10 @@ import structlog
 
 from meterseal_aggregator.app.chain import publishing
 from meterseal_aggregator.app.drive import drive
+from meterseal_aggregator.app.follow import follow
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.trustees import settle
+from meterseal_aggregator.app.withdrawing import settle_withdrawals
 from meterseal_aggregator.app.witnesses import ask, open_lines
 from meterseal_aggregator.credits import mint
 from meterseal_aggregator.intake import failed
@@ -53,7 +55,7 @@ def duties(house: House, tell: Tell, office: Office | None = None) -> list[Duty]
         Duty("vee", periods.vee_s, _with(house, validate)),
         Duty("mint", periods.mint_s, _with(house, credit)),
         Duty("anchor", periods.anchor_s, _with(house, anchor)),
-        *([_drive(house)] if house.config.stacks is not None else []),
+        *(_chain(house) if house.config.stacks is not None else []),
         *([_totals(house, office)] if office is not None else []),
         *([_witness(house)] if house.config.witnesses else []),
         _errands(house, tell),
@@ -119,6 +121,22 @@ async def anchor(house: House) -> int:
 def _drive(house: House) -> Duty:
     """Return the duty that sends what rooms want on the chain."""
     return Duty("drive", house.config.jobs.drive_s, _with(house, drive))
+
+
+def _withdraw(house: House) -> Duty:
+    """Return the duty behind members' withdrawals to the chain."""
+    return Duty(
+        "withdraw", house.config.jobs.withdraw_s, _with(house, settle_withdrawals)
+    )
+
+
+def _chain(house: House) -> list[Duty]:
+    return [_drive(house), _follow(house), _withdraw(house)]
+
+
+def _follow(house: House) -> Duty:
+    """Return the duty that reads the chain and settles what lies deep."""
+    return Duty("follow", house.config.jobs.follow_s, _with(house, follow))
 
 
 def _totals(house: House, office: Office) -> Duty:

@@ -1,18 +1,15 @@
-"""Withdrawals in the running house: who signs them, their duty, and who follows the chain.
+"""Withdrawals in the running house: who signs them, and their duty.
 
 This module must never hold a rule: the room `stacks.withdrawals` does.
 """
 
 from meterseal_aggregator.app.chain import read_key
 from meterseal_aggregator.app.house import House
-from meterseal_aggregator.app.retiring import retire_on_chain
 from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.indexer import Follower
 from meterseal_aggregator.stacks.outbox import Account
 from meterseal_aggregator.stacks.transaction import Network
 from meterseal_aggregator.stacks.withdrawals.duty import Gathering, run_once
-from meterseal_aggregator.stacks.withdrawals.follow import Follow
 from meterseal_aggregator.stacks.withdrawals.model import Moment, Teller
 from meterseal_proto.c32 import Address
 
@@ -27,11 +24,6 @@ def teller(house: House) -> Teller | None:
         return None
     account = Account(Network.of(house.config.chain_id), read_key(stacks.key_file))
     return Teller(Deployment(Address.parse(stacks.contracts)), account.address)
-
-
-def followers(house: House) -> tuple[Follower, ...]:
-    """Return who is told of what settled on the chain: the ledger's withdrawals."""
-    return (Follow(retire_on_chain, house.now),)
 
 
 async def settle_withdrawals(house: House) -> int:

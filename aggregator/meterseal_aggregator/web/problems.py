@@ -158,6 +158,11 @@ def wrong_argument(where: str, detail: str) -> Problem:
     return Problem(status, "bad-request", f"{where}: {detail}", faults=(fault,))
 
 
+def not_made(name: str, detail: str) -> Problem:
+    """Return the answer to a withdrawal that cannot be made as things stand."""
+    return Problem(HTTPStatus.CONFLICT, name, detail)
+
+
 def no_chain() -> Problem:
     """Return the answer where no chain is configured: everything is on the ledger."""
     return Problem(
