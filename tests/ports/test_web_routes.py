@@ -56,6 +56,7 @@ def _filled(house: WebHouse, path: str) -> str:
         "{point_id}": str(house.registry.point),
         "{token_id}": "1",
         "{wallet_id}": "1",
+        "{withdrawal_id}": "1",
         "{function}": "energy-token.retire",
         "{evidence_id}": "1",
         "{bill_id}": "1",
@@ -106,12 +107,20 @@ OF_A_COMMITTED = {
     f"{A_REGISTER}/days/{{seq}}/proof",
     f"{A_REGISTER}/days/{{seq}}/backup",
 }
-NOT_THERE = {f"{A_REGISTER}/leak", "/v1/private-bills/{bill_id}/file"} | {
-    path for path in OF_A_COMMITTED if "{seq}" in path
-}
+NOT_THERE = {
+    f"{A_REGISTER}/leak",
+    "/v1/private-bills/{bill_id}/file",
+    "/v1/me/withdrawals/{withdrawal_id}",
+} | {path for path in OF_A_COMMITTED if "{seq}" in path}
 """What there is none of at Ada's meter, whoever asks."""
 OF_ONESELF = "/v1/me/"
-OF_MEMBERS = {"/v1/me/wallets", "/v1/me/calls"}
+OF_MEMBERS = {
+    "/v1/me/wallets",
+    "/v1/me/calls",
+    "/v1/me/withdrawals",
+    "/v1/me/withdrawals/{withdrawal_id}",
+    "/v1/me/deposits",
+}
 """What each member has of his own, and an operator has none of."""
 READABLE = {
     "operator": "*",
