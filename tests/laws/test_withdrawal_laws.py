@@ -11,10 +11,8 @@ at the register's first slot again.
 """
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,8 +22,6 @@ from tests.support.energychain import Refused
 from tests.support.mortal import PowerCut
 from tests.support.withdrawing import Street, open_street, owner
 
-MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder in it
-"""Nothing here is about disks, and they are what takes the time."""
 WAYS = (None, Way.DIRECT, Way.EPOCH)
 
 
@@ -196,8 +192,8 @@ class History:
         return total
 
 
-async def _live(acts: Sequence[Act], folder: Path) -> None:
-    async with open_street(folder) as street:
+async def _live(acts: Sequence[Act]) -> None:
+    async with open_street(None) as street:
         history = History(street)
         await history.begin()
         for act in acts:
@@ -207,9 +203,8 @@ async def _live(acts: Sequence[Act], folder: Path) -> None:
 
 
 @given(ACTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_every_wh_is_on_one_rail_whatever_happens_in_whatever_order(
     acts: list[Act],
 ) -> None:
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        asyncio.run(_live(acts, Path(folder)))
+    asyncio.run(_live(acts))

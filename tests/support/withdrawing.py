@@ -47,6 +47,7 @@ from meterseal_proto.merkle import inclusion_proof
 from meterseal_proto.units import EXPORT
 from tests.support.energychain import AT, ORACLE, EnergyChain, wallet
 from tests.support.mortal import Fuse, MortalDatabase
+from tests.support.quickdatabase import QuickDatabase
 from tests.support.street import BEGIN, Home, settle_in
 
 NETWORK = bytes(range(32))
@@ -198,10 +199,14 @@ def owner(who: int) -> Principal:
 
 
 @asynccontextmanager
-async def open_street(folder: Path, homes: int = 2) -> AsyncIterator[Street]:
-    """Open a street whose slots are final when they ended, and whose members are certified."""
-    MortalDatabase.fuse = fuse = Fuse()
-    database = await MortalDatabase.open(f"sqlite:///{folder / 'street.sqlite'}")
+async def open_street(folder: Path | None, homes: int = 2) -> AsyncIterator[Street]:
+    """Open a street whose slots are final when they ended, in a file or (None) in memory."""
+    if folder is None:
+        database: MortalDatabase = await QuickDatabase.in_memory()
+    else:
+        path = folder / "street.sqlite"
+        database = await MortalDatabase.open(f"sqlite:///{path}")
+    database.fuse = fuse = Fuse()
     await migrate(database)
     async with database.transaction() as tx:
         await record(tx, Change(Name.FINALITY_DELAY_S, 0, 0, 0, "test"))
