@@ -162,9 +162,9 @@ async def scripted_through(history: History) -> None:
     """Live through the same; wishes are written by somebody who is not killed."""
     want = history.want
 
-    async def surely() -> None:
+    async def surely(*, poison: bool = False) -> None:
         left, history.fuse.left = history.fuse.left, None
-        await want()
+        await want(poison=poison)
         history.fuse.left = left
 
     history.want = surely  # type: ignore[method-assign] # of this history alone

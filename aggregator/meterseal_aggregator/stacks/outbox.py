@@ -22,7 +22,6 @@ from meterseal_aggregator.stacks.asking import Questions
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.deeds import Open, Try, Wish
 from meterseal_aggregator.stacks.node import (
-    Disagreement,
     Found,
     InBlock,
     Node,
@@ -53,7 +52,7 @@ from meterseal_proto.errors import Unavailable
 LOOKS: Final = 3
 """Looks begun anew because a block came meanwhile: blocks take seconds, a look parts of one."""
 DEAF: Final = 3
-"""Transactions a node gives no answer about before it is asked nothing more in a run."""
+"""Deeds a node gives no answer about, and about no other, before a run ends."""
 _HELD_ALREADY: Final = (Why.NONCE, Why.RIVAL)
 """The nonce is used, or as dear a transaction is held: the next look says whose."""
 _log = structlog.get_logger(__name__)
@@ -167,7 +166,7 @@ class _Runner:
 
     async def _look(self, unsettled: list[Open]) -> _Seen:
         """Ask about every attempt, between two answers that the tip is the same."""
-        wanted = [a.txid for one in unsettled for a in one.deed.attempts]
+        wanted = [[a.txid for a in one.deed.attempts] for one in unsettled]
         tip = await self.node.info()
         for _ in range(LOOKS):
             seen = await self._ask(tip, wanted)
@@ -177,20 +176,18 @@ class _Runner:
             tip = after
         raise Unavailable("the chain moves on while it is looked at")
 
-    async def _ask(self, tip: Tip, wanted: list[str]) -> _Seen:
+    async def _ask(self, tip: Tip, wanted: list[list[str]]) -> _Seen:
         found: dict[str, Found] = {}
         disputed: dict[str, str] = {}
-        deaf = 0
-        for txid in wanted:
-            try:
-                found[txid] = await self.node.found(txid)
-            except Disagreement as error:
-                disputed[txid] = str(error)
-            except Unavailable as error:
-                deaf += 1
-                if deaf >= min(DEAF, len(wanted)):
-                    raise
-                disputed[txid] = str(error)
+        for txids in wanted:
+            for txid in txids:
+                try:
+                    found[txid] = await self.node.found(txid)
+                except Unavailable as error:
+                    disputed[txid] = str(error)
+                    if len(disputed) >= DEAF and not found:
+                        raise
+                    break
         nonce = await self.node.nonce(self.who)
         places = {
             txid: one.block if isinstance(one, InBlock) else one
