@@ -18,7 +18,7 @@ from meterseal_proto.seal import Head, parse_header
 from meterseal_proto.totals import Masked, mask_of, proves, seeds_of, summed
 from meterseal_proto.units import IMPORT, MeterId
 from meterseal_trustee.desk import spelled
-from meterseal_trustee.web import SetBody
+from meterseal_trustee.shapes import SetBody
 from tests.support.committed import SEEDS, CommittedDevice, enrol_committed
 from tests.support.enrolling import GENESIS, LOG_KEY
 from tests.support.webhouse import LATER, WebHouse, a_house, pretty

@@ -17,7 +17,7 @@ from meterseal_proto.reporting import (
 )
 from meterseal_proto.seedbox import deposited
 from meterseal_proto.totals import Mask, mask_commitment, seeds_of
-from meterseal_trustee.web import (
+from meterseal_trustee.shapes import (
     BlameBody,
     MasksBody,
     RosterBody,
