@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deploy.demo_wallet import MAX_FEE, Deceived, DemoWallet, DevnetNode, NotTheDevnet
 from deploy.unsigned import read_unsigned
-from meterseal_aggregator.stacks.calls import escrow, payment, token
+from meterseal_aggregator.stacks.calls import escrow, payment, registry, token
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
 from meterseal_aggregator.stacks.handout import Handout, handout
 from meterseal_aggregator.stacks.transaction import (
@@ -43,6 +43,8 @@ CALLS = [
     payment.pay_bill(AT, 3, 1_000, COIN),
     escrow.cancel(AT, 9, None, 5),
 ]
+QUIET = registry.register_consumer(AT, bytes(32))
+"""Moves nothing, so no condition says whose it is."""
 Told = dict[str, Any]  # Any: JSON
 
 
@@ -129,6 +131,7 @@ def few() -> Told:
         swapped("request", {}), swapped("unsigned", "00"), swapped("unsigned", "zz"),
         swapped("unsigned", None), dict,
         lambda: told(handout(RETIRE, OTHER, TEST, 7, 3_000)),
+        lambda: told(handout(QUIET, OTHER, TEST, 7, 3_000)),
         lambda: handed(RETIRE, fee=MAX_FEE + 1),
         in_mode(Mode.ALLOW), in_mode(Mode.ORIGINATOR),
         in_mode(Mode.DENY, Network.of(MAINNET_CHAIN)),
