@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from meterseal_proto import replay
 from meterseal_proto.bundle import canonical, parse_bundle
 from meterseal_proto.c32 import Principal
 from meterseal_proto.chainnode import CONTRACT, DEPTH, MAX_DEPTH, Node
@@ -37,6 +38,8 @@ from meterseal_proto.tariff import LocalTime
 from meterseal_proto.totalfile import is_total, parse_total
 from meterseal_proto.usagefile import parse_usage
 
+CLEARING: Final = "clearing"
+"""The first word that asks for an auction's replay; a file of that name is ./clearing."""
 _NAME_WIDTH: Final = 12
 
 
@@ -119,8 +122,11 @@ def render(claims: Sequence[Claim], *, passed: bool, as_json: bool) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when the evidence holds, 1 when it does not, 2 for bad usage."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == [CLEARING]:
+        return replay.main(given[1:])
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     if len({node.name for node in options.node}) < len(options.node):
         parser.error("two nodes that must agree are not of one host")
     known = Expectation(
@@ -182,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
         " claim by claim; offline, unless you give a node.",
         epilog="Exits 0 when no claim FAILs, 1 when one does, 2 for bad usage. UNCHECKED"
         " fails nothing: what must be held against your own knowledge you give, --network"
-        " above all.",
+        " above all. `meterseal-verify clearing BOOK` replays an auction instead.",
     )
     parser.add_argument("file", metavar="FILE", help="what to check, a JSON file")
     parser.add_argument(
