@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from meterseal_aggregator.app.gate import Gate
 from meterseal_aggregator.app.house import House, open_house
 from meterseal_aggregator.config import Config, Mqtt
-from meterseal_aggregator.registry import rekey, write
+from meterseal_aggregator.registry import codes, rekey, write
 from meterseal_aggregator.registry.enrol import enrol, new_code
 from meterseal_aggregator.registry.model import CodeGrant, CodeKind, Moment
 from meterseal_proto.enrolment import EnrolmentAnswer
@@ -52,7 +52,7 @@ class Door:
             point = held[0][0] if held else None
             point = point or await write.add_meter_point(tx, name, now=NOW)
             grant = CodeGrant(0, kind, name, point, 10_000, real + 3600)
-            await write.keep_code(tx, code, grant, created_at=real)
+            await codes.keep(tx, code, grant, created_at=real)
             wish = a_request(code, a_meter(name), key=a_key(key), csr_pem=pem)
             answer = EnrolmentAnswer.from_json(
                 await enrol(tx, wish, terms, Moment(NOW, real))

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.intake.store import heads
-from meterseal_aggregator.registry import write
+from meterseal_aggregator.registry import codes, write
 from meterseal_aggregator.registry.authority import DeviceAuthority
 from meterseal_aggregator.registry.enrol import NetworkTerms, enrol, new_code
 from meterseal_aggregator.registry.model import CodeGrant, CodeKind, Moment, Tenancy
@@ -68,7 +68,7 @@ class Registry:
         text = new_code()
         async with self.db.transaction() as tx:
             changed = replace(grant, **change)  # type: ignore[arg-type]
-            await write.keep_code(tx, text, changed, created_at=NOW)
+            await codes.keep(tx, text, changed, created_at=NOW)
         return text
 
     async def enrol(self, request: EnrolmentRequest, now: int = NOW) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from meterseal_aggregator.registry import rekey, starts, write
+from meterseal_aggregator.registry import codes, rekey, starts, write
 from meterseal_aggregator.registry.authority import DeviceAuthority, same_key
 from meterseal_aggregator.registry.model import (
     Claim,
@@ -82,7 +82,7 @@ def new_code() -> str:
 async def issue_code(tx: Transaction, grant: CodeGrant, *, created_at: int) -> str:
     """Make a one-time code that grants this, and return it: the only time it is seen."""
     code = new_code()
-    await write.keep_code(tx, code, grant, created_at=created_at)
+    await codes.keep(tx, code, grant, created_at=created_at)
     return code
 
 
@@ -94,10 +94,10 @@ async def enrol(
     Raises Refused: CODE_UNKNOWN, CODE_USED (another request used it), CODE_EXPIRED, or
     what `request.check` finds.
     """
-    grant = await write.code(tx, request.code[: MAX_CODE + 1])
+    grant = await codes.granted(tx, request.code[: MAX_CODE + 1])
     if grant is None:
         raise Refused(Trouble.CODE_UNKNOWN, "this code is not known; ask for a new one")
-    used = await write.answered(tx, grant.code_id)
+    used = await codes.answered(tx, grant.code_id)
     if used is not None:
         if used[0] != identity(request):
             raise Refused(
@@ -115,7 +115,7 @@ async def enrol(
     enrolled = await carry_out(tx, checked, grant, terms, moment)
     answer = _answer(terms, grant.agent, certificate, enrolled)
     text = json.dumps(answer.to_json())
-    await write.keep_answer(tx, grant, checked.digest, text, now=moment.now)
+    await codes.keep_answer(tx, grant, checked.digest, text, now=moment.now)
     return text
 
 
@@ -163,7 +163,7 @@ async def _check_agent(tx: Transaction, checked: Checked, agent: str) -> None:
     if seal_keys != {checked.public.raw} or not same_key(
         checked.request.csr_pem, certificate
     ):
-        raise write.agent_taken(agent)
+        raise codes.agent_taken(agent)
 
 
 async def _install(

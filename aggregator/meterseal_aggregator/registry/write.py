@@ -1,26 +1,22 @@
-"""The registry's deeds: points, tenancies, certifications, codes, meters, keys, revocation.
+"""The registry's deeds: points, tenancies, certifications, meters, keys, revocation.
 
 Every function takes the transaction first; whoever opened it commits it. The schema
 refuses overlaps and second endings; here they become sentences. This module must never
 shorten what is already over.
 """
 
-import hashlib
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from meterseal_aggregator.registry.model import (
-    CodeGrant,
-    CodeKind,
     Moment,
     Refused,
     Tenancy,
     Trouble,
 )
 from meterseal_aggregator.registry.store import (
-    agent_serves,
     home_points,
     meter_point,
     meter_point_named,
@@ -73,11 +69,6 @@ class NewSpan:
     at: int
 
 
-def code_digest(code: str) -> bytes:
-    """Return what is kept of a one-time code; 100 random bits need no slow hash."""
-    return hashlib.sha256(b"meterseal/enrolment-code/v1\x00" + code.encode()).digest()
-
-
 async def add_meter_point(
     tx: Transaction, name: str, *, now: int, home_id: int | None = None
 ) -> int:
@@ -90,7 +81,7 @@ async def add_meter_point(
         " RETURNING id"
     )
     detail = f"there is a meter point named {name!r} already; choose another name"
-    return await _insert(tx, sql, (name, home_id, now), detail)
+    return await insert(tx, sql, (name, home_id, now), detail)
 
 
 async def add_point_beside(
@@ -136,7 +127,7 @@ async def begin_tenancy(tx: Transaction, tenancy: Tenancy) -> int:
     begun = {}
     for point in await home_points(tx, named) or [named]:
         row = (tenancy.member_id, point, tenancy.from_at, tenancy.to_at)
-        begun[point] = await _insert(tx, sql, row, detail)
+        begun[point] = await insert(tx, sql, row, detail)
     return begun[named]
 
 
@@ -161,73 +152,12 @@ async def certify(
         " VALUES (?, ?, ?) RETURNING id"
     )
     detail = "the meter point is certified already; end that certification first"
-    return await _insert(tx, sql, (meter_point_id, capacity_w, from_at), detail)
+    return await insert(tx, sql, (meter_point_id, capacity_w, from_at), detail)
 
 
 async def end_certification(tx: Transaction, meter_point_id: int, *, at: int) -> int:
     """End the open certification of a meter point at `at`; returns its capacity_w."""
     return await _end(tx, "certifications", "capacity_w", meter_point_id, at)
-
-
-async def keep_code(
-    tx: Transaction, code: str, grant: CodeGrant, *, created_at: int
-) -> int:
-    """Keep the hash of a one-time code with what it grants; `grant.code_id` is ignored.
-
-    Raises Refused (AGENT_TAKEN) for an enrolment of an agent that serves meters.
-    """
-    if grant.kind is CodeKind.ENROLMENT and await agent_serves(tx, grant.agent):
-        raise agent_taken(grant.agent)
-    sql = (
-        "INSERT INTO enrolment_codes (digest, kind, agent, meter_point_id, capacity_w,"
-        " created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"
-    )
-    row = (
-        code_digest(code), grant.kind.value, grant.agent, grant.meter_point_id,
-        grant.capacity_w, created_at, grant.expires_at,
-    )  # fmt: skip
-    return await _insert(tx, sql, row, "this code exists already; make another")
-
-
-def agent_taken(agent: str) -> Refused:
-    """Return the refusal of a second device under one agent's name."""
-    return Refused(
-        Trouble.AGENT_TAKEN,
-        f"agent {agent!r} serves meters already; choose another name, or ask for a"
-        " replacement code if its device is dead",
-    )
-
-
-async def code(tx: Transaction, text: str) -> CodeGrant | None:
-    """Return what a one-time code grants, or None when there is no such code."""
-    rows = await tx.rows(
-        "SELECT id, kind, agent, meter_point_id, capacity_w, expires_at"
-        " FROM enrolment_codes WHERE digest = ?",
-        (code_digest(text),),
-    )
-    if not rows:
-        return None
-    code_id, kind, *rest = rows[0]
-    return CodeGrant(code_id, CodeKind(kind), *rest)
-
-
-async def answered(tx: Transaction, code_id: int) -> tuple[bytes, str] | None:
-    """Return the request digest and the answer a code was used for, or None."""
-    rows = await tx.rows(
-        "SELECT request_digest, answer FROM enrolments WHERE code_id = ?", (code_id,)
-    )
-    return (rows[0][0], rows[0][1]) if rows else None
-
-
-async def keep_answer(
-    tx: Transaction, grant: CodeGrant, digest: bytes, answer: str, *, now: int
-) -> None:
-    """Use a code up: remember the request's digest and the answer it was given."""
-    await tx.many(
-        "INSERT INTO enrolments (code_id, agent, request_digest, answer, enrolled_at)"
-        " VALUES (?, ?, ?, ?, ?)",
-        [(grant.code_id, grant.agent, digest, answer, now)],
-    )
 
 
 async def install(tx: Transaction, meters: Sequence[NewMeter], *, now: int) -> None:
@@ -242,7 +172,7 @@ async def install(tx: Transaction, meters: Sequence[NewMeter], *, now: int) -> N
         )
         row = (new.meter, new.serial, new.profile, new.agent, now)
         detail = f"meter {new.serial!r} ({new.profile}) is in service already"
-        meter_id = await _insert(tx, sql, row, detail, Trouble.SERIAL_TAKEN)
+        meter_id = await insert(tx, sql, row, detail, Trouble.SERIAL_TAKEN)
         sql = (
             "INSERT INTO installations (meter_id, meter_point_id, from_at)"
             " VALUES (?, ?, ?) RETURNING id"
@@ -251,7 +181,7 @@ async def install(tx: Transaction, meters: Sequence[NewMeter], *, now: int) -> N
             f"another meter is at the meter point when {new.serial!r} comes; take it out"
             " of service first, or give a code for a meter point of its own"
         )
-        await _insert(tx, sql, (meter_id, new.meter_point_id, new.at), detail)
+        await insert(tx, sql, (meter_id, new.meter_point_id, new.at), detail)
 
 
 async def open_registers(tx: Transaction, registers: Sequence[NewRegister]) -> None:
@@ -352,14 +282,17 @@ async def _end(
     return int(value)
 
 
-async def _insert(
+async def insert(
     tx: Transaction,
     sql: str,
     row: Sequence[object],
     detail: str,
     trouble: Trouble = Trouble.OVERLAP,
 ) -> int:
-    """Insert a row and return its id; a broken uniqueness becomes Refused."""
+    """Insert a row and return its id; a broken uniqueness becomes Refused, with `detail`.
+
+    What does not exist is NOT_FOUND, what is out of range BAD_REQUEST.
+    """
     try:
         ((row_id,),) = await tx.rows(sql, row)
     except sqlite3.IntegrityError as error:
