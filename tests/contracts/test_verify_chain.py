@@ -79,8 +79,9 @@ def test_a_bundle_leads_to_the_root_on_the_devnet_under_either_size(
     assert (code, line[:9]) == (1, "UNCHECKED")
     devnet.mine(DEPTH)
     later = log.anchored(earlier=True, proof=log.proof)
-    assert later.anchor is not None
-    later = replace(later, anchor=replace(later.anchor, reference=told))
+    anchor = later.anchor
+    assert anchor is not None
+    later = replace(later, anchor=replace(anchor, reference=told))
     for file in (bare, later):
         code, line = says(file, *NETWORK)
         assert (code, line[:4]) == (0, "PASS"), line
@@ -88,7 +89,7 @@ def test_a_bundle_leads_to_the_root_on_the_devnet_under_either_size(
         code, line = says(file)
         assert (code, line[:9]) == (1, "UNCHECKED"), line
     other = stacks_reference(GENESIS.chain_id, contract.text(), kept.height - 1)
-    lying = replace(later, anchor=replace(later.anchor, reference=other))
+    lying = replace(later, anchor=replace(anchor, reference=other))
     assert says(lying, *NETWORK)[1].startswith("FAIL")
 
 

@@ -12,7 +12,7 @@ from meterseal_aggregator.translog import store as log
 from meterseal_proto.bundle import Anchor, stacks_reference
 from meterseal_proto.c32 import Principal
 from meterseal_proto.chainnode import Kept
-from meterseal_proto.claims import Expectation
+from meterseal_proto.claims import Expectation, Verdict
 from meterseal_proto.enrolment import RegisterStart
 from meterseal_proto.privatefile import PrivateFile, parse_private, statement_json
 from meterseal_proto.units import IMPORT
@@ -123,8 +123,16 @@ async def test_an_anchor_from_before_the_bill_is_carried_by_its_days_alone(
     house = home.house
     kept = await anchor_on_chain(house)
     await home.send_bill()
-    assert (await the_bill(house)).anchor is None
-    assert _where(await the_day(house))[:2] == ("stacks", kept.size)
+    bill, day = await the_bill(house), await the_day(house)
+    assert bill.anchor is None
+    assert _where(day)[:2] == ("stacks", kept.size)
+    knows = Says({_anchor(day).root: kept}, chain=GENESIS.chain_id)
+    known = replace(KNOWN, nodes=(knows.node(),))
+    assert unproved(examine(day.encode(), known)) == []
+    early = replace(bill, anchor=day.anchor)
+    assert bill.checkpoint == day.checkpoint
+    claims = examine(early.encode(), known)
+    assert [c.name for c in claims if c.verdict is Verdict.FAIL] == ["anchor"]
 
 
 def _anchor(file: PrivateFile) -> Anchor:

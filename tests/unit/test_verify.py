@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_proto.claims import Expectation, holds
+from meterseal_proto.claims import Claim, Expectation, Verdict, holds
 from meterseal_proto.verify import examine, main
 from tests.support.evidence import GENESIS, a_bundle
 
@@ -17,6 +17,19 @@ def test_an_anchor_can_be_required_and_is_then_missed() -> None:
     assert holds(claims, require_anchor=False)
     assert not holds(claims, require_anchor=True)
     assert not holds((), require_anchor=False)
+    unasked = (Claim("format", Verdict.PASS, "known"),)
+    assert holds(unasked, require_anchor=False)
+    assert not holds(unasked, require_anchor=True)
+
+
+def test_a_network_that_was_not_named_is_unchecked_and_a_wrong_one_fails(
+    bundle_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(bundle_file)]) == 0
+    assert "UNCHECKED your-network" in capsys.readouterr().out
+    for other in ("", "00" * 32, GENESIS.network.hex()[:-1]):
+        assert main([str(bundle_file), "--network", other]) == 1
+        assert "FAIL      your-network" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from meterseal_proto import merkle
 from meterseal_proto.bundle import (
     Anchor,
     Bundle,
+    Json,
     canonical,
     parse_bundle,
     stacks_reference,
@@ -191,7 +192,8 @@ def _anchor(root: bytes, size: int, proof: tuple[bytes, ...] = ()) -> Anchor:
 def test_an_anchor_has_one_spelling() -> None:
     log = grown()
     whole = json.loads(log.anchored(earlier=True, proof=log.proof).encode())
-    for proof in ([], None, ["00"], [bytes(32).hex()] * 65, "x", {}):
+    wrong: list[Json] = [[], None, ["00"], [bytes(32).hex()] * 65, "x", {}]
+    for proof in wrong:
         changed = {**whole, "anchor": {**whole["anchor"], "proof": proof}}
         with pytest.raises(Rejected, match="anchor"):
             parse_bundle(canonical(changed))
@@ -296,6 +298,12 @@ def test_nothing_that_a_node_says_makes_the_claim_stumble(
     node = Node("n", lambda path, _: first if path == INFO else second)
     claim = anchor_of(BUNDLE, asking(node))
     assert claim.verdict is not Verdict.PASS
+
+
+def test_a_node_without_the_contract_says_nothing_of_the_root() -> None:
+    claim = anchor_of(BUNDLE, asking(HONEST.but(ROOTS, lambda: (404, b"none"))))
+    assert claim.verdict is Verdict.UNCHECKED
+    assert f"has no contract {CONTRACT}" in claim.text
 
 
 def silent() -> tuple[int, bytes]:
