@@ -4,10 +4,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+WORKERS ?= 3
 NODE_READY := contracts/node_modules/.package-lock.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench vectors contracts costs devnet tour nightly lock clean
+.PHONY: help demo test floor check bench vectors contracts costs devnet tour nightly lock clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +26,11 @@ $(NODE_READY): contracts/package-lock.json
 demo: $(READY) ## a street's day: metered, sealed, receipted, logged, credited, audited (ONCE=1 REPLAY=file BROKER=mosquitto WITH=private)
 	@$(BIN)/python -m deploy.demo
 
-test: $(READY) ## every test; prints the ten slowest (ONLY=path to narrow)
-	@$(BIN)/pytest --durations=10 $(ONLY)
+test: $(READY) ## every test; prints the ten slowest (ONLY=path to narrow, WORKERS=0 for one process)
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --durations=10 $(ONLY)
+
+floor: $(READY) ## unit and laws, under a minute
+	@$(MAKE) --no-print-directory test ONLY="tests/unit tests/laws"
 
 check: $(READY) ## style, types, import contracts, golden vectors
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

@@ -1,10 +1,14 @@
-"""What every test shares: laws without a stopwatch, and sweeps that say how much they saw."""
+"""What every test shares: laws without a stopwatch, sweeps that say how much they saw, and
+who runs what when `make test` uses several processes.
+"""
 
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.support.seed import Swept
 
@@ -14,6 +18,43 @@ SWEPT = "swept"
 # ones. All else is what Hypothesis chooses here or, with CI set, there.
 settings.register_profile("house", settings(), deadline=None)
 settings.load_profile("house")
+
+LONGEST = ("tests/e2e/", "tests/contracts/", "tests/sweeps/", "tests/simulation/")
+"""What is begun first, so that no process is left with a long test when all else is done."""
+
+
+class ByFile(LoadFileScheduling):
+    """A file's tests stay in one process, for the sake of what they share; e2e's do not.
+
+    The longest are begun first, then the files in their order.
+    """
+
+    def __init__(self, config: pytest.Config, log: Producer) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith(LONGEST[0]) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Producer
+) -> LoadFileScheduling | None:
+    """Let `--dist loadfile` mean the above."""
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Bring the longest to the front where several processes share the tests."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _place(item.nodeid))
+
+
+def _place(nodeid: str) -> int:
+    found = [at for at, path in enumerate(LONGEST) if nodeid.startswith(path)]
+    return found[0] if found else len(LONGEST)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 import subprocess
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import pytest
@@ -46,14 +47,16 @@ def need_node() -> None:
 
 
 def installed() -> None:
-    """Install what the lock file names, once for each lock file."""
-    wanted = hashlib.sha256((CONTRACTS / "package-lock.json").read_bytes()).hexdigest()
+    """Install what the lock file names, once for each lock file, one process at a time."""
     mark = CONTRACTS / "node_modules" / ".meterseal"
-    if not mark.exists() or mark.read_text() != wanted:
-        good, said = npm("ci", "--no-audit", "--no-fund")
-        if not good:
-            pytest.skip(f"npm cannot install the simulated chain: {said[-300:]}")
-        mark.write_text(wanted)
+    with (CONTRACTS / "package-lock.json").open("rb") as named:
+        flock(named, LOCK_EX)
+        wanted = hashlib.sha256(named.read()).hexdigest()
+        if not mark.exists() or mark.read_text() != wanted:
+            good, said = npm("ci", "--no-audit", "--no-fund")
+            if not good:
+                pytest.skip(f"npm cannot install the simulated chain: {said[-300:]}")
+            mark.write_text(wanted)
 
 
 def test_every_contract_keeps_its_promises() -> None:

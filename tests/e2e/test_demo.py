@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.broker import free_port
 from deploy.demo import Misuse, Options
 from tests.support.data import shared_data
+from tests.support.freeport import free_port
 
 ROOT = Path(__file__).parents[2]
 HOMES_FILE = "citylearn_17homes_hourly_load_pv_kWh.csv.gz"

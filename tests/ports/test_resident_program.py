@@ -2,9 +2,7 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -13,16 +11,10 @@ import pytest
 from meterseal_agent.keystore import Paths
 from meterseal_agent.resident import words
 from tests.support.agent_bench import WAIT_S, Bench, a_bench
+from tests.support.freeport import free_port
 from tests.support.kitchen import trusting
 
 SPEED = 600.0
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @pytest.fixture

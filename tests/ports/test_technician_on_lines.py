@@ -82,7 +82,7 @@ async def test_a_sunspec_device_says_itself_what_it_is(capsys: Captured) -> None
 
 async def test_a_unit_that_is_silent_cannot_be_identified(capsys: Captured) -> None:
     async with a_line([1]) as bench:
-        status = await bench.run("identify", "--unit", "2", "--timeout-ms", "60")
+        status = await bench.run("identify", "--unit", "2", "--timeout-ms", "500")
     assert status == 1
     assert "unit 2 does not answer; meterseal-agent scan" in capsys.readouterr().err
 

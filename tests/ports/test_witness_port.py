@@ -214,7 +214,9 @@ async def test_the_answers_are_to_the_letter_those_of_the_specification(
 ) -> None:
     fork, stranger = LOG.forked(3), SmallLog(KEY.origin)
     elsewhere = replace(LOG, origin="street.example/other")
-    async with httpx2.AsyncClient(verify=trustee.tls, trust_env=False) as client:
+    async with httpx2.AsyncClient(
+        verify=trustee.tls, trust_env=False, timeout=60.0
+    ) as client:
 
         async def post(request: AddCheckpoint | bytes) -> httpx2.Response:
             body = request if isinstance(request, bytes) else request.encode()
@@ -260,7 +262,9 @@ async def test_bodies_without_end_are_refused_and_nothing_else_suffers(
         for _ in range(1_000):
             yield b"x" * 65_536
 
-    async with httpx2.AsyncClient(verify=trustee.tls, trust_env=False) as client:
+    async with httpx2.AsyncClient(
+        verify=trustee.tls, trust_env=False, timeout=60.0
+    ) as client:
         huge = await client.post(
             trustee.program.url + PATH, content=b"o" * (MAX_REQUEST_BYTES + 1)
         )
@@ -283,7 +287,7 @@ async def test_of_many_requests_at_once_one_wins_and_the_others_are_told_the_siz
 ) -> None:
     limits = httpx2.Limits(max_connections=10)
     async with httpx2.AsyncClient(
-        verify=trustee.tls, trust_env=False, limits=limits
+        verify=trustee.tls, trust_env=False, limits=limits, timeout=60.0
     ) as client:
         bodies = [LOG.request(0, size).encode() for size in range(1, 21)]
         found = await asyncio.gather(

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -26,6 +25,7 @@ from meterseal_proto.tariff import Band, MicroPerKwh, Tariff
 from meterseal_proto.units import IMPORT
 from tests.support.boxes import KEYS
 from tests.support.devices import BEGAN_AT, GENESIS
+from tests.support.freeport import free_port
 from tests.support.private_home import (
     AGENT,
     DAY_S,
@@ -41,6 +41,8 @@ SERIAL: Final = "S-417"
 FIRST: Final = midnight(BEGAN_AT)
 """When the first whole day begins, UTC: 2023-11-15."""
 END: Final = FIRST + 2 * DAY_S
+WAIT_S: Final = 60.0
+"""How long a browser waits for an answer, on a machine that others use too."""
 USAGE: Final = [(n * 911) % 1_503 for n in range(300)]
 """Eight slots of a first evening, three whole days, the third of which waits, an hour more."""
 NOW: Final = BEGAN_AT + len(USAGE) * STEP + 60
@@ -173,14 +175,17 @@ async def served(
     paths = Paths(folder)
     if pin:
         put_pin(paths.resident_pin, pin)
-    address = Address("127.0.0.1", _free_port(), name="meter.home")
+    address = Address("127.0.0.1", free_port(), name="meter.home")
     thread = FileThread("outbox")
     resident = Resident(address, whose_ or whose(), paths, (home.outbox, thread))
     task = asyncio.create_task(resident.run())
     try:
         await _listens(address, task)
         async with httpx2.AsyncClient(
-            base_url=address.url, verify=trusting(paths), trust_env=False
+            base_url=address.url,
+            verify=trusting(paths),
+            trust_env=False,
+            timeout=WAIT_S,
         ) as browser:
             yield Page(address, paths, browser)
     finally:
@@ -201,10 +206,3 @@ async def _listens(address: Address, task: asyncio.Task[None]) -> None:
             writer.close()
             return
     await task
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

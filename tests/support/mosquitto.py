@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from deploy.broker import SHIPPED, Broker, free_port, mosquitto
+from deploy.broker import SHIPPED, Broker, mosquitto
 from tests.support.data import absent
+from tests.support.freeport import free_port
 
 __all__ = ["SHIPPED", "Mosquitto", "free_port", "mosquitto_path"]
 
@@ -22,3 +23,4 @@ class Mosquitto(Broker):
 
     def __init__(self, certificates: Path | None = None) -> None:
         super().__init__(mosquitto_path(), certificates)
+        self.port = free_port()
