@@ -17,7 +17,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from meterseal_agent.outbox import answers, days, deposits, memory, openings, shown
+from meterseal_agent.outbox import (
+    answers,
+    days,
+    deposits,
+    memory,
+    openings,
+    shown,
+    waiting,
+)
 from meterseal_agent.outbox.database import File
 from meterseal_agent.outbox.deposits import Deposited
 from meterseal_agent.outbox.memory import Memory
@@ -37,15 +45,12 @@ from meterseal_agent.record import Record
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.errors import Reason
 from meterseal_proto.receipt import Receipt
-from meterseal_proto.seal import MAX_RECORDS
-from meterseal_proto.units import MeterId, Quality, RegisterId
+from meterseal_proto.units import MeterId, RegisterId
 
 KEEP_S: Final = 48 * 3600
 """How long answered rows stay: a technician can still see yesterday, and the day before."""
 PRUNE_ROWS: Final = 200
 """Answered seals dropped at once when room is short: about a page of work each."""
-
-_SEAL: Final = "chain, seq, first, hash, payload, signed"
 
 
 class Outbox:
@@ -102,29 +107,11 @@ class Outbox:
 
     def ready(self) -> list[Chain]:
         """Return chains with records to seal and no seal unanswered, oldest record first."""
-        rows = self._file.connection().execute(
-            f"SELECT {CHAIN_COLUMNS}, (SELECT min(start) FROM records"  # noqa: S608
-            "  WHERE chain = id AND seq IS NULL) AS oldest FROM chains"
-            " WHERE oldest IS NOT NULL"
-            " AND id NOT IN (SELECT chain FROM seals WHERE answered_at IS NULL)"
-            " ORDER BY oldest, id"
-        )
-        return [read_chain(row[:11]) for row in rows]
+        return waiting.ready(self._file.connection())
 
     def pending(self, chain: Chain) -> list[Record]:
         """Return the oldest records not sealed yet, at most a seal's worth and one."""
-        rows = self._file.connection().execute(
-            "SELECT start, length, delta, value, quality FROM records"
-            " WHERE chain = ? AND seq IS NULL ORDER BY start LIMIT ?",
-            (chain.id, MAX_RECORDS + 1),
-        )
-        return [
-            Record(
-                *(chain.meter, chain.register, start, length, delta, value),
-                Quality(quality),
-            )
-            for start, length, delta, value, quality in rows
-        ]
+        return waiting.pending(self._file.connection(), chain)
 
     def reserve(self, drafts: Sequence[Draft]) -> None:
         """Reserve each draft's sequence number and store its header, in one transaction."""
@@ -248,27 +235,11 @@ class Outbox:
 
     def unanswered(self) -> list[Stored]:
         """Return every seal without an answer, oldest first across registers."""
-        rows = self._file.connection().execute(
-            f"SELECT {_SEAL} FROM seals WHERE answered_at IS NULL"  # noqa: S608
-            " ORDER BY first, chain"
-        )
-        return [Stored(*row) for row in rows]
+        return waiting.unanswered(self._file.connection())
 
     def doubtful(self) -> list[Stored]:
-        """Return refused seals that may have been taken since, of chains that are stuck.
-
-        A chain's waiting seal is out of order: then the aggregator's head is not ours,
-        and only a seal refused as too old, while a clock was wrong, can have moved it.
-        Sent again, it is answered as what it became.
-        """
-        rows = self._file.connection().execute(
-            "SELECT s.chain, s.seq, s.first, s.hash, s.payload, s.signed FROM seals w"
-            " JOIN chains c ON c.id = w.chain"
-            " JOIN seals s ON s.chain = w.chain AND s.seq > c.seq AND s.reason = ?"
-            " WHERE w.answered_at IS NULL AND w.reason = ? ORDER BY s.first, s.chain",
-            (int(Reason.TIME_WINDOW), int(Reason.OUT_OF_ORDER)),
-        )
-        return [Stored(*row) for row in rows]
+        """Return refused seals that may have been taken since, of chains that are stuck."""
+        return waiting.doubtful(self._file.connection())
 
     def sign(self, signed: Iterable[tuple[Stored, bytes]]) -> None:
         """Store the signed payloads of reserved seals, in one transaction."""
@@ -299,22 +270,7 @@ class Outbox:
 
     def depths(self) -> list[Depth]:
         """Return what waits, register by register."""
-        rows = self._file.connection().execute(
-            f"SELECT {CHAIN_COLUMNS},"  # noqa: S608 - our own constants
-            " (SELECT count(*) FROM records WHERE chain = id AND seq IS NULL),"
-            " (SELECT min(start) FROM records WHERE chain = id AND seq IS NULL),"
-            " (SELECT count(*) FROM seals WHERE chain = chains.id"
-            "  AND answered_at IS NULL),"
-            " (SELECT reason FROM seals WHERE chain = chains.id"
-            "  AND answered_at IS NULL) FROM chains ORDER BY id"
-        )
-        return [
-            Depth(
-                *(read_chain(row[:11]), row[11], row[12], row[13]),
-                held_back=None if row[14] is None else Reason(row[14]),
-            )
-            for row in rows
-        ]
+        return waiting.depths(self._file.connection())
 
     @property
     def full(self) -> bool:
