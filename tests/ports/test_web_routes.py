@@ -1,6 +1,5 @@
 """The API: everybody sees what is his and nothing else; the journey's routes answer."""
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,6 @@ from starlette.routing import BaseRoute
 
 from meterseal_aggregator.web.site import OPEN
 from meterseal_proto.claims import Expectation, Verdict
-from meterseal_proto.enrolment import Rotation, Turn
-from meterseal_proto.units import MeterId, parse_obis
 from meterseal_proto.verify import examine
 from tests.support.enrolling import GENESIS, SLOT, a_key, a_meter, a_request
 from tests.support.webhouse import (
@@ -367,34 +364,6 @@ async def test_an_operator_runs_a_home_through_the_api(house: WebHouse) -> None:
         "member", "meter-point", "move-in", "code-enrolment", "revoke",
     ]  # fmt: skip
     assert acts[0]["actor"] == house.tokens["operator"][:10]
-
-
-async def test_a_device_changes_its_key_by_both_signatures(house: WebHouse) -> None:
-    old, new = a_key(), a_key("next")
-    turn = Turn(MeterId(bytes.fromhex(house.meter)), parse_obis(EXPORT), 9)
-    wish = Rotation.sign(GENESIS.network, [turn], old, new).to_json()
-    stolen = wish | {"old_signature": wish["new_signature"]}
-    refused = await house.post("/v1/rotations", None, stolen)
-    assert refused.status_code == 403, pretty(refused)
-    done = await house.post("/v1/rotations", None, wish)
-    assert (done.status_code, done.json()) == (200, {"registers": 1})
-    again = await house.post("/v1/rotations", None, wish)
-    assert (again.status_code, again.json()) == (200, {"registers": 1})
-    refused = await house.post("/v1/rotations", None, stolen)
-    assert refused.status_code == 422, pretty(refused)
-
-
-async def test_a_revoked_token_opens_nothing(house: WebHouse) -> None:
-    wish = {"role": "member", "label": "phone", "member": house.members["ada"]}
-    made = (await house.post("/v1/tokens", "operator", wish)).json()
-    house.tokens["phone"] = made["token"]
-    assert (await house.ask("GET", "/v1/meters", "phone")).status_code == 200
-    page = await house.get("/v1/tokens", "operator")
-    assert made["token"] not in json.dumps(page)
-    last = page["items"][-1]["id"]
-    gone = await house.ask("DELETE", f"/v1/tokens/{last}", "operator")
-    assert gone.status_code == 204
-    assert (await house.ask("GET", "/v1/meters", "phone")).status_code == 401
 
 
 async def test_metrics_count_and_name_nobody(house: WebHouse) -> None:

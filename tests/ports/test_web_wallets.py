@@ -1,107 +1,41 @@
-"""A member links his own account and nobody else's, and is handed calls for it alone."""
+"""A member links his own account to his name, and nobody else's."""
 
-import json
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
-from deploy.unsigned import read_unsigned
-from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity import wallets
-from meterseal_aggregator.identity.model import MemberId, Role
-from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.handover import ChainDoor
-from meterseal_aggregator.stacks.membercalls import CALLS
 from meterseal_aggregator.stacks.transaction import AccountKey
 from meterseal_aggregator.web.limits import Rate
 from meterseal_proto.binding import Binding
 from meterseal_proto.c32 import TESTNET_MULTI, Address, Principal, single
 from meterseal_proto.curve import ORDER
 from meterseal_proto.keys import Algorithm, SealKey
-from meterseal_proto.wallet import LIFETIME_S, Challenge
+from meterseal_proto.wallet import LIFETIME_S
 from tests.support.enrolling import GENESIS
-from tests.support.fakechain import CHAIN, FakeChain
-from tests.support.fakenode import FakeNode, Trouble
-from tests.support.webhouse import LATER, WebHouse, a_house, pretty
-
-KEY, OTHER = AccountKey(b"\x61" * 32), AccountKey(b"\x62" * 32)
-ME, THEIRS = KEY.address(CHAIN), OTHER.address(CHAIN)
-AT = Deployment(Address.parse("ST1PQHQKV0RJXZFY1DGX8MNSNYVE3VGZJSRTPGZGM"))
-RETIRE = "/v1/me/calls/energy-token.retire"
-RETIRED = {"amount": 5, "beneficiary": "33" * 32, "start": 900, "end": 1_800}
-Json = Any  # an answer's body
-
-
-@dataclass
-class Village:
-    """The house, the time its API sees, and a node behind it."""
-
-    house: WebHouse
-    node: FakeNode
-    now: int = LATER
-    made: dict[str, Json] = field(default_factory=dict)
-
-    async def post(self, who: str | None, path: str, body: object) -> httpx2.Response:
-        return await self.house.post(path, who, body)
-
-    async def challenge(self, who: str = "ada", account: Address = ME) -> Json:
-        body = {"principal": account.text()}
-        answer = await self.post(who, "/v1/me/wallet-challenges", body)
-        assert answer.status_code == 201, pretty(answer)
-        return answer.json()
-
-    async def link(self, who: str, told: Json, signature: bytes) -> httpx2.Response:
-        body = {"nonce": told["nonce"], "signature": signature.hex()}
-        return await self.post(who, "/v1/me/wallets", body)
-
-    async def linked(self, who: str = "ada", key: AccountKey = KEY) -> Json:
-        told = await self.challenge(who, key.address(CHAIN))
-        answer = await self.link(who, told, signed(told, key))
-        assert answer.status_code == 201, pretty(answer)
-        return answer.json()
-
-
-def challenge_of(told: Json) -> Challenge:
-    """The challenge as a wallet reads it from the answer."""
-    principal = Principal.parse(told["principal"])
-    nonce = bytes.fromhex(told["nonce"])
-    network = bytes.fromhex(told["network"])
-    return Challenge(network, told["member"], principal, nonce, told["expires"])
-
-
-def signed(told: Json, key: AccountKey = KEY, **change: Any) -> bytes:
-    asked = replace(challenge_of(told), **change)
-    return asked.sign(key.secret, told["chain_id"])
+from tests.support.village import (
+    KEY,
+    ME,
+    OTHER,
+    RETIRE,
+    RETIRED,
+    Json,
+    Village,
+    a_village,
+    challenge_of,
+    problem,
+    signed,
+)
+from tests.support.webhouse import LATER
 
 
 @pytest.fixture
 async def village(tmp_path: Path) -> AsyncIterator[Village]:
-    async with a_house(tmp_path) as house:
-        found = Village(house, FakeNode(FakeChain()))
-        async with house.db.transaction() as tx:
-            for name in ("ada", "bo"):
-                member = MemberId(house.members[name])
-                long = identity.NewToken(
-                    Role.MEMBER, "t", LATER, LATER + 90_000, member
-                )
-                house.tokens[name] = await identity.make_token(tx, long)
-        door = ChainDoor(found.node, AT, CHAIN, 10_000)
-        house.app.state.site = replace(
-            house.app.state.site,
-            real_now=lambda: found.now,
-            chain=door,
-            wallets=Rate(3_600.0, 60),
-        )
+    async with a_village(tmp_path) as found:
         yield found
-
-
-def problem(answer: httpx2.Response) -> tuple[int, str]:
-    assert answer.headers["content-type"] == "application/problem+json"
-    return answer.status_code, answer.json()["type"].rpartition(":")[2]
 
 
 async def test_who_signs_the_challenge_is_linked_until_he_ends_it(
@@ -282,118 +216,6 @@ async def test_only_a_member_has_wallets(village: Village, who: str) -> None:
         await village.post(who, "/v1/me/wallet-challenges", {"principal": ME.text()}),
     ]
     assert [problem(answer) for answer in asked] == [(403, "not-yours")] * 5
-
-
-async def test_a_call_is_handed_out_for_the_members_own_account(
-    village: Village,
-) -> None:
-    await village.linked()
-    answer = await village.post("ada", RETIRE, {"arguments": RETIRED})
-    assert answer.status_code == 200, pretty(answer)
-    told = answer.json()
-    found = read_unsigned(bytes.fromhex(told["unsigned"]))
-    assert (found.signer, found.transaction.network) == (ME.hash, CHAIN)
-    assert (found.transaction.nonce, found.transaction.fee) == (
-        told["nonce"],
-        told["fee"],
-    )
-    assert found.call.function == told["request"]["functionName"] == "retire"
-    assert told["words"] == [
-        f"call {AT.address.text()}.energy-token.retire", "amount: 5",
-        "beneficiary: 0x" + "33" * 32, "from: 900", "to: 1800",
-        f"you may send exactly 5 energy of {AT.address.text()}.energy-token",
-    ]  # fmt: skip
-    assert 0 < told["fee"] <= 10_000
-
-
-async def test_whose_tokens_move_is_not_asked(village: Village) -> None:
-    await village.linked()
-    path = "/v1/me/calls/energy-token.transfer"
-    arguments = {"amount": 7, "recipient": THEIRS.text(), "memo": None}
-    told = (await village.post("ada", path, {"arguments": arguments})).json()
-    assert f"sender: {ME.text()}" in told["words"]
-    stolen = arguments | {"sender": THEIRS.text()}
-    answer = await village.post("ada", path, {"arguments": stolen})
-    assert problem(answer) == (422, "bad-request")
-
-
-async def test_the_account_is_said_where_there_are_several(village: Village) -> None:
-    body: dict[str, Json] = {"arguments": RETIRED}
-    assert problem(await village.post("ada", RETIRE, body)) == (409, "no-wallet")
-    await village.linked("ada")
-    await village.linked("ada", AccountKey(b"\x63" * 32))
-    assert problem(await village.post("ada", RETIRE, body)) == (409, "no-wallet")
-    chosen = await village.post("ada", RETIRE, body | {"principal": ME.text()})
-    assert chosen.json()["principal"] == ME.text()
-    await village.linked("bo", OTHER)
-    foreign = await village.post("ada", RETIRE, body | {"principal": THEIRS.text()})
-    assert problem(foreign) == (409, "no-wallet")
-
-
-async def test_a_nonce_of_ones_own_stays_within_what_may_wait(village: Village) -> None:
-    await village.linked()
-    body: dict[str, Json] = {"arguments": RETIRED}
-    told = (await village.post("ada", RETIRE, body | {"nonce": 19})).json()
-    assert told["nonce"] == 19
-    far = await village.post("ada", RETIRE, body | {"nonce": 20})
-    assert problem(far) == (409, "not-handed-out")
-    for wrong in (-1, True, "0", 1.0, 1 << 60):
-        answer = await village.post("ada", RETIRE, body | {"nonce": wrong})
-        assert problem(answer) == (422, "bad-request")
-
-
-async def test_a_dear_chain_and_a_silent_node_are_said_to_be_so(
-    village: Village,
-) -> None:
-    await village.linked()
-    site = village.house.app.state.site
-    village.house.app.state.site = replace(site, chain=replace(site.chain, fee_cap=10))
-    answer = await village.post("ada", RETIRE, {"arguments": RETIRED})
-    assert problem(answer) == (409, "not-handed-out")
-    village.node.script = iter([Trouble.ERROR])
-    answer = await village.post("ada", RETIRE, {"arguments": RETIRED})
-    assert problem(answer) == (503, "unavailable")
-    village.house.app.state.site = replace(site, chain=None)
-    answer = await village.post("ada", RETIRE, {"arguments": RETIRED})
-    assert problem(answer) == (409, "no-chain")
-
-
-WRONG: Mapping[str, Json] = {
-    "amount": {**RETIRED, "amount": -1},
-    "beneficiary": {**RETIRED, "beneficiary": "33" * 31},
-    "start": {k: v for k, v in RETIRED.items() if k != "start"},
-    "end": {**RETIRED, "end": "1800"},
-    "arguments": {**RETIRED, "also": 1},
-}
-
-
-@pytest.mark.parametrize("where", WRONG)
-async def test_a_wrong_argument_is_named(village: Village, where: str) -> None:
-    await village.linked()
-    answer = await village.post("ada", RETIRE, {"arguments": WRONG[where]})
-    assert problem(answer) == (422, "bad-request")
-    assert answer.json()["faults"][0]["where"] == where
-
-
-@pytest.mark.parametrize(
-    "function", ["energy-token.mint", "roles.grant", "energy-token.post-epoch", "a.b"]
-)
-async def test_what_members_do_not_call_is_not_handed_out(
-    village: Village, function: str
-) -> None:
-    await village.linked()
-    answer = await village.post("ada", f"/v1/me/calls/{function}", {"arguments": {}})
-    assert problem(answer) == (404, "not-found")
-
-
-async def test_the_list_and_the_page_say_what_to_write(village: Village) -> None:
-    listed = await village.house.get("/v1/me/calls", "ada")
-    assert {one["function"] for one in listed["items"]} == set(CALLS)
-    retire = next(o for o in listed["items"] if o["function"] == "energy-token.retire")
-    assert retire["arguments"].keys() == RETIRED.keys()
-    page = json.dumps(village.house.app.openapi())
-    assert ME.text() in page
-    assert '"beneficiary": "3333' in page
 
 
 async def test_the_schema_itself_keeps_links_and_challenges(village: Village) -> None:
