@@ -99,8 +99,8 @@ class History:
         self.slots[who][slot] = number % 3
         await street.revise(who, slot, number % 3)
         await street.come_through()
-        self.slots[who].append(60)
-        await street.credit(who, 60)
+        self.slots[who].extend((60, 20, 10, 10))
+        await street.credit(who, 60, 20, 10, 10)
 
     async def _here(self, act: Act) -> None:
         street, number = self.street, act.number

@@ -39,13 +39,16 @@ class Devnet:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Devnet]:
-    """Start a devnet with our contracts, which the first of its accounts published."""
+def running(folder: Path, time: int = TIME) -> Iterator[Devnet]:
+    """Start a devnet with our contracts, which the first of its accounts published.
+
+    Its clock shows `time` when it begins.
+    """
     journal = str(folder / "devnet.jsonl")
     child = subprocess.Popen(
         [
             "node", "devnet/server.mjs", "--port", "0", "--journal", journal,
-            "--time", str(TIME), "--block-ms", "0",
+            "--time", str(time), "--block-ms", "0",
         ],
         cwd=CONTRACTS,
         stdout=subprocess.PIPE,

@@ -10,7 +10,7 @@ indexer does. Every act may be cut short by the fuse of its database and done ag
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from meterseal_aggregator.ledger.model import WH, AccountCode
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import Change, record
 from meterseal_aggregator.stacks import books
+from meterseal_aggregator.stacks.calls.token import Claim
 from meterseal_aggregator.stacks.withdrawals import ask, check, duty, returns, store
 from meterseal_aggregator.stacks.withdrawals.duty import Gathering
 from meterseal_aggregator.stacks.withdrawals.follow import Follow
@@ -57,6 +58,11 @@ TELLER = Teller(AT, ORACLE.text())
 AT_ONCE = Gathering(after_s=0)
 
 
+def owner(who: int) -> Principal:
+    """The wallet of home `who`'s member."""
+    return wallet(who + 1)
+
+
 @dataclass
 class Street:
     """Homes 1, 2, ... of members of the same number, their books, and the chain."""
@@ -66,6 +72,8 @@ class Street:
     homes: list[Home]
     chain: EnergyChain
     follow: Follow
+    teller: Teller = TELLER
+    account: Callable[[int], Principal] = owner
     keys: int = 0
     revisions: dict[tuple[int, int], int] = field(default_factory=dict)
 
@@ -92,19 +100,19 @@ class Street:
         """A new wish of home `who`'s member."""
         self.keys += 1
         place = Place(who + 1, EXPORT)
-        return Wish(who + 1, f"key {self.keys}", place, wh, wallet(who + 1), way)
+        return Wish(who + 1, f"key {self.keys}", place, wh, self.account(who), way)
 
     async def ask(self, who: int, wh: int, way: Way | None = None) -> Withdrawal:
         return await self.grant(self.wish(who, wh, way))
 
     async def grant(self, wish: Wish) -> Withdrawal:
         async with self.database.transaction() as tx:
-            made, _ = await ask.withdraw(tx, TELLER, wish, NOW)
+            made, _ = await ask.withdraw(tx, self.teller, wish, NOW)
         return made
 
     async def work(self) -> int:
         """Let the duty do what is due."""
-        return await duty.run_once(self.database, TELLER, AT_ONCE, NOW)
+        return await duty.run_once(self.database, self.teller, AT_ONCE, NOW)
 
     async def hear(self, most: int = 1_000) -> int:
         """Hear what the chain told, as far as it was not heard, an event a transaction."""
@@ -134,18 +142,23 @@ class Street:
 
     async def claim(self, withdrawal: int) -> None:
         """Let somebody claim what a withdrawal's leaf gives; raises the chain's Refused."""
+        of, siblings = await self.proof(withdrawal)
+        self.chain.claim(of, siblings, self.txid())
+
+    async def proof(self, withdrawal: int) -> tuple[Claim, tuple[bytes, ...]]:
+        """A withdrawal's claim, shown to be claimable or not."""
         (part,) = await self.parts(withdrawal)
         assert part.leaf is not None
         async with self.database.reading() as tx:
             epoch = (await store.epochs(tx, [part.leaf.epoch_id]))[part.leaf.epoch_id]
             beside = await store.leaves(tx, epoch.id)
         hashes = [
-            duty.claim_leaf(TELLER, epoch.number, n, one)
+            duty.claim_leaf(self.teller, epoch.number, n, one)
             for n, one in enumerate(beside)
         ]
         index = part.leaf.index
         of = duty.claim_of(epoch.number, index, part)
-        self.chain.claim(of, inclusion_proof(hashes, index), self.txid())
+        return of, inclusion_proof(hashes, index)
 
     async def open_deposit(self, who: int) -> bytes:
         self.keys += 1
@@ -191,11 +204,6 @@ class Street:
             ((heard,),) = await tx.rows("SELECT n FROM heard")
         if heard == len(self.chain.told):
             assert await self.held(ENERGY) == self.chain.supply
-
-
-def owner(who: int) -> Principal:
-    """The wallet of home `who`'s member."""
-    return wallet(who + 1)
 
 
 @asynccontextmanager
