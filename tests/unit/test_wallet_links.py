@@ -4,14 +4,14 @@ import asyncio
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meterseal_aggregator.identity import store, wallets
+from meterseal_aggregator.identity import check, store, wallets
 from meterseal_aggregator.identity.model import MemberId
 from meterseal_aggregator.identity.wallets import (
     MAX_WALLETS,
@@ -24,10 +24,14 @@ from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_aggregator.storage.migrate import migrate, migrations, statements
 from meterseal_proto import curve
 from meterseal_proto.c32 import Principal, single
+from meterseal_proto.enrolment import Genesis
 from meterseal_proto.wallet import LIFETIME_S, Challenge
 
 NOW = 1_790_000_000
-NETWORK, CHAIN = b"\x6d" * 32, 0x80000000
+GENESIS = Genesis(0x80000000, "none", "log+01234567+AQ==")
+NETWORK, CHAIN = GENESIS.network, GENESIS.chain_id
+NOBODYS = 9_999
+"""A wallet's number that is never reached."""
 WALLETS = 22
 """The migration's number."""
 
@@ -118,6 +122,43 @@ def _copy(template: Path) -> Path:
     return copy
 
 
+MEDDLING = {
+    "another member": "UPDATE wallets SET member_id = 2",
+    "another account": "UPDATE wallets SET principal = 'ST' || principal",
+    "another signature": "UPDATE wallets SET signature = zeroblob(65)",
+    "another time": "UPDATE wallets SET from_at = from_at + 901",
+    "no challenge": "UPDATE wallet_challenges SET answered_at = NULL",
+    "a challenge more": "INSERT INTO wallet_challenges VALUES"
+    " (zeroblob(32), 1, 'ST1R1DK09KR030JDQETCS45X91DES0C5SNCGSRJ6M', 1, 2, 2)",
+    "both member ids": "UPDATE wallets SET member_id = 2;"
+    "UPDATE wallet_challenges SET member_id = 2",
+    "both times": "UPDATE wallets SET from_at = from_at + 901;"
+    "UPDATE wallet_challenges SET answered_at = answered_at + 901",
+}
+
+
+@pytest.mark.parametrize("name", MEDDLING)
+async def test_the_audit_names_a_link_that_was_meddled_with(
+    template: Path, name: str
+) -> None:
+    database = await Database.open(f"sqlite:///{_copy(template)}")
+    try:
+        async with database.transaction() as tx:
+            await linked(tx, 1, 1)
+            (kept,) = await check.findings(tx, GENESIS)
+            assert (kept.ok, kept.invariant) == (True, 11)
+            (other,) = await check.findings(tx, replace(GENESIS, registry="x"))
+            assert not other.ok, "it is of another network"
+            for trigger in ("wallets_only_end", "wallet_challenges_are_answered_once"):
+                await tx.rows(f"DROP TRIGGER {trigger}")
+            for statement in MEDDLING[name].split(";"):
+                await tx.rows(statement)
+            (found,) = await check.findings(tx, GENESIS)
+            assert not found.ok, found.detail
+    finally:
+        await database.close()
+
+
 Deed = tuple[str, int, int, int]
 """What, by which member, with which key, and how many seconds later."""
 DEEDS = st.lists(
@@ -171,7 +212,7 @@ class Model:
         self.held[right] = member, made.id
 
     async def end(self, tx: Transaction, member: int, key: int) -> None:
-        holder, wallet = self.held.get(key, (0, 1))
+        holder, wallet = self.held.get(key, (0, NOBODYS))
         done = await wallets.end(tx, MemberId(member), wallet, now=self.now)
         assert done == (holder == member)
         if done:

@@ -5,11 +5,13 @@ write, and never leave a room out because it failed: what raises is a finding.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from meterseal_aggregator.app.chain import chain_side, means
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.credits import audit as credits_audit
+from meterseal_aggregator.identity import check as wallets_check
 from meterseal_aggregator.intake import check as intake_check
 from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.privacy import check as privacy_check
@@ -59,6 +61,7 @@ async def audit(house: House) -> list[Finding]:
         bookcheck.MIRRORED: [bookcheck.findings, _withdrawals],
         privacy_check.TOLD: [told],
         HEALED: [_anchors, deeds],
+        wallets_check.INVARIANT: [partial(wallets_check.findings, genesis=genesis)],
     }
     found: list[Finding] = []
     async with house.database.reading() as tx:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The answer for one invariant of ARCHITECTURE, "What must always hold" (1 to 10)."""
+    """The answer for one invariant of ARCHITECTURE, "What must always hold"."""
 
     invariant: int
     ok: bool
