@@ -43,14 +43,18 @@ class Api:
         """Return the JSON a GET answers."""
         return json.loads(self.text(path, **query))
 
-    def post(self, path: str, body: object) -> Any:  # as get
-        """Return the JSON that a POST of a JSON body answers; Failed with its problem."""
+    def post(self, path: str, body: object, key: str = "") -> Any:  # as get
+        """Return the JSON that a POST of a JSON body answers; Failed with its problem.
+
+        `key` is the idempotency key of what is done once.
+        """
         request = urllib.request.Request(  # noqa: S310 - the scheme is ours
             f"{self.url}{path}",
             json.dumps(body).encode(),
             {
                 "Authorization": f"Bearer {self.token}",
                 "Content-Type": "application/json",
+                **({"Idempotency-Key": key} if key else {}),
             },
         )
         try:

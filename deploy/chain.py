@@ -3,6 +3,7 @@
     chain = start(processes, folder, port, say)     # a devnet, our contracts on it
     plan = chain.plan(plan)                         # and the aggregator on that
     chain.found(street)                             # roles; before any agent enrols
+    chain.join(street)                              # members, wallets, meters; before the day
     ... the street's day ...
     good = chain.finish(street)                     # the chain beside our own books
 
@@ -17,24 +18,28 @@ import json
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from deploy import devnet as devnets
+from deploy.chain_members import bound, join
+from deploy.chain_meters import STEP
 from deploy.chain_meters import Street as Meters
+from deploy.chain_outcome import caught_up, compared
+from deploy.chain_street import AFTER, BEFORE, NOON, PRODUCERS, Life
 from deploy.devnet import SECOND, TEST, Devnet
-from deploy.outcome import SETTLED_WITHIN_S
+from deploy.outcome import SETTLED_WITHIN_S, registers
 from deploy.processes import Failed, Processes, until
 from deploy.story import beginning
 from deploy.story.mirror import Row, table
 from deploy.story.scene import Scene, people
 from deploy.story.telling import tell
-from deploy.story.walk import Stumbled, Walk
+from deploy.story.walk import Line, Stumbled, Walk
 from deploy.street import Plan, Street
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.http import HttpNode
@@ -49,6 +54,8 @@ DEPTH: Final = 2
 FUNDS: Final = 1_000_000_000
 """Micro-STX for the oracle's fees: a thousand of the dearest transactions."""
 CONFIG: Final = """drive_s = 0.5
+follow_s = 0.5
+withdraw_s = 0.5
 [stacks]
 nodes = ["{url}"]
 contracts = "{contracts}"
@@ -57,9 +64,11 @@ depth = {depth}
 """
 """The end of the aggregator's file; its first line still belongs to the jobs."""
 KEY: Final = "oracle.key"
+PARTS: Final = ("seller", "neighbour", "buyer")
 STORY_NETWORK: Final = b"\x6d" * 32
 
 Say = Callable[[str], None]
+Chapter = Callable[[Scene, Life], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -70,7 +79,8 @@ class Chain:
     folder: Path
     oracle: Account
     say: Say
-    deeds: int = 0
+    life: Life | None = None
+    lines: list[Line] = field(default_factory=list)
 
     @property
     def contracts(self) -> Deployment:
@@ -92,23 +102,63 @@ class Chain:
         async def give() -> None:
             async with self.scene(street) as scene:
                 await beginning.network(scene)
-                self.deeds += len(scene.walk.lines)
 
         run(give)
+
+    def join(self, street: Street) -> None:
+        """Bring three members, their wallets and meters onto the chain; sell some of noon."""
+        parts, wh = casting(street)
+        members = join(street, self.devnet.url, parts)
+        signed = {name: bound(street, members[name]) for name in PRODUCERS}
+        self.life = Life(street, members, signed, wh=wh)
+        self._chapters(street, BEFORE)
 
     def finish(self, street: Street) -> bool:
         """Tell the rest; returns whether chain and books say the same of everything."""
         began = time.monotonic()
         anchored(street)
+        self._chapters(street, AFTER)
+        rows = self._beside_the_books(street)
+        self.say("\nThe street's contracts beside its aggregator's books:")
+        self.say(table(rows))
         self.say(
             "\nWhat no minute has room for, on the same contracts published again:"
         )
         own = self._made_up()
         self.say("\nThe story's contracts, and our mirror of what they printed:")
         self.say(table(own))
-        self.say(f"  deeds done on the chain: {self.deeds}")
+        functions = {line.function for line in self.lines}
+        self.say(f"  transactions: {len(self.lines)}, of {len(functions)} functions")
         self.say(f"  seconds after the street's day: {time.monotonic() - began:.0f}")
-        return all(row.equal for row in own)
+        return all(row.equal for row in (*rows, *own))
+
+    def _chapters(self, street: Street, chapters: Sequence[Chapter]) -> None:
+        life = self.life
+        assert life is not None
+
+        async def play() -> None:
+            async with self.scene(street) as scene:
+                scene.walk.driven = True
+                for chapter in chapters:
+                    await chapter(scene, life)
+
+        run(play)
+
+    def _beside_the_books(self, street: Street) -> list[Row]:
+        """Compare once the aggregator has settled all that was told so far."""
+        life = self.life
+        assert life is not None
+        rows: list[Row] = []
+        self.devnet.mine(2 * DEPTH)
+        caught_up(street.api, street.processes, self.devnet.height() - DEPTH)
+
+        async def look() -> None:
+            async with self.scene(street) as scene:
+                names = {one.principal: name for name, one in life.members.items()}
+                rows.extend(await compared(scene, street.api, names))
+
+        run(look)
+        return rows
 
     def asked(self, street: Street) -> tuple[str, ...]:
         """Return what meterseal-verify is given, so that it asks this chain's node."""
@@ -126,7 +176,6 @@ class Chain:
             async with self._walk("story") as walk:
                 scene = Scene(walk, at, cast, STORY_NETWORK, Meters(STORY_NETWORK))
                 rows.extend(await tell(scene))
-                self.deeds += len(walk.lines)
 
         run(play)
         return rows
@@ -152,7 +201,10 @@ class Chain:
         node = HttpNode(self.devnet.url, TEST)
         try:
             await migrate(books)
-            yield Walk(books, node, self.devnet, Limits(depth=DEPTH), self.say, name)
+            name = f"{name} {len(self.lines)}"
+            walk = Walk(books, node, self.devnet, Limits(depth=DEPTH), self.say, name)
+            yield walk
+            self.lines += walk.lines
         finally:
             await node.close()
             await books.close()
@@ -192,6 +244,31 @@ def anchored(street: Street) -> None:
 
     what = "the anchor of the log's last checkpoint"
     until(over, street.processes, SETTLED_WITHIN_S, what)
+
+
+def casting(street: Street) -> tuple[dict[str, int], int]:
+    """Return the homes of seller, neighbour and buyer, and twice what noon brings the first.
+
+    The two that will export most sell, the one that will least buys. Raises Failed where
+    there are not two who export.
+    """
+    noon = street.start + NOON
+    first, before, after = (
+        registers(street, at) for at in (street.end, noon, noon + STEP)
+    )
+    exported = {
+        home: first[meter["serial"]]["export_wh"] - meter["initial_export_wh"]
+        for home, meter in enumerate(street.meters)
+    }
+    *_, neighbour, seller = sorted(exported, key=lambda home: exported[home])
+    buyer = min(exported, key=lambda home: exported[home])
+    serial = street.meters[seller]["serial"]
+    wh = after[serial]["export_wh"] - before[serial]["export_wh"]
+    if len(exported) < len(PARTS) or not (exported[neighbour] and wh):
+        raise Failed(
+            "WITH=chain needs three homes, two of which export: HOMES=3 or more"
+        )
+    return dict(zip(PARTS, (seller, neighbour, buyer), strict=True)), 2 * wh
 
 
 def run(play: Callable[[], Coroutine[None, None, None]]) -> None:

@@ -135,6 +135,8 @@ def _run(options: Options, folder: Path) -> int:
         if chain is not None:
             chain.found(street)
         enrol(street, _say)
+        if chain is not None:
+            chain.join(street)
         begin_day(street)
         set_up_s = time.monotonic() - began
         result = _day(street, options)

@@ -67,6 +67,10 @@ class Devnet:
         """What the chain's clock shows, Unix seconds."""
         return int(self._ask("/devnet")["time"])
 
+    def height(self) -> int:
+        """How many blocks there are."""
+        return int(self._ask("/devnet")["height"])
+
     def _ask(self, path: str, *, post: bool = False) -> Any:  # Any: JSON
         method = "POST" if post else "GET"
         request = urllib.request.Request(f"{self.url}{path}", method=method)  # noqa: S310 - the scheme is ours

@@ -139,10 +139,10 @@ def gather(street: Street) -> Outcome:
     refused: dict[str, int] = defaultdict(int)
     for meter in api.pages("/v1/meters"):
         for register in sums:
-            for row in _slots(street, meter["meter"], register, "readings"):
+            for row in slots(street, meter["meter"], register, "readings"):
                 accepted += 1
                 sums[register] += row["delta"]
-        for row in _slots(street, meter["meter"], obis_text(EXPORT), "credits"):
+        for row in slots(street, meter["meter"], obis_text(EXPORT), "credits"):
             if row["cause"]:
                 refused[row["cause"]] += row["wh"]
     fates = _fates(api.text("/metrics"))
@@ -205,7 +205,7 @@ def verify_one(
 
     best = (-1, "", "")
     for meter in street.api.pages("/v1/meters"):
-        for row in _slots(street, meter["meter"], obis_text(EXPORT), "readings"):
+        for row in slots(street, meter["meter"], obis_text(EXPORT), "readings"):
             best = max(
                 best, (int(row["delta"]), str(row["seal"]), str(meter["serial"]))
             )
@@ -229,7 +229,7 @@ def verify_one(
     return True
 
 
-def _slots(
+def slots(
     street: Street, meter: str, register: str, what: str
 ) -> list[dict[str, Any]]:  # JSON rows
     """A register's readings or credits, from before its enrolment to the day's end."""
@@ -258,13 +258,21 @@ def _fates(metrics: str) -> dict[str, int]:
     return {label: int(float(value)) for name, label, value in found if name == "seals"}
 
 
-def _registers(street: Street) -> dict[str, int]:
-    """What the meters' registers moved from enrolment to the day's end."""
+def registers(street: Street, at: int) -> dict[str, dict[str, int]]:
+    """What each meter's registers show, or will, at a second: Wh by serial and direction."""
     processes = street.processes
     processes.log("registers").unlink(missing_ok=True)
-    arguments = ("registers", "--map", str(street.map_file), "--at", str(street.end))
+    arguments = ("registers", "--map", str(street.map_file), "--at", str(at))
     processes.run(Program("registers", sim_main(), arguments), SETTLED_WITHIN_S)
-    shown = json.loads(Path(processes.log("registers")).read_text())["registers"]
+    shown: dict[str, dict[str, int]] = json.loads(
+        Path(processes.log("registers")).read_text()
+    )["registers"]
+    return shown
+
+
+def _registers(street: Street) -> dict[str, int]:
+    """What the meters' registers moved from enrolment to the day's end."""
+    shown = registers(street, street.end)
     moved = {"import_wh": 0, "export_wh": 0}
     for meter in street.meters:
         for name in moved:

@@ -45,14 +45,14 @@ async def network(scene: Scene) -> None:
     await scene.does("admin", roles.grant(at, "arbiter", who("arbiter")))
     keys = [AccountKey(secret).public for secret in trustee_secrets()]
     await scene.does("admin", aggregation.set_trustees(at, *keys))
-    own = roles.grant(at, "registrar", who("oracle"))
-    await scene.refused("oracle", own, 10, "only the admin hands roles out")
 
 
 async def users(scene: Scene) -> None:
     """Register five users; the registrar verifies them."""
     at = scene.at
     scene.walk.chapter("Users register, and the registrar verifies them")
+    own = roles.grant(at, "registrar", scene.who("seller"))
+    await scene.refused("seller", own, 10, "only the admin hands roles out")
     for name, register in KINDS.items():
         await scene.does(name, register(at, digest(f"profile of {name}")))
     again = registry.register_consumer(at, digest("again"))

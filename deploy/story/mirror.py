@@ -56,32 +56,41 @@ async def compared(
     for one in told:
         for mirror in (supply, held, roots):
             mirror.take(one)
-
-    async def asked(function: str, *arguments: Value) -> str:
-        return _plain(await walk.reads(at, function, *arguments))
-
+    total = await asked(walk, at, "energy-token.get-total-supply")
+    stx = await asked(walk, at, "trade-escrow.get-held", Optional())
+    count = await asked(walk, at, "trade-escrow.get-trade-count")
+    anchors = await asked(walk, at, "energy-oracle.get-anchor-count")
     rows = [
-        Row(
-            "Wh there are",
-            await asked("energy-token.get-total-supply"),
-            f"{supply.total}",
-        )
+        Row("Wh there are", total, f"{supply.total}"),
+        *await balances(walk, at, told, names),
+        Row("micro-STX in escrow", stx, f"{held.held(None)}"),
+        Row("trades ever opened", count, f"{held.last}"),
+        Row("roots anchored", anchors, f"{len(roots.anchors)}"),
     ]
-    for who, wh in supply.balances.items():
-        name = names.get(who) or who.name or who.text()
-        found = await asked("energy-token.get-balance", who)
-        rows.append(Row(f"  Wh of {name}", found, f"{wh}"))
-    stx = await asked("trade-escrow.get-held", Optional())
-    count = await asked("trade-escrow.get-trade-count")
-    rows.append(Row("micro-STX in escrow", stx, f"{held.held(None)}"))
-    rows.append(Row("trades ever opened", count, f"{held.last}"))
-    anchors = await asked("energy-oracle.get-anchor-count")
-    rows.append(Row("roots anchored", anchors, f"{len(roots.anchors)}"))
     for anchor in roots.anchors:
-        found = await asked("energy-oracle.get-root", Buffer(anchor.root))
+        found = await asked(walk, at, "energy-oracle.get-root", Buffer(anchor.root))
         name = f"  entries under {anchor.root.hex()[:16]}.."
         rows.append(Row(name, found, f"{anchor.size}"))
     return rows
+
+
+async def balances(
+    walk: Walk, at: Deployment, told: Sequence[Told], names: Mapping[Principal, str]
+) -> list[Row]:
+    """Return the Wh of everybody who ever held any, from both sides."""
+    supply, rows = Supply(), []
+    for one in told:
+        supply.take(one)
+    for who, wh in supply.balances.items():
+        name = names.get(who) or who.name or who.text()
+        found = await asked(walk, at, "energy-token.get-balance", who)
+        rows.append(Row(f"  Wh of {name}", found, f"{wh}"))
+    return rows
+
+
+async def asked(walk: Walk, at: Deployment, function: str, *arguments: Value) -> str:
+    """Ask a read-only function of one figure; returns it as text."""
+    return _plain(await walk.reads(at, function, *arguments))
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from meterseal_aggregator.stacks import deeds
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
 from meterseal_aggregator.stacks.deeds import Outcome, State, Wish
-from meterseal_aggregator.stacks.node import Node
+from meterseal_aggregator.stacks.node import InBlock, Node
 from meterseal_aggregator.stacks.outbox import Account, run_once
 from meterseal_aggregator.stacks.plan import Limits
 from meterseal_aggregator.storage.database import Database
@@ -142,6 +142,32 @@ class Walk:
             raise Stumbled(f"{_title(step)} was not stopped: {outcome.state.value}")
         self._told(step, outcome)
 
+    async def seen(self, who: str, function: str, txid: str, note: str) -> Value:
+        """Wait until a transaction that somebody else sent lies deep; returns its value."""
+        for _ in range(PUSHES):
+            self.chain.mine(self.limits.depth)
+            found, tip = await self.node.found(txid), await self.node.info()
+            if isinstance(found, InBlock) and (
+                tip.height - found.block.height >= self.limits.depth
+            ):
+                if not found.block.ok or not isinstance(found.result, Ok):
+                    raise Stumbled(f"{function} by {who} ended {found.result}")
+                self.noted(who, function, txid, note, found.result)
+                return found.result.value
+            await self.pause()
+        raise Stumbled(f"{function} by {who} is in no block")
+
+    def noted(
+        self, who: str, function: str, txid: str, note: str, result: Value | None = None
+    ) -> None:
+        """Print and keep the line of a deed that was done."""
+        self.lines.append(Line(who, function, txid))
+        self._print(who, function, txid, note, result)
+
+    async def pause(self) -> None:
+        """Leave a service the time to look."""
+        await asyncio.sleep(DRIVEN_S)
+
     async def reads(self, at: Deployment, function: str, *arguments: Value) -> Value:
         """Ask a read-only function, `CONTRACT.FUNCTION`."""
         contract, _, name = function.partition(".")
@@ -194,7 +220,7 @@ class Walk:
 
     async def _push(self, account: Account) -> None:
         if self.driven and account.address in self.elsewhere:
-            await asyncio.sleep(DRIVEN_S)
+            await self.pause()
             return
         done = await run_once(
             self._books(account), self.node, account, self.limits, int(time.time())
@@ -213,13 +239,16 @@ class Walk:
 
     def _told(self, step: Step, outcome: Outcome) -> str:
         assert outcome.block is not None
-        answer = _shown(outcome.result)
+        txid = outcome.block.txid
         function = _function(step.call)
-        line = (
-            f"{step.who.name:10} {function:47} {answer:{SHOWN}} 0x{outcome.block.txid}"
-        )
-        self.say(f"     {line}{'  ' + step.note if step.note else ''}")
-        return outcome.block.txid
+        self._print(step.who.name, function, txid, step.note, outcome.result)
+        return txid
+
+    def _print(
+        self, who: str, function: str, txid: str, note: str, result: Value | None
+    ) -> None:
+        line = f"{who:10} {function:47} {_shown(result):{SHOWN}} 0x{txid}"
+        self.say(f"     {line}{'  ' + note if note else ''}")
 
 
 def number(value: Value) -> int:

@@ -1,0 +1,302 @@
+"""The street's own life on the chain: its meters, readings, energy, trades and a dispute.
+
+Everything here is real for the street: its members' wallets, the keys that its agents seal
+with, the readings of its day, the Wh that its aggregator certified and let go. This module
+must never mint; withdrawals do.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from deploy.chain_members import Bound, Member, act
+from deploy.chain_meters import CHAIN_ID, STEP
+from deploy.outcome import slots
+from deploy.story import beginning
+from deploy.story.market import BOND, PRICE, TRADE
+from deploy.story.scene import DAY, HOUR, Scene, digest
+from deploy.story.walk import Stumbled, number
+from deploy.street import Street
+from meterseal_aggregator.stacks.calls import arguments as chain
+from meterseal_aggregator.stacks.calls import (
+    certification,
+    disputes,
+    escrow,
+    marketplace,
+    registry,
+)
+from meterseal_aggregator.stacks.calls.arguments import LogPlace, Reading, Sealed
+from meterseal_proto import recovery
+from meterseal_proto.bundle import Bundle, parse_bundle
+from meterseal_proto.clarity import TRUE, Buffer, Ok, Tuple, UInt
+from meterseal_proto.merkle import inclusion_proof
+from meterseal_proto.units import EXPORT, obis_text
+
+REGISTER: Final = obis_text(EXPORT)
+NOON: Final = 12 * HOUR
+WITHIN_S: Final = 120.0
+"""How long a withdrawal may take: a mint a slot, twenty at once."""
+LEAST_WH: Final = 2_000
+"""What the market's chapter needs of a seller."""
+PRODUCERS: Final = ("seller", "neighbour")
+
+
+@dataclass(slots=True)
+class Life:
+    """The chapters' people and what they leave for each other."""
+
+    street: Street
+    members: Mapping[str, Member]
+    bound: Mapping[str, Bound]
+    trade: int = 0
+    wh: int = 0
+    withdrawn: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def window(self) -> int:
+        """The quarter hour that is traded before it is metered: the day's noon."""
+        return self.street.start + NOON
+
+
+async def joined(scene: Scene, life: Life) -> None:
+    """Register and verify members, certify the producers, bind meters to their keys."""
+    at, walk = scene.at, scene.walk
+    walk.chapter(
+        "The street's members register with their own wallets; producers are certified"
+    )
+    for name, one in life.members.items():
+        kind = "producer" if name in PRODUCERS else "consumer"
+        profile = {"profile": digest(f"salted profile of {name}").hex()}
+        await act(walk, one, f"user-registry.register-{kind}", profile, "by his wallet")
+        verified = registry.verify_user(at, one.principal, verified=True)
+        await scene.does("admin", verified)
+    for name in PRODUCERS:
+        one = life.members[name]
+        watts = int(life.street.meters[one.home]["capacity_w"])
+        asked = {"capacity": watts, "source": "solar", "fee": beginning.FEE}
+        function = "producer-certification.apply-for-certification"
+        await act(walk, one, function, asked, f"{watts} W")
+        certified = certification.certify_producer(at, one.principal)
+        await scene.does("certifier", certified)
+    walk.chapter(
+        "Its meters are bound: owner, registrar, and the key its agent seals with"
+    )
+    for name, it in life.bound.items():
+        one = life.members[name]
+        asked = {
+            "meter": it.meter.hex(),
+            "key": it.key.hex(),
+            "from_seq": it.from_seq,
+            "p256": False,
+        }
+        await act(walk, one, "user-registry.request-meter", asked, "")
+        binding = registry.bind_meter(at, it.meter, one.principal, it.signature)
+        await scene.does("admin", binding, "signed by the agent")
+
+
+async def ordered(scene: Scene, life: Life) -> None:
+    """Sell a quarter hour that is yet to come, more of it than will come."""
+    walk, start = scene.walk, life.window
+    walk.chapter(
+        "Before the day: a quarter hour of it is sold, and the money waits in escrow"
+    )
+    listed = {
+        "price_micro_per_kwh": PRICE, "quantity": life.wh, "start": start,
+        "end": start + STEP, "asset": None,
+    }  # fmt: skip
+    seller, buyer = life.members["seller"], life.members["buyer"]
+    offer = number(await act(walk, seller, "marketplace.list-offer", listed, "noon"))
+    asked = {
+        "offer": offer,
+        "quantity": life.wh,
+        "most": _price(life.wh),
+        "asset": None,
+    }
+    opened = await act(walk, buyer, "trade-escrow.open-trade", asked, f"{life.wh} Wh")
+    life.trade = number(opened)
+
+
+async def checked(scene: Scene, life: Life) -> None:
+    """Let the contract check that noon's reading is sealed, and in the anchored log."""
+    walk = scene.walk
+    walk.chapter("The day is over: the contract checks a reading that an agent sealed")
+    left = life.street.end + HOUR - scene.now()
+    if left > 0:
+        walk.later(left, "the street's day has ended on the chain, too")
+    evidence = _evidence(life)
+    told = tuple(evidence.sealed.fields().values())
+    leaf = await walk.reads(scene.at, "seals.log-leaf", *told)
+    where = (
+        leaf, UInt(evidence.place.index), chain.path(evidence.place.siblings),
+        Buffer(evidence.place.root),
+    )  # fmt: skip
+    note = "the seal is in the log that the aggregator anchored"
+    await scene.sees("energy-oracle.verify-inclusion", where, TRUE, note)
+    fields = evidence.reading.value().fields
+    asked = (*told, fields["record"], fields["salt"], fields["path"])
+    found = await walk.reads(scene.at, "energy-oracle.verify-reading", *asked)
+    owner = life.members["seller"].principal
+    if not (isinstance(found, Ok) and isinstance(found.value, Tuple)):
+        raise Stumbled(f"energy-oracle.verify-reading answers {found}")
+    if found.value.fields["owner"] != owner:
+        raise Stumbled("the contract finds another owner of the reading's meter")
+    wh = evidence.reading.record.delta
+    walk.say(
+        f"     energy-oracle.verify-reading: {wh} Wh at noon, by the seller's meter"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A reading under its seal, and the seal's place in the anchored log."""
+
+    sealed: Sealed
+    reading: Reading
+    place: LogPlace
+
+
+def _evidence(life: Life) -> Evidence:
+    """Return noon's reading of the seller's meter, out of its public bundle."""
+    one = life.members["seller"]
+    rows = slots(life.street, one.meter, REGISTER, "readings")
+    noon = [row for row in rows if row["start"] == life.window]
+    if not noon:
+        raise Stumbled("the seller's meter told no reading of noon alone")
+    text = life.street.api.text(f"/v1/seals/{noon[0]['seal']}/bundle")
+    bundle: Bundle = parse_bundle(text.encode())
+    seal, logged = bundle.seal.seal, bundle.seal.logged
+    if bundle.anchor is None or bundle.anchor.proof:
+        raise Stumbled("the bundle's checkpoint is not the one that was anchored")
+    leaves = [r.leaf(s) for r, s in zip(seal.records, seal.salts, strict=True)]
+    at = next(n for n, r in enumerate(seal.records) if r.start == life.window)
+    reading = Reading(seal.records[at], seal.salts[at], inclusion_proof(leaves, at))
+    key = life.bound["seller"].key
+    whole = recovery.named(seal.header.digest(CHAIN_ID), seal.signature, key)
+    place = LogPlace(logged.index, logged.proof, bundle.anchor.root)
+    return Evidence(Sealed(seal.header, whole), reading, place)
+
+
+async def withdrew(scene: Scene, life: Life) -> None:
+    """Withdraw certified Wh both ways: minted by issuance id, and claimed from an epoch."""
+    walk = scene.walk
+    walk.chapter(
+        "Certified Wh leave the ledger for the chain: slot by slot, and by an epoch"
+    )
+    for name, way in (("seller", "direct"), ("neighbour", "epoch")):
+        one = life.members[name]
+        asked = {
+            "meter_point": one.point,
+            "register": REGISTER,
+            "wh": 1 << 40,
+            "way": way,
+        }
+        made = one.api.post("/v1/me/withdrawals", asked, key=f"{name}-1")
+        life.withdrawn[name] = int(made["wh"])
+        walk.say(
+            f"     {name:10} withdraws {made['wh']} Wh of {len(made['parts'])} parts: {way}"
+        )
+        done = await _until(scene, one, made["id"], {"arrived", "claimable"})
+        if done["claim"] is not None:
+            claim = done["claim"]
+            await act(walk, one, claim["function"], claim["arguments"], "his own claim")
+            done = await _until(scene, one, made["id"], {"arrived"})
+        for part in done["parts"]:
+            walk.noted(
+                "oracle",
+                f"energy-token.{'mint' if way == 'direct' else 'claim'}",
+                part["txid"],
+                f"{part['paid_wh']} Wh",
+            )
+
+
+async def _until(
+    scene: Scene, one: Member, id_: int, states: set[str]
+) -> dict[str, Any]:  # Any: JSON
+    """Wait until a withdrawal is in one of these states."""
+    deadline = time.monotonic() + WITHIN_S
+    found: dict[str, Any] = {}
+    while time.monotonic() < deadline:
+        found = one.api.get(f"/v1/me/withdrawals/{id_}")
+        if found["state"] in states:
+            return found
+        scene.walk.chain.mine(1)
+        await scene.walk.pause()
+    raise Stumbled(f"withdrawal {id_} is {found.get('state')} after {WITHIN_S:.0f} s")
+
+
+async def traded(scene: Scene, life: Life) -> None:
+    """Sell withdrawn Wh at the community's price, give some back, bring some home."""
+    walk, seller, buyer = scene.walk, life.members["seller"], life.members["buyer"]
+    walk.chapter(
+        "Withdrawn Wh are sold, bought and refunded; some come back to the ledger"
+    )
+    sale = life.withdrawn["seller"] // 2
+    bought, back = sale // 2, sale // 8
+    listed = {"amount": sale}
+    await act(walk, seller, "marketplace.add-energy-for-sale", listed, "")
+    asked = {
+        "seller": seller.wallet.text,
+        "amount": bought,
+        "most": 10 * _price(bought),
+    }
+    await act(walk, buyer, "marketplace.buy-energy-from-user", asked, "")
+    await scene.does("admin", marketplace.fund_refunds(scene.at, 500_000))
+    refund = {"amount": back, "least": 1}
+    await act(walk, buyer, "marketplace.refund-energy", refund, "")
+    name = seller.api.post("/v1/me/deposits", {}, key="home-again")["name"]
+    wh, start = sale // 4, life.street.start
+    retired = {"amount": wh, "beneficiary": name, "start": start, "end": start + DAY}
+    await act(walk, seller, "energy-token.retire", retired, "under a deposit's name")
+
+
+async def disputed(scene: Scene, life: Life) -> None:
+    """Let the contract decide about noon by the reading, and the escrow pay by that."""
+    at, walk, buyer = scene.at, scene.walk, life.members["buyer"]
+    walk.chapter(
+        "Less came than was sold: the contract decides by the reading the agent sealed"
+    )
+    evidence = _evidence(life)
+    wh = evidence.reading.record.delta
+    asked = {
+        "kind": TRADE, "subject": life.trade, "asked": wh,
+        "evidence": digest("the buyer's note").hex(), "bond": BOND,
+    }  # fmt: skip
+    opened = await act(walk, buyer, "dispute-resolution.open-dispute", asked, "")
+    case = number(opened)
+    readings = [evidence.reading]
+    decide = disputes.decide_by_reading(
+        at, case, evidence.sealed, readings, evidence.place
+    )
+    await scene.does("home", decide, f"{wh} of {life.wh} Wh, says the meter")
+    walk.later(3 * DAY + 60, "three days in which somebody may show better")
+    await scene.does("home", disputes.finalise(at, case, BOND))
+    held = _price(life.wh)
+    settle = escrow.settle(at, life.trade, wh, None, held)
+    await scene.does("home", settle, "the seller is paid for what came")
+
+
+async def waiting(scene: Scene, life: Life) -> None:
+    """Leave one trade open, so that the escrow is not empty when it is compared."""
+    walk, start = scene.walk, (scene.now() // HOUR + 2) * HOUR
+    listed = {
+        "price_micro_per_kwh": PRICE, "quantity": LEAST_WH, "start": start,
+        "end": start + HOUR, "asset": None,
+    }  # fmt: skip
+    seller, buyer = life.members["seller"], life.members["buyer"]
+    offer = number(await act(walk, seller, "marketplace.list-offer", listed, ""))
+    asked = {
+        "offer": offer,
+        "quantity": LEAST_WH,
+        "most": _price(LEAST_WH),
+        "asset": None,
+    }
+    await act(walk, buyer, "trade-escrow.open-trade", asked, "stays open")
+
+
+def _price(wh: int) -> int:
+    return wh * PRICE // 1_000
+
+
+BEFORE: Final = (joined, ordered)
+AFTER: Final = (checked, withdrew, traded, disputed, waiting)
