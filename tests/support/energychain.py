@@ -34,6 +34,7 @@ from meterseal_proto.clarity import (
     UInt,
     Value,
     decode,
+    encode,
 )
 from meterseal_proto.merkle import verify_inclusion
 
@@ -102,8 +103,20 @@ class EnergyChain:
                 result: Value = Ok(self._do(function, arguments, txid))
             except Refused as refused:
                 result = Err(UInt(refused.code))
-            state = "confirmed" if isinstance(result, Ok) else "failed"
+            ok = isinstance(result, Ok)
+            state = "confirmed" if ok else "failed"
+            place = (one.deed.id, txid, 1, "b" * 64, int(ok), encode(result))
             async with database.transaction() as tx:
+                await tx.rows(
+                    "INSERT INTO attempts (deed_id, txid, nonce, fee, raw, made_at)"
+                    " VALUES (?, ?, ?, 1, ?, 0)",
+                    (one.deed.id, txid, self.nonce, one.payload.raw),
+                )
+                await tx.rows(
+                    "INSERT INTO seen (deed_id, txid, height, block_id, ok, result)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    place,
+                )
                 await tx.rows(
                     "UPDATE deeds SET state = ?, nonce = ?, settled_at = 0 WHERE id = ?",
                     (state, self.nonce, one.deed.id),
