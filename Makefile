@@ -30,7 +30,7 @@ test: $(READY) ## every test; prints the ten slowest (ONLY=path to narrow, WORKE
 	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --durations=10 $(ONLY)
 
 floor: $(READY) ## unit and laws, under a minute
-	@$(MAKE) --no-print-directory test ONLY="tests/unit tests/laws"
+	@$(MAKE) --no-print-directory test WORKERS=2 ONLY="tests/unit tests/laws"
 
 check: $(READY) ## style, types, import contracts, golden vectors
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
