@@ -6,6 +6,7 @@ through: every call that moves anything is first sent with a condition off by on
 with none, and has to be stopped.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate
 from meterseal_proto.clarity import Value
 from tests.contracts.test_contracts import installed, need_node
+from tests.support.followed import followed
 
 NETWORK = b"\x6d" * 32
 
@@ -94,6 +96,8 @@ async def test_the_oracle_does_its_duties_and_wrong_conditions_are_stopped(
         assert rows[0].chain != "0"
         told = await listen(walk.node, played.at)
         assert len({type(one) for one in told}) > 50
+        mirrored = await followed(walk.node, played.at, tmp_path)
+        assert Counter(mirrored) == Counter(told)
         await a_lost_event_or_another_root_shows(played, rows)
         await what_is_not_as_told_stumbles(played)
 
