@@ -136,6 +136,7 @@ READABLE = {
     | {
         "/v1/members/{member_id}",
         "/v1/members/{member_id}/balances",
+        "/v1/members/{member_id}/wallets",
         "/v1/meter-points",
         "/v1/meter-points/{point_id}",
         "/v1/meters",

@@ -206,6 +206,18 @@ async def test_a_member_who_asks_too_often_waits(village: Village) -> None:
     await village.challenge("bo")
 
 
+async def test_a_registrar_sees_whose_accounts_they_are_and_no_neighbour_does(
+    village: Village,
+) -> None:
+    wallet = await village.linked("ada")
+    path = f"/v1/members/{village.house.members['ada']}/wallets"
+    for who in ("operator", "ada"):
+        assert (await village.house.get(path, who))["items"] == [wallet]
+    for who in ("bo", "auditor", "metrics"):
+        refused = await village.house.ask("GET", path, who)
+        assert problem(refused) == (403, "not-yours")
+
+
 @pytest.mark.parametrize("who", ["operator", "auditor", "metrics"])
 async def test_only_a_member_has_wallets(village: Village, who: str) -> None:
     asked = [

@@ -23,6 +23,7 @@ from meterseal_aggregator.web.shapes import (
     View,
     cursor,
 )
+from meterseal_aggregator.web.wallets import WalletView, wallet_page
 
 router = APIRouter(prefix="/v1/members", tags=["members"])
 
@@ -136,6 +137,17 @@ async def show_balances(member_id: ById, access: Asking) -> BalancesView:
         for account in (found[code] for code in codes if code in found)
     ]
     return BalancesView(items=items)
+
+
+@router.get("/{member_id}/wallets")
+async def show_wallets(
+    member_id: ById, access: Asking, after: AfterId = 0, limit: Limit = 100
+) -> Page[WalletView]:
+    """Show a member's accounts on the chain, for a registrar to know whose they are."""
+    access.allow_member(Action.SEE_MEMBER, member_id)
+    async with access.site.database.reading() as tx:
+        found = await identity.member(tx, member_id)
+        return await wallet_page(tx, found.id, after, limit)
 
 
 def _member_id(member: Member) -> int:

@@ -14,8 +14,9 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from meterseal_aggregator.identity import wallets
-from meterseal_aggregator.identity.model import Action
+from meterseal_aggregator.identity.model import Action, MemberId
 from meterseal_aggregator.identity.wallets import Answer, Asker, Wallet
+from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.web.auth import Access, Asking
 from meterseal_aggregator.web.problems import not_found, wrong_argument
 from meterseal_aggregator.web.shapes import (
@@ -121,9 +122,7 @@ async def list_wallets(
     """List the caller's accounts, ended links too."""
     member = access.me(Action.USE_WALLETS)
     async with access.site.database.reading() as tx:
-        found = await wallets.wallets(tx, member, after=after, limit=limit)
-    items = [_view(one) for one in found]
-    return Page(items=items, next=cursor(found, limit, _id))
+        return await wallet_page(tx, member, after, limit)
 
 
 @router.delete("/wallets/{wallet_id}", status_code=204)
@@ -134,6 +133,15 @@ async def end_wallet(wallet_id: ById, access: Asking) -> None:
     async with access.site.database.transaction() as tx:
         if not await wallets.end(tx, member, wallet_id, now=now):
             raise not_found("wallet of yours in force")
+
+
+async def wallet_page(
+    tx: Transaction, member: MemberId, after: int, limit: int
+) -> Page[WalletView]:
+    """Return a page of a member's links, for whoever may see him."""
+    found = await wallets.wallets(tx, member, after=after, limit=limit)
+    items = [_view(one) for one in found]
+    return Page(items=items, next=cursor(found, limit, _id))
 
 
 def parse_principal(text: str, where: str) -> Principal:
