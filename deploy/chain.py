@@ -26,11 +26,12 @@ from typing import Final
 
 import structlog
 
+from deploy import chain_duties
 from deploy import devnet as devnets
 from deploy.chain_members import bound, join
 from deploy.chain_meters import STEP
 from deploy.chain_meters import Street as Meters
-from deploy.chain_outcome import caught_up, compared
+from deploy.chain_outcome import caught_up, compared, deeds
 from deploy.chain_street import AFTER, BEFORE, NOON, PRODUCERS, Life
 from deploy.devnet import SECOND, TEST, Devnet
 from deploy.outcome import SETTLED_WITHIN_S, registers
@@ -80,7 +81,8 @@ class Chain:
     oracle: Account
     say: Say
     life: Life | None = None
-    lines: list[Line] = field(default_factory=list)
+    street: list[Line] = field(default_factory=list)
+    story: list[Line] = field(default_factory=list)
 
     @property
     def contracts(self) -> Deployment:
@@ -127,10 +129,12 @@ class Chain:
         own = self._made_up()
         self.say("\nThe story's contracts, and our mirror of what they printed:")
         self.say(table(own))
-        functions = {line.function for line in self.lines}
-        self.say(f"  transactions: {len(self.lines)}, of {len(functions)} functions")
+        duties = chain_duties.done([*self.street, *deeds(street.api)], self.story)
+        self.say("\nThe oracle's duties, on the street's contracts and on the story's:")
+        self.say(chain_duties.table(duties))
         self.say(f"  seconds after the street's day: {time.monotonic() - began:.0f}")
-        return all(row.equal for row in (*rows, *own))
+        same = all(row.equal for row in (*rows, *own))
+        return same and all(row.enough for row in duties)
 
     def _chapters(self, street: Street, chapters: Sequence[Chapter]) -> None:
         life = self.life
@@ -155,7 +159,8 @@ class Chain:
         async def look() -> None:
             async with self.scene(street) as scene:
                 names = {one.principal: name for name, one in life.members.items()}
-                rows.extend(await compared(scene, street.api, names))
+                books = scene.walk.elsewhere[self.oracle.address]
+                rows.extend(await compared(scene, books, street.api, names))
 
         run(look)
         return rows
@@ -173,7 +178,7 @@ class Chain:
         rows: list[Row] = []
 
         async def play() -> None:
-            async with self._walk("story") as walk:
+            async with self._walk("story", self.story) as walk:
                 scene = Scene(walk, at, cast, STORY_NETWORK, Meters(STORY_NETWORK))
                 rows.extend(await tell(scene))
 
@@ -186,7 +191,7 @@ class Chain:
         accounts = dict(self.devnet.accounts) | {"oracle": self.oracle}
         cast = people(accounts, oracle="oracle", arbiter="wallet_2")
         books = street.plan.folder / "aggregator" / "aggregator.sqlite"
-        async with self._walk("street") as walk:
+        async with self._walk("street", self.street) as walk:
             own = await Database.open(f"sqlite:///{books}")
             try:
                 walk.elsewhere[self.oracle.address] = own
@@ -196,15 +201,15 @@ class Chain:
                 await own.close()
 
     @asynccontextmanager
-    async def _walk(self, name: str) -> AsyncIterator[Walk]:
+    async def _walk(self, name: str, lines: list[Line]) -> AsyncIterator[Walk]:
         books = await Database.open(f"sqlite:///{self.folder / 'story.sqlite'}")
         node = HttpNode(self.devnet.url, TEST)
         try:
             await migrate(books)
-            name = f"{name} {len(self.lines)}"
-            walk = Walk(books, node, self.devnet, Limits(depth=DEPTH), self.say, name)
+            walk = Walk(books, node, self.devnet, Limits(depth=DEPTH), self.say)
+            walk.name = f"{name} {len(lines)}"
             yield walk
-            self.lines += walk.lines
+            lines += walk.lines
         finally:
             await node.close()
             await books.close()

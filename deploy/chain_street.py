@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from deploy.chain_members import Bound, Member, act
 from deploy.chain_meters import CHAIN_ID, STEP
+from deploy.chain_outcome import deeds
 from deploy.outcome import slots
 from deploy.story import beginning
 from deploy.story.market import BOND, PRICE, TRADE
@@ -37,8 +38,10 @@ REGISTER: Final = obis_text(EXPORT)
 NOON: Final = 12 * HOUR
 WITHIN_S: Final = 120.0
 """How long a withdrawal may take: a mint a slot, twenty at once."""
-LEAST_WH: Final = 2_000
-"""What the market's chapter needs of a seller."""
+MOST_WH: Final = 5_000
+"""What a member withdraws of the day's Wh: whole quarter hours up to it."""
+LEFT_WH: Final = 2_000
+"""What a last trade is about, which stays open."""
 PRODUCERS: Final = ("seller", "neighbour")
 
 
@@ -188,26 +191,20 @@ async def withdrew(scene: Scene, life: Life) -> None:
         asked = {
             "meter_point": one.point,
             "register": REGISTER,
-            "wh": 1 << 40,
+            "wh": MOST_WH,
             "way": way,
         }
         made = one.api.post("/v1/me/withdrawals", asked, key=f"{name}-1")
-        life.withdrawn[name] = int(made["wh"])
-        walk.say(
-            f"     {name:10} withdraws {made['wh']} Wh of {len(made['parts'])} parts: {way}"
-        )
-        done = await _until(scene, one, made["id"], {"arrived", "claimable"})
-        if done["claim"] is not None:
-            claim = done["claim"]
+        id_, life.withdrawn[name] = made["id"], int(made["wh"])
+        parts = f"{len(made['parts'])} part(s), {way}"
+        walk.say(f"     {name:10} withdraws {made['wh']} Wh in {parts}")
+        arrived = await _until(scene, one, id_, {"arrived", "claimable"})
+        if claim := arrived["claim"]:
             await act(walk, one, claim["function"], claim["arguments"], "his own claim")
-            done = await _until(scene, one, made["id"], {"arrived"})
-        for part in done["parts"]:
-            walk.noted(
-                "oracle",
-                f"energy-token.{'mint' if way == 'direct' else 'claim'}",
-                part["txid"],
-                f"{part['paid_wh']} Wh",
-            )
+            await _until(scene, one, id_, {"arrived"})
+    for deed in deeds(life.street.api):
+        if deed.function.startswith("energy-token."):
+            walk.say(f"     {deed.who:10} {deed.function:72} 0x{deed.txid}")
 
 
 async def _until(
@@ -280,15 +277,15 @@ async def waiting(scene: Scene, life: Life) -> None:
     """Leave one trade open, so that the escrow is not empty when it is compared."""
     walk, start = scene.walk, (scene.now() // HOUR + 2) * HOUR
     listed = {
-        "price_micro_per_kwh": PRICE, "quantity": LEAST_WH, "start": start,
+        "price_micro_per_kwh": PRICE, "quantity": LEFT_WH, "start": start,
         "end": start + HOUR, "asset": None,
     }  # fmt: skip
     seller, buyer = life.members["seller"], life.members["buyer"]
     offer = number(await act(walk, seller, "marketplace.list-offer", listed, ""))
     asked = {
         "offer": offer,
-        "quantity": LEAST_WH,
-        "most": _price(LEAST_WH),
+        "quantity": LEFT_WH,
+        "most": _price(LEFT_WH),
         "asset": None,
     }
     await act(walk, buyer, "trade-escrow.open-trade", asked, "stays open")

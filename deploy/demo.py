@@ -173,13 +173,13 @@ def _day(street: Street, options: Options) -> outcome.Outcome:
 def _checked(street: Street, result: outcome.Outcome, chain: "Chain | None") -> bool:
     """Hold every part to every other; returns whether all agree, and says what does not."""
     agrees = chain is None or chain.finish(street)
+    if not agrees:
+        _say("Chain and books DIFFER, as marked above: this is a bug, please report it")
     asked = chain.asked(street) if chain else ()
     good = result.holds and outcome.verify_one(street, _say, asked)
     _say(aggregate(street, "audit").rstrip())
     if not good:
         _say("The equation does not hold: this is a bug, please report it")
-    if not agrees:
-        _say("Chain and books DIFFER, as marked above: this is a bug, please report it")
     return good and agrees
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from deploy.story.walk import Walk
 from meterseal_aggregator.stacks.calls.deployment import Deployment
+from meterseal_aggregator.stacks.events.energy import Anchor
 from meterseal_aggregator.stacks.events.reading import read
 from meterseal_aggregator.stacks.events.record import FORMS, Told
 from meterseal_aggregator.stacks.mirror import Escrow, Roots, Supply
@@ -56,18 +57,19 @@ async def compared(
     for one in told:
         for mirror in (supply, held, roots):
             mirror.take(one)
+    anchored = [one for one in told if isinstance(one, Anchor)]
     total = await asked(walk, at, "energy-token.get-total-supply")
     stx = await asked(walk, at, "trade-escrow.get-held", Optional())
     count = await asked(walk, at, "trade-escrow.get-trade-count")
     anchors = await asked(walk, at, "energy-oracle.get-anchor-count")
     rows = [
         Row("Wh there are", total, f"{supply.total}"),
-        *await balances(walk, at, told, names),
+        *await balances(walk, at, supply.balances, names),
         Row("micro-STX in escrow", stx, f"{held.held(None)}"),
         Row("trades ever opened", count, f"{held.last}"),
-        Row("roots anchored", anchors, f"{len(roots.anchors)}"),
+        Row("roots anchored", anchors, f"{len(anchored)}"),
     ]
-    for anchor in roots.anchors:
+    for anchor in anchored:
         found = await asked(walk, at, "energy-oracle.get-root", Buffer(anchor.root))
         name = f"  entries under {anchor.root.hex()[:16]}.."
         rows.append(Row(name, found, f"{anchor.size}"))
@@ -75,13 +77,14 @@ async def compared(
 
 
 async def balances(
-    walk: Walk, at: Deployment, told: Sequence[Told], names: Mapping[Principal, str]
+    walk: Walk,
+    at: Deployment,
+    mirrored: Mapping[Principal, int],
+    names: Mapping[Principal, str],
 ) -> list[Row]:
     """Return the Wh of everybody who ever held any, from both sides."""
-    supply, rows = Supply(), []
-    for one in told:
-        supply.take(one)
-    for who, wh in supply.balances.items():
+    rows = []
+    for who, wh in mirrored.items():
         name = names.get(who) or who.name or who.text()
         found = await asked(walk, at, "energy-token.get-balance", who)
         rows.append(Row(f"  Wh of {name}", found, f"{wh}"))

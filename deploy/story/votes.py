@@ -12,6 +12,7 @@ from deploy.story.month import day_of
 from deploy.story.scene import DAY, HOUR, Scene, digest, index, raw, trustee_secrets
 from deploy.story.walk import Stumbled, number
 from meterseal_aggregator.stacks.calls import aggregation, governance, registry, roles
+from meterseal_aggregator.stacks.calls.audit import append_entry
 from meterseal_proto.binding import KeyChange
 from meterseal_proto.chaintotal import ChainTotal
 from meterseal_proto.clarity import (
@@ -152,7 +153,13 @@ async def rotation(scene: Scene) -> None:
 
 
 async def audit(scene: Scene) -> None:
-    """Read the audit log, and compute its chain of hashes again."""
+    """Add an entry to the audit log, read it, and compute its chain of hashes again."""
+    at, arbiter = scene.at, scene.who("arbiter")
+    await scene.does("admin", roles.grant(at, "recorder", arbiter))
+    added = append_entry(at, arbiter, "story-told", digest("the story"), 1)
+    await scene.does("arbiter", added)
+    await scene.does("admin", roles.revoke(at, "recorder", arbiter))
+    await scene.refused("arbiter", added, 1500, "a recorder no more")
     prev = hashlib.sha256(b"meterseal/audit/v1").digest()
     size = number(await scene.walk.reads(scene.at, "audit-log.get-size"))
     for begin in range(0, size, PAGE):

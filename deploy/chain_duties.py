@@ -1,0 +1,101 @@
+"""The oracle's duties as a list, and whether each was done: by whom, how often, a txid.
+
+A duty is done when each of its functions succeeded at least as often as it says, on the
+street's contracts or on the story's. This module must never count what was refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from deploy.story.walk import Line
+
+USAGE_PROOFS: Final = "meter-data.submit-usage-proof"
+MONTH: Final = 30
+
+DUTIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "register users and meters": (
+        "user-registry.register-producer", "user-registry.register-consumer",
+        "user-registry.register-provider", "user-registry.verify-user",
+        "user-registry.request-meter", "user-registry.bind-meter",
+    ),
+    "certify producers": (
+        "producer-certification.apply-for-certification",
+        "producer-certification.certify-producer",
+    ),
+    "anchor checkpoints": ("energy-oracle.anchor",),
+    "mint by issuance id": ("energy-token.mint",),
+    "mint by a Merkle-claim epoch": ("energy-token.post-epoch", "energy-token.claim"),
+    "list and buy": (
+        "marketplace.list-offer", "marketplace.add-energy-for-sale",
+        "marketplace.buy-energy-from-user", "marketplace.refund-energy",
+    ),
+    "escrow: open, settle, refund, expire": (
+        "trade-escrow.open-trade", "trade-escrow.settle", "trade-escrow.cancel",
+        "trade-escrow.expire",
+    ),
+    "rate": ("reputation.record-trade", "reputation.rate"),
+    "stake and slash": ("reputation.stake", "reputation.slash", "reputation.unstake"),
+    "a dispute decided by a sealed reading": (
+        "dispute-resolution.open-dispute", "dispute-resolution.decide-by-reading",
+        "dispute-resolution.finalise",
+    ),
+    "propose, vote, execute": (
+        "governance.propose", "governance.vote", "governance.execute",
+    ),
+    "a month of 30 daily commitments": (USAGE_PROOFS,),
+    "a bill, paid in time": (
+        "billing.post-tariff", "billing.calculate-bills", "payment.pay-bill",
+    ),
+    "community totals": ("usage-aggregation.post-set", "usage-aggregation.post-total"),
+    "audit log": ("audit-log.append-entry",),
+}  # fmt: skip
+
+
+DUTY: Final = max(map(len, DUTIES))
+FUNCTION: Final = max(len(one) for functions in DUTIES.values() for one in functions)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A function: how often it was called for the street and in the story, the last txid."""
+
+    duty: str
+    function: str
+    street: int
+    story: int
+    txid: str
+
+    @property
+    def enough(self) -> bool:
+        """Whether that is what the duty needs."""
+        least = MONTH if self.function == USAGE_PROOFS else 1
+        return self.street + self.story >= least
+
+
+def done(street: Sequence[Line], story: Sequence[Line]) -> list[Done]:
+    """Return every function of every duty with what was done of it."""
+    rows = []
+    for duty, functions in DUTIES.items():
+        for function in functions:
+            on = [
+                [line.txid for line in lines if line.function == function]
+                for lines in (street, story)
+            ]
+            txids = on[1] + on[0]
+            last = txids[-1] if txids else ""
+            rows.append(Done(duty, function, len(on[0]), len(on[1]), last))
+    return rows
+
+
+def table(rows: Sequence[Done]) -> str:
+    """Return the duties for a person; what lacks is named MISSING."""
+    lines = [f"  {'':{DUTY}}  {'':{FUNCTION}}  street  story  transaction"]
+    before = ""
+    for row in rows:
+        duty = "" if row.duty == before else row.duty
+        before = row.duty
+        shown = f"0x{row.txid}" if row.enough else "MISSING"
+        counts = f"{row.street:6d}  {row.story:5d}"
+        lines.append(f"  {duty:{DUTY}}  {row.function:{FUNCTION}}  {counts}  {shown}")
+    return "\n".join(lines)
