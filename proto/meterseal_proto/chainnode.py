@@ -21,8 +21,8 @@ from meterseal_proto.clarity import Buffer, Optional, Tuple, UInt, decode, encod
 from meterseal_proto.errors import Malformed, Unavailable
 
 DEPTH: Final = 7
-"""Blocks over an anchor before it counts, as the aggregator waits: Stacks follows Bitcoin's
-forks, and none deeper than six blocks has been seen since 2013."""
+"""Blocks of Stacks over an anchor before it counts, as many as the aggregator waits for; a
+reader to whom a fork of Bitcoin matters, which takes hundreds of them, asks for more."""
 MAX_DEPTH: Final = 10_000
 """Blocks a reader may ask for: some days of them; more is a typing mistake."""
 MAX_HEIGHT: Final = (1 << 40) - 1
