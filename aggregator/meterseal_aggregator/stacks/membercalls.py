@@ -61,8 +61,8 @@ class MemberCall:
 
     @property
     def about(self) -> str:
-        """What it does, in the words of its documentation."""
-        return inspect.getdoc(self.make) or ""
+        """What it does, by whom and with which errors, in the words of its documentation."""
+        return " ".join((inspect.getdoc(self.make) or "").split())
 
     def words(self) -> dict[str, str]:
         """Return what to write for each argument."""

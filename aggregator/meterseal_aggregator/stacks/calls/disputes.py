@@ -51,9 +51,9 @@ def decide_by_reading(
 ) -> Call:
     """Decide a trade by the seller's sealed readings.
 
-    1 to 8 records of one open seal that cover the trade's window exactly, else
-    ValueError. What was exported, up to the quantity, was delivered. Again, only with
-    higher revisions. By anybody. Answers the Wh delivered. Errors: u404 to u406, u409,
+    1 to 8 records of one open seal, or it is refused here; they have to cover the
+    trade's window exactly. What was exported, up to the quantity, was delivered. Again,
+    only with higher revisions. By anybody. Answers the Wh delivered. Errors: u404 to u406, u409,
     u801, u802, u805, u809, u810.
     """
     if not 1 <= len(readings) <= MAX_READINGS:
