@@ -46,7 +46,8 @@ class Bank:
     @property
     def body(self) -> dict[str, object]:
         point = self.house.registry.point
-        return {"meter_point": point, "register": EXPORT, "wh": 250}
+        where = {"meter_point": point, "register": EXPORT}
+        return where | {"wh": 250, "way": "direct"}
 
     async def post(
         self, path: str, key: str | None, body: object, who: str = "ada"

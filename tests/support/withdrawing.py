@@ -74,6 +74,7 @@ class Street:
     follow: Follow
     teller: Teller = TELLER
     account: Callable[[int], Principal] = owner
+    days: int = 0
     keys: int = 0
     revisions: dict[tuple[int, int], int] = field(default_factory=dict)
 
@@ -96,13 +97,13 @@ class Street:
         await until_idle(lambda: assess_once(self.database, LATER))
         await until_idle(lambda: mint_once(self.database, NETWORK, LATER))
 
-    def wish(self, who: int, wh: int, way: Way | None = None) -> Wish:
+    def wish(self, who: int, wh: int, way: Way | None = Way.DIRECT) -> Wish:
         """A new wish of home `who`'s member."""
         self.keys += 1
         place = Place(who + 1, EXPORT)
         return Wish(who + 1, f"key {self.keys}", place, wh, self.account(who), way)
 
-    async def ask(self, who: int, wh: int, way: Way | None = None) -> Withdrawal:
+    async def ask(self, who: int, wh: int, way: Way | None = Way.DIRECT) -> Withdrawal:
         return await self.grant(self.wish(who, wh, way))
 
     async def grant(self, wish: Wish) -> Withdrawal:
@@ -112,7 +113,8 @@ class Street:
 
     async def work(self) -> int:
         """Let the duty do what is due."""
-        return await duty.run_once(self.database, self.teller, AT_ONCE, NOW)
+        moment = Moment(LATER + self.days * 86_400, LATER)
+        return await duty.run_once(self.database, self.teller, AT_ONCE, moment)
 
     async def hear(self, most: int = 1_000) -> int:
         """Hear what the chain told, as far as it was not heard, an event a transaction."""
@@ -130,7 +132,8 @@ class Street:
         return most
 
     async def come_through(self) -> None:
-        """Let duty, chain and ears go on until nothing moves."""
+        """Let duty, chain and ears go on until nothing moves, on another day."""
+        self.days += 1
         while (
             await self.work() + await self.chain.run(self.database) + await self.hear()
         ):

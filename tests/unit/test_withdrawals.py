@@ -7,25 +7,36 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.credits.mint import run_once as mint_once
+from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.ledger.model import AccountCode
+from meterseal_aggregator.parameters.model import Name
+from meterseal_aggregator.parameters.store import Change, record
 from meterseal_aggregator.stacks import deeds
 from meterseal_aggregator.stacks.calls.token import Slot
 from meterseal_aggregator.stacks.events.energy import EpochPosted
 from meterseal_aggregator.stacks.withdrawals import store
+from meterseal_aggregator.stacks.withdrawals.ask import withdraw
 from meterseal_aggregator.stacks.withdrawals.duty import Gathering, run_once
 from meterseal_aggregator.stacks.withdrawals.model import (
     Moment,
     NotMade,
+    Place,
     State,
     Trouble,
     Way,
+    Wish,
 )
-from meterseal_aggregator.stacks.withdrawals.rules import home
+from meterseal_aggregator.stacks.withdrawals.rules import again_at, home
+from meterseal_aggregator.storage.database import Database
+from meterseal_aggregator.storage.migrate import migrate, migrations, statements
+from meterseal_aggregator.vee.job import run_once as assess_once
 from meterseal_proto.units import EXPORT
 from tests.support.energychain import Refused
-from tests.support.street import BEGIN
+from tests.support.street import BEGIN, settle_in
 from tests.support.withdrawing import (
     LATER,
+    NETWORK,
     TELLER,
     Street,
     open_street,
@@ -33,6 +44,7 @@ from tests.support.withdrawing import (
 )
 
 P1 = "producer:1"
+WITHDRAWALS = 23
 
 
 @pytest.fixture
@@ -171,12 +183,12 @@ async def test_a_claim_waits_before_the_next_of_its_register(street: Street) -> 
     await street.credit(0, 100)
     made = await street.ask(0, 100, Way.EPOCH)
     await street.credit(0, 200)
-    await refused(street, Trouble.CLAIM_FIRST, 0, 200)
+    await refused(street, Trouble.CLAIM_FIRST, 0, 200, None)
     await street.come_through()
     await refused(street, Trouble.OTHER_WAY, 0, 200, Way.DIRECT)
     await street.claim(made.id)
     await street.come_through()
-    assert (await street.ask(0, 200)).way is Way.EPOCH
+    assert (await street.ask(0, 200, None)).way is Way.EPOCH
 
 
 async def test_a_claim_that_the_next_tenant_passed_over_returns_to_its_producer(
@@ -193,7 +205,7 @@ async def test_a_claim_that_the_next_tenant_passed_over_returns_to_its_producer(
             (BEGIN + 900,),
         )
     await street.credit(0, 70)
-    new = await street.grant(replace(street.wish(1, 70), place=old.place))
+    new = await street.grant(replace(street.wish(1, 70, None), place=old.place))
     assert new.way is Way.EPOCH
     await street.come_through()
     await street.claim(new.id)
@@ -202,6 +214,21 @@ async def test_a_claim_that_the_next_tenant_passed_over_returns_to_its_producer(
     assert (await street.held(P1), street.chain.supply) == (100, 70)
     with pytest.raises(Refused, match="306"):
         await street.claim(old.id)
+
+
+async def test_unasked_the_chain_is_told_one_sum(street: Street) -> None:
+    await street.credit(0, 100, 200)
+    assert (await street.ask(0, 300, None)).way is Way.EPOCH
+
+
+async def test_no_member_fills_the_outbox_with_mints(street: Street) -> None:
+    await street.credit(0, *[10] * 100)
+    await street.ask(0, 500)
+    made = await street.ask(0, 1_000)
+    assert len(await street.parts(made.id)) == 96 - 50
+    await refused(street, Trouble.BUSY, 0, 10)
+    await street.come_through()
+    await street.ask(0, 10)
 
 
 async def test_an_epoch_its_contract_refused_returns_every_claim(
@@ -241,6 +268,27 @@ async def test_a_correction_burns_what_is_held_there_and_the_books_owe_it_once(
     await street.come_through()
     assert (street.chain.balances[owner(0)], await street.owed(1)) == (250, 0)
     assert await street.on_chain() == (0, 250)
+
+
+async def test_a_reversal_that_was_refused_is_tried_again_and_not_at_once(
+    street: Street,
+) -> None:
+    await street.credit(0, 100)
+    await street.ask(0, 100)
+    await street.come_through()
+    await street.revise(0, 0, 40)
+    street.chain.paused = True
+    await street.come_through()
+    street.chain.paused = False
+    assert (await street.work(), await street.on_chain()) == (0, (0, 100))
+    await street.come_through()
+    assert (await street.owed(1), await street.on_chain()) == (0, (0, 40))
+
+
+def test_a_reversal_waits_longer_each_time_and_a_day_at_most() -> None:
+    assert again_at(0, None) == 0
+    waits = [again_at(tries, 1_000) - 1_000 for tries in (1, 2, 3, 11, 1_000)]
+    assert waits == [120, 240, 480, 86_400, 86_400]
 
 
 async def test_a_correction_of_what_was_sold_there_is_owed_and_repaid_by_the_next_mint(
@@ -376,3 +424,34 @@ async def test_an_epoch_number_that_somebody_else_used_is_not_used_again(
         await street.claim(again.id)
         await street.come_through()
         assert street.chain.supply == 100
+
+
+async def test_a_database_from_before_gets_withdrawals_of_what_was_credited_before(
+    tmp_path: Path,
+) -> None:
+    database = await Database.open(f"sqlite:///{tmp_path / 'old.db'}")
+    try:
+        async with database.transaction() as tx:
+            await tx.rows(
+                "CREATE TABLE migrations (number INTEGER PRIMARY KEY,"
+                " name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT"
+            )
+            for one in (m for m in migrations() if m.number < WITHDRAWALS):
+                for statement in statements(one.sql):
+                    await tx.rows(statement)
+                row = (one.number, one.name, one.sha256)
+                await tx.rows("INSERT INTO migrations VALUES (?, ?, ?)", row)
+            await record(tx, Change(Name.FINALITY_DELAY_S, 0, 0, 0, "test"))
+        home = await settle_in(database, 1)
+        async with database.transaction() as tx:
+            await home.tell(tx, 100)
+        await until_idle(lambda: assess_once(database, LATER))
+        await until_idle(lambda: mint_once(database, NETWORK, LATER))
+        assert "0023_withdrawals.sql" in await migrate(database)
+        wish = Wish(1, "first", Place(1, EXPORT), 100, owner(0))
+        async with database.transaction() as tx:
+            made, _ = await withdraw(tx, TELLER, wish, Moment(LATER, LATER))
+            (part,) = await store.parts(tx, [made.id])
+        assert part.share.wh == 100
+    finally:
+        await database.close()

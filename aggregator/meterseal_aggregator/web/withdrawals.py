@@ -69,8 +69,10 @@ Key = Annotated[
 class WithdrawalRequest(RequestBody):
     """At most `wh` of what a register was credited with; whole slots leave, oldest first.
 
-    `way` is "direct" (the oracle mints) or "epoch" (you claim), the register's own where
-    it is left out; `owner` one of your linked accounts, where there are several.
+    What goes on the chain is public for ever. By `way` "epoch" that is one sum, which you
+    claim; "direct" has the oracle mint, and shows each slot's Wh. A register keeps its
+    first way; "epoch" where none is said. `owner` is one of your linked accounts, where
+    there are several.
     """
 
     model_config = ConfigDict(

@@ -27,15 +27,13 @@ from meterseal_aggregator.stacks.withdrawals.model import (
     Part,
     Teller,
 )
-from meterseal_aggregator.stacks.withdrawals.rules import leaf
+from meterseal_aggregator.stacks.withdrawals.rules import again_at, leaf
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_proto.c32 import Principal
 from meterseal_proto.merkle import root_of
 
 PAGE: Final = 200
 """Parts and slots taken up a run: a short transaction, and the next run goes on."""
-TRIES: Final = 20
-"""Times a contract may refuse one reversal before a person must look; each costs a fee."""
 _log = structlog.get_logger(__name__)
 
 
@@ -124,8 +122,7 @@ async def _ask_back(tx: Transaction, teller: Teller, moment: Moment) -> int:
     """Want a reversal for what was minted and is not worth it any more."""
     done = 0
     for excess in await returns.too_much(tx, PAGE):
-        if excess.tries >= TRIES:
-            _log.error("reversal_refused_for_good", part=excess.part, wh=excess.wh)
+        if moment.network < again_at(excess.tries, excess.last_at):
             continue
         number = await returns.want_reversal(
             tx, excess.part, excess.wh, now=moment.network

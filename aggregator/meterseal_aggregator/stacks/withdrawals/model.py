@@ -30,9 +30,9 @@ class Way(StrEnum):
     """How a register's Wh are minted on the chain; one way per register, for ever."""
 
     DIRECT = "direct"
-    """The oracle mints slot by slot, by the slot's mint id."""
+    """The oracle mints slot by slot, by the slot's mint id: each slot's Wh are public."""
     EPOCH = "epoch"
-    """The member claims a leaf of an epoch that the oracle posted for many."""
+    """The member claims a leaf of an epoch that the oracle posted for many: one sum is."""
 
 
 class State(StrEnum):
@@ -59,6 +59,8 @@ class Trouble(StrEnum):
     """Corrections are owed: they are repaid before anything leaves."""
     CLAIM_FIRST = "claim-first"
     """An earlier claim of this register waits: a later one would make it void."""
+    BUSY = "busy"
+    """As many mints as one member may have wait already: each costs the operator a fee."""
     NOTHING = "nothing"
     """No credited slot of that register is left after what was withdrawn."""
     TOO_LITTLE = "too-little"
@@ -122,7 +124,8 @@ class Standing:
     """What decides about a wish: what the member holds and owes, how the register stands.
 
     `way` is None while nothing of the register was withdrawn; `through` is the end of
-    what was; `claim` is the member's own withdrawal whose claim is not paid yet.
+    what was; `claim` is the member's own withdrawal whose claim is not paid yet,
+    `minting` how many slots of the member's, of any register, wait for their mints.
     """
 
     held: int
@@ -130,6 +133,7 @@ class Standing:
     way: Way | None
     through: int
     claim: int | None
+    minting: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ SELECT p.id, p.mint_id, w.owner,
   p.wh - (SELECT sum(c.posted_wh) FROM credits c WHERE c.mint_id = p.mint_id)
     - coalesce((SELECT sum(r.wh) FROM chain_reversals r
       WHERE r.part_id = p.id AND r.state <> 'refused'), 0) AS excess,
-  (SELECT count(*) FROM chain_reversals r WHERE r.part_id = p.id AND r.state = 'refused')
+  (SELECT count(*) FROM chain_reversals r WHERE r.part_id = p.id AND r.state = 'refused'),
+  (SELECT max(r.settled_at) FROM chain_reversals r
+    WHERE r.part_id = p.id AND r.state = 'refused')
 FROM (SELECT DISTINCT mint_id FROM credits WHERE posted_wh < 0) d
 CROSS JOIN withdrawn_parts p ON p.mint_id = d.mint_id AND p.state = 'arrived'
 JOIN withdrawals w ON w.id = p.withdrawal_id
@@ -47,13 +49,17 @@ VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (txid, told_index) DO NOTHING
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """`wh` of a part's mint that its slot is no longer worth; `tries` were refused."""
+    """`wh` of a part's mint that its slot is no longer worth.
+
+    `tries` to reverse it were refused, the last at `last_at`.
+    """
 
     part: int
     mint_id: bytes
     owner: str
     wh: int
     tries: int
+    last_at: int | None
 
 
 @dataclass(frozen=True, slots=True)

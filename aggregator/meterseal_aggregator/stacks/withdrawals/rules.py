@@ -36,10 +36,17 @@ from meterseal_proto.merkle import leaf_hash
 
 MOST_SLOTS: Final = {Way.DIRECT: MAX_SLOTS, Way.EPOCH: MAX_SPAN_SLOTS}
 
+AGAIN_S: Final = 60
+AGAIN_AT_LAST_S: Final = 86_400
+"""What is owed to the truth is never given up, and costs a fee a day at most."""
+
 
 def way_of(wish: Wish, standing: Standing) -> Way:
-    """Return the way a wish goes; raises NotMade where it may not go at all."""
-    way = wish.way or standing.way or Way.DIRECT
+    """Return the way a wish goes; raises NotMade where it may not go at all.
+
+    Unasked it is by epoch: that tells the world one sum, and a mint each slot's Wh.
+    """
+    way = wish.way or standing.way or Way.EPOCH
     if standing.way not in (None, way):
         raise NotMade(
             Trouble.OTHER_WAY,
@@ -55,6 +62,11 @@ def way_of(wish: Wish, standing: Standing) -> Way:
             Trouble.CLAIM_FIRST,
             f"withdrawal {standing.claim} of this register is not claimed yet: claim it"
             " first, or it would become void",
+        )
+    if way is Way.DIRECT and standing.minting >= MAX_SLOTS:
+        raise NotMade(
+            Trouble.BUSY,
+            f"{standing.minting} mints of yours are under way: wait, or go by epoch",
         )
     return way
 
@@ -73,7 +85,8 @@ def shares(
         )
     room = min(wish.wh, standing.held)
     taken: list[Credit] = []
-    for credit in credited[: MOST_SLOTS[way]]:
+    most = MOST_SLOTS[way] - (standing.minting if way is Way.DIRECT else 0)
+    for credit in credited[:most]:
         if credit.wh > room:
             break
         room -= credit.wh
@@ -114,6 +127,13 @@ def leaf(at: Deployment, claim: Claim) -> bytes:
         }
     )
     return leaf_hash(encode(told))
+
+
+def again_at(tries: int, last_at: int | None) -> int:
+    """Return the second from which a reversal refused `tries` times may be tried again."""
+    if last_at is None:
+        return 0
+    return last_at + min(AGAIN_S << min(tries, 20), AGAIN_AT_LAST_S)
 
 
 def state_of(parts: Sequence[Part], *, posted: bool) -> State:

@@ -44,6 +44,10 @@ SELECT max(p.end_at), max(w.way), max(CASE WHEN p.state = 'leaving' AND p.mint_i
 FROM withdrawn_parts p JOIN withdrawals w ON w.id = p.withdrawal_id
 WHERE p.meter_point_id = ? AND p.register = ? AND p.state <> 'refused'
 """
+_MINTING: Final = """
+SELECT count(*) FROM withdrawn_parts p JOIN withdrawals w ON w.id = p.withdrawal_id
+WHERE p.state = 'leaving' AND p.mint_id IS NOT NULL AND w.member_id = ?
+"""
 # A slot's revisions add up to its last value. Registers of every meter that ever stood
 # at the point: the chain knows the point, not the meter.
 _CREDITS: Final = """
@@ -100,12 +104,14 @@ async def standing(tx: Transaction, member: int, place: Place) -> Standing:
     holds, owes = accounts.get(producer(member)), accounts.get(debt(member))
     row = (member, place.meter_point, place.register)
     ((through, way, claim),) = await tx.rows(_STANDING, row)
+    ((minting,),) = await tx.rows(_MINTING, (member,))
     return Standing(
         held=holds.held if holds else 0,
         owed=owes.owed if owes else 0,
         way=None if way is None else Way(way),
         through=through or 0,
         claim=claim,
+        minting=minting,
     )
 
 
