@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import pairwise
 
 import pytest
 
@@ -292,6 +293,25 @@ async def test_there_is_no_block_above_the_tip(rig: Rig) -> None:
     block = await rig.node.block(height + 1, rig.who.address)
     assert block is not None
     assert block.block_id == (await rig.node.info()).block_id
+
+
+async def test_blocks_come_upwards_each_standing_on_the_one_before(rig: Rig) -> None:
+    found = await rig.mined(await rig.anchor())
+    rig.mine(40)
+    height, publisher = found.block.height, rig.who.address
+    for most in (1, 7, 30):
+        told = await rig.node.blocks(height, most, publisher)
+        assert told == [
+            await rig.node.block(height + number, publisher) for number in range(most)
+        ]
+    first, second = await rig.node.blocks(height, 2, publisher)
+    assert (len(first.prints), second.prints) == (1, ())
+    tip = (await rig.node.info()).height
+    last = await rig.node.blocks(tip - 2, 30, publisher)
+    assert [block.height for block in last] == [tip - 2, tip - 1, tip]
+    for one, other in pairwise(last):
+        assert other.parent_id == one.block_id
+    assert await rig.node.blocks(tip + 1, 30, publisher) == []
 
 
 async def test_a_contract_was_published_at_a_height(rig: Rig) -> None:

@@ -153,6 +153,17 @@ class FakeNode:
         ]
         return PrintedBlock(height, found.id, parent, tuple(prints))
 
+    async def blocks(
+        self, height: int, most: int, publisher: Address
+    ) -> list[PrintedBlock]:
+        found: list[PrintedBlock] = []
+        while len(found) < most:
+            block = await self.block(height + len(found), publisher)
+            if block is None:
+                break
+            found.append(block)
+        return found
+
     async def fee(self, payload: bytes, length: int) -> Fees:
         del payload
         self._begin()

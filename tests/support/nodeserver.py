@@ -171,25 +171,29 @@ class Server:
         return {"event_count": len(events), "events": page}
 
     async def _block(self, parts: list[str], query: str) -> Answer:
-        """Answer a block by its height, and its transactions by its hash."""
+        """Answer blocks, one by its height, or its transactions by its hash."""
+        if not parts:
+            tip = (await self.node.info()).height
+            page = _page(list(range(tip, 0, -1)), query)
+            return 200, {"results": [await self._header(height) for height in page]}
         if len(parts) == 1:
-            found = await self.node.block(int(parts[0]), DEPLOYER.address(CHAIN))
-            if found is None:
-                return 404, {"error": "cannot find block"}
-            count = len(self.node.chain.blocks[found.height - 1].mined)
-            ids = {"hash": found.block_id, "parent_block_hash": found.parent_id}
-            told: dict[str, Any] = {key: f"0x{name}" for key, name in ids.items()}
-            return 200, told | {
-                "canonical": True,
-                "height": found.height,
-                "tx_count": count,
-            }
+            found = await self._header(int(parts[0]))
+            return (200 if found else 404), found or {"error": "cannot find block"}
         for block in self.node.chain.blocks:
             if f"0x{block.id}" == parts[0]:
                 listed = [_listed(block, index) for index in range(len(block.mined))]
                 page = _page(listed[::-1], query)
                 return 200, {"total": len(listed), "results": page}
         return 404, {"error": "cannot find block"}
+
+    async def _header(self, height: int) -> Any:
+        found = await self.node.block(height, DEPLOYER.address(CHAIN))
+        if found is None:
+            return None
+        count = len(self.node.chain.blocks[found.height - 1].mined)
+        ids = {"hash": found.block_id, "parent_block_hash": found.parent_id}
+        told: dict[str, Any] = {key: f"0x{name}" for key, name in ids.items()}
+        return told | {"canonical": True, "height": height, "tx_count": count}
 
     async def _events(self, contract: Principal, query: str) -> Any:
         told = (await self.node.events(contract, None))[::-1]

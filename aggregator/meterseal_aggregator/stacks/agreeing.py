@@ -114,6 +114,15 @@ class Agreeing:
             return None
         return _same(one, other, f"block {height}")
 
+    async def blocks(
+        self, height: int, most: int, publisher: Address
+    ) -> list[PrintedBlock]:
+        """Give the blocks that both have alike; one may be behind, not beside."""
+        asked = (height, most, publisher)
+        one, other = await _both(self._one.blocks(*asked), self._other.blocks(*asked))
+        shared = min(len(one), len(other))
+        return _same(one[:shared], other[:shared], f"blocks from {height}")
+
     async def fee(self, payload: bytes, length: int) -> Fees:
         """Give the smaller prices: who lies about them cannot make us pay."""
         one, other = await _both(

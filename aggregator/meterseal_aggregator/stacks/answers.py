@@ -159,6 +159,15 @@ def header(found: Json, height: int) -> Header:
     return Header(height, block_id, parent, count)
 
 
+def headers(found: Json) -> list[Header]:
+    """Read a page of /extended/v2/blocks, newest first."""
+    page = _field(found, "results")
+    if not isinstance(page, list):
+        raise ValueError("results: a list")  # noqa: TRY004 (a node's mistake)
+    heights = [uint(_field(one, "height"), "height", MAX_HEIGHT) for one in page]
+    return [header(one, height) for one, height in zip(page, heights, strict=True)]
+
+
 def listed(found: Json, block: Header) -> list[Listed]:
     """Read a page of a block's transactions; those that cannot print have no events."""
     page = _field(found, "results")

@@ -19,6 +19,8 @@ from meterseal_proto.c32 import Address
 
 TRANSACTIONS_A_PAGE: Final = 50
 """The most that the API gives (stacks-blockchain-api, src/api/pagination.ts)."""
+BLOCKS_A_PAGE: Final = 30
+"""The most that the API gives (the same)."""
 EVENTS_A_PAGE: Final = 100
 """The most that the API gives beside one transaction (the same, and routes/tx.ts)."""
 MAX_TRANSACTIONS: Final = 12_000
@@ -40,6 +42,18 @@ async def printed_block(get: Get, header: Header, publisher: Address) -> Printed
         if one.events:
             prints += await _events(get, one, header, publisher)
     return PrintedBlock(header.height, header.block_id, header.parent_id, tuple(prints))
+
+
+def upwards(page: list[Header], height: int, most: int) -> list[Header]:
+    """Return of a page the blocks upwards from a height that stand on each other."""
+    by_height = {header.height: header for header in page}
+    found: list[Header] = []
+    while len(found) < most and (header := by_height.get(height)) is not None:
+        if found and header.parent_id != found[-1].block_id:
+            break
+        found.append(header)
+        height += 1
+    return found
 
 
 async def _transactions(get: Get, header: Header) -> list[Listed]:

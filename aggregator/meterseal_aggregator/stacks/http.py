@@ -15,8 +15,12 @@ from typing import Final, TypeVar
 
 from meterseal_aggregator.httpclient import Answer, Bounds, HttpClient
 from meterseal_aggregator.stacks import answers
-from meterseal_aggregator.stacks.answers import Json
-from meterseal_aggregator.stacks.blockpages import printed_block
+from meterseal_aggregator.stacks.answers import Header, Json
+from meterseal_aggregator.stacks.blockpages import (
+    BLOCKS_A_PAGE,
+    printed_block,
+    upwards,
+)
 from meterseal_aggregator.stacks.node import (
     Event,
     Fees,
@@ -124,6 +128,25 @@ class HttpNode:
             return None
         found = _document(answer)
         header = _read(lambda: answers.header(found, height))
+        return await self._printed(header, publisher)
+
+    async def blocks(
+        self, height: int, most: int, publisher: Address
+    ) -> list[PrintedBlock]:
+        """Ask for a page of /extended/v2/blocks, and for those that have transactions.
+
+        Pages count from the tip, which may move: then fewer come, or none.
+        """
+        tip = await self.info()
+        last = min(tip.height, height + min(most, BLOCKS_A_PAGE) - 1)
+        if last < height:
+            return []
+        page = f"?limit={last - height + 1}&offset={tip.height - last}"
+        found = await self._get(f"/extended/v2/blocks{page}")
+        headers = upwards(_read(lambda: answers.headers(found)), height, most)
+        return [await self._printed(header, publisher) for header in headers]
+
+    async def _printed(self, header: Header, publisher: Address) -> PrintedBlock:
         try:
             return await printed_block(self._get, header, publisher)
         except ValueError as error:

@@ -31,8 +31,8 @@ from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_proto.clarity import decode
 from meterseal_proto.errors import Malformed, Unavailable
 
-BLOCKS: Final = 16
-"""Blocks read in a round: some seconds at a slow node, one transaction here."""
+BLOCKS: Final = 31
+"""Blocks read in a round: one and a page of them, and one transaction here."""
 EVENTS_AT_ONCE: Final = 1_000
 """Events loaded together while they are settled."""
 NAMES: Final = frozenset(contract for contract, _ in FORMS)
@@ -194,22 +194,27 @@ class _Round:
         self, view: _View, first: PrintedBlock, tip: Tip
     ) -> list[PrintedBlock]:
         """Return a block and those after it that stand on each other."""
-        fresh = [first]
-        while len(fresh) < BLOCKS and fresh[-1].height < tip.height:
-            block = await self._block(view, fresh[-1].height + 1)
-            if block is None or block.parent_id != fresh[-1].block_id:
+        fresh, height = [first], first.height + 1
+        if height > tip.height:
+            return fresh
+        for block in await self.node.blocks(height, BLOCKS - 1, self.contracts.address):
+            self._hold(view, block, fresh[-1].height + 1)
+            if block.parent_id != fresh[-1].block_id:
                 break
             fresh.append(block)
         return fresh
 
     async def _block(self, view: _View, height: int) -> PrintedBlock | None:
         block = await self.node.block(height, self.contracts.address)
-        if block is None:
-            return None
+        if block is not None:
+            self._hold(view, block, height)
+        return block
+
+    def _hold(self, view: _View, block: PrintedBlock, height: int) -> None:
+        """Hold a block to its height; raises Unavailable for one that is at two."""
         twice = any(at != height and block.block_id == view.ids[at] for at in view.ids)
         if block.height != height or twice or block.block_id == block.parent_id:
             raise Unavailable(f"the node has one block at two heights, {height} is one")
-        return block
 
     async def _keep(
         self, view: _View, tip: Tip, foot: int, fresh: list[PrintedBlock]

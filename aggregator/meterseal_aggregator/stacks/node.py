@@ -175,6 +175,12 @@ class Node(Protocol):
         """
         ...
 
+    async def blocks(
+        self, height: int, most: int, publisher: Address
+    ) -> list[PrintedBlock]:
+        """Give up to `most` blocks upwards from a height, each standing on the one before."""
+        ...
+
     async def fee(self, payload: bytes, length: int) -> Fees:
         """Give the price of a transaction of `length` bytes that carries `payload`."""
         ...
