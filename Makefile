@@ -23,7 +23,8 @@ $(READY): requirements.lock pyproject.toml
 $(NODE_READY): contracts/package-lock.json
 	@cd contracts && npm ci --silent --no-audit --no-fund && touch node_modules/.package-lock.json
 
-demo: $(READY) ## a street's day: metered, sealed, receipted, logged, credited, audited (ONCE=1 REPLAY=file BROKER=mosquitto WITH=private)
+demo: $(READY) ## a street's day: metered, sealed, receipted, logged, credited, audited (ONCE=1 REPLAY=file BROKER=mosquitto WITH=private,chain)
+	@case "$(WITH)" in *chain*) $(MAKE) --silent --no-print-directory $(NODE_READY) || true;; esac
 	@$(BIN)/python -m deploy.demo
 
 test: $(READY) ## every test; prints the ten slowest (ONLY=path to narrow, WORKERS=0 for one process)

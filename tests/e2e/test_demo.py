@@ -132,7 +132,8 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     [
         ({"REPLAY": "no/such/file"}, "there is no such file"),
         ({"BROKER": "emqx"}, "only mosquitto"),
-        ({"WITH": "magic"}, "only private"),
+        ({"WITH": "magic"}, "only private and chain"),
+        ({"WITH": "chain,magic"}, "only private and chain"),
         ({"HOMES": "0"}, "at least 1"),
         ({"SPEED": "fast"}, "write a number"),
         ({"SPEED": "1"}, "at least 2"),

@@ -1,0 +1,158 @@
+"""WITH=chain: every duty has its transaction, chain and books agree, and a lie is found out."""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from deploy.broker import free_port
+from deploy.chain_duties import DUTIES, MONTH
+from deploy.demo import Options
+from tests.contracts.test_contracts import installed, need_node
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 900
+"""The promise is four minutes on a free machine; the suite may share it."""
+ROW = re.compile(r"^  (.*?) {2,}(\S+) +(\S+)(  DIFFERS)?$")
+
+
+def demo(folder: Path, **variables: str) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ, "ONCE": "1", "WITH": "chain", "HOMES": "3", "PORT": str(free_port()),
+        "TMPDIR": str(folder),
+    }  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", "deploy.demo"],
+        cwd=ROOT,
+        env=environment | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def ended(child: subprocess.Popen[str], told: str = "") -> str:
+    """Wait for the demo's end; returns all that it said."""
+    try:
+        said, _ = child.communicate(timeout=WITHIN_S)
+    except subprocess.TimeoutExpired:
+        child.send_signal(signal.SIGTERM)
+        said, _ = child.communicate(timeout=WITHIN_S)
+        raise AssertionError(told + said) from None
+    return told + said
+
+
+def compared(said: str, title: str) -> dict[str, tuple[str, str]]:
+    """The rows of a comparison: what is compared, what the chain says, what we say."""
+    rows = {}
+    for line in said.partition(title)[2].splitlines()[2:]:
+        match = ROW.match(line)
+        if match is None:
+            break
+        rows[match[1].strip()] = (match[2], match[3])
+    return rows
+
+
+def test_every_duty_has_its_transaction_and_chain_and_books_agree(
+    tmp_path: Path,
+) -> None:
+    need_node()
+    installed()
+    child = demo(tmp_path)
+    said = ended(child)
+    assert child.returncode == 0, said
+    street = compared(said, "The street's contracts beside its aggregator's books:\n")
+    story = compared(said, "our mirror of what they printed:\n")
+    for rows in (street, story):
+        assert all(chain == mirror for chain, mirror in rows.values())
+        assert int(rows["Wh there are"][0]) > 1_000
+        assert int(rows["micro-STX in escrow"][0]) > 0
+        assert int(rows["roots anchored"][0]) >= 3
+    wh = [int(chain) for name, (chain, _) in street.items() if name.startswith("Wh of")]
+    assert len(wh) == 4
+    assert sum(wh) == int(street["Wh there are"][0])
+    duties = said.partition("The oracle's duties")[2]
+    for functions in DUTIES.values():
+        for function in functions:
+            assert re.search(rf" {function} +\d+ +\d+  0x[0-9a-f]{{64}}\n", duties)
+    proofs = re.search(r" meter-data.submit-usage-proof +0 +(\d+) ", duties)
+    assert proofs is not None
+    assert int(proofs[1]) == MONTH
+    assert "PASS      anchor" in said
+    assert "PASS      your-network" in said
+    assert len(set(re.findall(r"0x([0-9a-f]{64})", said))) > 150
+    for never in ("DIFFER", "MISSING", "FAIL", "fails"):
+        assert never not in said, said
+
+
+def test_a_tampered_mirror_and_another_root_are_named_and_fail(tmp_path: Path) -> None:
+    need_node()
+    installed()
+    child = demo(tmp_path, SPEED="2880")
+    told = until_the_day(child)
+    tamper(tmp_path)
+    said = ended(child, told)
+    assert child.returncode == 1, said
+    assert re.search(r"^  Wh there are +\d+ +\d+  DIFFERS$", said, re.MULTILINE)
+    lies = re.findall(r"^ +entries under .*  DIFFERS$", said, re.MULTILINE)
+    assert any(" none " in line for line in lies), said
+    assert "Chain and books DIFFER" in said
+    assert "invariant  7 FAILS" in said
+
+
+def until_the_day(child: subprocess.Popen[str]) -> str:
+    """Read on until the street's day has begun; returns what was said so far."""
+    told = ""
+    assert child.stdout is not None
+    deadline = time.monotonic() + WITHIN_S
+    while not re.search(r"^  \d\d:\d\d ", told, re.MULTILINE):
+        line = child.stdout.readline()
+        assert line, told
+        assert time.monotonic() < deadline, told
+        told += line
+    return told
+
+
+def tamper(folder: Path) -> None:
+    """Make up a Wh in the aggregator's mirror, and another root for what it anchored first."""
+    (books,) = folder.glob("meterseal-demo-*/aggregator/aggregator.sqlite")
+    connection = sqlite3.connect(books, timeout=30)
+    try:
+        with connection:
+            connection.execute("UPDATE mirror_totals SET minted = minted + 1")
+            # Whoever tampers does not stop at a trigger.
+            for (name,) in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+                " AND tbl_name = 'anchors'"
+            ).fetchall():
+                connection.execute(f"DROP TRIGGER {name}")
+            changed = connection.execute(
+                "UPDATE anchors SET root = ? WHERE id = (SELECT min(id) FROM anchors)",
+                (b"\x66" * 32,),
+            )
+            assert changed.rowcount == 1
+    finally:
+        connection.close()
+
+
+def test_without_node_it_says_so_loudly_and_goes_on_without(tmp_path: Path) -> None:
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    child = demo(tmp_path, PATH=str(bare), SPEED="2880")
+    said = ended(child)
+    assert child.returncode == 0, said
+    assert "WITHOUT THE CHAIN: Node 20 is not installed" in said
+    assert "PROVES NOTHING" in said
+    assert "the equation" in said
+    assert "A devnet at" not in said
+    assert "UNCHECKED anchor" in said
+
+
+def test_both_streets_and_the_chain_may_be_asked_for_together() -> None:
+    asked = Options.read({"WITH": "private,chain"})
+    assert (asked.private, asked.chain) == (True, True)
+    assert not Options.read({}).chain
