@@ -106,7 +106,10 @@ async def cells(tx: Transaction, since: int) -> list[CellState]:
     found, silent = [], await store.silent(tx)
     for cell, quarter, members, roster, _ in await store.cells(tx, since):
         said = await store.said(tx, Act.ROSTER, roster)
-        lacking = len((await store.members(tx, cell, quarter)).lacking)
+        lacking = 0
+        # A roster that was proposed lacks nobody's seeds, and what was signed stands.
+        if not roster:
+            lacking = len((await store.members(tx, cell, quarter)).lacking)
         waits = () if lacking else _waits(Act.ROSTER, said, silent)
         found.append(CellState(cell, quarter, members, lacking, _signed(said), waits))
     return found
