@@ -106,9 +106,9 @@ class Street:
     async def ask(self, who: int, wh: int, way: Way | None = Way.DIRECT) -> Withdrawal:
         return await self.grant(self.wish(who, wh, way))
 
-    async def grant(self, wish: Wish) -> Withdrawal:
+    async def grant(self, wish: Wish, moment: Moment = NOW) -> Withdrawal:
         async with self.database.transaction() as tx:
-            made, _ = await ask.withdraw(tx, self.teller, wish, NOW)
+            made, _ = await ask.withdraw(tx, self.teller, wish, moment)
         return made
 
     async def work(self) -> int:

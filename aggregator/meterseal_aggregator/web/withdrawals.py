@@ -11,7 +11,7 @@ module must never show a member another's, nor let Wh go to an account that is n
 from collections.abc import Sequence
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from pydantic import ConfigDict, Field, JsonValue
 
 from meterseal_aggregator.identity import wallets
@@ -55,6 +55,9 @@ from meterseal_proto.units import RegisterId, obis_text, parse_obis
 router = APIRouter(prefix="/v1/me", tags=["wallets"])
 
 MAX_OBIS: Final = 32
+MAX_LISTED: Final = 100
+"""Withdrawals a page: each is added up from as many as 96 parts."""
+Few = Annotated[int, Query(ge=1, le=MAX_LISTED)]
 Key = Annotated[
     str,
     Header(
@@ -172,7 +175,7 @@ async def ask_withdrawal(
 
 @router.get("/withdrawals")
 async def list_withdrawals(
-    access: Asking, after: AfterId = 0, limit: Limit = 100
+    access: Asking, after: AfterId = 0, limit: Few = 50
 ) -> Page[WithdrawalView]:
     """List your withdrawals, oldest first."""
     member = access.me(Action.USE_WALLETS)

@@ -46,7 +46,7 @@ async def withdraw(
     known = await store.of_key(tx, wish.member, wish.key)
     if known is not None:
         return _again(known, wish), False
-    standing = await store.standing(tx, wish.member, wish.place)
+    standing = await store.standing(tx, wish.member, wish.place, now=moment.network)
     way = way_of(wish, standing)
     credited = await store.credits_after(
         tx, wish.member, wish.place, standing.through, MOST_SLOTS[way]

@@ -142,7 +142,8 @@ async def _posted(tx: Transaction, at: Settled, told: EpochPosted, now: int) -> 
         await store.settle_epoch(tx, epoch.id, "posted", now=now)
         return
     await _stray(tx, at, "epoch-posted", told.total, now)
-    if keeps(*(told.epoch, told.size, told.total)):
+    numbers = (told.epoch, told.size, told.total)
+    if keeps(*numbers) and all(numbers):
         await store.foreign(tx, Epoch(0, *said, "foreign"), now=now)
 
 

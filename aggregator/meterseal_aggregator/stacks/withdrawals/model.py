@@ -21,8 +21,8 @@ MAX_SLOTS: Final = 96
 """Slots of a direct withdrawal, a day of quarter hours: each is a transaction with a fee."""
 MAX_SPAN_SLOTS: Final = 3_200
 """Slots that one claim stands for: a month of quarter hours is one leaf."""
-MAX_LEAVES: Final = 4_096
-"""Claims of an epoch: a path of 12 siblings, and a batch the ledger takes at once."""
+MAX_LEAVES: Final = 1_024
+"""Claims of an epoch: a tree made anew in 50 ms whenever somebody asks for his path."""
 MAX_KEY: Final = 64
 
 
@@ -60,7 +60,7 @@ class Trouble(StrEnum):
     CLAIM_FIRST = "claim-first"
     """An earlier claim of this register waits: a later one would make it void."""
     BUSY = "busy"
-    """As many mints as one member may have wait already: each costs the operator a fee."""
+    """As many mints as one member may have wait, or were refused today: each costs a fee."""
     NOTHING = "nothing"
     """No credited slot of that register is left after what was withdrawn."""
     TOO_LITTLE = "too-little"
@@ -125,7 +125,8 @@ class Standing:
 
     `way` is None while nothing of the register was withdrawn; `through` is the end of
     what was; `claim` is the member's own withdrawal whose claim is not paid yet,
-    `minting` how many slots of the member's, of any register, wait for their mints.
+    `minting` how many slots of the member's, of any register, wait for their mints or
+    were refused today.
     """
 
     held: int

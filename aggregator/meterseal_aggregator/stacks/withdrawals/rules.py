@@ -66,7 +66,7 @@ def way_of(wish: Wish, standing: Standing) -> Way:
     if way is Way.DIRECT and standing.minting >= MAX_SLOTS:
         raise NotMade(
             Trouble.BUSY,
-            f"{standing.minting} mints of yours are under way: wait, or go by epoch",
+            f"{standing.minting} mints of yours wait or were refused today: ask tomorrow",
         )
     return way
 

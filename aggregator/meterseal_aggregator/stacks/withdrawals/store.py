@@ -28,6 +28,9 @@ from meterseal_aggregator.stacks.withdrawals.rules import debt, producer
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.c32 import Principal
 
+REFUSED_S: Final = 86_400
+"""How long a refused mint counts against its member: its fee was the operator's."""
+
 _WITHDRAWAL: Final = """
 SELECT id, member_id, key, meter_point_id, register, asked_wh, asked_way, way, owner,
   asked_at FROM withdrawals
@@ -46,7 +49,8 @@ WHERE p.meter_point_id = ? AND p.register = ? AND p.state <> 'refused'
 """
 _MINTING: Final = """
 SELECT count(*) FROM withdrawn_parts p JOIN withdrawals w ON w.id = p.withdrawal_id
-WHERE p.state = 'leaving' AND p.mint_id IS NOT NULL AND w.member_id = ?
+WHERE w.member_id = ? AND p.mint_id IS NOT NULL
+  AND (p.state = 'leaving' OR (p.state = 'refused' AND p.settled_at > ?))
 """
 # A slot's revisions add up to its last value. Registers of every meter that ever stood
 # at the point: the chain knows the point, not the meter.
@@ -98,13 +102,13 @@ async def of_member(
     return [_withdrawal(row) for row in rows]
 
 
-async def standing(tx: Transaction, member: int, place: Place) -> Standing:
+async def standing(tx: Transaction, member: int, place: Place, *, now: int) -> Standing:
     """Return what decides whether a member may withdraw from a register."""
     accounts = await ledger.balances(tx, WH, [producer(member), debt(member)])
     holds, owes = accounts.get(producer(member)), accounts.get(debt(member))
     row = (member, place.meter_point, place.register)
     ((through, way, claim),) = await tx.rows(_STANDING, row)
-    ((minting,),) = await tx.rows(_MINTING, (member,))
+    ((minting,),) = await tx.rows(_MINTING, (member, now - REFUSED_S))
     return Standing(
         held=holds.held if holds else 0,
         owed=owes.owed if owes else 0,
