@@ -24,7 +24,7 @@ from meterseal_aggregator.stacks.accounts import ChainRole
 from meterseal_aggregator.stacks.plan import DEPTH
 from meterseal_aggregator.stacks.transaction import Network
 from meterseal_aggregator.translog.cosignatures import MAX_WITNESSES
-from meterseal_proto.c32 import Address
+from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.cosignature import parse_cosigner
 from meterseal_proto.errors import Rejected
 from meterseal_proto.loopback import is_loopback
@@ -37,6 +37,8 @@ MAX_PERIOD_S: Final = 3600.0
 """Longest pause between two runs of a duty; the log's entries may wait a minute only."""
 TESTNET: Final = 0x80000000
 """Stacks' chain id for every network that is not the main one."""
+NO_REGISTRY: Final = "none"
+"""A network founded before its contracts were; who verifies its anchors names them."""
 MAX_FEE: Final = 100_000_000
 """100 STX for one transaction: whoever writes more has mistaken the unit."""
 
@@ -170,8 +172,8 @@ class Stacks(_Table):
 
     `contracts` is the address that published ours, `key_file` holds the oracle's secret
     key in hex, 0600, and `[stacks.keys]` those of further roles; a file may serve several.
-    `former_keys` finish what they signed before others took their place. A transaction pays at most `fee_cap` micro-STX; a block counts when `depth` others lie
-    over it.
+    `former_keys` finish what they signed before others took their place. A transaction
+    pays at most `fee_cap` micro-STX; a block counts when `depth` others lie over it.
     """
 
     nodes: tuple[str, ...] = Field(min_length=1, max_length=2)
@@ -237,7 +239,7 @@ class Config(BaseSettings):
     data_dir: Path = Path(DEFAULT_DATA)
     database_url: str | None = Field(default=None, pattern=r"^sqlite:///.+")
     chain_id: int = Field(default=TESTNET, ge=0, lt=1 << 32)
-    registry: str = Field(default="none", min_length=1, max_length=200)
+    registry: str = Field(default=NO_REGISTRY, min_length=1, max_length=200)
     log_origin: str | None = Field(default=None, pattern=r"^[^\s+]{1,200}$")
     demo: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -280,9 +282,12 @@ class Config(BaseSettings):
     @model_validator(mode="after")
     def _contracts_are_of_the_chain(self) -> Self:
         if self.stacks is not None:
-            mainnet = Network.of(self.chain_id).mainnet
-            if Address.parse(self.stacks.contracts).mainnet != mainnet:
+            contracts = Address.parse(self.stacks.contracts)
+            if contracts.mainnet != Network.of(self.chain_id).mainnet:
                 raise ValueError("stacks: contracts is an address of another chain_id")
+            # Whoever verifies asks the contract that the genesis document names.
+            if self.registry != NO_REGISTRY and contracts != _named(self.registry):
+                raise ValueError(f"registry: {contracts.text()}.user-registry, or none")
         return self
 
     @model_validator(mode="after")
@@ -310,6 +315,10 @@ class Config(BaseSettings):
     def origin(self) -> str:
         """The log's origin, the first line of every checkpoint."""
         return self.log_origin or f"meterseal/{self.network}"
+
+
+def _named(registry: str) -> Address:
+    return Principal.parse(registry).address
 
 
 def load(path: Path | None) -> Config:

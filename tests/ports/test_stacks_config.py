@@ -18,6 +18,7 @@ from tests.support.fakenode import FakeNode
 from tests.support.nodeserver import served
 
 HERE = ORACLE.address.text()
+OTHER = "ST000000000000000000002AMW42H"
 MAIN = "SP000000000000000000002Q6VF78"
 
 
@@ -120,6 +121,7 @@ LOCAL = 'nodes = ["http://127.0.0.1:20443"]\n'
         (STACKS + LOCAL + HERE_LINE + "fee_cap = 0\n", "fee_cap"),
         (STACKS + LOCAL + HERE_LINE + "depth = 0\n", "depth"),
         (STACKS + LOCAL + HERE_LINE + "colour = 1\n", "colour"),
+        (f'registry = "{OTHER}.user-registry"\n' + STACKS + LOCAL + HERE_LINE, HERE),
         ("chain_id = 1\n" + STACKS + LOCAL + HERE_LINE, "another chain_id"),
     ],
 )
@@ -134,7 +136,7 @@ def test_a_chain_that_cannot_be_one_is_named(
 
 def test_nodes_and_contracts_are_read(tmp_path: Path) -> None:
     path = tmp_path / "aggregator.toml"
-    path.write_text(STACKS + LOCAL + HERE_LINE)
+    path.write_text(f'registry = "{HERE}.user-registry"\n{STACKS}{LOCAL}{HERE_LINE}')
     found = load(path).stacks
     assert found is not None
     assert (found.contracts, found.depth) == (HERE, 7)

@@ -1,1 +1,4 @@
-"""The market: offers, orders, auctions, their settlement by metered delivery, and trust."""
+"""The market's rules: trust, discovery, an order's life, and delivery to the micro-unit.
+
+No room here may take money or energy from anybody but by the ledger's transfers.
+"""
