@@ -100,9 +100,7 @@ async def test_checkpoint_proof_and_bundle_are_cosigned_and_still_verify(
     for name, verdict in (
         (FIRST, Verdict.PASS), (SECOND, Verdict.PASS), (THIRD, Verdict.FAIL),
     ):  # fmt: skip
-        known = Expectation(
-            GENESIS.network.hex(), None, zone_clock, cosigner(name).vkey
-        )
+        known = Expectation(GENESIS.network.hex(), (), zone_clock, cosigner(name).vkey)
         claims = {c.name: c.verdict for c in examine(bundle.content, known)}
         assert claims.pop("witness") is verdict
         assert Verdict.FAIL not in claims.values(), claims
