@@ -2,10 +2,14 @@
 
 import asyncio
 import struct
+from pathlib import Path
 
 import pytest
 
 from meterseal_sim.listing import Address
+from meterseal_sim.scenario import shelf
+from meterseal_sim.scenario.read import Given
+from meterseal_sim.scenario.work import stand_for
 from meterseal_sim.serve.frames import MBAP
 from meterseal_sim.stand import Wiring
 from meterseal_sim.street import Home
@@ -51,3 +55,10 @@ async def test_each_of_a_thousand_meters_answers_as_itself(gateway: bool) -> Non
     assert len(ports) == (5 if gateway else METERS)
     assert right == [True] * METERS
     assert tallies == [1] * METERS
+
+
+def test_the_scenario_of_a_thousand_that_we_ship_can_be_put_up() -> None:
+    given = Given(1_782_864_000, Path("terminals"))
+    found = shelf.shipped(shelf.SCENARIOS, "thousand", given)
+    stand = stand_for(found, lambda: 0.0)
+    assert sum(len(post.line.bus.homes) for post in stand.posts) == METERS
