@@ -32,7 +32,7 @@ from deploy.chain_members import bound, join
 from deploy.chain_meters import STEP
 from deploy.chain_meters import Street as Meters
 from deploy.chain_outcome import caught_up, compared, deeds
-from deploy.chain_street import AFTER, BEFORE, NOON, PRODUCERS, Life
+from deploy.chain_street import AFTER, BEFORE, NOON, PRODUCERS, TRADED, Life
 from deploy.devnet import SECOND, TEST, Devnet
 from deploy.outcome import SETTLED_WITHIN_S, registers
 from deploy.processes import Failed, Processes, until
@@ -49,6 +49,7 @@ from meterseal_aggregator.stacks.plan import Limits
 from meterseal_aggregator.stacks.transaction import AccountKey
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate
+from meterseal_proto.errors import Unavailable
 
 DEPTH: Final = 2
 """Blocks over ours before it counts; a devnet has no forks, and nobody waits a minute."""
@@ -112,7 +113,7 @@ class Chain:
         parts, wh = casting(street)
         members = join(street, self.devnet.url, parts)
         signed = {name: bound(street, members[name]) for name in PRODUCERS}
-        self.life = Life(street, members, signed, wh=wh)
+        self.life = Life(street, members, signed, wh)
         self._chapters(street, BEFORE)
 
     def finish(self, street: Street) -> bool:
@@ -251,34 +252,37 @@ def anchored(street: Street) -> None:
     until(over, street.processes, SETTLED_WITHIN_S, what)
 
 
-def casting(street: Street) -> tuple[dict[str, int], int]:
-    """Return the homes of seller, neighbour and buyer, and twice what noon brings the first.
+def casting(street: Street) -> tuple[dict[str, int], dict[int, int]]:
+    """Return the homes of seller, neighbour and buyer, and what the first exports at noon.
 
-    The two that will export most sell, the one that will least buys. Raises Failed where
-    there are not two who export.
+    The two that will export most sell, the one that will least buys; Wh by the starts of
+    the traded quarter hours. Raises Failed where there are not two who export.
     """
     noon = street.start + NOON
-    first, before, after = (
-        registers(street, at) for at in (street.end, noon, noon + STEP)
-    )
+    starts = [noon + n * STEP for n in range(TRADED)]
+    shown = {at: registers(street, at) for at in (*starts, noon + TRADED * STEP)}
+    last = registers(street, street.end)
     exported = {
-        home: first[meter["serial"]]["export_wh"] - meter["initial_export_wh"]
+        home: last[meter["serial"]]["export_wh"] - meter["initial_export_wh"]
         for home, meter in enumerate(street.meters)
     }
     *_, neighbour, seller = sorted(exported, key=lambda home: exported[home])
     buyer = min(exported, key=lambda home: exported[home])
     serial = street.meters[seller]["serial"]
-    wh = after[serial]["export_wh"] - before[serial]["export_wh"]
-    if len(exported) < len(PARTS) or not (exported[neighbour] and wh):
+    wh = {
+        at: shown[at + STEP][serial]["export_wh"] - shown[at][serial]["export_wh"]
+        for at in starts
+    }
+    if len(exported) < len(PARTS) or not (exported[neighbour] and all(wh.values())):
         raise Failed(
             "WITH=chain needs three homes, two of which export: HOMES=3 or more"
         )
-    return dict(zip(PARTS, (seller, neighbour, buyer), strict=True)), 2 * wh
+    return dict(zip(PARTS, (seller, neighbour, buyer), strict=True)), wh
 
 
 def run(play: Callable[[], Coroutine[None, None, None]]) -> None:
     """Run chapters to their end; raises Failed where one stumbles."""
     try:
         asyncio.run(play())
-    except Stumbled as stumbled:
-        raise Failed(f"the chain: {stumbled}") from None
+    except (Stumbled, Unavailable) as trouble:
+        raise Failed(f"the chain: {trouble}") from None

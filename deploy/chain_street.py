@@ -36,6 +36,8 @@ from meterseal_proto.units import EXPORT, obis_text
 
 REGISTER: Final = obis_text(EXPORT)
 NOON: Final = 12 * HOUR
+TRADED: Final = 3
+"""Quarter hours from noon on: a machine that is late tells two as one now and then."""
 WITHIN_S: Final = 120.0
 """How long a withdrawal may take: a mint a slot, twenty at once."""
 MOST_WH: Final = 5_000
@@ -47,19 +49,23 @@ PRODUCERS: Final = ("seller", "neighbour")
 
 @dataclass(slots=True)
 class Life:
-    """The chapters' people and what they leave for each other."""
+    """The chapters' people and what they leave for each other.
+
+    `exports` are Wh that the seller's meter will export, by the starts of the quarter
+    hours that are traded before; `trades` are the numbers of those trades.
+    """
 
     street: Street
     members: Mapping[str, Member]
     bound: Mapping[str, Bound]
-    trade: int = 0
-    wh: int = 0
+    exports: Mapping[int, int]
+    trades: dict[int, int] = field(default_factory=dict)
     withdrawn: dict[str, int] = field(default_factory=dict)
+    evidence: "Evidence | None" = None
 
-    @property
-    def window(self) -> int:
-        """The quarter hour that is traded before it is metered: the day's noon."""
-        return self.street.start + NOON
+    def sold(self, start: int) -> int:
+        """Return what was sold of a quarter hour, Wh: twice what will come."""
+        return 2 * self.exports[start]
 
 
 async def joined(scene: Scene, life: Life) -> None:
@@ -99,25 +105,27 @@ async def joined(scene: Scene, life: Life) -> None:
 
 
 async def ordered(scene: Scene, life: Life) -> None:
-    """Sell a quarter hour that is yet to come, more of it than will come."""
-    walk, start = scene.walk, life.window
+    """Sell quarter hours that are yet to come, more of each than will come."""
+    walk = scene.walk
     walk.chapter(
-        "Before the day: a quarter hour of it is sold, and the money waits in escrow"
+        "Before the day: some of its noon is sold, and the money waits in escrow"
     )
+    for start in life.exports:
+        wh = life.sold(start)
+        life.trades[start] = await _trade(scene, life, wh, (start, start + STEP))
+
+
+async def _trade(scene: Scene, life: Life, wh: int, window: tuple[int, int]) -> int:
+    """Let the seller offer `wh` in a window, and the buyer take it; returns the trade."""
+    walk, (start, end) = scene.walk, window
     listed = {
-        "price_micro_per_kwh": PRICE, "quantity": life.wh, "start": start,
-        "end": start + STEP, "asset": None,
+        "price_micro_per_kwh": PRICE, "quantity": wh, "start": start, "end": end,
+        "asset": None,
     }  # fmt: skip
     seller, buyer = life.members["seller"], life.members["buyer"]
-    offer = number(await act(walk, seller, "marketplace.list-offer", listed, "noon"))
-    asked = {
-        "offer": offer,
-        "quantity": life.wh,
-        "most": _price(life.wh),
-        "asset": None,
-    }
-    opened = await act(walk, buyer, "trade-escrow.open-trade", asked, f"{life.wh} Wh")
-    life.trade = number(opened)
+    offer = number(await act(walk, seller, "marketplace.list-offer", listed, ""))
+    asked = {"offer": offer, "quantity": wh, "most": _price(wh), "asset": None}
+    return number(await act(walk, buyer, "trade-escrow.open-trade", asked, f"{wh} Wh"))
 
 
 async def checked(scene: Scene, life: Life) -> None:
@@ -127,7 +135,7 @@ async def checked(scene: Scene, life: Life) -> None:
     left = life.street.end + HOUR - scene.now()
     if left > 0:
         walk.later(left, "the street's day has ended on the chain, too")
-    evidence = _evidence(life)
+    life.evidence = evidence = _evidence(life)
     told = tuple(evidence.sealed.fields().values())
     leaf = await walk.reads(scene.at, "seals.log-leaf", *told)
     where = (
@@ -160,19 +168,23 @@ class Evidence:
 
 
 def _evidence(life: Life) -> Evidence:
-    """Return noon's reading of the seller's meter, out of its public bundle."""
+    """Return a reading of noon by the seller's meter, out of its public bundle."""
     one = life.members["seller"]
-    rows = slots(life.street, one.meter, REGISTER, "readings")
-    noon = [row for row in rows if row["start"] == life.window]
-    if not noon:
-        raise Stumbled("the seller's meter told no reading of noon alone")
-    text = life.street.api.text(f"/v1/seals/{noon[0]['seal']}/bundle")
+    rows = {
+        row["start"]: row
+        for row in slots(life.street, one.meter, REGISTER, "readings")
+        if row["length"] == STEP
+    }
+    start = next((start for start in life.exports if start in rows), None)
+    if start is None:
+        raise Stumbled("the seller's meter told no quarter hour of noon by itself")
+    text = life.street.api.text(f"/v1/seals/{rows[start]['seal']}/bundle")
     bundle: Bundle = parse_bundle(text.encode())
     seal, logged = bundle.seal.seal, bundle.seal.logged
     if bundle.anchor is None or bundle.anchor.proof:
         raise Stumbled("the bundle's checkpoint is not the one that was anchored")
     leaves = [r.leaf(s) for r, s in zip(seal.records, seal.salts, strict=True)]
-    at = next(n for n, r in enumerate(seal.records) if r.start == life.window)
+    at = next(n for n, r in enumerate(seal.records) if r.start == start)
     reading = Reading(seal.records[at], seal.salts[at], inclusion_proof(leaves, at))
     key = life.bound["seller"].key
     whole = recovery.named(seal.header.digest(CHAIN_ID), seal.signature, key)
@@ -249,46 +261,42 @@ async def traded(scene: Scene, life: Life) -> None:
 
 async def disputed(scene: Scene, life: Life) -> None:
     """Let the contract decide about noon by the reading, and the escrow pay by that."""
-    at, walk, buyer = scene.at, scene.walk, life.members["buyer"]
+    at, walk, evidence = scene.at, scene.walk, life.evidence
+    assert evidence is not None
     walk.chapter(
         "Less came than was sold: the contract decides by the reading the agent sealed"
     )
-    evidence = _evidence(life)
-    wh = evidence.reading.record.delta
+    record = evidence.reading.record
+    trade, sold = life.trades.pop(record.start), life.sold(record.start)
     asked = {
-        "kind": TRADE, "subject": life.trade, "asked": wh,
+        "kind": TRADE, "subject": trade, "asked": record.delta,
         "evidence": digest("the buyer's note").hex(), "bond": BOND,
     }  # fmt: skip
+    buyer = life.members["buyer"]
     opened = await act(walk, buyer, "dispute-resolution.open-dispute", asked, "")
-    case = number(opened)
-    readings = [evidence.reading]
+    case, readings = number(opened), [evidence.reading]
     decide = disputes.decide_by_reading(
         at, case, evidence.sealed, readings, evidence.place
     )
-    await scene.does("home", decide, f"{wh} of {life.wh} Wh, says the meter")
+    note = f"{record.delta} of {sold} Wh, says the meter"
+    await scene.does("home", decide, note)
     walk.later(3 * DAY + 60, "three days in which somebody may show better")
     await scene.does("home", disputes.finalise(at, case, BOND))
-    held = _price(life.wh)
-    settle = escrow.settle(at, life.trade, wh, None, held)
+    settle = escrow.settle(at, trade, record.delta, None, _price(sold))
     await scene.does("home", settle, "the seller is paid for what came")
 
 
-async def waiting(scene: Scene, life: Life) -> None:
-    """Leave one trade open, so that the escrow is not empty when it is compared."""
+async def refunded(scene: Scene, life: Life) -> None:
+    """Let the seller cancel what is left of noon; one trade stays open for the comparison."""
     walk, start = scene.walk, (scene.now() // HOUR + 2) * HOUR
-    listed = {
-        "price_micro_per_kwh": PRICE, "quantity": LEFT_WH, "start": start,
-        "end": start + HOUR, "asset": None,
-    }  # fmt: skip
-    seller, buyer = life.members["seller"], life.members["buyer"]
-    offer = number(await act(walk, seller, "marketplace.list-offer", listed, ""))
-    asked = {
-        "offer": offer,
-        "quantity": LEFT_WH,
-        "most": _price(LEFT_WH),
-        "asset": None,
-    }
-    await act(walk, buyer, "trade-escrow.open-trade", asked, "stays open")
+    walk.chapter(
+        "The other trades of noon are cancelled; one of a later hour stays open"
+    )
+    seller = life.members["seller"]
+    for trade, held in [(n, _price(life.sold(at))) for at, n in life.trades.items()]:
+        asked = {"number": trade, "asset": None, "held": held}
+        await act(walk, seller, "trade-escrow.cancel", asked, "all money back")
+    await _trade(scene, life, LEFT_WH, (start, start + HOUR))
 
 
 def _price(wh: int) -> int:
@@ -296,4 +304,4 @@ def _price(wh: int) -> int:
 
 
 BEFORE: Final = (joined, ordered)
-AFTER: Final = (checked, withdrew, traded, disputed, waiting)
+AFTER: Final = (checked, withdrew, traded, disputed, refunded)

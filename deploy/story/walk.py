@@ -25,11 +25,14 @@ from meterseal_aggregator.stacks.plan import Limits
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import Err, Ok, Optional, UInt, Value
+from meterseal_proto.errors import Unavailable
 
 PUSHES: Final = 60
 """Looks at the chain before a deed is called stuck: a month of proofs takes a dozen."""
 DRIVEN_S: Final = 0.3
 """Between two looks at an outbox that a service pushes."""
+TRIES: Final = 5
+"""Times that a question is asked of a busy machine."""
 SHOWN: Final = 24
 """Characters of an answer in a line."""
 
@@ -99,6 +102,7 @@ class Walk:
     driven: bool = False
     lines: list[Line] = field(default_factory=list)
     steps: int = 0
+    troubles: list[str] = field(default_factory=list)
 
     def chapter(self, title: str) -> None:
         """Say what comes."""
@@ -146,7 +150,11 @@ class Walk:
         """Wait until a transaction that somebody else sent lies deep; returns its value."""
         for _ in range(PUSHES):
             self.chain.mine(self.limits.depth)
-            found, tip = await self.node.found(txid), await self.node.info()
+            try:
+                found, tip = await self.node.found(txid), await self.node.info()
+            except Unavailable as why:
+                self.troubles.append(str(why))
+                continue
             if isinstance(found, InBlock) and (
                 tip.height - found.block.height >= self.limits.depth
             ):
@@ -171,7 +179,13 @@ class Walk:
     async def reads(self, at: Deployment, function: str, *arguments: Value) -> Value:
         """Ask a read-only function, `CONTRACT.FUNCTION`."""
         contract, _, name = function.partition(".")
-        return await self.node.call(at.contract(contract), name, arguments)
+        for _ in range(TRIES):
+            try:
+                return await self.node.call(at.contract(contract), name, arguments)
+            except Unavailable as why:
+                self.troubles.append(str(why))
+                await self.pause()
+        raise Stumbled(f"{function} is not answered: {self.troubles[-1]}")
 
     async def sees(
         self,
@@ -207,7 +221,8 @@ class Walk:
             if all(one.state in (State.CONFIRMED, State.FAILED) for one in found):
                 return found
             self.chain.mine(self.limits.depth)
-        raise Stumbled(f"{_title(steps[-1])} did not settle in {PUSHES} looks")
+        last = self.troubles[-1:] or ["nothing was said"]
+        raise Stumbled(f"{_title(steps[-1])} did not settle: {last[0]}")
 
     async def _want(self, step: Step) -> str:
         self.steps += 1
@@ -222,9 +237,14 @@ class Walk:
         if self.driven and account.address in self.elsewhere:
             await self.pause()
             return
-        done = await run_once(
-            self._books(account), self.node, account, self.limits, int(time.time())
-        )
+        now, books = int(time.time()), self._books(account)
+        try:
+            done = await run_once(books, self.node, account, self.limits, now)
+        except Unavailable as why:
+            # Blocks come four a second: on a busy machine no look is quick enough.
+            self.troubles.append(str(why))
+            await self.pause()
+            return
         if done.troubles:
             raise Stumbled("; ".join(done.troubles))
 

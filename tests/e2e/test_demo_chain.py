@@ -7,6 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.broker import free_port
@@ -20,19 +22,25 @@ WITHIN_S = 900
 ROW = re.compile(r"^  (.*?) {2,}(\S+) +(\S+)(  DIFFERS)?$")
 
 
-def demo(folder: Path, **variables: str) -> subprocess.Popen[str]:
+@contextmanager
+def demo(folder: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
     environment = {
         **os.environ, "ONCE": "1", "WITH": "chain", "HOMES": "3", "PORT": str(free_port()),
         "TMPDIR": str(folder),
     }  # fmt: skip
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "deploy.demo"],
         cwd=ROOT,
         env=environment | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
+    ) as child:
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                child.terminate()
 
 
 def ended(child: subprocess.Popen[str], told: str = "") -> str:
@@ -62,8 +70,8 @@ def test_every_duty_has_its_transaction_and_chain_and_books_agree(
 ) -> None:
     need_node()
     installed()
-    child = demo(tmp_path)
-    said = ended(child)
+    with demo(tmp_path) as child:
+        said = ended(child)
     assert child.returncode == 0, said
     street = compared(said, "The street's contracts beside its aggregator's books:\n")
     story = compared(said, "our mirror of what they printed:\n")
@@ -92,10 +100,10 @@ def test_every_duty_has_its_transaction_and_chain_and_books_agree(
 def test_a_tampered_mirror_and_another_root_are_named_and_fail(tmp_path: Path) -> None:
     need_node()
     installed()
-    child = demo(tmp_path, SPEED="2880")
-    told = until_the_day(child)
-    tamper(tmp_path)
-    said = ended(child, told)
+    with demo(tmp_path) as child:
+        told = until_the_day(child)
+        tamper(tmp_path)
+        said = ended(child, told)
     assert child.returncode == 1, said
     assert re.search(r"^  Wh there are +\d+ +\d+  DIFFERS$", said, re.MULTILINE)
     lies = re.findall(r"^ +entries under .*  DIFFERS$", said, re.MULTILINE)
@@ -142,8 +150,8 @@ def tamper(folder: Path) -> None:
 def test_without_node_it_says_so_loudly_and_goes_on_without(tmp_path: Path) -> None:
     bare = tmp_path / "bin"
     bare.mkdir()
-    child = demo(tmp_path, PATH=str(bare), SPEED="2880")
-    said = ended(child)
+    with demo(tmp_path, PATH=str(bare), SPEED="2880") as child:
+        said = ended(child)
     assert child.returncode == 0, said
     assert "WITHOUT THE CHAIN: Node 20 is not installed" in said
     assert "PROVES NOTHING" in said
