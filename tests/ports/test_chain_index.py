@@ -1,5 +1,6 @@
 """The indexer stops rather than unsay or contradict, and costs what an event costs."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from meterseal_aggregator.stacks.events.market import TradeExpired, TradeOpened
 from meterseal_aggregator.stacks.events.record import Told
 from meterseal_aggregator.stacks.indexer import Indexed, Settled, index_once
 from meterseal_aggregator.stacks.job import Refused
-from meterseal_aggregator.stacks.node import Node
+from meterseal_aggregator.stacks.node import Node, PrintedBlock
 from meterseal_aggregator.stacks.plan import Limits
 from meterseal_aggregator.storage.database import Database, Row, Transaction
 from meterseal_aggregator.storage.migrate import migrate
@@ -202,6 +203,45 @@ async def test_what_our_contracts_do_not_print_is_an_alarm_and_told_to_nobody(
     assert [type(told.told) for told in follower.told] == [EnergyMinted]
     async with database.reading() as tx:
         assert await blocks.odd(tx) == 1
+
+
+class Moving(BookNode):
+    """Its chain forks between the first block of a round and those after it."""
+
+    async def blocks(
+        self, height: int, most: int, publisher: Address
+    ) -> list[PrintedBlock]:
+        self.books.cut(6)
+        self.books.mine(8, minted(7))
+        return await super().blocks(height, most, publisher)
+
+
+async def test_a_fork_between_two_pages_joins_no_two_chains(database: Database) -> None:
+    chain, follower = BookChain(start=2), Follower()
+    chain.mine(5)
+    moving = Moving(chain)
+    done = await index_once(database, moving, AT, LIMITS, (follower,), NOW)
+    assert done.height == FIRST, "what came then stands on another block"
+    await index(database, BookNode(chain), follower)
+    chain.mine(5)
+    await index(database, BookNode(chain), follower)
+    assert [told.height for told in follower.told] == [FIRST]
+
+
+async def test_two_runners_at_once_tell_each_event_once(database: Database) -> None:
+    chain, follower = BookChain(), Follower()
+    chain.mine(1, minted(1))
+    chain.mine(20)
+    await index_once(database, BookNode(chain), AT, LIMITS, (follower,), NOW)
+    chain.mine(1, minted(2))
+    chain.mine(3)
+    both = [
+        index_once(database, BookNode(chain), AT, LIMITS, (follower,), NOW)
+        for _ in range(2)
+    ]
+    done = await asyncio.gather(*both)
+    assert sorted(one.events for one in done) == [0, 1]
+    assert len(follower.told) == 2
 
 
 async def test_one_event_in_two_blocks_is_no_chain(database: Database) -> None:
