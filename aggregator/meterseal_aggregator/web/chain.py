@@ -1,6 +1,7 @@
 """Where our contracts are and what they hold, for everybody: the chain as we follow it.
 
 Everything here is on the chain for anybody to read; who does not believe us asks a node.
+This module must never count what is not settled, nor ask a node while somebody waits.
 """
 
 from typing import Final
