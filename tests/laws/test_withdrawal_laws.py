@@ -7,7 +7,7 @@ and in the end the ledger, the chain and the plain sum of what was exported agre
 
 Seen to fail: with a mint that arrives whole although a debt was kept; with a refused part
 that is not given back; with a burned Wh that does not come home; with a wish that starts
-at the register's first slot again.
+at the register's first slot again; without reversals.
 """
 
 import asyncio
