@@ -42,8 +42,6 @@ WITHIN_S: Final = 120.0
 """How long a withdrawal may take: a mint a slot, twenty at once."""
 MOST_WH: Final = 5_000
 """What a member withdraws of the day's Wh: whole quarter hours up to it."""
-LEFT_WH: Final = 2_000
-"""What a last trade is about, which stays open."""
 PRODUCERS: Final = ("seller", "neighbour")
 
 
@@ -62,6 +60,7 @@ class Life:
     trades: dict[int, int] = field(default_factory=dict)
     withdrawn: dict[str, int] = field(default_factory=dict)
     evidence: "Evidence | None" = None
+    settled: int = 0
 
     def sold(self, start: int) -> int:
         """Return what was sold of a quarter hour, Wh: twice what will come."""
@@ -112,10 +111,10 @@ async def ordered(scene: Scene, life: Life) -> None:
     )
     for start in life.exports:
         wh = life.sold(start)
-        life.trades[start] = await _trade(scene, life, wh, (start, start + STEP))
+        life.trades[start] = await trade(scene, life, wh, (start, start + STEP))
 
 
-async def _trade(scene: Scene, life: Life, wh: int, window: tuple[int, int]) -> int:
+async def trade(scene: Scene, life: Life, wh: int, window: tuple[int, int]) -> int:
     """Let the seller offer `wh` in a window, and the buyer take it; returns the trade."""
     walk, (start, end) = scene.walk, window
     listed = {
@@ -124,7 +123,7 @@ async def _trade(scene: Scene, life: Life, wh: int, window: tuple[int, int]) -> 
     }  # fmt: skip
     seller, buyer = life.members["seller"], life.members["buyer"]
     offer = number(await act(walk, seller, "marketplace.list-offer", listed, ""))
-    asked = {"offer": offer, "quantity": wh, "most": _price(wh), "asset": None}
+    asked = {"offer": offer, "quantity": wh, "most": price(wh), "asset": None}
     return number(await act(walk, buyer, "trade-escrow.open-trade", asked, f"{wh} Wh"))
 
 
@@ -247,7 +246,7 @@ async def traded(scene: Scene, life: Life) -> None:
     asked = {
         "seller": seller.wallet.text,
         "amount": bought,
-        "most": 10 * _price(bought),
+        "most": 10 * price(bought),
     }
     await act(walk, buyer, "marketplace.buy-energy-from-user", asked, "")
     await scene.does("admin", marketplace.fund_refunds(scene.at, 500_000))
@@ -267,9 +266,10 @@ async def disputed(scene: Scene, life: Life) -> None:
         "Less came than was sold: the contract decides by the reading the agent sealed"
     )
     record = evidence.reading.record
-    trade, sold = life.trades.pop(record.start), life.sold(record.start)
+    settled, sold = life.trades.pop(record.start), life.sold(record.start)
+    life.settled = settled
     asked = {
-        "kind": TRADE, "subject": trade, "asked": record.delta,
+        "kind": TRADE, "subject": settled, "asked": record.delta,
         "evidence": digest("the buyer's note").hex(), "bond": BOND,
     }  # fmt: skip
     buyer = life.members["buyer"]
@@ -282,26 +282,14 @@ async def disputed(scene: Scene, life: Life) -> None:
     await scene.does("home", decide, note)
     walk.later(3 * DAY + 60, "three days in which somebody may show better")
     await scene.does("home", disputes.finalise(at, case, BOND))
-    settle = escrow.settle(at, trade, record.delta, None, _price(sold))
+    settle = escrow.settle(at, settled, record.delta, None, price(sold))
     await scene.does("home", settle, "the seller is paid for what came")
 
 
-async def refunded(scene: Scene, life: Life) -> None:
-    """Let the seller cancel what is left of noon; one trade stays open for the comparison."""
-    walk, start = scene.walk, (scene.now() // HOUR + 2) * HOUR
-    walk.chapter(
-        "The other trades of noon are cancelled; one of a later hour stays open"
-    )
-    seller = life.members["seller"]
-    for trade, held in [(n, _price(life.sold(at))) for at, n in life.trades.items()]:
-        asked = {"number": trade, "asset": None, "held": held}
-        await act(walk, seller, "trade-escrow.cancel", asked, "all money back")
-    await _trade(scene, life, LEFT_WH, (start, start + HOUR))
-
-
-def _price(wh: int) -> int:
+def price(wh: int) -> int:
+    """Return what so many Wh of a traded quarter hour cost, micro-STX."""
     return wh * PRICE // 1_000
 
 
 BEFORE: Final = (joined, ordered)
-AFTER: Final = (checked, withdrew, traded, disputed, refunded)
+AFTER: Final = (checked, withdrew, traded, disputed)

@@ -90,6 +90,9 @@ def test_every_duty_has_its_transaction_and_chain_and_books_agree(
     proofs = re.search(r" meter-data.submit-usage-proof +0 +(\d+) ", duties)
     assert proofs is not None
     assert int(proofs[1]) == MONTH
+    assert re.search(
+        r"invariant  7 holds: \d+ answers of the contracts .* mirrors'", said
+    )
     assert "PASS      anchor" in said
     assert "PASS      your-network" in said
     assert len(set(re.findall(r"0x([0-9a-f]{64})", said))) > 150
