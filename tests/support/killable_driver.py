@@ -1,0 +1,130 @@
+"""A process that drives an outbox, forked again and again, and killed at the step it is told.
+
+    python killable_driver.py
+
+reads lines `DATABASE URL STEP NOW` and forks for each: the child drives until every deed is settled and
+says `done STEPS`, unless STEP comes first: then it kills itself (SIGKILL), and its parent
+says `killed`. A step is each exchange with the node and each transaction of the database,
+before it and after it, and just before a commit. With the last line it ends.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from urllib.request import Request, urlopen
+
+import structlog
+
+from meterseal_aggregator.stacks import deeds
+from meterseal_aggregator.stacks.http import HttpNode
+from meterseal_aggregator.stacks.node import Fees, Found, Tip
+from meterseal_aggregator.stacks.outbox import Account, run_once
+from meterseal_aggregator.stacks.plan import Limits
+from meterseal_proto.c32 import Principal
+from tests.support.fakechain import CHAIN, DEPLOYER
+from tests.support.mortal import Fuse, MortalDatabase
+
+ACCOUNT = Account(CHAIN, DEPLOYER)
+LIMITS = Limits(depth=3)
+ROUND_S = 61
+MINE = "/devnet/mine"
+
+
+class Deadly(Fuse):
+    """Ends the process, where it burns down, as a power cut would."""
+
+    def step(self) -> None:
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().step()
+
+
+class MortalHttp(HttpNode):
+    """A node over HTTP, each exchange with which may be the last: before it, or after."""
+
+    fuse: Fuse
+
+    async def info(self) -> Tip:
+        self.fuse.step()
+        return await super().info()
+
+    async def nonce(self, who: Principal) -> int:
+        self.fuse.step()
+        return await super().nonce(who)
+
+    async def balance(self, who: Principal) -> int:
+        self.fuse.step()
+        return await super().balance(who)
+
+    async def found(self, txid: str) -> Found:
+        self.fuse.step()
+        return await super().found(txid)
+
+    async def fee(self, payload: bytes, length: int) -> Fees:
+        self.fuse.step()
+        return await super().fee(payload, length)
+
+    async def send(self, raw: bytes) -> None:
+        self.fuse.step()
+        await super().send(raw)
+        self.fuse.step()
+
+
+async def drive(path: str, url: str, left: int | None, now: int) -> int:
+    """Drive until all is settled, or until the end comes; returns the steps taken."""
+    fuse = MortalDatabase.fuse = MortalHttp.fuse = Deadly()
+    fuse.left = left
+    database = await MortalDatabase.open(f"sqlite:///{path}")
+    node = MortalHttp(url, CHAIN)
+    while True:
+        await run_once(database, node, ACCOUNT, LIMITS, now)
+        async with database.reading() as tx:
+            if not await deeds.unsettled(tx, ACCOUNT.address):
+                break
+        await asyncio.to_thread(mine, url)
+        now += ROUND_S
+    await node.close()
+    await database.close()
+    return fuse.burnt
+
+
+def mine(url: str) -> None:
+    """Have the world go on: blocks, and what else is scripted."""
+    request = Request(url + MINE, method="POST")  # noqa: S310 # loopback
+    with urlopen(request, timeout=20) as reply:  # noqa: S310
+        reply.read()
+
+
+def fork(path: str, url: str, words: Sequence[str]) -> str:
+    """Drive in a process of its own; returns how it ended."""
+    left = None if words[0] == "never" else int(words[0])
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        # Whatever goes wrong, no thread of the database's keeps the process.
+        try:
+            steps = asyncio.run(drive(path, url, left, int(words[1])))
+            os.write(writing, b"%d" % steps)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    _, status = os.waitpid(child, 0)
+    with os.fdopen(reading) as said:
+        steps_taken = said.read()
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return "killed"
+    return f"done {steps_taken}" if status == 0 else f"failed {status}"
+
+
+if __name__ == "__main__":
+    # What the outbox tells its operator would stand among our answers.
+    silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    structlog.configure(wrapper_class=silent)
+    for line in sys.stdin:
+        database, address, *rest = line.split()
+        print(fork(database, address, rest), flush=True)
