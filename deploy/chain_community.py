@@ -7,7 +7,7 @@ This module must never vote for anybody.
 from typing import Final
 
 from deploy.chain_members import act
-from deploy.chain_street import Life, price
+from deploy.chain_street import Life, price, trade
 from deploy.story.market import SLASHED, STAKE
 from deploy.story.scene import HOUR, Scene, digest
 from deploy.story.votes import FEE, VOTE_AND_TIMELOCK
