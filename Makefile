@@ -30,7 +30,7 @@ demo: $(READY) ## a street's day: metered, sealed, receipted, logged, credited, 
 test: $(READY) ## every test; prints the ten slowest (ONLY=path to narrow, WORKERS=0 for one process)
 	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --durations=10 $(ONLY)
 
-floor: $(READY) ## unit and laws, under a minute
+floor: $(READY) ## unit and laws, about a minute
 	@$(MAKE) --no-print-directory test WORKERS=2 ONLY="tests/unit tests/laws"
 
 check: $(READY) ## style, types, import contracts, golden vectors
