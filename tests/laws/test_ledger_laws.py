@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meterseal_aggregator.ledger.book import AccountKey, Book
 from meterseal_aggregator.ledger.chain import START, entry_hash
 from meterseal_aggregator.ledger.check import Replay, sums
 from meterseal_aggregator.ledger.model import (
@@ -25,7 +26,7 @@ from meterseal_aggregator.ledger.model import (
     Transfer,
     TransferId,
 )
-from meterseal_aggregator.ledger.post import AccountKey, Book, post
+from meterseal_aggregator.ledger.post import post
 
 CODES = [
     AccountCode(code)

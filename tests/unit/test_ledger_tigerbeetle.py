@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from meterseal_aggregator.ledger.book import AccountKey, Book
 from meterseal_aggregator.ledger.model import (
     MAX_AMOUNT,
     Account,
@@ -23,7 +24,7 @@ from meterseal_aggregator.ledger.model import (
     Transfer,
     TransferId,
 )
-from meterseal_aggregator.ledger.post import AccountKey, Book, post
+from meterseal_aggregator.ledger.post import post
 from meterseal_aggregator.ledger.store import expiry_id
 from tests.support.data import shared_data
 

@@ -14,6 +14,7 @@ START: Final = bytes(32)
 """What the first entry is chained to."""
 
 _LABEL: Final = b"meterseal-ledger"
+_LENGTHS: Final = [bytes((length,)) for length in range(256)]
 _NUMBERS: Final = struct.Struct(">QBBBQIqq")
 
 
@@ -23,7 +24,8 @@ def entry_hash(before: bytes, seq: int, entry: Entry) -> bytes:
     The bytes: the label `meterseal-ledger`; `before` (32); seq u64, phase u8, at_most u8,
     linked u8, amount u64, timeout u32, effective_at i64, recorded_at i64, big-endian;
     then id, pending id, asset, debit, credit, purpose (UTF-8) and reference, each after
-    its length as u8.
+    its length as u8. An entry that freezes ends with one byte more, what it freezes: no
+    other entry goes on after its reference, so both have one reading.
     """
     t = entry.transfer
     numbers = _NUMBERS.pack(
@@ -39,5 +41,7 @@ def entry_hash(before: bytes, seq: int, entry: Entry) -> bytes:
     debit, credit = t.debit.encode(), t.credit.encode()
     asset, purpose = t.asset.encode(), t.purpose.encode()
     parts = (t.id, t.pending_id, asset, debit, credit, purpose, t.reference)
-    framed = b"".join([bytes((len(part),)) + part for part in parts])
+    framed = b"".join([_LENGTHS[len(part)] + part for part in parts])
+    if t.freezes:
+        framed += bytes((t.freezes,))
     return hashlib.sha256(b"".join((_LABEL, before, numbers, framed))).digest()

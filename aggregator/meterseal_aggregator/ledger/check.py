@@ -1,6 +1,6 @@
 """The ledger's audit: replay everything and compare; invariant 4 of ARCHITECTURE.
 
-It trusts the transfers' order and nothing else: balances, hold states and the hash
+It trusts the transfers' order and nothing else: balances, holds, freezes and the hash
 chain are made again from the first entry. This module must never write.
 """
 
@@ -9,17 +9,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from meterseal_aggregator.ledger.assets import declared
+from meterseal_aggregator.ledger.book import AccountKey, Book
 from meterseal_aggregator.ledger.chain import START, entry_hash
 from meterseal_aggregator.ledger.model import (
     Account,
     Asset,
     Entry,
+    Frost,
     HoldState,
     Phase,
     TransferId,
 )
-from meterseal_aggregator.ledger.post import AccountKey, Book, post
-from meterseal_aggregator.ledger.store import accounts, entries_after, hold_states
+from meterseal_aggregator.ledger.post import post
+from meterseal_aggregator.ledger.store import (
+    accounts,
+    entries_after,
+    frosts,
+    hold_states,
+)
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding
 
@@ -29,11 +37,16 @@ INVARIANT: Final = 4
 
 @dataclass(slots=True)
 class Replay:
-    """A ledger made again from its entries: feed them in order to `enter`."""
+    """A ledger made again from its entries: feed them in order to `enter`.
 
+    `assets` are those of money; everything else comes from the entries.
+    """
+
+    assets: frozenset[Asset] = frozenset()
     accounts: dict[AccountKey, Account] = field(default_factory=dict)
     pending: dict[TransferId, Entry] = field(default_factory=dict)
     holds: dict[TransferId, HoldState] = field(default_factory=dict)
+    frosts: dict[TransferId, Frost] = field(default_factory=dict)
     seq: int = 0
     hash: bytes = START
 
@@ -48,7 +61,7 @@ class Replay:
         # The members of a chain are in order and all there; each is tried by itself,
         # so a floor broken inside a chain shows as well.
         alone = replace(entry.transfer, linked=False)
-        book = Book(self.accounts, self.pending, self.holds)
+        book = Book(self.accounts, self.pending, self.holds, self.frosts, self.assets)
         posting = post(book, [alone], now=entry.recorded_at)
         result = posting.results[0]
         if result.refusal is not None:
@@ -57,6 +70,7 @@ class Replay:
             return f"entry {seq} moves {entry.transfer.amount}, not {result.amount}"
         self.accounts.update(posting.accounts)
         self.holds.update(posting.holds)
+        self.frosts.update(posting.frosts)
         if entry.transfer.phase is Phase.HOLD:
             self.pending[entry.transfer.id] = entry
         return ""
@@ -64,7 +78,7 @@ class Replay:
 
 async def findings(tx: Transaction) -> list[Finding]:
     """Replay the whole ledger and compare chain, balances, holds and sums per asset."""
-    replay = Replay()
+    replay = Replay(await declared(tx))
     wrong = await _replay(tx, replay)
     if wrong:
         return [Finding(INVARIANT, ok=False, detail=f"ledger replay: {wrong}")]
@@ -72,11 +86,7 @@ async def findings(tx: Transaction) -> list[Finding]:
     found = [Finding(INVARIANT, ok=True, detail=chain)]
     stored = await _stored_accounts(tx)
     found.append(_compare(stored, replay.accounts))
-    same = await hold_states(tx) == replay.holds
-    detail = f"{len(replay.holds)} holds stand as replayed"
-    if not same:
-        detail = "the states of holds are not what the transfers give"
-    found.append(Finding(INVARIANT, ok=same, detail=detail))
+    found.append(await _compare_holds(tx, replay))
     return found + sums(stored.values())
 
 
@@ -98,6 +108,16 @@ async def _stored_accounts(tx: Transaction) -> dict[AccountKey, Account]:
     return found
 
 
+async def _compare_holds(tx: Transaction, replay: Replay) -> Finding:
+    detail = f"{len(replay.holds)} holds stand as replayed"
+    same = await hold_states(tx) == replay.holds
+    if not same:
+        detail = "the states of holds are not what the transfers give"
+    elif await frosts(tx) != replay.frosts:
+        same, detail = False, "frozen holds are not those the transfers freeze"
+    return Finding(INVARIANT, ok=same, detail=detail)
+
+
 def _compare(
     stored: dict[AccountKey, Account], replayed: dict[AccountKey, Account]
 ) -> Finding:
@@ -106,8 +126,14 @@ def _compare(
         return Finding(INVARIANT, ok=True, detail=detail)
     names = sorted(stored.keys() | replayed.keys())
     asset, code = next(k for k in names if stored.get(k) != replayed.get(k))
-    detail = f"account {code} ({asset}) does not balance as its transfers say"
+    kept, made = stored.get((asset, code)), replayed.get((asset, code))
+    what = "does not balance" if _totals(kept) != _totals(made) else "is not frozen"
+    detail = f"account {code} ({asset}) {what} as its transfers say"
     return Finding(INVARIANT, ok=False, detail=detail)
+
+
+def _totals(account: Account | None) -> Account | None:
+    return account and replace(account, frozen=0, thawed_at=0)
 
 
 def sums(found: Iterable[Account]) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""The ledger's nouns: accounts, transfers, entries, refusals and the chart of accounts.
+"""The ledger's nouns: accounts, transfers, entries, freezes and refusals.
 
 Semantics follow TigerBeetle's (docs/reference: two-phase transfers, linked events,
 balancing transfers): a transfer debits one account and credits another by the same
@@ -6,16 +6,14 @@ integer amount of one asset, at once or in two phases. Nothing here reads a cloc
 disk or a wire, and no amount is ever a float.
 """
 
-import re
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
 from typing import Final, NewType
 
 Asset = NewType("Asset", str)
-"""What is counted: `wh` for energy; a money asset carries its own name."""
+"""What is counted: `wh` for energy; an asset of money by its name, in micro-units."""
 AccountCode = NewType("AccountCode", str)
-"""An account's name within an asset, e.g. `producer:7`; its shape is in `CHART`."""
+"""An account's name within an asset, e.g. `producer:7`; its shape is in `ledger.chart`."""
 TransferId = NewType("TransferId", bytes)
 """A transfer's identity, 16 or 32 bytes, chosen by whoever asks for it."""
 
@@ -75,6 +73,21 @@ class AtMost(IntEnum):
     BOTH = 3
 
 
+class Freeze(IntEnum):
+    """What a HOLD of amount 0 freezes until it is voided or expires.
+
+    TigerBeetle's `closing_debit` and `closing_credit`, and a single hold besides, so that
+    one disputed trade does not stop a member's others.
+    """
+
+    NOTHING = 0
+    DEBIT = 1
+    CREDIT = 2
+    BOTH = 3
+    HOLD = 4
+    """The hold named in `pending_id`; its accounts go on."""
+
+
 class HoldState(IntEnum):
     """Where a hold stands; it leaves PENDING once and for ever."""
 
@@ -110,13 +123,15 @@ class Refusal(IntEnum):
     ALREADY_POSTED = 11
     ALREADY_VOIDED = 12
     ALREADY_EXPIRED = 13
-    NOT_DUE = 14
+    FROZEN = 14
+    """Disputed: `debit`, `credit` or `pending_id` (the hold) is named. Wait for the end."""
+    NOT_DUE = 15
     """The hold's time is not over."""
-    OVERFLOW = 15
+    OVERFLOW = 16
     """A balance would pass `MAX_AMOUNT`."""
-    EXCEEDS_CREDITS = 16
+    EXCEEDS_CREDITS = 17
     """The debited account's floor (CREDITS_COVER) would break."""
-    EXCEEDS_DEBITS = 17
+    EXCEEDS_DEBITS = 18
     """The credited account's floor (DEBITS_COVER) would break."""
 
 
@@ -124,7 +139,8 @@ class Refusal(IntEnum):
 class Account:
     """One account of one asset and its four running totals, each 0..MAX_AMOUNT.
 
-    Posted totals only grow; pending ones are what holds reserve right now.
+    Posted totals only grow; pending ones are what holds reserve right now. `frozen` is
+    how many freezes stand on it, `thawed_at` the second in which one last ended.
     """
 
     asset: Asset
@@ -134,6 +150,8 @@ class Account:
     debits_posted: int = 0
     credits_pending: int = 0
     credits_posted: int = 0
+    frozen: int = 0
+    thawed_at: int = 0
 
     @property
     def held(self) -> int:
@@ -147,6 +165,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Frost:
+    """What freezes one hold: how many freezes stand, the second in which one last ended."""
+
+    frozen: int = 0
+    thawed_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """A wish to move `amount` of `asset` from `debit` to `credit`.
 
@@ -155,7 +181,9 @@ class Transfer:
     `linked` binds it to the next transfer of the batch: all of a chain or none.
     POST, VOID and EXPIRE name their hold in `pending_id` and may leave `debit`,
     `credit`, `purpose` and `reference` empty; the hold's are taken. A HOLD expires
-    `timeout_s` seconds after it is written, never when 0.
+    `timeout_s` seconds after it is written, never when 0. A HOLD that `freezes` moves
+    nothing; its purpose and reference say why and in which dispute, and one that freezes
+    a hold names it in `pending_id` and may leave the accounts and the asset empty.
     """
 
     id: TransferId
@@ -171,6 +199,7 @@ class Transfer:
     reference: bytes = b""
     at_most: AtMost = AtMost.EXACT
     linked: bool = False
+    freezes: Freeze = Freeze.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,56 +233,3 @@ class Result:
     def entered(self) -> bool:
         """Whether the ledger holds this transfer."""
         return self.refusal is None
-
-
-@dataclass(frozen=True, slots=True)
-class ChartLine:
-    """One kind of account: `pattern` with `*` for a subject, its floor and its meaning."""
-
-    pattern: str
-    floor: Floor
-    meaning: str
-
-
-CHART: Final[dict[Asset, tuple[ChartLine, ...]]] = {
-    WH: (
-        ChartLine(
-            "meter:*:measured", Floor.DEBITS_COVER, "exported Wh credited so far"
-        ),
-        ChartLine(
-            "producer:*", Floor.CREDITS_COVER, "credits of the member who made them"
-        ),
-        ChartLine("escrow:*", Floor.CREDITS_COVER, "credits bound to a trade"),
-        ChartLine(
-            "buyer:*", Floor.CREDITS_COVER, "credits of the member who bought them"
-        ),
-        ChartLine(
-            "chain:*", Floor.CREDITS_COVER, "credits withdrawn to the Stacks rail"
-        ),
-        ChartLine("retired:*", Floor.CREDITS_COVER, "credits used up, by beneficiary"),
-        ChartLine("reversed", Floor.CREDITS_COVER, "credits taken back by corrections"),
-        ChartLine("debt:*", Floor.DEBITS_COVER, "corrections a producer still owes"),
-    )
-}
-"""Every account there may be, by asset. An account opens when it is first named."""
-
-_SUBJECT: Final = "[A-Za-z0-9._-]{1,64}"
-
-
-def _compiled(line: ChartLine) -> re.Pattern[str]:
-    return re.compile(re.escape(line.pattern).replace(r"\*", _SUBJECT))
-
-
-_PATTERNS: Final = {
-    asset: tuple((_compiled(line), line.floor) for line in lines)
-    for asset, lines in CHART.items()
-}
-
-
-@lru_cache(maxsize=100_000)
-def opened(asset: Asset, code: AccountCode) -> Account | None:
-    """Return the empty account the chart allows under this name, or None."""
-    for pattern, floor in _PATTERNS.get(asset, ()):
-        if pattern.fullmatch(code):
-            return Account(asset=asset, code=code, floor=floor)
-    return None

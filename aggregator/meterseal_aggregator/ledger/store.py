@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from meterseal_aggregator.ledger.book import AccountKey, Book, Posting
 from meterseal_aggregator.ledger.chain import START, entry_hash
 from meterseal_aggregator.ledger.model import (
     Account,
@@ -18,13 +19,14 @@ from meterseal_aggregator.ledger.model import (
     AtMost,
     Entry,
     Floor,
+    Freeze,
+    Frost,
     HoldState,
     Phase,
     Result,
     Transfer,
     TransferId,
 )
-from meterseal_aggregator.ledger.post import AccountKey, Book, Posting
 from meterseal_aggregator.ledger.post import post as post_to_book
 from meterseal_aggregator.storage.database import Transaction
 
@@ -33,28 +35,30 @@ MAX_BATCH: Final = 10_000
 MAX_EXPIRIES: Final = 1_000
 """Holds ended a call of `expire`: a short transaction, and the next call goes on."""
 
-_ENTRY: Final = """
+ENTRY: Final = """
 SELECT t.seq, t.hash, t.id, t.phase, t.at_most, t.linked, d.asset, d.code, c.code,
   t.amount, t.pending_id, t.timeout_s, t.purpose, t.reference, t.effective_at,
-  t.recorded_at, h.state
+  t.recorded_at, h.state, t.freezes, t.frozen_id, z.frozen, z.thawed_at
 FROM ledger_transfers t
 JOIN ledger_accounts d ON d.id = t.debit_id
 JOIN ledger_accounts c ON c.id = t.credit_id
 LEFT JOIN ledger_holds h ON h.transfer_id = t.id
+LEFT JOIN ledger_frozen_holds z ON z.hold_id = coalesce(t.frozen_id, t.id)
 """
 _ACCOUNT: Final = """
 SELECT id, asset, code, floor, debits_pending, debits_posted, credits_pending,
-  credits_posted
-FROM ledger_accounts
+  credits_posted, coalesce(frozen, 0), coalesce(thawed_at, 0)
+FROM ledger_accounts LEFT JOIN ledger_frozen_accounts ON account_id = id
 """
-# The accounts of a batch and, in the row without a code, where the next rows go: last
-# account id, last hash, last entry's number. One statement, because a transfer posted
-# alone costs little more than its statements.
+# The accounts of a batch and, in rows without a code, the assets of money (id -1) and where
+# the next rows go: last account id, last hash, last entry's number. One statement, because
+# a transfer posted alone costs little more than its statements.
 _PLACES: Final = """{account}WHERE code IN ({marks})
+UNION ALL SELECT -1, asset, '', 0, 0, 0, 0, 0, 0, 0 FROM ledger_assets
 UNION ALL
 SELECT (SELECT coalesce(max(id), 0) FROM ledger_accounts),
   (SELECT hash FROM ledger_transfers ORDER BY seq DESC LIMIT 1), '',
-  (SELECT coalesce(max(seq), 0) FROM ledger_transfers), 0, 0, 0, 0
+  (SELECT coalesce(max(seq), 0) FROM ledger_transfers), 0, 0, 0, 0, 0, 0
 """
 _WRITE_ACCOUNT: Final = """
 INSERT INTO ledger_accounts (id, asset, code, floor, debits_pending, debits_posted,
@@ -66,11 +70,24 @@ ON CONFLICT (id) DO UPDATE SET debits_pending = excluded.debits_pending,
 """
 _WRITE_TRANSFER: Final = """
 INSERT INTO ledger_transfers (seq, id, phase, at_most, linked, debit_id, credit_id,
-  amount, pending_id, timeout_s, purpose, reference, effective_at, recorded_at, hash)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  amount, pending_id, timeout_s, purpose, reference, effective_at, recorded_at, hash,
+  freezes, frozen_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _WRITE_HOLD: Final = """
 INSERT INTO ledger_holds (transfer_id, state, expires_at) VALUES (?, ?, ?)
+"""
+_DUE: Final = """
+SELECT h.transfer_id FROM ledger_holds h
+JOIN ledger_transfers t ON t.id = h.transfer_id
+LEFT JOIN ledger_frozen_accounts d ON d.account_id = t.debit_id
+LEFT JOIN ledger_frozen_accounts c ON c.account_id = t.credit_id
+LEFT JOIN ledger_frozen_holds z ON z.hold_id = t.id
+WHERE h.state = 0 AND h.expires_at IS NOT NULL AND h.expires_at <= ?
+  AND (t.freezes <> 0 OR (coalesce(d.frozen, 0) = 0 AND coalesce(c.frozen, 0) = 0
+    AND coalesce(z.frozen, 0) = 0 AND coalesce(d.thawed_at, -1) < ?
+    AND coalesce(c.thawed_at, -1) < ? AND coalesce(z.thawed_at, -1) < ?))
+ORDER BY h.expires_at, h.transfer_id LIMIT ?
 """
 _END_HOLD: Final = "UPDATE ledger_holds SET state = ? WHERE transfer_id = ?"
 
@@ -87,22 +104,21 @@ async def post(
         raise ValueError(f"{len(transfers)} transfers; post at most {MAX_BATCH} a call")
     if not transfers:
         return []
-    entries, holds = await _known(tx, transfers)
+    entries, holds, frosts = await _known(tx, transfers)
     places, accounts = await _open_accounts(tx, transfers, entries.values())
-    posting = post_to_book(Book(accounts, entries, holds), transfers, now=now)
+    book = Book(accounts, entries, holds, frosts, frozenset(places.assets))
+    posting = post_to_book(book, transfers, now=now)
     if posting.entries:
         await _write(tx, posting, places)
     return list(posting.results)
 
 
 async def expire(tx: Transaction, *, now: int) -> list[Result]:
-    """End up to MAX_EXPIRIES holds whose time is over at `now`; returns their entries."""
-    due = await tx.rows(
-        "SELECT transfer_id FROM ledger_holds WHERE state = 0"
-        " AND expires_at IS NOT NULL AND expires_at <= ?"
-        " ORDER BY expires_at, transfer_id LIMIT ?",
-        (now, MAX_EXPIRIES),
-    )
+    """End up to MAX_EXPIRIES holds whose time is over at `now`; returns their entries.
+
+    A hold that is frozen, or thaws in this second, waits; a freeze itself does not.
+    """
+    due = await tx.rows(_DUE, (now, now, now, now, MAX_EXPIRIES))
     expiries = [
         Transfer(
             id=expiry_id(TransferId(hold)),
@@ -149,15 +165,21 @@ async def entries_after(
 ) -> list[tuple[int, bytes, Entry]]:
     """Return (seq, hash, entry) after `seq` in order, by pages of `limit`."""
     rows = await tx.rows(
-        f"{_ENTRY} WHERE t.seq > ? ORDER BY t.seq LIMIT ?", (seq, limit)
+        f"{ENTRY} WHERE t.seq > ? ORDER BY t.seq LIMIT ?", (seq, limit)
     )
-    return [(row[0], row[1], _entry(row)) for row in rows]
+    return [(row[0], row[1], entry_of(row)) for row in rows]
 
 
 async def hold_states(tx: Transaction) -> dict[TransferId, HoldState]:
     """Return the state of every hold there ever was; the audit compares it to a replay."""
     rows = await tx.rows("SELECT transfer_id, state FROM ledger_holds")
     return {TransferId(hold): HoldState(state) for hold, state in rows}
+
+
+async def frosts(tx: Transaction) -> dict[TransferId, Frost]:
+    """Return what freezes, or froze, every hold that ever was frozen."""
+    rows = await tx.rows("SELECT hold_id, frozen, thawed_at FROM ledger_frozen_holds")
+    return {TransferId(hold): Frost(frozen, at) for hold, frozen, at in rows}
 
 
 async def head(tx: Transaction) -> tuple[int, bytes]:
@@ -168,23 +190,33 @@ async def head(tx: Transaction) -> tuple[int, bytes]:
     return (rows[0][0], rows[0][1]) if rows else (0, START)
 
 
-async def _known(
-    tx: Transaction, transfers: Sequence[Transfer]
-) -> tuple[dict[TransferId, Entry], dict[TransferId, HoldState]]:
+_Known = tuple[
+    dict[TransferId, Entry], dict[TransferId, HoldState], dict[TransferId, Frost]
+]
+
+
+async def _known(tx: Transaction, transfers: Sequence[Transfer]) -> _Known:
     wanted = {t.id for t in transfers} | {t.pending_id for t in transfers}
     wanted.discard(TransferId(b""))
     where = f" WHERE t.id IN ({_marks(wanted)})"
-    rows = await tx.rows(_ENTRY + where, tuple(wanted))
-    entries = {TransferId(row[2]): _entry(row) for row in rows}
+    rows = await tx.rows(ENTRY + where, tuple(wanted))
+    entries = {TransferId(row[2]): entry_of(row) for row in rows}
     holds = {TransferId(r[2]): HoldState(r[16]) for r in rows if r[16] is not None}
-    return entries, holds
+    # A freeze of a hold brings what stands on that hold: ending the one changes the other.
+    frosts = {
+        TransferId(r[18] or r[2]): Frost(r[19], r[20])
+        for r in rows
+        if r[19] is not None
+    }
+    return entries, holds, frosts
 
 
 @dataclass(slots=True)
 class _Places:
-    """Row ids of accounts, and the last account, entry and hash that are written."""
+    """Assets, row ids of accounts, and the last account, entry and hash written."""
 
     ids: dict[AccountKey, int]
+    assets: set[Asset]
     last_id: int
     seq: int
     hash: bytes
@@ -205,9 +237,12 @@ async def _open_accounts(
     codes.update(e.transfer.debit for e in entries)
     codes.update(e.transfer.credit for e in entries)
     statement = _PLACES.format(account=_ACCOUNT, marks=_marks(codes))
-    places = _Places({}, 0, 0, START)
+    places = _Places({}, set(), 0, 0, START)
     accounts: dict[AccountKey, Account] = {}
     for row in await tx.rows(statement, tuple(codes)):
+        if row[0] == -1:
+            places.assets.add(Asset(row[1]))
+            continue
         if row[2] == "":
             places.last_id, places.hash, places.seq = row[0], row[1] or START, row[3]
             continue
@@ -247,6 +282,9 @@ async def _write_holds(tx: Transaction, posting: Posting) -> None:
     )
 
 
+_FLOORS: Final = tuple(Floor)
+
+
 def _marks(values: Iterable[object]) -> str:
     return ",".join("?" for _ in values)
 
@@ -256,15 +294,18 @@ def _account(row: Sequence[Any]) -> Account:
     return Account(
         Asset(row[1]),
         AccountCode(row[2]),
-        Floor(row[3]),
+        _FLOORS[row[3]],
         row[4],
         row[5],
         row[6],
         row[7],
+        row[8],
+        row[9],
     )
 
 
-def _entry(row: Sequence[Any]) -> Entry:
+def entry_of(row: Sequence[Any]) -> Entry:
+    """Return the entry in a row of `ENTRY`."""
     transfer = Transfer(
         id=TransferId(row[2]),
         phase=Phase(row[3]),
@@ -274,11 +315,12 @@ def _entry(row: Sequence[Any]) -> Entry:
         debit=AccountCode(row[7]),
         credit=AccountCode(row[8]),
         amount=row[9],
-        pending_id=TransferId(row[10] or b""),
+        pending_id=TransferId(row[10] or row[18] or b""),
         timeout_s=row[11],
         purpose=row[12],
         reference=row[13],
         effective_at=row[14],
+        freezes=Freeze(row[17]),
     )
     return Entry(transfer, row[15])
 
@@ -307,11 +349,13 @@ def _entry_row(entry: Entry, places: _Places) -> tuple[object, ...]:
         places.ids[(t.asset, t.debit)],
         places.ids[(t.asset, t.credit)],
         t.amount,
-        t.pending_id or None,
+        None if t.freezes else t.pending_id or None,
         t.timeout_s,
         t.purpose,
         t.reference,
         t.effective_at,
         entry.recorded_at,
         places.hash,
+        int(t.freezes),
+        t.pending_id if t.freezes is Freeze.HOLD else None,
     )
