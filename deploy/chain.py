@@ -42,7 +42,7 @@ from deploy.story.mirror import Row, table
 from deploy.story.scene import Scene, people
 from deploy.story.telling import tell
 from deploy.story.walk import Line, Stumbled, Walk
-from deploy.street import Plan, Street
+from deploy.street import Plan, Street, aggregate
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.http import HttpNode
 from meterseal_aggregator.stacks.outbox import Account
@@ -125,6 +125,9 @@ class Chain:
         rows = self._beside_the_books(street)
         self.say("\nThe street's contracts beside its aggregator's books:")
         self.say(table(rows))
+        if not all(row.equal for row in rows):
+            return False
+        self.say(f"  {aggregate(street, 'audit', '--node').splitlines()[-1]}")
         self.say(
             "\nWhat no minute has room for, on the same contracts published again:"
         )
