@@ -20,6 +20,10 @@ from meterseal_proto.errors import Unavailable
 _REDIRECTS: Final = range(300, 400)
 
 
+class TooLong(Unavailable):
+    """The answer is longer than its bounds: less of it may be asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How long the whole of an exchange may take, and how long its answer may be."""
@@ -96,8 +100,6 @@ class HttpClient:
         async for part in reply.aiter_raw():
             size += len(part)
             if size > self._bounds.most_bytes:
-                raise Unavailable(
-                    f"an answer of more than {self._bounds.most_bytes} bytes"
-                )
+                raise TooLong(f"an answer of more than {self._bounds.most_bytes} bytes")
             parts.append(part)
         return b"".join(parts)

@@ -6,10 +6,13 @@ never say what a document means.
 """
 
 import json
+import re
 from typing import Any, Final
 
 MAX_UINT: Final = (1 << 63) - 1
 """Databases keep 64-bit signed integers; no number of ours is larger."""
+_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STRUCTURE: Final = re.compile(r"[\[\]{}]")
 
 
 def read_json(text: str | bytes, *, brackets: int) -> Any:  # Any: a JSON document
@@ -20,6 +23,28 @@ def read_json(text: str | bytes, *, brackets: int) -> Any:  # Any: a JSON docume
     found = text.encode("utf-8", "replace") if isinstance(text, str) else text
     if found.count(b"[") + found.count(b"{") > brackets:
         raise ValueError(f"more than {brackets} lists and objects")
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("lists and objects nest too deeply") from None
+
+
+def read_deep_json(content: bytes, *, brackets: int, depth: int) -> Any:  # Any: JSON
+    """Return the document of UTF-8 `content`, whose texts hold any brackets they like.
+
+    Outside of texts it has at most `brackets` lists and objects, at most `depth` within
+    each other. Raises ValueError for everything else.
+    """
+    # Read as text: in another encoding texts would end elsewhere than they are cut here.
+    text = content.decode()
+    bare = _TEXT.sub("", text)
+    if sum(map(bare.count, "[]{}")) > 2 * brackets:
+        raise ValueError(f"more than {brackets} lists and objects")
+    level = 0
+    for bracket in _STRUCTURE.findall(bare):
+        level += 1 if bracket in "[{" else -1
+        if level > depth:
+            raise ValueError(f"lists and objects within more than {depth} others")
     try:
         return json.loads(text)
     except RecursionError:

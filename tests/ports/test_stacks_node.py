@@ -10,7 +10,9 @@ from itertools import pairwise
 import pytest
 
 from meterseal_aggregator.stacks.agreeing import Agreeing
-from meterseal_aggregator.stacks.http import HttpNode
+from meterseal_aggregator.stacks.calls import oracle
+from meterseal_aggregator.stacks.calls.deployment import Deployment
+from meterseal_aggregator.stacks.http import MAX_ANSWER_BYTES, HttpNode
 from meterseal_aggregator.stacks.node import (
     InBlock,
     Lost,
@@ -319,6 +321,26 @@ async def test_a_contract_was_published_at_a_height(rig: Rig) -> None:
     assert 0 < height <= (await rig.node.info()).height
     with pytest.raises(Refused):
         await rig.node.published(Principal(rig.who.address, "no-such-contract"))
+
+
+async def test_a_stranger_may_fill_a_block_and_it_is_read_all_the_same() -> None:
+    chain, publisher = FakeChain(), DEPLOYER.address(CHAIN)
+    async with served(FakeNode(chain)) as server:
+        node = HttpNode(server.url, CHAIN)
+        for nonce in range(2):
+            call = oracle.anchor(Deployment(publisher), nonce + 1, root(nonce + 1))
+            wish = Transaction(CHAIN, nonce, FEE, call.payload, call.conditions)
+            await node.send(wish.signed(DEPLOYER).raw)
+        chain.mine()
+        height = (await node.info()).height
+        plain = await node.block(height, publisher)
+        assert plain is not None
+        assert len(plain.prints) == 2
+        for padding in ("[{" * 20_000, "x" * MAX_ANSWER_BYTES):
+            server.padding = padding
+            assert await node.block(height, publisher) == plain
+            assert await node.blocks(height, 1, publisher) == [plain]
+        await node.close()
 
 
 @pytest.mark.parametrize("fault", WIRE_FAULTS)

@@ -38,11 +38,15 @@ _BAD = {
 
 @dataclass
 class Server:
-    """Where the node listens; each of `faults` spoils one exchange."""
+    """Where the node listens; each of `faults` spoils one exchange.
+
+    `padding` is text that strangers put in each of their transactions and events.
+    """
 
     node: FakeNode
     url: str = ""
     faults: list[str] = field(default_factory=list)
+    padding: str = ""
 
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -71,6 +75,9 @@ class Server:
             told = {"error": "transaction rejected", "reason": refused.why.value}
             absent = refused.why is Why.CONTRACT and "/v2/transactions" not in path
             status, found = (404 if absent else 400), told
+        if self.padding:
+            for one in found.get("results", []) + found.get("events", []):
+                one["repr"] = self.padding
         text = json.dumps(found).encode()
         length = f"content-length: {len(text)}\r\nconnection: close\r\n\r\n"
         return f"HTTP/1.1 {status} X\r\n{length}".encode() + text

@@ -1,9 +1,11 @@
 """A block is put together of pages that add up, and of no others."""
 
+import json
 from typing import Any
 
 import pytest
 
+from meterseal_aggregator.httpclient import TooLong
 from meterseal_aggregator.stacks import answers, blockpages
 from meterseal_aggregator.stacks.answers import Header
 from meterseal_aggregator.stacks.blockpages import printed_block, upwards
@@ -53,16 +55,21 @@ class Pages:
         self.total: object = 3
         self.change: dict[str, Any] = {}
         self.asked: list[str] = []
+        self.most = 100
 
-    async def __call__(self, path: str) -> Any:
+    async def __call__(self, path: str, things: int) -> Any:
         self.asked.append(path)
         where, _, query = path.partition("?")
-        _, offset = (int(part.split("=")[1]) for part in query.split("&"))
+        limit, offset = (int(part.split("=")[1]) for part in query.split("&"))
+        assert limit == things
+        if things > self.most:
+            raise TooLong("an answer of more than may be")
         if "/blocks/" in where:
-            return {"total": self.total, "results": self.transactions[offset:][:50]}
+            page = self.transactions[offset:][:limit]
+            return {"total": self.total, "results": page}
         return {
             "tx_id": f"0x{txid(0)}", "canonical": True, "block_hash": f"0x{HASH}",
-            "event_count": 2, "events": self.events[offset:][:100], **self.change,
+            "event_count": 2, "events": self.events[offset:][:limit], **self.change,
         }  # fmt: skip
 
 
@@ -90,6 +97,31 @@ async def test_pages_go_on_until_all_is_there() -> None:
     pages.transactions = [listed(n, event_count=0) for n in range(120)]
     assert (await read(pages, Header(9, HASH, PARENT, 120))).prints == ()
     assert len(pages.asked) == 3
+
+
+async def test_pages_that_strangers_filled_are_read_a_piece_at_a_time() -> None:
+    pages, plenty = Pages(), Pages()
+    pages.most = 1
+    assert await read(pages) == await read(plenty)
+    assert len(pages.asked) > len(plenty.asked)
+    pages.most = 0
+    with pytest.raises(TooLong):
+        await read(pages)
+
+
+def test_brackets_in_a_strangers_texts_are_no_lists() -> None:
+    said = {"results": [{"repr": '[{"' * 100_000, "source_code": '\\"{[\n' * 100_000}]}
+    assert answers.page(json.dumps(said).encode()) == said
+    for nested in ("[" * 65 + "]" * 65, '{"a":' * 65 + "1" + "}" * 65, "[" * 99_999):
+        with pytest.raises(ValueError, match="within more than"):
+            answers.page(nested.encode())
+    with pytest.raises(ValueError, match="more than"):
+        answers.page(b"[" + b"[]," * answers.MAX_PAGE_BRACKETS + b"[]]")
+    for wrong in ('["', '["a]', '"\\', "", "[1]]"):
+        with pytest.raises(ValueError, match=r"."):
+            answers.page(wrong.encode())
+    with pytest.raises(ValueError, match=r"."):
+        answers.page(json.dumps(said).encode("utf-16"))
 
 
 def wrong_transactions(pages: Pages, what: str) -> None:

@@ -21,13 +21,17 @@ from meterseal_aggregator.stacks.node import (
     Why,
 )
 from meterseal_aggregator.stacks.plan import Block, Unknown
-from meterseal_proto.boundedjson import read_json, uint
+from meterseal_proto.boundedjson import read_deep_json, read_json, uint
 from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import Err, Optional, Value, decode
 from meterseal_proto.errors import Malformed
 
 MAX_BRACKETS: Final = 20_000
 """A transaction with some thousand events; the adapter bounds the bytes."""
+MAX_PAGE_BRACKETS: Final = 1 << 20
+"""A page of transactions: one of 2 MiB may have 65,000 post-conditions, three brackets each."""
+MAX_PAGE_DEPTH: Final = 64
+"""A page nests some ten deep; values in it are texts."""
 MAX_HEIGHT: Final = (1 << 40) - 1
 MAX_MICRO_STX: Final = (1 << 63) - 1
 MAX_WORDS: Final = 300
@@ -67,6 +71,14 @@ class Listed:
 def document(content: bytes) -> Json:
     """Return the JSON that came; ValueError when it is none."""
     return read_json(content, brackets=MAX_BRACKETS)
+
+
+def page(content: bytes) -> Json:
+    """Return a page of what anybody sent to the chain; ValueError when it is none.
+
+    Strangers fill its texts as they like, so brackets in them count for nothing.
+    """
+    return read_deep_json(content, brackets=MAX_PAGE_BRACKETS, depth=MAX_PAGE_DEPTH)
 
 
 def tip(found: Json, chain_id: int) -> Tip:

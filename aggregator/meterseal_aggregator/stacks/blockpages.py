@@ -2,7 +2,9 @@
 
     found = await printed_block(get, header, publisher)
 
-`get` asks a node for a path and gives its document. A block is asked for by its hash, and
+`get` asks a node for a path, told how many things it asks for, and gives the document.
+What strangers sent may be as large as the chain lets it be, so a page that is too long is
+asked for by halves, down to one. A block is asked for by its hash, and
 each transaction's events from the transaction itself, which names its block: what a fork
 moves between two pages is noticed. Whatever does not add up - a page too short, an event
 twice, a count that differs - is ValueError. This module must never leave out what it could
@@ -12,6 +14,7 @@ not read.
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
+from meterseal_aggregator.httpclient import TooLong
 from meterseal_aggregator.stacks import answers
 from meterseal_aggregator.stacks.answers import Header, Json, Listed
 from meterseal_aggregator.stacks.node import Print, PrintedBlock
@@ -25,11 +28,12 @@ EVENTS_A_PAGE: Final = 100
 """The most that the API gives beside one transaction (the same, and routes/tx.ts)."""
 MAX_TRANSACTIONS: Final = 12_000
 """A block is 2 MiB at most, the smallest transaction 180 bytes."""
-MAX_EVENTS: Final = 20_000
-"""Of one transaction: a block's budget for writing is 15,000; who only prints, and more
-than that, stops whoever follows the chain, and is told of by an alarm."""
+MAX_EVENTS: Final = 4_000_000
+"""Of one transaction. A print costs 1,458 at least (stacks-core, costs-3) and a block has
+5,000,000,000, so there are no more: whoever pays for them delays us and stops nothing."""
 
-Get: TypeAlias = Callable[[str], Awaitable[Json]]
+Get: TypeAlias = Callable[[str, int], Awaitable[Json]]
+"""Raises TooLong for more than is held at once, never for one thing alone."""
 
 
 async def printed_block(get: Get, header: Header, publisher: Address) -> PrintedBlock:
@@ -63,8 +67,8 @@ async def _transactions(get: Get, header: Header) -> list[Listed]:
     found: list[Listed] = []
     where = f"/extended/v2/blocks/0x{header.block_id}/transactions"
     while len(found) < header.transactions:
-        page = f"?limit={TRANSACTIONS_A_PAGE}&offset={len(found)}"
-        told = answers.listed(await get(where + page), header)
+        asked = f"{where}?limit={{}}&offset={len(found)}"
+        told = answers.listed(await _page(get, asked, TRANSACTIONS_A_PAGE), header)
         if not told:
             raise ValueError(f"results: {header.transactions} transactions")
         found += told
@@ -81,13 +85,28 @@ async def _events(
     if one.events > MAX_EVENTS:
         raise ValueError(f"event_count: {MAX_EVENTS} events at most")
     found: dict[int, Print | None] = {}
-    for offset in range(0, one.events, EVENTS_A_PAGE):
-        page = f"?event_limit={EVENTS_A_PAGE}&event_offset={offset}"
-        document = await get(f"/extended/v1/tx/0x{one.txid}{page}")
-        for index, told in answers.told(document, one, header, publisher):
+    where = f"/extended/v1/tx/0x{one.txid}"
+    while len(found) < one.events:
+        asked = f"{where}?event_limit={{}}&event_offset={len(found)}"
+        document = await _page(get, asked, EVENTS_A_PAGE)
+        page = answers.told(document, one, header, publisher)
+        if not page:
+            raise ValueError(f"events: {one.events} of them")
+        for index, told in page:
             if index in found:
                 raise ValueError(f"events: event {index} twice")
             found[index] = told
     if len(found) != one.events:
         raise ValueError(f"events: {one.events} of them")
     return [told for _, told in sorted(found.items()) if told is not None]
+
+
+async def _page(get: Get, asked: str, most: int) -> Json:
+    """Return a page of as many things as one answer may hold."""
+    while True:
+        try:
+            return await get(asked.format(most), most)
+        except TooLong:
+            if most == 1:
+                raise
+            most //= 2

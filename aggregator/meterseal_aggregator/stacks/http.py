@@ -9,6 +9,7 @@ of its form is Unavailable, for a proxy's page and a liar's are the same to us. 
 must never log an address.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
@@ -42,7 +43,12 @@ from meterseal_proto.errors import Unavailable
 ANSWER_WITHIN_S: Final = 10.0
 """Nodes answer in a second; the longest look at a deed asks five times, inside a lease."""
 MAX_ANSWER_BYTES: Final = 4 << 20
-"""The largest Clarity value is 1 MiB, in hex 2, and a transaction repeats it as text."""
+"""The largest Clarity value is 1 MiB, in hex 2, and what we ask about has none near it."""
+MAX_ALONE_BYTES: Final = 64 << 20
+"""One stranger's transaction with one event: its arguments, its answer and the event, each
+1 or 2 MiB, in hex and again as text, where a byte may become seven (`(some ...)`)."""
+ALONE_WITHIN_S: Final = 60.0
+"""So long an answer may take its time: it comes once, and without it nothing goes on."""
 PAGE: Final = 50
 """Events a page, the most that the API gives."""
 MAX_PAGES: Final = 40
@@ -60,10 +66,12 @@ class HttpNode:
         self._url = url.rstrip("/")
         self._chain_id = network.chain_id
         self._client = HttpClient(Bounds(answer_within_s, MAX_ANSWER_BYTES))
+        self._patient = HttpClient(Bounds(ALONE_WITHIN_S, MAX_ALONE_BYTES))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+        await self._patient.close()
 
     async def info(self) -> Tip:
         """Ask /v2/info."""
@@ -148,9 +156,18 @@ class HttpNode:
 
     async def _printed(self, header: Header, publisher: Address) -> PrintedBlock:
         try:
-            return await printed_block(self._get, header, publisher)
+            return await printed_block(self._page_of, header, publisher)
         except ValueError as error:
             raise Unavailable(f"not a node's answer: {error}") from None
+
+    async def _page_of(self, path: str, things: int) -> Json:
+        """Ask for a page of what strangers sent; a thing alone may be as long as it is."""
+        client = self._patient if things == 1 else self._client
+        answer = await client.get(self._url + path)
+        if answer.status != _OK:
+            raise Unavailable(f"status {answer.status}")
+        # Elsewhere while it is read, for it may be long.
+        return await asyncio.to_thread(_read, lambda: answers.page(answer.body))
 
     async def fee(self, payload: bytes, length: int) -> Fees:
         """Ask /v2/fees/transaction; of a node that has no estimate, its price by the byte."""
