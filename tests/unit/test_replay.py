@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_proto.clearingfile import clearing_json, parse_book
 from meterseal_proto.verify import main
+
+VECTORS = Path(__file__).parents[2] / "proto" / "vectors" / "clearing.json"
 
 BOOK = {
     "slot": 1_700_000_100, "tick": 1_000, "floor": 50_000, "ceiling": 400_000, "fee": 5_000,
@@ -45,6 +48,18 @@ def test_a_book_is_cleared_and_printed(
         {"id": "a2", "wh": 100},
         {"id": "b1", "wh": 1_000},
     ]
+
+
+def test_forty_books_clear_as_somebody_else_cleared_them() -> None:
+    cases = json.loads(VECTORS.read_text())
+    traded = 0
+    for case in cases:
+        book = parse_book(json.dumps(case["book"]).encode())
+        found = json.loads(clearing_json(book, book.cleared()))
+        assert found == case["clearing"]
+        traded += found["volume_wh"] > 0
+    assert len(cases) == 40
+    assert traded > 20
 
 
 @pytest.mark.parametrize(
