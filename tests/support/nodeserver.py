@@ -77,7 +77,8 @@ class Server:
             status, found = (404 if absent else 400), told
         if self.padding:
             for one in found.get("results", []) + found.get("events", []):
-                one["repr"] = self.padding
+                if "tx_id" in one:
+                    one["repr"] = self.padding
         text = json.dumps(found).encode()
         length = f"content-length: {len(text)}\r\nconnection: close\r\n\r\n"
         return f"HTTP/1.1 {status} X\r\n{length}".encode() + text
