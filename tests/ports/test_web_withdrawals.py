@@ -22,7 +22,7 @@ from meterseal_aggregator.stacks.withdrawals.model import Moment, Teller
 from meterseal_aggregator.web.limits import Rate
 from meterseal_proto.c32 import Principal
 from meterseal_proto.wallet import Challenge
-from tests.support.energychain import AT, CHAIN, ORACLE, EnergyChain
+from tests.support.energychain import AT, CHAIN, ORACLE, EnergyChain, heard_of
 from tests.support.enrolling import GENESIS, SLOT
 from tests.support.fakechain import DEPLOYER, FakeChain
 from tests.support.fakenode import FakeNode
@@ -73,6 +73,8 @@ class Bank:
                 async with self.house.db.transaction() as tx:
                     await follow(tx, told)
                 self.heard += 1
+            async with self.house.db.transaction() as tx:
+                await heard_of(tx, self.heard)
 
     async def link(self, who: str = "ada") -> None:
         asked = {"principal": ME.text()}

@@ -8,7 +8,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from meterseal_aggregator.stacks import deeds
+from meterseal_aggregator.stacks import blocks, deeds
+from meterseal_aggregator.stacks.blocks import Following
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.calls.token import Claim, Slot
 from meterseal_aggregator.stacks.events.energy import (
@@ -23,7 +24,7 @@ from meterseal_aggregator.stacks.events.record import Told
 from meterseal_aggregator.stacks.indexer import Settled
 from meterseal_aggregator.stacks.transaction import AccountKey, Network
 from meterseal_aggregator.stacks.withdrawals.rules import leaf
-from meterseal_aggregator.storage.database import Database
+from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import (
     TRUE,
@@ -105,7 +106,8 @@ class EnergyChain:
                 result = Err(UInt(refused.code))
             ok = isinstance(result, Ok)
             state = "confirmed" if ok else "failed"
-            place = (one.deed.id, txid, 1, "b" * 64, int(ok), encode(result))
+            height = 1 + len(self.told)
+            place = (one.deed.id, txid, height, "b" * 64, int(ok), encode(result))
             async with database.transaction() as tx:
                 await tx.rows(
                     "INSERT INTO attempts (deed_id, txid, nonce, fee, raw, made_at)"
@@ -232,11 +234,18 @@ class EnergyChain:
         """Print, deep enough at once."""
         number = len(self.told)
         block = hashlib.sha256(b"block %d" % number).hexdigest()
-        self.told.append(Settled(number + 1, block, txid, 0, told))
+        self.told.append(Settled(number + 2, block, txid, 0, told))
 
     def _need(self, code: int, holds: bool) -> None:
         if not holds:
             raise Refused(code)
+
+
+async def heard_of(tx: Transaction, events: int) -> None:
+    """Note that so many events were heard, as the indexer notes up to which block."""
+    if await blocks.following(tx) is None:
+        await blocks.begin(tx, Following(AT.address.text(), 1, 0, 1, 0))
+    await tx.rows("UPDATE chain_state SET settled = ?", (events + 1,))
 
 
 def _call(raw: bytes) -> tuple[str, list[Value]]:

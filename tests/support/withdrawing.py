@@ -46,7 +46,7 @@ from meterseal_aggregator.vee.job import run_once as assess_once
 from meterseal_proto.c32 import Principal
 from meterseal_proto.merkle import inclusion_proof
 from meterseal_proto.units import EXPORT
-from tests.support.energychain import AT, ORACLE, EnergyChain, wallet
+from tests.support.energychain import AT, ORACLE, EnergyChain, heard_of, wallet
 from tests.support.mortal import Fuse, MortalDatabase
 from tests.support.quickdatabase import QuickDatabase
 from tests.support.street import BEGIN, Home, settle_in
@@ -121,6 +121,7 @@ class Street:
         for count in range(most):
             async with self.database.transaction() as tx:
                 ((heard,),) = await tx.rows("SELECT n FROM heard")
+                await heard_of(tx, heard)
                 if heard == len(self.chain.told):
                     return count
                 await tx.rows("UPDATE heard SET n = n + 1")

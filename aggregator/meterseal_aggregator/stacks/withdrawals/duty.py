@@ -4,7 +4,8 @@
 
 Each act is one transaction, from what the tables say to what is wanted next, so it may
 end anywhere. What the chain paid is for `follow` alone: this module must never take a
-confirmed deed for Wh that arrived.
+confirmed deed for Wh that arrived, nor a refused one for Wh that did not before all is heard
+up to its block: a transaction sent twice is refused because the first was not.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from meterseal_aggregator.stacks import deeds
+from meterseal_aggregator.stacks import blocks, deeds
 from meterseal_aggregator.stacks.calls import token
 from meterseal_aggregator.stacks.calls.deployment import Call
 from meterseal_aggregator.stacks.deeds import State as DeedState
@@ -64,7 +65,7 @@ async def run_once(
 
 async def _give_back_mints(tx: Transaction, moment: Moment) -> int:
     """Give back what the contract refused to mint, a page a run."""
-    refused = await store.failed_mints(tx, PAGE)
+    refused = await store.failed_mints(tx, await _heard(tx), PAGE)
     await _give_back(tx, refused, moment)
     return len(refused)
 
@@ -158,8 +159,17 @@ def claim_leaf(teller: Teller, number: int, index: int, part: Part) -> bytes:
 
 
 async def _failed(tx: Transaction, deed: str) -> bool:
+    """Tell whether a deed was refused for good, and all before that was heard."""
     found = await deeds.outcome(tx, deed)
-    return found is not None and found.state is DeedState.FAILED
+    if found is None or found.state is not DeedState.FAILED:
+        return False
+    return found.block is not None and found.block.height <= await _heard(tx)
+
+
+async def _heard(tx: Transaction) -> int:
+    """Return the height up to which `follow` was told what the chain did."""
+    following = await blocks.following(tx)
+    return 0 if following is None else following.settled
 
 
 async def _want(

@@ -179,12 +179,16 @@ async def passed_over(tx: Transaction, place: Place, before: int) -> list[Part]:
     return [_part(found) for found in await tx.rows(_PART + where, row)]
 
 
-async def failed_mints(tx: Transaction, limit: int) -> list[Part]:
-    """Return parts whose mint its contract refused for good; named by `mint_deed`."""
+async def failed_mints(tx: Transaction, heard: int, limit: int) -> list[Part]:
+    """Return parts whose mint its contract refused for good up to the height `heard`.
+
+    Its deed is named by `mint_deed`.
+    """
     where = """ CROSS JOIN deeds d ON d.deed = 'mint ' || p.withdrawal_id || '/' || p.number
+      JOIN seen s ON s.deed_id = d.id AND s.height <= ?
       WHERE p.state = 'leaving' AND p.mint_id IS NOT NULL AND d.state = 'failed'
       ORDER BY p.id LIMIT ?"""
-    return [_part(row) for row in await tx.rows(_PART + where, (limit,))]
+    return [_part(row) for row in await tx.rows(_PART + where, (heard, limit))]
 
 
 async def gathering(tx: Transaction) -> tuple[list[Part], int]:
