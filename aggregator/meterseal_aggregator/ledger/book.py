@@ -64,10 +64,13 @@ class Refused:
 
 
 class Layer:
-    """Changes on top of a book, or on top of another layer while a chain is tried."""
+    """Changes on top of a book, and on top of one other layer while a chain is tried."""
 
-    def __init__(self, below: "Book | Layer") -> None:
-        self.below = below
+    __slots__ = ("accounts", "book", "entries", "frosts", "holds", "under")
+
+    def __init__(self, book: Book, under: "Layer | None" = None) -> None:
+        self.book = book
+        self.under = under
         self.accounts: dict[AccountKey, Account] = {}
         self.entries: dict[TransferId, Entry] = {}
         self.holds: dict[TransferId, HoldState] = {}
@@ -76,41 +79,34 @@ class Layer:
     def account(self, key: AccountKey) -> Account | None:
         """Return an account as it stands, empty if new; None outside the chart."""
         known = self.accounts.get(key)
-        if known is not None:
-            return known
-        if isinstance(self.below, Layer):
-            return self.below.account(key)
-        known = self.below.accounts.get(key)
-        if known is None and (key[0] == WH or key[0] in self.below.assets):
+        if known is None and self.under is not None:
+            known = self.under.accounts.get(key)
+        if known is None:
+            known = self.book.accounts.get(key)
+        if known is None and (key[0] == WH or key[0] in self.book.assets):
             return opened(*key)
         return known
 
     def entry(self, transfer_id: TransferId) -> Entry | None:
         """Return the entry of a transfer, or None."""
         known = self.entries.get(transfer_id)
-        if known is not None:
-            return known
-        if isinstance(self.below, Layer):
-            return self.below.entry(transfer_id)
-        return self.below.entries.get(transfer_id)
+        if known is None and self.under is not None:
+            known = self.under.entries.get(transfer_id)
+        return self.book.entries.get(transfer_id) if known is None else known
 
     def hold(self, transfer_id: TransferId) -> HoldState | None:
         """Return where a hold stands; None when there is no such hold."""
         known = self.holds.get(transfer_id)
-        if known is not None:
-            return known
-        if isinstance(self.below, Layer):
-            return self.below.hold(transfer_id)
-        return self.below.holds.get(transfer_id)
+        if known is None and self.under is not None:
+            known = self.under.holds.get(transfer_id)
+        return self.book.holds.get(transfer_id) if known is None else known
 
     def frost(self, hold: TransferId) -> Frost:
         """Return what freezes a hold itself; its accounts have their own."""
         known = self.frosts.get(hold)
-        if known is not None:
-            return known
-        if isinstance(self.below, Layer):
-            return self.below.frost(hold)
-        return self.below.frosts.get(hold, NO_FROST)
+        if known is None and self.under is not None:
+            known = self.under.frosts.get(hold)
+        return self.book.frosts.get(hold, NO_FROST) if known is None else known
 
     def absorb(self, above: "Layer") -> None:
         """Take over the changes of a chain that was entered."""

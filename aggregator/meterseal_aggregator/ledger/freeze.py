@@ -110,8 +110,11 @@ def freeze_the_accounts(
     layer: Layer, t: Transfer, debit: Account, credit: Account
 ) -> Transfer:
     """Enter a freeze of one account or both."""
-    for account in _frozen_by(t, debit, credit):
-        changed = replace(account, frozen=account.frozen + 1)
+    meant = _frozen_by(t, debit, credit)
+    for account in (debit, credit):
+        # Both are written: an entry opens the accounts it names.
+        step = 1 if account in meant else 0
+        changed = replace(account, frozen=account.frozen + step)
         layer.accounts[(account.asset, account.code)] = changed
     layer.holds[t.id] = HoldState.PENDING
     return t

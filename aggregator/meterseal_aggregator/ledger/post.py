@@ -63,7 +63,7 @@ def _chains(transfers: Sequence[Transfer]) -> Iterator[list[Transfer]]:
 
 
 def _enter_chain(layer: Layer, chain: list[Transfer], now: int) -> list[Result]:
-    trial = Layer(layer)
+    trial = Layer(layer.book, layer)
     results: list[Result] = []
     for transfer in chain:
         result = _enter(trial, transfer, now)

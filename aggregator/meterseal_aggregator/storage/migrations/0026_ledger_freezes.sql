@@ -24,35 +24,21 @@ CREATE TABLE ledger_frozen_holds (
   thawed_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX ledger_transfers_freezing ON ledger_transfers (id) WHERE freezes <> 0;
-
-CREATE TRIGGER ledger_transfers_leave_the_frozen_alone
-BEFORE INSERT ON ledger_transfers
-WHEN NEW.freezes = 0
-  AND (EXISTS (SELECT 1 FROM ledger_frozen_accounts
-      WHERE account_id = NEW.debit_id AND frozen > 0)
-    OR EXISTS (SELECT 1 FROM ledger_frozen_accounts
-      WHERE account_id = NEW.credit_id AND frozen > 0)
-    OR (NEW.phase > 1 AND EXISTS (SELECT 1 FROM ledger_frozen_holds
-      WHERE hold_id = NEW.pending_id AND frozen > 0)))
-  AND NOT (NEW.phase > 1 AND EXISTS (SELECT 1 FROM ledger_transfers
-      WHERE id = NEW.pending_id AND freezes <> 0))
-BEGIN
-  SELECT RAISE(ABORT, 'what is frozen is not touched');
-END;
-
-CREATE TRIGGER ledger_transfers_never_post_a_freeze
-BEFORE INSERT ON ledger_transfers
-WHEN NEW.phase = 2
-  AND EXISTS (SELECT 1 FROM ledger_transfers WHERE id = NEW.pending_id AND freezes <> 0)
-BEGIN
-  SELECT RAISE(ABORT, 'a freeze is voided or expires');
-END;
-
-CREATE TRIGGER ledger_transfers_freeze
+-- What ends a freeze may touch what is frozen, and only a VOID (3) or EXPIRE (4) ends one.
+-- One trigger for all of it, because each costs every transfer two microseconds.
+CREATE TRIGGER ledger_transfers_freeze_and_thaw
 AFTER INSERT ON ledger_transfers
 WHEN NEW.freezes <> 0
+  OR EXISTS (SELECT 1 FROM ledger_frozen_accounts
+    WHERE account_id IN (NEW.debit_id, NEW.credit_id) AND frozen > 0)
+  OR (NEW.phase > 1 AND EXISTS (SELECT 1 FROM ledger_frozen_holds
+    WHERE hold_id = NEW.pending_id AND frozen > 0))
+  OR (NEW.phase > 1 AND EXISTS (SELECT 1 FROM ledger_transfers
+    WHERE id = NEW.pending_id AND freezes <> 0))
 BEGIN
+  SELECT RAISE(ABORT, 'what is frozen is not touched, and a freeze is never posted')
+  WHERE NEW.freezes = 0 AND (NEW.phase < 3 OR NOT EXISTS (
+    SELECT 1 FROM ledger_transfers WHERE id = NEW.pending_id AND freezes <> 0));
   INSERT INTO ledger_frozen_accounts (account_id, frozen, thawed_at)
   SELECT NEW.debit_id, 1, 0 WHERE NEW.freezes IN (1, 3)
   ON CONFLICT (account_id) DO UPDATE SET frozen = frozen + 1;
@@ -62,13 +48,6 @@ BEGIN
   INSERT INTO ledger_frozen_holds (hold_id, frozen, thawed_at)
   SELECT NEW.frozen_id, 1, 0 WHERE NEW.freezes = 4
   ON CONFLICT (hold_id) DO UPDATE SET frozen = frozen + 1;
-END;
-
-CREATE TRIGGER ledger_transfers_thaw
-AFTER INSERT ON ledger_transfers
-WHEN NEW.phase > 2
-  AND EXISTS (SELECT 1 FROM ledger_transfers WHERE id = NEW.pending_id AND freezes <> 0)
-BEGIN
   UPDATE ledger_frozen_accounts SET frozen = frozen - 1, thawed_at = NEW.recorded_at
   WHERE account_id IN (
     SELECT debit_id FROM ledger_transfers WHERE id = NEW.pending_id AND freezes IN (1, 3)
@@ -128,12 +107,4 @@ BEFORE INSERT ON ledger_accounts
 WHEN NEW.asset <> 'wh' AND NOT EXISTS (SELECT 1 FROM ledger_assets WHERE asset = NEW.asset)
 BEGIN
   SELECT RAISE(ABORT, 'the network has not named this asset');
-END;
-
-CREATE TRIGGER ledger_transfers_keep_to_one_asset
-BEFORE INSERT ON ledger_transfers
-WHEN (SELECT asset FROM ledger_accounts WHERE id = NEW.debit_id)
-  <> (SELECT asset FROM ledger_accounts WHERE id = NEW.credit_id)
-BEGIN
-  SELECT RAISE(ABORT, 'a transfer moves one asset');
 END;
