@@ -12,6 +12,7 @@ from pathlib import Path
 
 from meterseal_proto.clearingfile import MAX_BOOK_BYTES, clearing_json, parse_book
 from meterseal_proto.errors import Rejected
+from meterseal_proto.printable import printable
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,6 +36,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _failed(sentence: str) -> int:
-    # A name from a file may hold anything; the terminal is shown ASCII only.
-    sys.stderr.write(sentence.encode("ascii", "backslashreplace").decode() + "\n")
+    sys.stderr.write(printable(sentence) + "\n")
     return 1

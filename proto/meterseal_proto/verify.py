@@ -28,6 +28,7 @@ from meterseal_proto.claims_total import judge_total
 from meterseal_proto.claims_usage import judge_usage
 from meterseal_proto.errors import Rejected
 from meterseal_proto.nodehttp import node_at
+from meterseal_proto.printable import printable
 from meterseal_proto.privatefile import (
     MAX_FILE_BYTES,
     PrivateFile,
@@ -116,8 +117,8 @@ def render(claims: Sequence[Claim], *, passed: bool, as_json: bool) -> str:
         return canonical({"claims": [dict(row) for row in rows], "ok": passed}).decode()
     width = max(len(verdict) for verdict in Verdict)
     lines = (f"{c.verdict:<{width}} {c.name:<{_NAME_WIDTH}} {c.text}" for c in claims)
-    # A name from a file may hold anything; the terminal is shown ASCII only.
-    return "\n".join(lines).encode("ascii", "backslashreplace").decode()
+    # A name from a file may hold anything, a line that says PASS too.
+    return "\n".join(map(printable, lines))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
