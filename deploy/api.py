@@ -26,18 +26,22 @@ class Api:
         """Tell whether the aggregator serves."""
         try:
             self.text("/readyz")
-        except (OSError, http.client.HTTPException):
+        except (Failed, OSError, http.client.HTTPException):
             return False
         return True
 
     def text(self, path: str, **query: object) -> str:
-        """Return what a GET answers; urllib's HTTPError when it is no 200."""
+        """Return what a GET answers; Failed with its problem when it is no 200."""
         tail = f"?{urlencode(query)}" if query else ""
         request = urllib.request.Request(  # noqa: S310 - the scheme is ours
             f"{self.url}{path}{tail}", headers={"Authorization": f"Bearer {self.token}"}
         )
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            return str(answer.read().decode())
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as refused:
+            said = refused.read().decode(errors="replace")
+            raise Failed(f"GET {path} was refused: {said}") from None
 
     def get(self, path: str, **query: object) -> Any:  # JSON has no type of its own
         """Return the JSON a GET answers."""

@@ -57,7 +57,7 @@ def ended(child: subprocess.Popen[str], told: str = "") -> str:
 def compared(said: str, title: str) -> dict[str, tuple[str, str]]:
     """The rows of a comparison: what is compared, what the chain says, what we say."""
     rows = {}
-    for line in said.partition(title)[2].splitlines()[2:]:
+    for line in said.partition(title)[2].splitlines()[1:]:
         match = ROW.match(line)
         if match is None:
             break
@@ -109,8 +109,8 @@ def test_a_tampered_mirror_and_another_root_are_named_and_fail(tmp_path: Path) -
         said = ended(child, told)
     assert child.returncode == 1, said
     assert re.search(r"^  Wh there are +\d+ +\d+  DIFFERS$", said, re.MULTILINE)
-    lies = re.findall(r"^ +entries under .*  DIFFERS$", said, re.MULTILINE)
-    assert any(" none " in line for line in lies), said
+    lie = r"^ +entries under 6666666666666666\.\. +none +\d+  DIFFERS$"
+    assert re.search(lie, said, re.MULTILINE), said
     assert "Chain and books DIFFER" in said
     assert "invariant  7 FAILS" in said
 
@@ -129,23 +129,21 @@ def until_the_day(child: subprocess.Popen[str]) -> str:
 
 
 def tamper(folder: Path) -> None:
-    """Make up a Wh in the aggregator's mirror, and another root for what it anchored first."""
+    """Make up a Wh in the aggregator's mirror, and another root than was anchored first."""
     (books,) = folder.glob("meterseal-demo-*/aggregator/aggregator.sqlite")
     connection = sqlite3.connect(books, timeout=30)
+    lie = "UPDATE mirror_anchors SET root = ? WHERE number = 0"
+    deadline = time.monotonic() + WITHIN_S
     try:
         with connection:
             connection.execute("UPDATE mirror_totals SET minted = minted + 1")
-            # Whoever tampers does not stop at a trigger.
-            for (name,) in connection.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-                " AND tbl_name = 'anchors'"
-            ).fetchall():
-                connection.execute(f"DROP TRIGGER {name}")
-            changed = connection.execute(
-                "UPDATE anchors SET root = ? WHERE id = (SELECT min(id) FROM anchors)",
-                (b"\x66" * 32,),
-            )
-            assert changed.rowcount == 1
+        while True:
+            with connection:
+                if connection.execute(lie, (b"\x66" * 32,)).rowcount == 1:
+                    return
+            # The first anchor is mirrored once it lies deep; the day takes a minute.
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
     finally:
         connection.close()
 
