@@ -1,24 +1,22 @@
 """Laws of the ledger: whatever is asked in whatever order, the books stay right.
 
 Each law was seen to fail: with a floor check loosened, a hold released for less than it
-reserved, a voided hold moved, a chain entered in part, a retry entered anew.
+reserved, a voided hold moved, a chain entered in part, a retry entered anew, a frozen
+hold resolved, a freeze that ends twice or not at all.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterseal_aggregator.ledger.book import AccountKey, Book
 from meterseal_aggregator.ledger.chain import START, entry_hash
 from meterseal_aggregator.ledger.check import Replay, sums
 from meterseal_aggregator.ledger.model import (
-    MAX_AMOUNT,
     Account,
-    AccountCode,
-    AtMost,
     Entry,
     Floor,
+    Freeze,
     HoldState,
     Phase,
     Refusal,
@@ -26,136 +24,16 @@ from meterseal_aggregator.ledger.model import (
     Transfer,
     TransferId,
 )
-from meterseal_aggregator.ledger.post import post
-
-CODES = [
-    AccountCode(code)
-    for code in (
-        "meter:aa:measured",
-        "meter:bb:measured",
-        "producer:1",
-        "producer:2",
-        "escrow:9",
-        "buyer:3",
-        "retired:3",
-        "reversed",
-        "debt:1",
-        "nowhere",
-    )
-]
-LINKED = st.sampled_from([False, False, False, True])
-
-
-def _ids(first: int, last: int) -> st.SearchStrategy[TransferId]:
-    return st.integers(first, last).map(lambda n: TransferId(n.to_bytes(16)))
-
-
-# Few holds, so that resolutions meet them; few other ids, so that some come twice.
-HOLD_IDS = _ids(1, 3)
-IDS = _ids(4, 60)
-AMOUNTS = st.sampled_from([*range(25), MAX_AMOUNT, MAX_AMOUNT // 2])
-
-
-@st.composite
-def moves(draw: st.DrawFn, codes: list[AccountCode] = CODES) -> Transfer:
-    return Transfer(
-        id=draw(IDS),
-        amount=draw(AMOUNTS),
-        debit=draw(st.sampled_from(codes)),
-        credit=draw(st.sampled_from(codes)),
-        purpose="test",
-        at_most=draw(st.sampled_from([AtMost.EXACT, *AtMost])),
-        linked=draw(LINKED),
-    )
-
-
-@st.composite
-def holds(draw: st.DrawFn) -> Transfer:
-    debit, credit = draw(st.permutations(CODES[1:6]))[:2]
-    return Transfer(
-        id=draw(HOLD_IDS),
-        amount=draw(st.integers(0, 12)),
-        debit=debit,
-        credit=credit,
-        purpose="test",
-        phase=Phase.HOLD,
-        timeout_s=draw(st.sampled_from([0, 2])),
-        linked=draw(LINKED),
-    )
-
-
-@st.composite
-def resolutions(draw: st.DrawFn) -> Transfer:
-    phase = draw(st.sampled_from([Phase.POST, Phase.VOID, Phase.EXPIRE]))
-    amounts = st.sampled_from([0, 1, 2, 5, MAX_AMOUNT])
-    return Transfer(
-        id=draw(IDS),
-        amount=draw(amounts if phase is Phase.POST else st.just(0)),
-        phase=phase,
-        pending_id=draw(HOLD_IDS),
-        linked=draw(LINKED),
-    )
-
-
-def transfers() -> st.SearchStrategy[Transfer]:
-    return moves() | moves(CODES[2:7]) | holds() | resolutions()
-
-
-BATCHES = st.lists(
-    st.tuples(st.integers(0, 2), st.lists(transfers(), max_size=12)),
-    max_size=6,
+from tests.support.ledgers import (
+    BATCHES,
+    CODES,
+    XTS,
+    funded,
+    moves,
+    run,
+    state_of,
+    transfers,
 )
-
-
-@dataclass
-class Ledger:
-    """A ledger in memory that remembers every entry in order."""
-
-    now: int = 100
-    accounts: dict[AccountKey, Account] = field(default_factory=dict)
-    entries: dict[TransferId, Entry] = field(default_factory=dict)
-    holds: dict[TransferId, HoldState] = field(default_factory=dict)
-
-    def post(self, batch: list[Transfer]) -> list[Result]:
-        book = Book(self.accounts, self.entries, self.holds)
-        posting = post(book, batch, now=self.now)
-        self.accounts.update(posting.accounts)
-        self.entries.update(posting.entries)
-        self.holds.update(posting.holds)
-        return list(posting.results)
-
-    def replayed(self) -> Replay:
-        replay, before = Replay(), START
-        for seq, entry in enumerate(self.entries.values(), 1):
-            before = entry_hash(before, seq, entry)
-            assert replay.enter(seq, before, entry) == ""
-        return replay
-
-
-def _funded() -> Ledger:
-    """A ledger in which the producers, the buyer and the escrow hold 15 each."""
-    ledger = Ledger()
-    ledger.post(
-        [
-            Transfer(
-                id=TransferId(bytes([n]) * 32),
-                amount=15,
-                debit=CODES[0],
-                credit=code,
-                purpose="test",
-            )
-            for n, code in enumerate(CODES[2:6], 1)
-        ]
-    )
-    return ledger
-
-
-def _run(batches: list[tuple[int, list[Transfer]]]) -> Ledger:
-    ledger = _funded()
-    for step, batch in batches:
-        ledger.now += step
-        ledger.post(batch)
-    return ledger
 
 
 def _floor_holds(account: Account) -> bool:
@@ -170,14 +48,14 @@ def _floor_holds(account: Account) -> bool:
 def test_debits_equal_credits_pending_and_posted_apart(
     batches: list[tuple[int, list[Transfer]]],
 ) -> None:
-    assert all(finding.ok for finding in sums(_run(batches).accounts.values()))
+    assert all(finding.ok for finding in sums(run(batches).accounts.values()))
 
 
 @given(BATCHES)
 def test_pending_totals_are_exactly_the_open_holds(
     batches: list[tuple[int, list[Transfer]]],
 ) -> None:
-    ledger = _run(batches)
+    ledger = run(batches)
     held = sum(
         ledger.entries[hold].transfer.amount
         for hold, state in ledger.holds.items()
@@ -190,7 +68,7 @@ def test_pending_totals_are_exactly_the_open_holds(
 def test_posted_totals_are_exactly_what_was_moved_or_posted(
     batches: list[tuple[int, list[Transfer]]],
 ) -> None:
-    ledger = _run(batches)
+    ledger = run(batches)
     moved = sum(
         entry.transfer.amount
         for entry in ledger.entries.values()
@@ -203,8 +81,8 @@ def test_posted_totals_are_exactly_what_was_moved_or_posted(
 def test_floors_hold_at_every_prefix_and_a_replay_is_identical(
     batches: list[tuple[int, list[Transfer]]],
 ) -> None:
-    ledger = _run(batches)
-    replay, before = Replay(), START
+    ledger = run(batches)
+    replay, before = Replay(frozenset({XTS})), START
     for seq, entry in enumerate(ledger.entries.values(), 1):
         before = entry_hash(before, seq, entry)
         assert replay.enter(seq, before, entry) == ""
@@ -212,13 +90,59 @@ def test_floors_hold_at_every_prefix_and_a_replay_is_identical(
         assert all(finding.ok for finding in sums(replay.accounts.values()))
     assert replay.accounts == ledger.accounts
     assert replay.holds == ledger.holds
+    assert replay.frosts == ledger.frosts
+
+
+def _standing(entries: list[Entry]) -> list[Transfer]:
+    """Return the freezes that no entry has ended: said from the entries alone."""
+    ended = {entry.transfer.pending_id for entry in entries if _ends(entry)}
+    begun = [entry.transfer for entry in entries if entry.transfer.freezes]
+    return [freeze for freeze in begun if freeze.id not in ended]
+
+
+def _ends(entry: Entry) -> bool:
+    return entry.transfer.phase in (Phase.POST, Phase.VOID, Phase.EXPIRE)
+
+
+@given(BATCHES)
+def test_nothing_touches_what_is_frozen_until_every_freeze_on_it_ends(
+    batches: list[tuple[int, list[Transfer]]],
+) -> None:
+    entries = list(run(batches).entries.values())
+    for at, entry in enumerate(entries):
+        t, standing = entry.transfer, _standing(entries[:at])
+        if t.freezes or t.pending_id in {freeze.id for freeze in standing}:
+            continue
+        for freeze in standing:
+            if freeze.freezes is Freeze.HOLD:
+                assert t.pending_id != freeze.pending_id
+                continue
+            frozen = {freeze.debit}
+            if freeze.freezes is Freeze.BOTH:
+                frozen.add(freeze.credit)
+            assert t.asset != freeze.asset or not frozen & {t.debit, t.credit}
+
+
+@given(BATCHES)
+def test_what_is_frozen_is_exactly_what_standing_freezes_name(
+    batches: list[tuple[int, list[Transfer]]],
+) -> None:
+    ledger = run(batches)
+    standing = _standing(list(ledger.entries.values()))
+    on_accounts = sum(
+        {Freeze.HOLD: 0, Freeze.BOTH: 2}.get(freeze.freezes, 1) for freeze in standing
+    )
+    assert sum(a.frozen for a in ledger.accounts.values()) == on_accounts
+    on_holds = sum(freeze.freezes is Freeze.HOLD for freeze in standing)
+    assert sum(frost.frozen for frost in ledger.frosts.values()) == on_holds
+    assert all(account.frozen >= 0 for account in ledger.accounts.values())
 
 
 @given(BATCHES, st.lists(transfers(), min_size=1, max_size=12))
 def test_a_chain_is_entered_whole_or_not_at_all(
     batches: list[tuple[int, list[Transfer]]], last: list[Transfer]
 ) -> None:
-    ledger = _run(batches)
+    ledger = run(batches)
     known = len(ledger.entries)
     chains: list[list[Result]] = [[]]
     for transfer, result in zip(last, ledger.post(last), strict=True):
@@ -241,11 +165,11 @@ def test_a_chain_is_entered_whole_or_not_at_all(
 def test_a_retry_gets_the_same_answer_and_changes_nothing(
     batches: list[tuple[int, list[Transfer]]],
 ) -> None:
-    ledger = _funded()
+    ledger = funded()
     for step, batch in batches:
         ledger.now += step
         first = ledger.post(batch)
-        before = (dict(ledger.accounts), dict(ledger.entries), dict(ledger.holds))
+        before = state_of(ledger)
         entered = [
             (wish, result)
             for wish, result in zip(batch, first, strict=True)
@@ -256,14 +180,14 @@ def test_a_retry_gets_the_same_answer_and_changes_nothing(
         ledger.now -= 1_000
         assert [r.amount for r in again] == [r.amount for _, r in entered]
         assert all(result.entered and result.duplicate for result in again)
-        assert before == (ledger.accounts, ledger.entries, ledger.holds)
+        assert before == state_of(ledger)
 
 
 @given(BATCHES, moves(CODES[2:7]))
 def test_a_chain_known_in_part_is_another_chain(
     batches: list[tuple[int, list[Transfer]]], extra: Transfer
 ) -> None:
-    ledger = _run(batches)
+    ledger = run(batches)
     fresh = replace(extra, id=TransferId(bytes(31) + b"x"), linked=False)
     for entry in list(ledger.entries.values()):
         if entry.transfer.linked:
@@ -276,11 +200,11 @@ def test_a_chain_known_in_part_is_another_chain(
 def test_a_refusal_changes_nothing(
     batches: list[tuple[int, list[Transfer]]], wish: Transfer
 ) -> None:
-    ledger = _run(batches)
-    before = (dict(ledger.accounts), dict(ledger.entries), dict(ledger.holds))
+    ledger = run(batches)
+    before = state_of(ledger)
     (result,) = ledger.post([replace(wish, linked=False)])
     if not result.entered:
-        assert before == (ledger.accounts, ledger.entries, ledger.holds)
+        assert before == state_of(ledger)
 
 
 @given(BATCHES)
@@ -288,7 +212,7 @@ def test_a_refusal_changes_nothing(
 def test_a_batch_does_what_its_chains_do_one_after_another(
     batches: list[tuple[int, list[Transfer]]],
 ) -> None:
-    whole, apart = _funded(), _funded()
+    whole, apart = funded(), funded()
     for step, batch in batches:
         whole.now += step
         apart.now += step
@@ -308,7 +232,7 @@ def test_a_batch_does_what_its_chains_do_one_after_another(
 def test_any_changed_entry_breaks_the_hash_chain(
     batches: list[tuple[int, list[Transfer]]], data: st.DataObject
 ) -> None:
-    ledger = _run(batches)
+    ledger = run(batches)
     if not ledger.entries:
         return
     entries = list(ledger.entries.values())
