@@ -343,6 +343,27 @@ async def test_a_stranger_may_fill_a_block_and_it_is_read_all_the_same() -> None
         await node.close()
 
 
+async def test_blocks_that_came_are_kept_when_the_next_one_does_not() -> None:
+    chain, publisher = FakeChain(), DEPLOYER.address(CHAIN)
+    async with served(FakeNode(chain)) as server:
+        node = HttpNode(server.url, CHAIN)
+        first = (await node.info()).height + 1
+        for nonce in range(2):
+            call = oracle.anchor(Deployment(publisher), nonce + 1, root(nonce + 1))
+            wish = Transaction(CHAIN, nonce, FEE, call.payload, call.conditions)
+            await node.send(wish.signed(DEPLOYER).raw)
+            chain.mine()
+        both = await node.blocks(first, 2, publisher)
+        assert [len(block.prints) for block in both] == [1, 1]
+        tip_list_and_one_block = [""] * 4
+        server.faults = [*tip_list_and_one_block, "500"]
+        assert await node.blocks(first, 2, publisher) == both[:1]
+        server.faults = ["", "", "500"]
+        with pytest.raises(Unavailable):
+            await node.blocks(first, 2, publisher)
+        await node.close()
+
+
 @pytest.mark.parametrize("fault", WIRE_FAULTS)
 async def test_an_answer_that_is_none_is_unavailable(fault: str) -> None:
     who = Principal(DEPLOYER.address(CHAIN))

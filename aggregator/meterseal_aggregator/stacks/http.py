@@ -49,6 +49,8 @@ MAX_ALONE_BYTES: Final = 64 << 20
 1 or 2 MiB, in hex and again as text, where a byte may become seven (`(some ...)`)."""
 ALONE_WITHIN_S: Final = 60.0
 """So long an answer may take its time: it comes once, and without it nothing goes on."""
+BLOCKS_WITHIN_S: Final = 10.0
+"""After so long the rest of some blocks waits for another question: strangers fill them."""
 PAGE: Final = 50
 """Events a page, the most that the API gives."""
 MAX_PAGES: Final = 40
@@ -152,7 +154,24 @@ class HttpNode:
         page = f"?limit={last - height + 1}&offset={tip.height - last}"
         found = await self._get(f"/extended/v2/blocks{page}")
         headers = upwards(_read(lambda: answers.headers(found)), height, most)
-        return [await self._printed(header, publisher) for header in headers]
+        return await self._all_printed(headers, publisher)
+
+    async def _all_printed(
+        self, headers: Sequence[Header], publisher: Address
+    ) -> list[PrintedBlock]:
+        """Return the first of these blocks: what came in time is not lost by what did not."""
+        until = asyncio.get_running_loop().time() + BLOCKS_WITHIN_S
+        blocks: list[PrintedBlock] = []
+        for header in headers:
+            try:
+                blocks.append(await self._printed(header, publisher))
+            except Unavailable:
+                if not blocks:
+                    raise
+                break
+            if asyncio.get_running_loop().time() > until:
+                break
+        return blocks
 
     async def _printed(self, header: Header, publisher: Address) -> PrintedBlock:
         try:
