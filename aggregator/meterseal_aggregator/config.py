@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 
 from meterseal_aggregator.stacks.accounts import ChainRole
-from meterseal_aggregator.stacks.plan import DEPTH
+from meterseal_aggregator.stacks.plan import DEPTH, MAX_DEPTH
 from meterseal_aggregator.stacks.transaction import Network
 from meterseal_aggregator.translog.cosignatures import MAX_WITNESSES
 from meterseal_proto.c32 import Address, Principal
@@ -182,7 +182,7 @@ class Stacks(_Table):
     keys: dict[ChainRole, Path] = {}
     former_keys: tuple[Path, ...] = Field(default=(), max_length=20)
     fee_cap: int = Field(default=1_000_000, gt=0, le=MAX_FEE)
-    depth: int = Field(default=DEPTH, ge=1, le=100)
+    depth: int = Field(default=DEPTH, ge=1, le=MAX_DEPTH)
 
     @model_validator(mode="after")
     def _oracle_has_one_key(self) -> Self:

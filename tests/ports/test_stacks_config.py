@@ -120,6 +120,7 @@ LOCAL = 'nodes = ["http://127.0.0.1:20443"]\n'
         (STACKS + LOCAL + f'contracts = "{MAIN}"\n', "another chain_id"),
         (STACKS + LOCAL + HERE_LINE + "fee_cap = 0\n", "fee_cap"),
         (STACKS + LOCAL + HERE_LINE + "depth = 0\n", "depth"),
+        (STACKS + LOCAL + HERE_LINE + "depth = 10001\n", "depth"),
         (STACKS + LOCAL + HERE_LINE + "colour = 1\n", "colour"),
         (f'registry = "{OTHER}.user-registry"\n' + STACKS + LOCAL + HERE_LINE, HERE),
         ("chain_id = 1\n" + STACKS + LOCAL + HERE_LINE, "another chain_id"),

@@ -16,8 +16,10 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 DEPTH: Final = 7
-"""Blocks of the chain over ours before it counts: Stacks follows Bitcoin's forks, and deeper
-ones than six Bitcoin blocks have not been seen since 2013."""
+"""Blocks of Stacks over ours before it counts. Stacks follows Bitcoin's forks, and one block of
+Bitcoin is a hundred of these: where such a fork must stop nobody, ask for more."""
+MAX_DEPTH: Final = 10_000
+"""Some days of blocks; more is a typing mistake."""
 RESEND_S: Final = 60
 """A node that does not know a transaction may have forgotten it: mempools are not kept."""
 BUMP_AFTER_S: Final = 900
