@@ -11,6 +11,7 @@ from meterseal_aggregator.stacks.advice import Advice, Means, judge
 from meterseal_aggregator.stacks.calls import oracle
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.deeds import PAGE, State, Wish
+from meterseal_aggregator.stacks.http import HttpNode
 from meterseal_aggregator.stacks.node import Found
 from meterseal_aggregator.stacks.outbox import Account, Done, run_once
 from meterseal_aggregator.stacks.plan import Limits
@@ -26,6 +27,7 @@ from meterseal_proto.clarity import UInt
 from meterseal_proto.errors import Unavailable
 from tests.support.fakechain import CHAIN, DEPLOYER, DIARY, ORACLE, FakeChain
 from tests.support.fakenode import FakeNode
+from tests.support.nodeserver import served
 
 NOW = 1_800_000_000
 ACCOUNT = Account(CHAIN, DEPLOYER)
@@ -260,3 +262,27 @@ async def test_a_nonce_that_a_fork_set_free_is_filled_though_nobody_wants_anythi
     await quietly(database, chain, since=NOW + 61, rounds=10)
     assert chain.state.notes == (1,)
     assert chain.state.nonces[ORACLE.address] == 2
+
+
+async def test_an_api_that_is_behind_its_node_has_nothing_sent_or_paid_twice(
+    database: Database,
+) -> None:
+    chain = FakeChain()
+    async with served(FakeNode(chain)) as server:
+        node = HttpNode(server.url, CHAIN)
+        await want(database, "note 1")
+        await run_once(database, node, ACCOUNT, LIMITS, NOW, AT)
+        server.behind = 1_000
+        for number in range(4):
+            chain.mine(LIMITS.depth + 1)
+            await run_once(database, node, ACCOUNT, LIMITS, NOW + 61 * number, AT)
+            (one,) = (await all_of(database)).values()
+            assert (one.state, len(one.tries)) == (State.SENT, 1)
+            assert number == 0 or "the API is at block" in one.troubles[0].why
+        server.behind = 0
+        for number in range(4, 7):
+            await run_once(database, node, ACCOUNT, LIMITS, NOW + 61 * number, AT)
+        await node.close()
+    (one,) = (await all_of(database)).values()
+    assert (one.state, one.troubles) == (State.CONFIRMED, ())
+    assert chain.state.nonces[ORACLE.address] == 1

@@ -40,13 +40,15 @@ _BAD = {
 class Server:
     """Where the node listens; each of `faults` spoils one exchange.
 
-    `padding` is text that strangers put in each of their transactions and events.
+    `padding` is text that strangers put in each of their transactions and events; the API
+    is `behind` the node by some blocks.
     """
 
     node: FakeNode
     url: str = ""
     faults: list[str] = field(default_factory=list)
     padding: str = ""
+    behind: int = 0
 
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -156,7 +158,9 @@ class Server:
     async def _transaction(self, txid: str, query: str) -> Answer:
         found = await self.node.found(txid)
         told: dict[str, Any] = {"tx_id": f"0x{txid}", "tx_status": "pending"}
-        if found is Unknown.NOWHERE:
+        tip = (await self.node.info()).height - self.behind
+        late = isinstance(found, InBlock) and found.block.height > tip
+        if found is Unknown.NOWHERE or late:
             return 404, {"error": "could not find transaction by ID"}
         if isinstance(found, InBlock):
             status = "success" if found.block.ok else "abort_by_response"
@@ -181,7 +185,7 @@ class Server:
     async def _block(self, parts: list[str], query: str) -> Answer:
         """Answer blocks, one by its height, or its transactions by its hash."""
         if not parts:
-            tip = (await self.node.info()).height
+            tip = (await self.node.info()).height - self.behind
             page = _page(list(range(tip, 0, -1)), query)
             return 200, {"results": [await self._header(height) for height in page]}
         if len(parts) == 1:

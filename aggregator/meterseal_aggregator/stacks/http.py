@@ -69,6 +69,8 @@ class HttpNode:
         self._chain_id = network.chain_id
         self._client = HttpClient(Bounds(answer_within_s, MAX_ANSWER_BYTES))
         self._patient = HttpClient(Bounds(ALONE_WITHIN_S, MAX_ALONE_BYTES))
+        self._tip = 0
+        self._indexed = 0
 
     async def close(self) -> None:
         """Close the connections."""
@@ -78,7 +80,9 @@ class HttpNode:
     async def info(self) -> Tip:
         """Ask /v2/info."""
         found = await self._get("/v2/info")
-        return _read(lambda: answers.tip(found, self._chain_id))
+        tip = _read(lambda: answers.tip(found, self._chain_id))
+        self._tip = tip.height
+        return tip
 
     async def nonce(self, who: Principal) -> int:
         """Ask /v2/accounts."""
@@ -99,7 +103,8 @@ class HttpNode:
         _read(lambda: answers.block_hash(answered))
 
     async def found(self, txid: str) -> Found:
-        """Ask /extended/v1/tx."""
+        """Ask /extended/v1/tx, once the API has the blocks that the node told of last."""
+        await self._catch_up()
         answer = await self._client.get(f"{self._url}/extended/v1/tx/0x{txid}")
         if answer.status == _ABSENT:
             return Unknown.NOWHERE
@@ -216,6 +221,22 @@ class HttpNode:
         if after is not None:
             raise Lost(f"event {after.index} of {after.txid} is not there")
         return newest[::-1]
+
+    async def _catch_up(self) -> None:
+        """Raise Unavailable while the API is behind its node.
+
+        It would say that ours are nowhere, and the node that their nonces are used: they
+        would be sent again, and paid for, for as long as that lasts.
+        """
+        if self._indexed >= self._tip:
+            return
+        found = await self._get("/extended/v2/blocks?limit=1&offset=0")
+        for newest in _read(lambda: answers.headers(found)):
+            self._indexed = newest.height
+        if self._indexed < self._tip:
+            raise Unavailable(
+                f"the API is at block {self._indexed}, its node at {self._tip}"
+            )
 
     async def _page(self, contract: Principal, offset: int) -> list[Event | None]:
         where = f"/extended/v1/contract/{contract.text()}/events"
