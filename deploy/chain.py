@@ -68,6 +68,7 @@ depth = {depth}
 """The end of the aggregator's file; its first line still belongs to the jobs."""
 KEY: Final = "oracle.key"
 PARTS: Final = ("seller", "neighbour", "buyer")
+TOO_FEW: Final = "WITH=chain needs three homes, two that export and one of them at noon: HOMES=3 or more"
 STORY_NETWORK: Final = b"\x6d" * 32
 
 Say = Callable[[str], None]
@@ -262,6 +263,8 @@ def casting(street: Street) -> tuple[dict[str, int], dict[int, int]]:
     The two that will export most sell, the one that will least buys; Wh by the starts of
     the traded quarter hours. Raises Failed where there are not two who export.
     """
+    if len(street.meters) < len(PARTS):
+        raise Failed(TOO_FEW)
     noon = street.start + NOON
     starts = [noon + n * STEP for n in range(TRADED)]
     shown = {at: registers(street, at) for at in (*starts, noon + TRADED * STEP)}
@@ -277,10 +280,8 @@ def casting(street: Street) -> tuple[dict[str, int], dict[int, int]]:
         at: shown[at + STEP][serial]["export_wh"] - shown[at][serial]["export_wh"]
         for at in starts
     }
-    if len(exported) < len(PARTS) or not (exported[neighbour] and all(wh.values())):
-        raise Failed(
-            "WITH=chain needs three homes, two of which export: HOMES=3 or more"
-        )
+    if not (exported[neighbour] and all(wh.values())):
+        raise Failed(TOO_FEW)
     return dict(zip(PARTS, (seller, neighbour, buyer), strict=True)), wh
 
 
