@@ -1,4 +1,4 @@
-"""The ledger: double-entry accounts of Wh (later money), and the rules that move them.
+"""The ledger: double-entry accounts of Wh and money, and the rules that move them.
 
 Rooms above post transfers through `ledger.store`; nobody else writes its tables.
 """

@@ -363,8 +363,9 @@ def _hold_over(layer: Layer, t: Transfer, entry: Entry, now: int) -> Refused | N
 
 
 def _changed(
-    account: Account, *, dp: int = 0, dd: int = 0, cp: int = 0, cc: int = 0
+    account: Account, dp: int = 0, dd: int = 0, cp: int = 0, cc: int = 0
 ) -> Account:
+    """Add to the four totals, in the order in which an account has them."""
     return Account(
         account.asset,
         account.code,

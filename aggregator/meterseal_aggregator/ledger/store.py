@@ -246,9 +246,9 @@ async def _open_accounts(
         if row[2] == "":
             places.last_id, places.hash, places.seq = row[0], row[1] or START, row[3]
             continue
-        account = _account(row)
-        accounts[(account.asset, account.code)] = account
-        places.ids[(account.asset, account.code)] = row[0]
+        key = (row[1], row[2])
+        accounts[key] = _account(row)
+        places.ids[key] = row[0]
     return places, accounts
 
 
@@ -292,8 +292,8 @@ def _marks(values: Iterable[object]) -> str:
 # Rows are typed Any by the driver; these two functions give them their types again.
 def _account(row: Sequence[Any]) -> Account:
     return Account(
-        Asset(row[1]),
-        AccountCode(row[2]),
+        row[1],
+        row[2],
         _FLOORS[row[3]],
         row[4],
         row[5],
