@@ -25,7 +25,7 @@ from meterseal_aggregator.ledger.model import (
 from meterseal_aggregator.storage.database import Database
 from tests.support.migrated import open_migrated
 
-XTS, XXX = Asset("XTS"), Asset("XXX")
+XTS, KES = Asset("XTS"), Asset("KES")
 USER, ESCROW = AccountCode("user:7"), AccountCode("escrow:1")
 ARREARS, UTILITY = AccountCode("arrears:7"), AccountCode("utility")
 CHAIN = AccountCode("chain:7")
@@ -82,13 +82,13 @@ def test_whoever_owns_money_cannot_spend_what_is_not_there() -> None:
 async def test_an_asset_nobody_named_opens_no_account(
     database: Database, tmp_path: Path
 ) -> None:
-    wish = replace(_move(1, 5, CASH, USER), asset=XXX)
+    wish = replace(_move(1, 5, CASH, USER), asset=KES)
     (found,) = await _post(database, wish)
     assert found.refusal is Refusal.ACCOUNT_UNKNOWN
     raw = sqlite3.connect(tmp_path / "aggregator.sqlite")
     with pytest.raises(sqlite3.IntegrityError, match="has not named"):
         raw.execute(
-            "INSERT INTO ledger_accounts VALUES (9, 'XXX', 'cash', 2, 0, 0, 0, 0)"
+            "INSERT INTO ledger_accounts VALUES (9, 'KES', 'cash', 2, 0, 0, 0, 0)"
         )
     for forbidden in (
         "DELETE FROM ledger_assets",
@@ -99,11 +99,11 @@ async def test_an_asset_nobody_named_opens_no_account(
     raw.close()
     async with database.transaction() as tx:
         for _ in range(2):
-            await declare(tx, XXX, now=NOW)
+            await declare(tx, KES, now=NOW)
         for wrong in ("wh", "x", "EURO CENT", "", "X" * 13):
             with pytest.raises(ValueError, match="capitals"):
                 await declare(tx, Asset(wrong), now=NOW)
-        assert await declared(tx) == {XTS, XXX}
+        assert await declared(tx) == {XTS, KES}
     assert (await _post(database, wish))[0].entered
 
 

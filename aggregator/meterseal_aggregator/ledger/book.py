@@ -1,4 +1,7 @@
-"""What a batch is posted on, what it leaves, and the layers in between. Pure."""
+"""What a batch is posted on, what it leaves, and the layers in between.
+
+Pure. This module must never allow or refuse: it only remembers.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
