@@ -199,6 +199,8 @@ class Stacks(_Table):
                 raise ValueError(f"node {url}: write https://HOST")
             if parts.username is not None or parts.query or parts.fragment:
                 raise ValueError("a node is https://HOST, without names or questions")
+            if parts.port == 0:  # raises ValueError itself for what is no port
+                raise ValueError("a node is https://HOST:PORT, from port 1 on")
             if parts.scheme == "http" and not is_loopback(parts.hostname):
                 raise ValueError(f"node {url} is not this machine: write https://")
         if len(set(self.nodes)) < len(self.nodes):

@@ -116,6 +116,8 @@ LOCAL = 'nodes = ["http://127.0.0.1:20443"]\n'
         (STACKS + HERE_LINE + 'nodes = ["node.example"]\n', "https://"),
         (STACKS + HERE_LINE + 'nodes = ["https://me:x@node.example"]\n', "without"),
         (STACKS + HERE_LINE + 'nodes = ["https://a.b", "https://a.b"]\n', "same"),
+        (STACKS + HERE_LINE + 'nodes = ["https://a.b:99999"]\n', "[Pp]ort"),
+        (STACKS + HERE_LINE + 'nodes = ["https://a.b:0"]\n', "port"),
         (STACKS + LOCAL + 'contracts = "nobody"\n', "address"),
         (STACKS + LOCAL + f'contracts = "{MAIN}"\n', "another chain_id"),
         (STACKS + LOCAL + HERE_LINE + "fee_cap = 0\n", "fee_cap"),
