@@ -15,13 +15,9 @@ from typing import Final
 
 import httpx2
 
-from meterseal_proto.errors import Unavailable
+from meterseal_proto.errors import TooLong, Unavailable
 
 _REDIRECTS: Final = range(300, 400)
-
-
-class TooLong(Unavailable):
-    """The answer is longer than its bounds: less of it may be asked for."""
 
 
 @dataclass(frozen=True, slots=True)

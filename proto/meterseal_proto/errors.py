@@ -92,3 +92,7 @@ class Malformed(Rejected):
 
 class Unavailable(Exception):
     """Nobody's fault, now: retried in exactly one place, with back-off and an end."""
+
+
+class TooLong(Unavailable):
+    """An answer was longer than its bounds: less of it may be asked for."""

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from meterseal_aggregator.httpclient import TooLong
 from meterseal_aggregator.stacks import answers, blockpages
 from meterseal_aggregator.stacks.answers import Header
 from meterseal_aggregator.stacks.blockpages import printed_block, upwards
 from meterseal_aggregator.stacks.node import Place, Print, PrintedBlock
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import TRUE
+from meterseal_proto.errors import TooLong
 
 ORACLE = Principal.parse("ST1PQHQKV0RJXZFY1DGX8MNSNYVE3VGZJSRTPGZGM.energy-oracle")
 OTHER = "ST1SJ3DTE5DN7X54YDH5D64R3BCB6A2AG2ZQ8YPD5.energy-oracle"

@@ -14,11 +14,11 @@ not read.
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-from meterseal_aggregator.httpclient import TooLong
 from meterseal_aggregator.stacks import answers
 from meterseal_aggregator.stacks.answers import Header, Json, Listed
 from meterseal_aggregator.stacks.node import Print, PrintedBlock
 from meterseal_proto.c32 import Address
+from meterseal_proto.errors import TooLong
 
 TRANSACTIONS_A_PAGE: Final = 50
 """The most that the API gives (stacks-blockchain-api, src/api/pagination.ts)."""
