@@ -11,7 +11,8 @@ from typing import Any, Final
 
 MAX_UINT: Final = (1 << 63) - 1
 """Databases keep 64-bit signed integers; no number of ours is larger."""
-_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+"""A text, or all from a quote that nothing ends: looked for again behind it, time would square."""
 _STRUCTURE: Final = re.compile(r"[\[\]{}]")
 
 

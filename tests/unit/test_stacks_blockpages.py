@@ -124,6 +124,12 @@ def test_brackets_in_a_strangers_texts_are_no_lists() -> None:
         answers.page(json.dumps(said).encode("utf-16"))
 
 
+@pytest.mark.parametrize("end", [b"", b"\\", b"[", b"\\\\\\"])
+def test_a_text_without_end_is_refused_at_once(end: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        answers.page(b'"' + b'\\"' * 500_000 + end)
+
+
 def wrong_transactions(pages: Pages, what: str) -> None:
     one = pages.transactions
     match what:
