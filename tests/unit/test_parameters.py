@@ -92,3 +92,13 @@ async def test_the_table_is_append_only(database: Database, tmp_path: Path) -> N
         with pytest.raises(sqlite3.IntegrityError, match="never"):
             raw.execute(forbidden)
     raw.close()
+
+
+async def test_money_is_named_by_capitals_and_digits(database: Database) -> None:
+    async with database.transaction() as tx:
+        assert await text_at(tx, Name.MONEY_ASSET, 5) == "XTS"
+        for wrong in ("kes", "K", "K E S", "KES\n", "A" * 13):
+            with pytest.raises(ParameterRefused, match="must look like XTS"):
+                await record(tx, Change(Name.MONEY_ASSET, wrong, 0, 0, "operator:1"))
+        await record(tx, Change(Name.MONEY_ASSET, "KES", 0, 0, "operator:1"))
+        assert await text_at(tx, Name.MONEY_ASSET, 5) == "KES"

@@ -13,6 +13,8 @@ from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.keys import keep_new
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import MemberId, Role
+from meterseal_aggregator.ledger.assets import declare
+from meterseal_aggregator.ledger.model import Asset
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name, Value
 from meterseal_aggregator.registry import store as registry
@@ -124,6 +126,7 @@ async def set_parameter(
 ) -> int:
     """Record a parameter's value from a second on (None: now); returns that second.
 
+    An asset of money it names is one the ledger knows from now on.
     Raises ParameterRefused.
     """
     now, real = int(house.now()), int(house.real_now())
@@ -132,6 +135,8 @@ async def set_parameter(
         await parameters.record(
             tx, parameters.Change(name, value, begin, now, operator())
         )
+        if name is Name.MONEY_ASSET:
+            await declare(tx, Asset(str(value)), now=now)
         what = f"{name.value} = {value} from {begin}"
         await identity.note(tx, operator(), "parameter", what, now=real)
     return begin

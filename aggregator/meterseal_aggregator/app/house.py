@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from meterseal_aggregator.app.keys import NetworkKeys, open_keys
 from meterseal_aggregator.config import Config, ConfigError
+from meterseal_aggregator.ledger.assets import declare
+from meterseal_aggregator.ledger.model import Asset
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.storage.database import Database
@@ -66,13 +68,18 @@ async def open_house(config: Config, *, upgrade: bool = False) -> AsyncIterator[
 
 
 async def bring_up_to_date(house: House) -> list[str]:
-    """Run pending migrations; returns their names. A demo's readings are final at once."""
+    """Run pending migrations; returns their names. A demo's readings are final at once.
+
+    The ledger learns the network's asset of money, if it did not know it.
+    """
     done = await migrate(house.database)
-    if house.config.demo:
-        name, now = Name.FINALITY_DELAY_S, int(house.now())
-        async with house.database.transaction() as tx:
-            first = parameters.Change(name, 0, 0, now, "demo")
+    now = int(house.now())
+    async with house.database.transaction() as tx:
+        if house.config.demo:
+            first = parameters.Change(Name.FINALITY_DELAY_S, 0, 0, now, "demo")
             await parameters.record_first(tx, first)
+        money = await parameters.text_at(tx, Name.MONEY_ASSET, now)
+        await declare(tx, Asset(money), now=now)
     return done
 
 

@@ -3,6 +3,7 @@
 A name that is not here does not exist. Pure: nothing here reads a table or a clock.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -23,16 +24,21 @@ class Name(StrEnum):
 
     FINALITY_DELAY_S = "finality_delay_s"
     ZONE = "zone"
+    MONEY_ASSET = "money_asset"
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a parameter may be: its default's type is its type; integers have a range."""
+    """What a parameter may be: its default's type is its type.
+
+    Integers have a range, texts may have a shape (a regular expression).
+    """
 
     default: Value
     reason: str
     low: int = 0
     high: int = 0
+    shape: str = ""
 
 
 PARAMETERS: Final[dict[Name, Parameter]] = {
@@ -46,6 +52,11 @@ PARAMETERS: Final[dict[Name, Parameter]] = {
         default="UTC",
         reason="IANA zone of the network's local day",
     ),
+    Name.MONEY_ASSET: Parameter(
+        default="XTS",
+        shape="[A-Z0-9]{2,12}",
+        reason="the asset prices and bills are in, as KES; XTS is ISO 4217's for tests",
+    ),
 }
 
 
@@ -58,4 +69,6 @@ def problem(name: Name, value: Value) -> str:
         return f"{name} must lie between {parameter.low} and {parameter.high}"
     if isinstance(value, str) and not 1 <= len(value) <= MAX_TEXT:
         return f"{name} must have 1 to {MAX_TEXT} characters"
+    if parameter.shape and not re.fullmatch(parameter.shape, str(value)):
+        return f"{name} must look like {parameter.default}: {parameter.shape}"
     return ""
