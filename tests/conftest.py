@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
-from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.support.seed import Swept
 
@@ -23,7 +23,7 @@ LONGEST = ("tests/e2e/", "tests/contracts/", "tests/sweeps/", "tests/simulation/
 """What is begun first, so that no process is left with a long test when all else is done."""
 
 
-class ByFile(LoadFileScheduling):
+class ByFile(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
     """A file's tests stay in one process, for the sake of what they share; e2e's do not.
 
     The longest are begun first, then the files in their order.
