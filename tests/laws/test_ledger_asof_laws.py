@@ -15,7 +15,6 @@ from meterseal_aggregator.ledger import check, store
 from meterseal_aggregator.ledger.asof import balance_as_of, history
 from meterseal_aggregator.ledger.assets import declare
 from meterseal_aggregator.ledger.book import AccountKey
-from meterseal_aggregator.ledger.check import Replay
 from meterseal_aggregator.ledger.model import (
     RESOLVING,
     WH,
@@ -56,7 +55,6 @@ async def _told(tx: Transaction, moment: Moment) -> dict[AccountKey, Account]:
 
 def _prefix(ledger: Ledger, length: int) -> dict[AccountKey, Account]:
     """Return the balances after so many entries: those of a replay of them."""
-    replay = Replay(frozenset({XTS}))
     part = Ledger(entries=dict(list(ledger.entries.items())[:length]))
     replay = part.replayed()
     accounts = replay.accounts.items()
