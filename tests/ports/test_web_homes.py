@@ -8,7 +8,7 @@ import pytest
 
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name
-from meterseal_aggregator.registry import write
+from meterseal_aggregator.registry.certificates import Grant, grant
 from meterseal_proto.enrolment import EnrolmentAnswer
 from tests.support.enrolling import SLOT, a_meter, a_request
 from tests.support.webhouse import (
@@ -81,7 +81,7 @@ async def test_two_meters_mint_no_more_than_their_home_is_certified_for(
 ) -> None:
     async with house.db.transaction() as tx:
         # Each meter exports 100 Wh a slot, which is all that 400 W give.
-        await write.certify(tx, house.registry.point, 400, from_at=SLOT)
+        await grant(tx, Grant(house.registry.point, 400, SLOT), "test", now=LATER)
         wish = parameters.Change(Name.FINALITY_DELAY_S, 0, 0, LATER, "test")
         await parameters.record(tx, wish)
     answer = await _enrol(house)

@@ -54,6 +54,8 @@ def _filled(house: WebHouse, path: str) -> str:
         "{token_id}": "1",
         "{wallet_id}": "1",
         "{withdrawal_id}": "1",
+        "{application_id}": "1",
+        "{certifier_id}": "1",
         "{function}": "energy-token.retire",
         "{evidence_id}": "1",
         "{bill_id}": "1",
@@ -108,6 +110,7 @@ NOT_THERE = {
     f"{A_REGISTER}/leak",
     "/v1/private-bills/{bill_id}/file",
     "/v1/me/withdrawals/{withdrawal_id}",
+    "/v1/me/certifications/{application_id}",
 } | {path for path in OF_A_COMMITTED if "{seq}" in path}
 """What there is none of at Ada's meter, whoever asks."""
 OF_ONESELF = "/v1/me/"
@@ -117,6 +120,8 @@ OF_MEMBERS = {
     "/v1/me/withdrawals",
     "/v1/me/withdrawals/{withdrawal_id}",
     "/v1/me/deposits",
+    "/v1/me/certifications",
+    "/v1/me/certifications/{application_id}",
 }
 """What each member has of his own, and an operator has none of."""
 READABLE = {
@@ -127,6 +132,7 @@ READABLE = {
         f"{A_REGISTER}/days",
         f"{A_REGISTER}/days/{{seq}}/proof",
         "/v1/acts",
+        "/v1/certification-acts",
         "/v1/evidence",
         "/v1/refusals",
     },
@@ -201,6 +207,10 @@ async def test_nobody_but_the_operator_changes_anything(house: WebHouse) -> None
         "/v1/meter-points/{point_id}/certifications": {"capacity_w": 1, "from_at": 1},
         "/v1/meter-points/{point_id}/certifications/end": {"at": MOVED + 900},
         "/v1/meter-points/{point_id}/codes": {"agent": "eve", "capacity_w": 1},
+        "/v1/certifiers": {"member": 1, "level": 3},
+        "/v1/certifications/{application_id}/approve": {},
+        "/v1/certifications/{application_id}/refuse": {"reason": "mine"},
+        "/v1/certifications/{application_id}/revoke": {"reason": "mine"},
         "/v1/meters/{meter}/revocation": {},
         "/v1/meters/{meter}/removal": {"at": MOVED + 900},
         "/v1/tokens": {"role": "operator", "label": "mine"},

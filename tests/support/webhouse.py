@@ -19,6 +19,7 @@ from meterseal_aggregator.intake.port import BesideMessage, Counters, Incoming
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.registry import write
+from meterseal_aggregator.registry.certificates import Grant, grant
 from meterseal_aggregator.registry.model import Tenancy
 from meterseal_aggregator.stacks.file import FilePublisher
 from meterseal_aggregator.stacks.job import anchor_once
@@ -146,7 +147,8 @@ async def a_lived_in_house(folder: Path) -> AsyncIterator[WebHouse]:
     """Open the API over a house whose meter sealed eight slots; Ada left after four."""
     async with a_house(folder) as house:
         async with house.db.transaction() as tx:
-            await write.certify(tx, house.registry.point, 9_000, from_at=SLOT)
+            producer = Grant(house.registry.point, 9_000, SLOT)
+            await grant(tx, producer, "test", now=LATER)
             await parameters.record(
                 tx, parameters.Change(Name.FINALITY_DELAY_S, 0, 0, LATER, "test")
             )

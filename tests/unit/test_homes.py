@@ -6,6 +6,14 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.registry import store, write
+from meterseal_aggregator.registry.certificates import (
+    Grant,
+    When,
+    grant,
+    open_at,
+    revoke,
+)
+from meterseal_aggregator.registry.certification import Certifier, Level
 from meterseal_aggregator.registry.model import Refused, Tenancy, Trouble
 from meterseal_proto.enrolment import EnrolmentAnswer
 from meterseal_proto.units import MeterId
@@ -75,7 +83,8 @@ async def test_a_homes_meters_are_not_certified_for_more_than_the_home(
 ) -> None:
     async with a_registry(tmp_path) as registry:
         async with registry.db.transaction() as tx:
-            await write.certify(tx, registry.point, 8_000, from_at=SLOT - 900)
+            producer = Grant(registry.point, 8_000, SLOT - 900)
+            await grant(tx, producer, "test", now=SLOT)
         _, points = await _two_meters(registry)
         async with registry.db.reading() as tx:
             certified = [await store.certified_w(tx, point) for point in points]
@@ -83,8 +92,11 @@ async def test_a_homes_meters_are_not_certified_for_more_than_the_home(
 
         # The producer behind the second meter is certified by name, or instead.
         async with registry.db.transaction() as tx:
-            await write.end_certification(tx, points[0], at=MOVED)
-            await write.certify(tx, points[1], 8_000, from_at=MOVED)
+            ended = await open_at(tx, points[0])
+            who = Certifier("test", Level.REVOKE)
+            when = When(MOVED, minted_until=0, now=MOVED)
+            await revoke(tx, ended.id, who, "the other roof", when)
+            await grant(tx, Grant(points[1], 8_000, MOVED), "test", now=MOVED)
 
 
 async def test_a_point_of_another_home_is_never_taken_for_a_further_meter(

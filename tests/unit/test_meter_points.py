@@ -7,6 +7,7 @@ import pytest
 
 from meterseal_aggregator.registry import store as registry_store
 from meterseal_aggregator.registry import write
+from meterseal_aggregator.registry.certificates import Grant, grant
 from meterseal_aggregator.registry.model import CodeKind, Meter, Refused, Trouble
 from meterseal_proto.enrolment import EnrolmentAnswer, RegisterStart
 from meterseal_proto.units import EXPORT, MeterId
@@ -51,7 +52,8 @@ async def test_two_meters_in_one_enrolment_have_points_of_their_own(
 ) -> None:
     async with a_registry(tmp_path) as registry:
         async with registry.db.transaction() as tx:
-            await write.certify(tx, registry.point, 8_000, from_at=SLOT - 900)
+            producer = Grant(registry.point, 8_000, SLOT - 900)
+            await grant(tx, producer, "test", now=SLOT)
         first, second = await _enrol(registry, "A", "B")
         here, beside = await _where(registry, first), await _where(registry, second)
         async with registry.db.reading() as tx:

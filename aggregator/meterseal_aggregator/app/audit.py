@@ -16,6 +16,7 @@ from meterseal_aggregator.intake import check as intake_check
 from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.privacy import check as privacy_check
 from meterseal_aggregator.privacy.trustees import check as trustees_check
+from meterseal_aggregator.registry import check as registry_check
 from meterseal_aggregator.stacks import bookcheck, books, nodecheck
 from meterseal_aggregator.stacks import check as deeds_check
 from meterseal_aggregator.stacks import store as anchors
@@ -55,7 +56,7 @@ async def audit(house: House) -> list[Finding]:
 
     rooms: dict[int, list[Findings]] = {
         1: [vee_audit.findings],
-        2: [credits_audit.findings],
+        2: [credits_audit.findings, registry_check.findings],
         4: [ledger_check.findings],
         LOG: [log, seals, days],
         bookcheck.MIRRORED: [bookcheck.findings, _withdrawals],

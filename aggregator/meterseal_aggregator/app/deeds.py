@@ -17,8 +17,8 @@ from meterseal_aggregator.ledger.assets import declare
 from meterseal_aggregator.ledger.model import Asset
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name, Value
+from meterseal_aggregator.registry import certificates, write
 from meterseal_aggregator.registry import store as registry
-from meterseal_aggregator.registry import write
 from meterseal_aggregator.registry.enrol import issue_code
 from meterseal_aggregator.registry.model import (
     CODE_VALID_S,
@@ -88,7 +88,7 @@ async def enrol(house: House, request: EnrolRequest) -> Enrolled:
     async with house.database.transaction() as tx:
         member = await _member(tx, request.member, real)
         point = await _point(tx, request.point, now)
-        await _settle(tx, request, member, point, begin)
+        await _settle(tx, request, (member, point), begin, now=now)
         grant = CodeGrant(
             0,
             request.kind,
@@ -182,9 +182,15 @@ async def _point(tx: Transaction, name: str, now: int) -> int:
 
 
 async def _settle(
-    tx: Transaction, request: EnrolRequest, member: MemberId, point: int, begin: int
+    tx: Transaction,
+    request: EnrolRequest,
+    place: tuple[MemberId, int],
+    begin: int,
+    *,
+    now: int,
 ) -> None:
-    """Begin the tenancy and the certification where none is open yet."""
+    """Begin the tenancy and the certification of a member's point where none is open yet."""
+    member, point = place
     held = await registry.tenancies(tx, meter_point_id=point)
     tenants = {tenancy.member_id for tenancy in held if tenancy.to_at is None}
     if tenants - {member}:
@@ -197,7 +203,8 @@ async def _settle(
     if request.certified_w is not None:
         certified = await registry.certified_w(tx, point)
         if certified is None:
-            await write.certify(tx, point, request.certified_w, from_at=begin)
+            wish = certificates.Grant(point, request.certified_w, begin)
+            await certificates.grant(tx, wish, operator(), now=now)
         elif certified != request.certified_w:
             raise Refused(
                 Trouble.OVERLAP,

@@ -59,6 +59,15 @@ WHERE k.start < c.start + c.length AND k.start > c.start - 3600
   AND k.start + k.length > c.start
 LIMIT 1
 """
+# Credits that no certificate of their producer held when they were made.
+_UNCERTIFIED: Final = """
+SELECT c.register_id FROM credits c
+WHERE NOT EXISTS (SELECT 1 FROM certifications d
+  WHERE d.meter_point_id = c.meter_point_id AND d.from_at <= c.start
+  AND (d.to_at IS NULL OR d.to_at >= c.start + c.length)
+  AND (d.member_id IS NULL OR d.member_id = c.member_id))
+LIMIT 1
+"""
 _POSTED: Final = """
 SELECT m.meter, sum(CASE WHEN c.posted_wh > 0 THEN c.posted_wh ELSE 0 END)
 FROM credits c JOIN registers g ON g.id = c.register_id JOIN meters m ON m.id = g.meter_id
@@ -117,6 +126,10 @@ async def _slots(tx: Transaction) -> Finding:
     astray = await tx.rows(_ASTRAY)
     if astray:
         detail = f"register {astray[0][0]}: credited where its meter did not stand"
+        return Finding(MINTED, ok=False, detail=detail)
+    uncertified = await tx.rows(_UNCERTIFIED)
+    if uncertified:
+        detail = f"register {uncertified[0][0]}: minted outside a certificate in force"
         return Finding(MINTED, ok=False, detail=detail)
     ((count,),) = await tx.rows("SELECT count(*) FROM credits")
     detail = f"{count} credits and the refusals are every final exported Wh, each once"

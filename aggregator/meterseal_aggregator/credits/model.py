@@ -30,7 +30,7 @@ class Cause(StrEnum):
     VACANT = "vacant"
     """No member held the meter point during all of it."""
     UNCERTIFIED = "uncertified"
-    """The meter point was not certified during all of it."""
+    """No certificate of the member's, there, was in force during all of it."""
     ABOVE_CAPACITY = "above_capacity"
     """More than the certified capacity x 1.1 gives."""
     TAKEN = "taken"

@@ -32,7 +32,11 @@ SELECT g.id, m.meter, g.register, r.start, r.length, r.revision, r.delta, g.step
      JOIN certifications c ON c.meter_point_id = i.meter_point_id
    WHERE i.meter_id = m.id AND i.from_at <= r.start AND c.from_at <= r.start
      AND (i.to_at IS NULL OR i.to_at >= r.start + r.length)
-     AND (c.to_at IS NULL OR c.to_at >= r.start + r.length)),
+     AND (c.to_at IS NULL OR c.to_at >= r.start + r.length)
+     AND (c.member_id IS NULL OR EXISTS (SELECT 1 FROM tenancies t
+       WHERE t.meter_point_id = i.meter_point_id AND t.member_id = c.member_id
+         AND t.from_at <= r.start
+         AND (t.to_at IS NULL OR t.to_at >= r.start + r.length)))),
   EXISTS (SELECT 1 FROM equivocations e WHERE e.register_id = g.id
     AND e.from_at < r.start + r.length AND e.to_at > r.start),
   EXISTS (SELECT 1 FROM installations i
@@ -86,6 +90,14 @@ SELECT d.start, r.length, d.revision, d.wh, d.cause, d.decided_at FROM (
 CROSS JOIN readings r
   ON r.start = d.start AND r.register_id = ?1 AND r.revision = d.revision
 ORDER BY d.start, d.revision
+"""
+# Each register's last credit there: one look-up a register, however long the history.
+_MINTED_UNTIL: Final = """
+SELECT coalesce(max((SELECT c.start + c.length FROM credits c
+  WHERE c.register_id = g.id AND c.meter_point_id = i.meter_point_id
+  ORDER BY c.start DESC LIMIT 1)), 0)
+FROM installations i JOIN registers g ON g.meter_id = i.meter_id
+WHERE i.meter_point_id = ?
 """
 _WRITE_CREDIT: Final = """
 INSERT INTO credits (mint_id, revision, register_id, meter_point_id, start, length,
@@ -182,6 +194,12 @@ async def decided(tx: Transaction, register_id: int, span: Interval) -> list[Dec
     """Return what was decided of a register's intervals that start in `span`, by start."""
     rows = await tx.rows(_DECIDED, (register_id, span.start, span.end))
     return [Decided(*row) for row in rows]
+
+
+async def minted_until(tx: Transaction, meter_point_id: int) -> int:
+    """Return the end of the last interval credited at a meter point, 0 where none was."""
+    ((until,),) = await tx.rows(_MINTED_UNTIL, (meter_point_id,))
+    return int(until)
 
 
 async def write_credits(

@@ -48,6 +48,10 @@ class Action(StrEnum):
     SEE_METRICS = "see-metrics"
     USE_WALLETS = "use-wallets"
     """Link accounts on the chain, and be handed calls for them to sign."""
+    APPLY = "apply"
+    """Ask to be a certified producer, and see what became of it."""
+    CERTIFY = "certify"
+    """Decide on such applications; a member may where he is authorised, by his level."""
 
 
 _ANYBODYS: Final[dict[Role, frozenset[Action]]] = {
@@ -64,6 +68,7 @@ _OWN: Final = frozenset(
         Action.SEE_BALANCES,
         Action.TAKE_BUNDLE,
         Action.USE_WALLETS,
+        Action.APPLY,
     }
 )
 

@@ -15,6 +15,10 @@ NEXT_MORNING: Final = -1
 """As `finality_delay_s`: final at 06:00 local time of the day after the slot's (D+1)."""
 MAX_FINALITY_DELAY_S: Final = 400 * 86_400
 """Longest delay: the furthest an interval may still be corrected (400 days)."""
+MAX_MONTHLY_WH: Final = 1 << 50
+"""Above what a producer of 100 MW makes in a month; sums of thousands still fit 64 bits."""
+MAX_FEE_MICRO: Final = 10**15
+"""The most the contract on the chain takes for an application."""
 MAX_TEXT: Final = 256
 """Longest text value; an IANA zone name has fewer than 40 characters."""
 
@@ -25,6 +29,9 @@ class Name(StrEnum):
     FINALITY_DELAY_S = "finality_delay_s"
     ZONE = "zone"
     MONEY_ASSET = "money_asset"
+    CERTIFICATION_FEE_MICRO = "certification_fee_micro"
+    CERTIFICATION_MINIMUM_WH = "certification_minimum_wh"
+    CERTIFICATION_MAXIMUM_WH = "certification_maximum_wh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,23 @@ PARAMETERS: Final[dict[Name, Parameter]] = {
         default="XTS",
         shape="[A-Z0-9]{2,12}",
         reason="the asset prices and bills are in, as KES; XTS is ISO 4217's for tests",
+    ),
+    Name.CERTIFICATION_FEE_MICRO: Parameter(
+        default=0,
+        high=MAX_FEE_MICRO,
+        reason="micro-units an application to be a producer costs; written down with it",
+    ),
+    Name.CERTIFICATION_MINIMUM_WH: Parameter(
+        default=1,
+        low=1,
+        high=MAX_MONTHLY_WH,
+        reason="the least monthly production that is certified",
+    ),
+    Name.CERTIFICATION_MAXIMUM_WH: Parameter(
+        default=MAX_MONTHLY_WH,
+        low=1,
+        high=MAX_MONTHLY_WH,
+        reason="the most monthly production that is certified",
     ),
 }
 

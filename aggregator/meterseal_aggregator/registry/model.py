@@ -33,6 +33,11 @@ class Trouble(StrEnum):
     TOO_SOON = "too-soon"
     KEY_USED = "key-used"
     AGENT_TAKEN = "agent-taken"
+    OWN = "own-application"
+    LEVEL = "level-too-low"
+    LIMITS = "outside-limits"
+    STATE = "wrong-state"
+    MINTED = "already-minted"
 
 
 class Refused(Exception):

@@ -1,4 +1,4 @@
-"""The registry's deeds: points, tenancies, certifications, meters, keys, revocation.
+"""The registry's deeds: points, tenancies, meters, keys, revocation.
 
 Every function takes the transaction first; whoever opened it commits it. The schema
 refuses overlaps and second endings; here they become sentences. This module must never
@@ -134,30 +134,10 @@ async def begin_tenancy(tx: Transaction, tenancy: Tenancy) -> int:
 async def end_tenancy(tx: Transaction, meter_point_id: int, *, at: int) -> int:
     """End the open tenancy of all points of a home at `at`; returns whose it was."""
     ended = [
-        await _end(tx, "tenancies", "member_id", point, at)
+        await _end_tenancy(tx, point, at)
         for point in await home_points(tx, meter_point_id) or [meter_point_id]
     ]
     return ended[0]
-
-
-async def certify(
-    tx: Transaction, meter_point_id: int, capacity_w: int, *, from_at: int
-) -> int:
-    """Certify a producer of `capacity_w` at a meter point from `from_at` on.
-
-    It counts at that point only: the other points of the home are other meters.
-    """
-    sql = (
-        "INSERT INTO certifications (meter_point_id, capacity_w, from_at)"
-        " VALUES (?, ?, ?) RETURNING id"
-    )
-    detail = "the meter point is certified already; end that certification first"
-    return await insert(tx, sql, (meter_point_id, capacity_w, from_at), detail)
-
-
-async def end_certification(tx: Transaction, meter_point_id: int, *, at: int) -> int:
-    """End the open certification of a meter point at `at`; returns its capacity_w."""
-    return await _end(tx, "certifications", "capacity_w", meter_point_id, at)
 
 
 async def install(tx: Transaction, meters: Sequence[NewMeter], *, now: int) -> None:
@@ -264,22 +244,19 @@ async def remove_meter(tx: Transaction, meter: bytes, *, at: int) -> None:
     await tx.many("UPDATE meters SET removed_at = ? WHERE meter = ?", [(at, meter)])
 
 
-async def _end(
-    tx: Transaction, table: str, column: str, meter_point_id: int, at: int
-) -> int:
-    """End the open row of a span table; `table` and `column` are our own words."""
+async def _end_tenancy(tx: Transaction, meter_point_id: int, at: int) -> int:
     rows = await tx.rows(
-        f"SELECT id, {column}, from_at FROM {table}"  # noqa: S608 - our own words
+        "SELECT id, member_id, from_at FROM tenancies"
         " WHERE meter_point_id = ? AND to_at IS NULL",
         (meter_point_id,),
     )
     if not rows:
-        raise Refused(Trouble.NOT_FOUND, f"the meter point has no open {table} row")
-    row_id, value, from_at = rows[0]
+        raise Refused(Trouble.NOT_FOUND, "the meter point has no open tenancies row")
+    row_id, member, from_at = rows[0]
     if at <= from_at:
         raise Refused(Trouble.BAD_REQUEST, f"it began at {from_at}; end it later")
-    await tx.many(f"UPDATE {table} SET to_at = ? WHERE id = ?", [(at, row_id)])  # noqa: S608 - our own words
-    return int(value)
+    await tx.many("UPDATE tenancies SET to_at = ? WHERE id = ?", [(at, row_id)])
+    return int(member)
 
 
 async def insert(

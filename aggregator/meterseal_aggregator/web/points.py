@@ -9,10 +9,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import Field
 
+from meterseal_aggregator.credits.store import minted_until
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
+from meterseal_aggregator.registry import certificates, write
 from meterseal_aggregator.registry import store as registry
-from meterseal_aggregator.registry import write
+from meterseal_aggregator.registry.certification import ENDED, Certifier, Level
 from meterseal_aggregator.registry.enrol import issue_code
 from meterseal_aggregator.registry.model import (
     CODE_VALID_S,
@@ -175,10 +177,15 @@ async def move_out(point_id: ById, body: EndRequest, access: Asking) -> Made:
 
 @router.post("/{point_id}/certifications", status_code=201)
 async def certify(point_id: ById, body: CertificationRequest, access: Asking) -> Made:
-    """Certify a producer: from then on its final exports mint, up to this capacity."""
+    """Certify whoever holds the meter point: final exports mint, up to this capacity.
+
+    Members apply for certificates of their own at /v1/me/certifications.
+    """
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
-        made = await write.certify(tx, point_id, body.capacity_w, from_at=body.from_at)
+        wish = certificates.Grant(point_id, body.capacity_w, body.from_at)
+        now, actor = int(access.site.now()), access.caller.prefix
+        made = await certificates.grant(tx, wish, actor, now=now)
         what = f"{body.capacity_w} W at meter point {point_id} from {body.from_at}"
         await _note(tx, access, "certify", what)
     return Made(id=made)
@@ -186,13 +193,16 @@ async def certify(point_id: ById, body: CertificationRequest, access: Asking) ->
 
 @router.post("/{point_id}/certifications/end")
 async def end_certification(point_id: ById, body: EndRequest, access: Asking) -> Made:
-    """End a certification; answers the capacity it was for."""
+    """End a certification, not before what was minted; answers the capacity it was for."""
     access.allow(Action.MANAGE)
+    who, now = Certifier(access.caller.prefix, Level.REVOKE), int(access.site.now())
     async with access.site.database.transaction() as tx:
-        capacity_w = await write.end_certification(tx, point_id, at=body.at)
+        found = await certificates.open_at(tx, point_id)
+        when = certificates.When(body.at, await minted_until(tx, point_id), now)
+        await certificates.revoke(tx, found.id, who, ENDED, when)
         what = f"meter point {point_id} at {body.at}"
         await _note(tx, access, "end-certification", what)
-    return Made(id=capacity_w)
+    return Made(id=found.capacity_w)
 
 
 @router.post("/{point_id}/codes", status_code=201)

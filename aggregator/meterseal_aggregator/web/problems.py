@@ -43,6 +43,11 @@ _TROUBLES: Final[dict[Trouble, HTTPStatus]] = {
     Trouble.TOO_SOON: HTTPStatus.CONFLICT,
     Trouble.KEY_USED: HTTPStatus.CONFLICT,
     Trouble.AGENT_TAKEN: HTTPStatus.CONFLICT,
+    Trouble.OWN: HTTPStatus.FORBIDDEN,
+    Trouble.LEVEL: HTTPStatus.FORBIDDEN,
+    Trouble.LIMITS: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Trouble.STATE: HTTPStatus.CONFLICT,
+    Trouble.MINTED: HTTPStatus.CONFLICT,
 }
 _CAUSES: Final[Mapping[Cause, HTTPStatus]] = {
     Cause.REGISTER: HTTPStatus.NOT_FOUND,
