@@ -44,9 +44,9 @@ from deploy.story.telling import tell
 from deploy.story.walk import Line, Stumbled, Walk
 from deploy.street import Plan, Street, aggregate
 from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.http import HttpNode
-from meterseal_aggregator.stacks.outbox import Account
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.node.http import HttpNode
+from meterseal_aggregator.stacks.outbox.plan import Limits
+from meterseal_aggregator.stacks.outbox.run import Account
 from meterseal_aggregator.stacks.transaction import AccountKey
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate

@@ -14,7 +14,7 @@ from deploy.processes import Processes, until
 from deploy.story.mirror import Row, asked, balances
 from deploy.story.scene import Scene
 from deploy.story.walk import Line
-from meterseal_aggregator.stacks import books
+from meterseal_aggregator.stacks.mirror import books
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import Buffer, Optional, Value

@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 
 from deploy.unsigned import Unsigned, read_unsigned
 from meterseal_aggregator.stacks.calls.deployment import Call
-from meterseal_aggregator.stacks.handout import handout
 from meterseal_aggregator.stacks.transaction import (
     TESTNET_CHAIN,
     AccountKey,
@@ -30,6 +29,7 @@ from meterseal_aggregator.stacks.transaction import (
     Network,
     Signed,
 )
+from meterseal_aggregator.stacks.wallet.handout import handout
 from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.errors import Malformed
 from meterseal_proto.loopback import is_loopback

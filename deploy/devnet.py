@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.processes import Child, Processes, Program, until
-from meterseal_aggregator.stacks.outbox import Account
+from meterseal_aggregator.stacks.outbox.run import Account
 from meterseal_aggregator.stacks.transaction import TESTNET_CHAIN, AccountKey, Network
 
 CONTRACTS: Final = Path(__file__).parents[1] / "contracts"

@@ -42,7 +42,7 @@ def _run(options: argparse.Namespace) -> int:
     from meterseal_aggregator.identity.model import NameTaken, TokenRefused
     from meterseal_aggregator.parameters.store import ParameterRefused
     from meterseal_aggregator.registry.model import Refused as RegistryRefused
-    from meterseal_aggregator.stacks.job import Refused as AnchorRefused
+    from meterseal_aggregator.stacks.anchors.job import Refused as AnchorRefused
     from meterseal_aggregator.translog.store import Rotten
     from meterseal_proto.errors import Unavailable
 

@@ -20,8 +20,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from meterseal_aggregator.stacks.accounts import ChainRole
-from meterseal_aggregator.stacks.plan import DEPTH, MAX_DEPTH
+from meterseal_aggregator.stacks.outbox.accounts import ChainRole
+from meterseal_aggregator.stacks.outbox.plan import DEPTH, MAX_DEPTH
 from meterseal_aggregator.stacks.transaction import Network
 from meterseal_aggregator.translog.cosignatures import MAX_WITNESSES
 from meterseal_proto.c32 import Address, Principal

@@ -16,8 +16,8 @@ from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.events.energy import Anchor
 from meterseal_aggregator.stacks.events.reading import read
 from meterseal_aggregator.stacks.events.record import FORMS, Told
-from meterseal_aggregator.stacks.mirror import Escrow, Roots, Supply
-from meterseal_aggregator.stacks.node import Node
+from meterseal_aggregator.stacks.mirror.model import Escrow, Roots, Supply
+from meterseal_aggregator.stacks.node.port import Node
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import Buffer, Ok, Optional, Tuple, UInt, Value
 

@@ -15,7 +15,7 @@ from deploy.story.walk import Person, Stumbled, Walk
 from meterseal_aggregator.stacks.calls import oracle
 from meterseal_aggregator.stacks.calls.arguments import LogPlace, Reading, Sealed
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
-from meterseal_aggregator.stacks.outbox import Account
+from meterseal_aggregator.stacks.outbox.run import Account
 from meterseal_proto import recovery
 from meterseal_proto.binding import Binding
 from meterseal_proto.c32 import Principal

@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from meterseal_aggregator.stacks import deeds
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
-from meterseal_aggregator.stacks.deeds import Outcome, State, Wish
-from meterseal_aggregator.stacks.node import InBlock, Node
-from meterseal_aggregator.stacks.outbox import Account, run_once
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.node.port import InBlock, Node
+from meterseal_aggregator.stacks.outbox import deeds
+from meterseal_aggregator.stacks.outbox.deeds import Outcome, State, Wish
+from meterseal_aggregator.stacks.outbox.plan import Limits
+from meterseal_aggregator.stacks.outbox.run import Account, run_once
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import Err, Ok, Optional, UInt, Value

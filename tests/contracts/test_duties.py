@@ -24,8 +24,8 @@ from deploy.story.walk import Person, Stumbled, Walk
 from meterseal_aggregator.stacks.calls import token
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
 from meterseal_aggregator.stacks.events.energy import Anchor, EnergyMoved
-from meterseal_aggregator.stacks.http import HttpNode
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.node.http import HttpNode
+from meterseal_aggregator.stacks.outbox.plan import Limits
 from meterseal_aggregator.stacks.transaction import Amount, Condition
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate

@@ -9,8 +9,8 @@ import pytest
 
 from deploy.demo_wallet import DemoWallet, DevnetNode
 from meterseal_aggregator.stacks.calls import registry
-from meterseal_aggregator.stacks.handover import ChainDoor
-from meterseal_aggregator.stacks.http import HttpNode
+from meterseal_aggregator.stacks.node.http import HttpNode
+from meterseal_aggregator.stacks.wallet.handover import ChainDoor
 from meterseal_proto.binding import Binding
 from meterseal_proto.c32 import Principal
 from meterseal_proto.keys import RootSecret

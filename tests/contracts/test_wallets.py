@@ -5,12 +5,12 @@ import subprocess
 
 from meterseal_aggregator.stacks.calls import marketplace
 from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.handout import handout
 from meterseal_aggregator.stacks.transaction import (
     TESTNET_CHAIN,
     AccountKey,
     Network,
 )
+from meterseal_aggregator.stacks.wallet.handout import handout
 from meterseal_proto.c32 import Principal
 from tests.contracts.test_contracts import CONTRACTS, installed, need_node
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from meterseal_aggregator.stacks.calls import certification, oracle, registry, token
 from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.http import HttpNode
-from meterseal_aggregator.stacks.indexer import index_once
-from meterseal_aggregator.stacks.outbox import Account, run_once
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.mirror.indexer import index_once
+from meterseal_aggregator.stacks.node.http import HttpNode
+from meterseal_aggregator.stacks.outbox.plan import Limits
+from meterseal_aggregator.stacks.outbox.run import Account, run_once
 from meterseal_aggregator.stacks.withdrawals.model import State, Teller, Way
 from meterseal_proto.clarity import Ok, UInt
 from tests.contracts.test_contracts import installed, need_node

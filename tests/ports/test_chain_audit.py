@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.stacks import bookcheck, nodecheck
-from meterseal_aggregator.stacks.indexer import index_once
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.mirror import bookcheck, nodecheck
+from meterseal_aggregator.stacks.mirror.indexer import index_once
+from meterseal_aggregator.stacks.outbox.plan import Limits
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.finding import Finding
 from meterseal_aggregator.storage.migrate import migrate

@@ -9,10 +9,11 @@ from meterseal_aggregator.app.audit import audit, audit_chain
 from meterseal_aggregator.app.follow import follow
 from meterseal_aggregator.app.house import House, open_house
 from meterseal_aggregator.config import Config
-from meterseal_aggregator.stacks import blocks, deeds
-from meterseal_aggregator.stacks.deeds import Wish
-from meterseal_aggregator.stacks.indexer import index_once
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.mirror import blocks
+from meterseal_aggregator.stacks.mirror.indexer import index_once
+from meterseal_aggregator.stacks.outbox import deeds
+from meterseal_aggregator.stacks.outbox.deeds import Wish
+from meterseal_aggregator.stacks.outbox.plan import Limits
 from meterseal_aggregator.stacks.transaction import ContractCall
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate, migrations, statements

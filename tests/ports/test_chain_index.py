@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from meterseal_aggregator.stacks import blocks, books
-from meterseal_aggregator.stacks.agreeing import Agreeing
+from meterseal_aggregator.stacks.anchors.job import Refused
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.events.energy import EnergyMinted, EnergyMoved
 from meterseal_aggregator.stacks.events.market import TradeExpired, TradeOpened
 from meterseal_aggregator.stacks.events.record import Told
-from meterseal_aggregator.stacks.indexer import Indexed, Settled, index_once
-from meterseal_aggregator.stacks.job import Refused
-from meterseal_aggregator.stacks.node import Node, PrintedBlock
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.mirror import blocks, books
+from meterseal_aggregator.stacks.mirror.indexer import Indexed, Settled, index_once
+from meterseal_aggregator.stacks.node.agreeing import Agreeing
+from meterseal_aggregator.stacks.node.port import Node, PrintedBlock
+from meterseal_aggregator.stacks.outbox.plan import Limits
 from meterseal_aggregator.storage.database import Database, Row, Transaction
 from meterseal_aggregator.storage.migrate import migrate
 from meterseal_proto.c32 import Address, Principal

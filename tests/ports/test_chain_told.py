@@ -12,9 +12,9 @@ from meterseal_aggregator.app.chainreport import report
 from meterseal_aggregator.app.drive import drive
 from meterseal_aggregator.app.house import House, open_house
 from meterseal_aggregator.config import Config
-from meterseal_aggregator.stacks import deeds
-from meterseal_aggregator.stacks.accounts import ChainRole
-from meterseal_aggregator.stacks.deeds import State, Wish
+from meterseal_aggregator.stacks.outbox import deeds
+from meterseal_aggregator.stacks.outbox.accounts import ChainRole
+from meterseal_aggregator.stacks.outbox.deeds import State, Wish
 from meterseal_aggregator.stacks.transaction import AccountKey, ContractCall
 from meterseal_proto.clarity import UInt
 from tests.support.fakechain import CHAIN, DEPLOYER, DIARY, ORACLE, FakeChain

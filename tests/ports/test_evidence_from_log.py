@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.stacks import store as anchor_store
-from meterseal_aggregator.stacks.file import FilePublisher
-from meterseal_aggregator.stacks.job import anchor_once
+from meterseal_aggregator.stacks.anchors import store as anchor_store
+from meterseal_aggregator.stacks.anchors.file import FilePublisher
+from meterseal_aggregator.stacks.anchors.job import anchor_once
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.translog import proofs, sequencer, store

@@ -6,7 +6,7 @@ from meterseal_aggregator.app.chain import members_door
 from meterseal_aggregator.app.house import open_house
 from meterseal_aggregator.config import Config
 from meterseal_aggregator.stacks.calls import token
-from meterseal_aggregator.stacks.handover import hand_over
+from meterseal_aggregator.stacks.wallet.handover import hand_over
 from meterseal_proto.c32 import Principal
 from tests.support.fakechain import DEPLOYER, ORACLE, FakeChain
 from tests.support.fakenode import FakeNode

@@ -10,9 +10,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
 
-from meterseal_aggregator.stacks import store
-from meterseal_aggregator.stacks.file import WARNING, FilePublisher
-from meterseal_aggregator.stacks.job import OnItsWay, Publisher, Refused, anchor_once
+from meterseal_aggregator.stacks.anchors import store
+from meterseal_aggregator.stacks.anchors.file import WARNING, FilePublisher
+from meterseal_aggregator.stacks.anchors.job import (
+    OnItsWay,
+    Publisher,
+    Refused,
+    anchor_once,
+)
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.translog import sequencer

@@ -6,12 +6,19 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from meterseal_aggregator.stacks import deeds
-from meterseal_aggregator.stacks.agreeing import Agreeing
-from meterseal_aggregator.stacks.deeds import State, Wish
-from meterseal_aggregator.stacks.node import Disagreement, InBlock, Node, Refused, Why
-from meterseal_aggregator.stacks.outbox import Account, run_once
-from meterseal_aggregator.stacks.plan import Limits, Unknown
+from meterseal_aggregator.stacks.node.agreeing import Agreeing
+from meterseal_aggregator.stacks.node.port import (
+    Disagreement,
+    InBlock,
+    Node,
+    Refused,
+    Unknown,
+    Why,
+)
+from meterseal_aggregator.stacks.outbox import deeds
+from meterseal_aggregator.stacks.outbox.deeds import State, Wish
+from meterseal_aggregator.stacks.outbox.plan import Limits
+from meterseal_aggregator.stacks.outbox.run import Account, run_once
 from meterseal_aggregator.stacks.transaction import ContractCall, Transaction
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate

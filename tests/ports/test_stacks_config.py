@@ -9,8 +9,8 @@ from meterseal_aggregator.app.drive import drive
 from meterseal_aggregator.app.duties import anchor, sequence
 from meterseal_aggregator.app.house import open_house
 from meterseal_aggregator.config import Config, ConfigError, load
-from meterseal_aggregator.stacks import store
-from meterseal_aggregator.stacks.file import FilePublisher
+from meterseal_aggregator.stacks.anchors import store
+from meterseal_aggregator.stacks.anchors.file import FilePublisher
 from meterseal_aggregator.translog import store as log_store
 from meterseal_proto.errors import Unavailable
 from tests.support.fakechain import DEPLOYER, ORACLE, FakeChain

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from meterseal_aggregator.stacks import deeds
-from meterseal_aggregator.stacks.deeds import Another, State, Wish
-from meterseal_aggregator.stacks.outbox import Account, run_once
-from meterseal_aggregator.stacks.plan import MAX_IN_FLIGHT, Limits
+from meterseal_aggregator.stacks.outbox import deeds
+from meterseal_aggregator.stacks.outbox.deeds import Another, State, Wish
+from meterseal_aggregator.stacks.outbox.plan import MAX_IN_FLIGHT, Limits
+from meterseal_aggregator.stacks.outbox.run import Account, run_once
 from meterseal_aggregator.stacks.transaction import Amount, Condition, ContractCall
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate

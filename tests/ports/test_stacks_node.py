@@ -9,19 +9,19 @@ from itertools import pairwise
 
 import pytest
 
-from meterseal_aggregator.stacks.agreeing import Agreeing
 from meterseal_aggregator.stacks.calls import oracle
 from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.http import MAX_ANSWER_BYTES, HttpNode
-from meterseal_aggregator.stacks.node import (
+from meterseal_aggregator.stacks.node.agreeing import Agreeing
+from meterseal_aggregator.stacks.node.http import MAX_ANSWER_BYTES, HttpNode
+from meterseal_aggregator.stacks.node.port import (
     InBlock,
     Lost,
     Node,
     Place,
     Refused,
+    Unknown,
     Why,
 )
-from meterseal_aggregator.stacks.plan import Unknown
 from meterseal_aggregator.stacks.transaction import (
     AccountKey,
     ContractCall,

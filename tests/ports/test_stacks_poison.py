@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.stacks import deeds, standing
-from meterseal_aggregator.stacks.advice import Advice, Means, judge
 from meterseal_aggregator.stacks.calls import oracle
 from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.deeds import PAGE, State, Wish
-from meterseal_aggregator.stacks.http import HttpNode
-from meterseal_aggregator.stacks.node import Found
-from meterseal_aggregator.stacks.outbox import Account, Done, run_once
-from meterseal_aggregator.stacks.plan import Limits
-from meterseal_aggregator.stacks.standing import Standing
+from meterseal_aggregator.stacks.node.http import HttpNode
+from meterseal_aggregator.stacks.node.port import Found
+from meterseal_aggregator.stacks.outbox import deeds, standing
+from meterseal_aggregator.stacks.outbox.advice import Advice, Means, judge
+from meterseal_aggregator.stacks.outbox.deeds import PAGE, State, Wish
+from meterseal_aggregator.stacks.outbox.plan import Limits
+from meterseal_aggregator.stacks.outbox.run import Account, Done, run_once
+from meterseal_aggregator.stacks.outbox.standing import Standing
 from meterseal_aggregator.stacks.transaction import (
     AccountKey,
     ContractCall,

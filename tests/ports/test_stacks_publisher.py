@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.stacks.http import HttpNode
-from meterseal_aggregator.stacks.job import OnItsWay, Refused
-from meterseal_aggregator.stacks.outbox import Account, run_once
-from meterseal_aggregator.stacks.publisher import StacksPublisher
+from meterseal_aggregator.stacks.anchors.job import OnItsWay, Refused
+from meterseal_aggregator.stacks.anchors.publisher import StacksPublisher
+from meterseal_aggregator.stacks.node.http import HttpNode
+from meterseal_aggregator.stacks.outbox.run import Account, run_once
 from meterseal_aggregator.stacks.transaction import AccountKey
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.stacks import store as anchors
+from meterseal_aggregator.stacks.anchors import store as anchors
 from meterseal_aggregator.translog import sequencer
 from meterseal_aggregator.translog import store as log
 from meterseal_proto.bundle import Anchor, stacks_reference

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from deploy.unsigned import read_unsigned
-from meterseal_aggregator.stacks.membercalls import CALLS
 from meterseal_aggregator.stacks.transaction import AccountKey
+from meterseal_aggregator.stacks.wallet.membercalls import CALLS
 from tests.support.fakechain import CHAIN
 from tests.support.fakenode import Trouble
 from tests.support.village import (

@@ -14,7 +14,7 @@ from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import MemberId, Role
 from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.stacks.calls import token
-from meterseal_aggregator.stacks.handover import ChainDoor
+from meterseal_aggregator.stacks.wallet.handover import ChainDoor
 from meterseal_aggregator.stacks.withdrawals import check
 from meterseal_aggregator.stacks.withdrawals.duty import Gathering, run_once
 from meterseal_aggregator.stacks.withdrawals.follow import Follow

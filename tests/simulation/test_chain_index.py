@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.outbox.plan import Limits
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.migrate import migrate
 from tests.support.index_history import IndexHistory

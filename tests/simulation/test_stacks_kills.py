@@ -10,8 +10,8 @@ from pathlib import Path
 
 from meterseal_aggregator.ledger import store
 from meterseal_aggregator.ledger.model import AccountCode, Transfer, TransferId
-from meterseal_aggregator.stacks import deeds
-from meterseal_aggregator.stacks.deeds import State, Wish
+from meterseal_aggregator.stacks.outbox import deeds
+from meterseal_aggregator.stacks.outbox.deeds import State, Wish
 from meterseal_aggregator.stacks.transaction import ContractCall
 from meterseal_proto.clarity import UInt
 from tests.support.fakechain import DIARY, ORACLE, FakeChain

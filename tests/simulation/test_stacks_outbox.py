@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from meterseal_aggregator.stacks import deeds
-from meterseal_aggregator.stacks.deeds import State
+from meterseal_aggregator.stacks.outbox import deeds
+from meterseal_aggregator.stacks.outbox.deeds import State
 from meterseal_aggregator.storage.migrate import migrate
 from tests.support.mortal import Fuse, MortalDatabase
 from tests.support.outbox_history import History

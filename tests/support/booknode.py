@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from meterseal_aggregator.stacks.events.energy import EnergyMinted
-from meterseal_aggregator.stacks.node import (
+from meterseal_aggregator.stacks.node.port import (
     Place,
     Print,
     PrintedBlock,

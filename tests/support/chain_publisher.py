@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 
-from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.node import Node
-from meterseal_aggregator.stacks.outbox import Account, run_once
-from meterseal_aggregator.stacks.plan import Limits
-from meterseal_aggregator.stacks.publisher import (
+from meterseal_aggregator.stacks.anchors.publisher import (
     ONCE,
     Oracle,
     Patience,
     StacksPublisher,
 )
+from meterseal_aggregator.stacks.calls.deployment import Deployment
+from meterseal_aggregator.stacks.node.port import Node
+from meterseal_aggregator.stacks.outbox.plan import Limits
+from meterseal_aggregator.stacks.outbox.run import Account, run_once
 from meterseal_aggregator.stacks.transaction import AccountKey
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.c32 import Address

@@ -8,8 +8,6 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from meterseal_aggregator.stacks import blocks, deeds
-from meterseal_aggregator.stacks.blocks import Following
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.calls.token import Claim, Slot
 from meterseal_aggregator.stacks.events.energy import (
@@ -21,7 +19,10 @@ from meterseal_aggregator.stacks.events.energy import (
     EpochPosted,
 )
 from meterseal_aggregator.stacks.events.record import Told
-from meterseal_aggregator.stacks.indexer import Settled
+from meterseal_aggregator.stacks.mirror import blocks
+from meterseal_aggregator.stacks.mirror.blocks import Following
+from meterseal_aggregator.stacks.mirror.indexer import Settled
+from meterseal_aggregator.stacks.outbox import deeds
 from meterseal_aggregator.stacks.transaction import AccountKey, Network
 from meterseal_aggregator.stacks.withdrawals.rules import leaf
 from meterseal_aggregator.storage.database import Database, Transaction

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from meterseal_aggregator.stacks.node import Event, Place, Refused, Why
+from meterseal_aggregator.stacks.node.port import Event, Place, Refused, Why
 from meterseal_aggregator.stacks.transaction import AccountKey, Network
 from meterseal_proto import recovery
 from meterseal_proto.c32 import Address, Principal, hash160

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from meterseal_aggregator.stacks.node import (
+from meterseal_aggregator.stacks.node.port import (
+    Block,
     Event,
     Fees,
     Found,
@@ -20,9 +21,9 @@ from meterseal_aggregator.stacks.node import (
     PrintedBlock,
     Refused,
     Tip,
+    Unknown,
     Why,
 )
-from meterseal_aggregator.stacks.plan import Block, Unknown
 from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import Bool, Err, Optional, UInt, Value
 from meterseal_proto.errors import Unavailable

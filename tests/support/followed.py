@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from meterseal_aggregator.stacks import blocks, nodecheck
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.events.record import Told
-from meterseal_aggregator.stacks.indexer import Settled, index_once
-from meterseal_aggregator.stacks.node import Node
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.mirror import blocks, nodecheck
+from meterseal_aggregator.stacks.mirror.indexer import Settled, index_once
+from meterseal_aggregator.stacks.node.port import Node
+from meterseal_aggregator.stacks.outbox.plan import Limits
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_aggregator.storage.migrate import migrate
 

@@ -7,11 +7,11 @@ any more, each event that lies deep was told once, in order, and the books are t
 import random
 from collections import Counter
 
-from meterseal_aggregator.stacks import blocks, books
-from meterseal_aggregator.stacks.agreeing import Agreeing
-from meterseal_aggregator.stacks.indexer import Indexed, Settled, index_once
-from meterseal_aggregator.stacks.node import Node
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.mirror import blocks, books
+from meterseal_aggregator.stacks.mirror.indexer import Indexed, Settled, index_once
+from meterseal_aggregator.stacks.node.agreeing import Agreeing
+from meterseal_aggregator.stacks.node.port import Node
+from meterseal_aggregator.stacks.outbox.plan import Limits
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.c32 import Principal
 from meterseal_proto.errors import Unavailable

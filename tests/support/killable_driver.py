@@ -18,11 +18,11 @@ from urllib.request import Request, urlopen
 
 import structlog
 
-from meterseal_aggregator.stacks import deeds
-from meterseal_aggregator.stacks.http import HttpNode
-from meterseal_aggregator.stacks.node import Fees, Found, Tip
-from meterseal_aggregator.stacks.outbox import Account, run_once
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.node.http import HttpNode
+from meterseal_aggregator.stacks.node.port import Fees, Found, Tip
+from meterseal_aggregator.stacks.outbox import deeds
+from meterseal_aggregator.stacks.outbox.plan import Limits
+from meterseal_aggregator.stacks.outbox.run import Account, run_once
 from meterseal_proto.c32 import Principal
 from tests.support.fakechain import CHAIN, DEPLOYER
 from tests.support.mortal import Fuse, MortalDatabase

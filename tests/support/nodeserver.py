@@ -13,8 +13,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from meterseal_aggregator.stacks.node import Event, InBlock, Place, Refused, Why
-from meterseal_aggregator.stacks.plan import Unknown
+from meterseal_aggregator.stacks.node.port import (
+    Event,
+    InBlock,
+    Place,
+    Refused,
+    Unknown,
+    Why,
+)
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import Err, Value, decode, encode
 from tests.support.fakechain import CHAIN, DEPLOYER, FakeBlock, parse

@@ -9,12 +9,12 @@ import random
 from collections import Counter
 from hashlib import sha256
 
-from meterseal_aggregator.stacks import deeds
-from meterseal_aggregator.stacks.agreeing import Agreeing
-from meterseal_aggregator.stacks.deeds import State, Wish
-from meterseal_aggregator.stacks.node import Node
-from meterseal_aggregator.stacks.outbox import Account, run_once
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.node.agreeing import Agreeing
+from meterseal_aggregator.stacks.node.port import Node
+from meterseal_aggregator.stacks.outbox import deeds
+from meterseal_aggregator.stacks.outbox.deeds import State, Wish
+from meterseal_aggregator.stacks.outbox.plan import Limits
+from meterseal_aggregator.stacks.outbox.run import Account, run_once
 from meterseal_aggregator.stacks.transaction import (
     AccountKey,
     ContractCall,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from meterseal_aggregator.stacks.job import Refused
+from meterseal_aggregator.stacks.anchors.job import Refused
 from meterseal_proto.errors import Unavailable
 
 

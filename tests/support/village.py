@@ -11,8 +11,8 @@ import httpx2
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import MemberId, Role
 from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.handover import ChainDoor
 from meterseal_aggregator.stacks.transaction import AccountKey
+from meterseal_aggregator.stacks.wallet.handover import ChainDoor
 from meterseal_aggregator.web.limits import Rate
 from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.wallet import Challenge

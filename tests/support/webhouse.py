@@ -21,8 +21,8 @@ from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.registry import write
 from meterseal_aggregator.registry.certificates import Grant, grant
 from meterseal_aggregator.registry.model import Tenancy
-from meterseal_aggregator.stacks.file import FilePublisher
-from meterseal_aggregator.stacks.job import anchor_once
+from meterseal_aggregator.stacks.anchors.file import FilePublisher
+from meterseal_aggregator.stacks.anchors.job import anchor_once
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.translog import sequencer
 from meterseal_aggregator.vee import job as vee

@@ -24,8 +24,8 @@ from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.model import WH, AccountCode
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import Change, record
-from meterseal_aggregator.stacks import books
 from meterseal_aggregator.stacks.calls.token import Claim
+from meterseal_aggregator.stacks.mirror import books
 from meterseal_aggregator.stacks.withdrawals import ask, check, duty, returns, store
 from meterseal_aggregator.stacks.withdrawals.duty import Gathering
 from meterseal_aggregator.stacks.withdrawals.follow import Follow

@@ -12,7 +12,6 @@ from deploy.demo_wallet import MAX_FEE, Deceived, DemoWallet, DevnetNode, NotThe
 from deploy.unsigned import read_unsigned
 from meterseal_aggregator.stacks.calls import escrow, payment, registry, token
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
-from meterseal_aggregator.stacks.handout import Handout, handout
 from meterseal_aggregator.stacks.transaction import (
     MAINNET_CHAIN,
     SIGNATURE_BYTES,
@@ -23,6 +22,7 @@ from meterseal_aggregator.stacks.transaction import (
     Network,
     Transaction,
 )
+from meterseal_aggregator.stacks.wallet.handout import Handout, handout
 from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import UInt
 from meterseal_proto.errors import Malformed

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from meterseal_aggregator.stacks import answers
-from meterseal_aggregator.stacks.node import InBlock, Refused, Why
-from meterseal_aggregator.stacks.plan import Block, Unknown
+from meterseal_aggregator.stacks.node import answers
+from meterseal_aggregator.stacks.node.port import Block, InBlock, Refused, Unknown, Why
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import TRUE, Ok
 

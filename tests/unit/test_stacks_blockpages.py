@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from meterseal_aggregator.stacks import answers, blockpages
-from meterseal_aggregator.stacks.answers import Header
-from meterseal_aggregator.stacks.blockpages import printed_block, upwards
-from meterseal_aggregator.stacks.node import Place, Print, PrintedBlock
+from meterseal_aggregator.stacks.node import answers, blockpages
+from meterseal_aggregator.stacks.node.answers import Header
+from meterseal_aggregator.stacks.node.blockpages import printed_block, upwards
+from meterseal_aggregator.stacks.node.port import Place, Print, PrintedBlock
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import TRUE
 from meterseal_proto.errors import TooLong

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from meterseal_aggregator.stacks.accounts import ChainRole
-from meterseal_aggregator.stacks.calls.guards import GUARDS, Guard
+from meterseal_aggregator.stacks.outbox.accounts import ChainRole
+from meterseal_aggregator.stacks.outbox.guards import GUARDS, Guard
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 ASKS = {

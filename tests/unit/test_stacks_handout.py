@@ -15,7 +15,6 @@ from meterseal_aggregator.stacks.calls import (
 )
 from meterseal_aggregator.stacks.calls.arguments import LogPlace, Reading, Sealed
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
-from meterseal_aggregator.stacks.handout import MAX_SHOWN, handout, words
 from meterseal_aggregator.stacks.transaction import (
     MAINNET_CHAIN,
     TESTNET_CHAIN,
@@ -24,6 +23,7 @@ from meterseal_aggregator.stacks.transaction import (
     Network,
     Transaction,
 )
+from meterseal_aggregator.stacks.wallet.handout import MAX_SHOWN, handout, words
 from meterseal_proto import recovery
 from meterseal_proto.c32 import TESTNET_MULTI, Address, Principal
 from meterseal_proto.clarity import Ok, UInt, decode

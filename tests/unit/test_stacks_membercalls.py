@@ -14,14 +14,14 @@ from deploy.unsigned import read_unsigned
 from meterseal_aggregator.stacks.calls import token
 from meterseal_aggregator.stacks.calls.arguments import LogPlace
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
-from meterseal_aggregator.stacks.handout import handout
-from meterseal_aggregator.stacks.membercalls import CALLS, NoSuchCall, made
 from meterseal_aggregator.stacks.transaction import (
     TESTNET_CHAIN,
     AccountKey,
     Network,
 )
-from meterseal_aggregator.stacks.typed import (
+from meterseal_aggregator.stacks.wallet.handout import handout
+from meterseal_aggregator.stacks.wallet.membercalls import CALLS, NoSuchCall, made
+from meterseal_aggregator.stacks.wallet.typed import (
     LENGTHS,
     MAX_ITEMS,
     MAX_NUMBER,

@@ -20,7 +20,7 @@ from meterseal_aggregator.stacks.events.market import (
 )
 from meterseal_aggregator.stacks.events.reading import Memo
 from meterseal_aggregator.stacks.events.record import Told
-from meterseal_aggregator.stacks.mirror import Escrow, Incoherent, Roots, Supply
+from meterseal_aggregator.stacks.mirror.model import Escrow, Incoherent, Roots, Supply
 from meterseal_proto.c32 import Principal
 
 ANNA = Principal.parse("ST1SJ3DTE5DN7X54YDH5D64R3BCB6A2AG2ZQ8YPD5")

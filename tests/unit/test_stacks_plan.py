@@ -6,17 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import booleans, integers, lists
 
-from meterseal_aggregator.stacks.plan import (
+from meterseal_aggregator.stacks.node.port import Block, Unknown
+from meterseal_aggregator.stacks.outbox.plan import (
     WAIT,
     Attempt,
-    Block,
     Deed,
     Do,
     Found,
     Limits,
     Look,
     Step,
-    Unknown,
     next_nonce,
     next_step,
 )

@@ -11,7 +11,7 @@ from meterseal_aggregator.credits.mint import run_once as mint_once
 from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import Change, record
-from meterseal_aggregator.stacks import deeds
+from meterseal_aggregator.stacks.outbox import deeds
 from meterseal_aggregator.stacks.withdrawals import store
 from meterseal_aggregator.stacks.withdrawals.ask import withdraw
 from meterseal_aggregator.stacks.withdrawals.model import (

@@ -21,7 +21,7 @@ from meterseal_aggregator.privacy import bills
 from meterseal_aggregator.privacy.errands.desk import ErrandTally
 from meterseal_aggregator.registry.enrol import NetworkTerms
 from meterseal_aggregator.registry.rekey import ChainAccess
-from meterseal_aggregator.stacks.handover import ChainDoor
+from meterseal_aggregator.stacks.wallet.handover import ChainDoor
 from meterseal_aggregator.translog.store import append
 from meterseal_aggregator.web.site import Site, build
 from meterseal_proto.backfill import Backfill, sign_backfill

@@ -17,9 +17,9 @@ from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.privacy import check as privacy_check
 from meterseal_aggregator.privacy.trustees import check as trustees_check
 from meterseal_aggregator.registry import check as registry_check
-from meterseal_aggregator.stacks import bookcheck, books, nodecheck
-from meterseal_aggregator.stacks import check as deeds_check
-from meterseal_aggregator.stacks import store as anchors
+from meterseal_aggregator.stacks.anchors import store as anchors
+from meterseal_aggregator.stacks.mirror import bookcheck, books, nodecheck
+from meterseal_aggregator.stacks.outbox import check as deeds_check
 from meterseal_aggregator.stacks.withdrawals import check as withdrawals_check
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding

@@ -24,19 +24,19 @@ from typing import Final
 
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.config import Config, Stacks
-from meterseal_aggregator.stacks.accounts import ChainRole
-from meterseal_aggregator.stacks.advice import Means
-from meterseal_aggregator.stacks.agreeing import Agreeing
+from meterseal_aggregator.stacks.anchors.file import FilePublisher
+from meterseal_aggregator.stacks.anchors.job import Publisher
+from meterseal_aggregator.stacks.anchors.publisher import Oracle, StacksPublisher
 from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.file import FilePublisher
-from meterseal_aggregator.stacks.handover import ChainDoor
-from meterseal_aggregator.stacks.http import HttpNode
-from meterseal_aggregator.stacks.job import Publisher
-from meterseal_aggregator.stacks.node import Node
-from meterseal_aggregator.stacks.outbox import Account
-from meterseal_aggregator.stacks.plan import Limits
-from meterseal_aggregator.stacks.publisher import Oracle, StacksPublisher
+from meterseal_aggregator.stacks.node.agreeing import Agreeing
+from meterseal_aggregator.stacks.node.http import HttpNode
+from meterseal_aggregator.stacks.node.port import Node
+from meterseal_aggregator.stacks.outbox.accounts import ChainRole
+from meterseal_aggregator.stacks.outbox.advice import Means
+from meterseal_aggregator.stacks.outbox.plan import Limits
+from meterseal_aggregator.stacks.outbox.run import Account
 from meterseal_aggregator.stacks.transaction import AccountKey, Network
+from meterseal_aggregator.stacks.wallet.handover import ChainDoor
 from meterseal_proto.bundle import STACKS_PUBLISHER
 from meterseal_proto.c32 import Address
 from meterseal_proto.curve import ORDER

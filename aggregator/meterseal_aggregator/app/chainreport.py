@@ -11,11 +11,11 @@ from typing import Final
 
 from meterseal_aggregator.app.chain import ChainSide, chain_side, means
 from meterseal_aggregator.app.house import House
-from meterseal_aggregator.stacks import standing
-from meterseal_aggregator.stacks.advice import Means, judge, orphaned
-from meterseal_aggregator.stacks.deeds import State
-from meterseal_aggregator.stacks.outbox import Account
-from meterseal_aggregator.stacks.standing import Standing
+from meterseal_aggregator.stacks.outbox import standing
+from meterseal_aggregator.stacks.outbox.advice import Means, judge, orphaned
+from meterseal_aggregator.stacks.outbox.deeds import State
+from meterseal_aggregator.stacks.outbox.run import Account
+from meterseal_aggregator.stacks.outbox.standing import Standing
 from meterseal_proto.errors import Unavailable
 
 MICRO: Final = 1_000_000

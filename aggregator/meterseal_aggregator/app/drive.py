@@ -10,7 +10,7 @@ import structlog
 
 from meterseal_aggregator.app.chain import ChainSide, chain_side
 from meterseal_aggregator.app.house import House
-from meterseal_aggregator.stacks.outbox import run_once
+from meterseal_aggregator.stacks.outbox.run import run_once
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.errors import Unavailable
 

@@ -23,7 +23,7 @@ from meterseal_aggregator.privacy import proofs
 from meterseal_aggregator.privacy.errands.send import Messenger, Voice
 from meterseal_aggregator.privacy.telling import Tell, tell_failures
 from meterseal_aggregator.privacy.trustees.round import Office
-from meterseal_aggregator.stacks.job import OnItsWay, anchor_once
+from meterseal_aggregator.stacks.anchors.job import OnItsWay, anchor_once
 from meterseal_aggregator.translog import sequencer
 from meterseal_aggregator.vee import job as vee
 

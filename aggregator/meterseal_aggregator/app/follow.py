@@ -11,7 +11,7 @@ from typing import Final
 from meterseal_aggregator.app.chain import chain_side
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.retiring import retire_on_chain
-from meterseal_aggregator.stacks.indexer import Follower, index_once
+from meterseal_aggregator.stacks.mirror.indexer import Follower, index_once
 from meterseal_aggregator.stacks.withdrawals.follow import Follow
 
 FOLLOW_FOR_S: Final = 25.0

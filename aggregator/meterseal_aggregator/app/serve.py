@@ -46,7 +46,7 @@ from meterseal_aggregator.intake.port import (
 from meterseal_aggregator.jobs import Runner, tend
 from meterseal_aggregator.privacy.errands.desk import ErrandDesk
 from meterseal_aggregator.privacy.trustees.round import Office
-from meterseal_aggregator.stacks.handover import ChainDoor
+from meterseal_aggregator.stacks.wallet.handover import ChainDoor
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.receipt import LOG_WITHIN_S
 

@@ -7,7 +7,7 @@ from meterseal_aggregator.app.chain import read_key
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.outbox import Account
+from meterseal_aggregator.stacks.outbox.run import Account
 from meterseal_aggregator.stacks.transaction import Network
 from meterseal_aggregator.stacks.withdrawals.duty import Gathering, run_once
 from meterseal_aggregator.stacks.withdrawals.model import Moment, Teller

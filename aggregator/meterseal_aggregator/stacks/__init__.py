@@ -1,5 +1,9 @@
-"""Stacks: what we want done on the chain, and the log's roots published there or in a file.
+"""The chain: what we want done there, what we believe of it, and energy that moves there and back.
 
-The file publisher proves nothing and says so; the outbox does each deed on the chain once.
+    withdrawals > mirror > anchors | wallet > outbox > node > events > calls > transaction
+
+`transaction` has the bytes, `calls` a typed call for each function of our contracts, `events`
+what they print; `node` asks, `outbox` does, `anchors` publishes roots, `wallet` hands calls to
+members, `mirror` follows what was printed, `withdrawals` moves Wh. Imports run to the right.
 This room must never publish a size twice, or one that is not larger than the last.
 """

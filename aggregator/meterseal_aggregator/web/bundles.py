@@ -13,8 +13,8 @@ from starlette.responses import Response
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.intake.store import StoredSeal, seal, seal_row
 from meterseal_aggregator.registry import store as registry
-from meterseal_aggregator.stacks import store as anchors
-from meterseal_aggregator.stacks.store import AnchorRow
+from meterseal_aggregator.stacks.anchors import store as anchors
+from meterseal_aggregator.stacks.anchors.store import AnchorRow
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import cosignatures, proofs
 from meterseal_aggregator.translog import store as log

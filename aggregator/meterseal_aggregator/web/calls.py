@@ -19,9 +19,14 @@ from pydantic.config import JsonDict
 from meterseal_aggregator.identity import wallets
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
-from meterseal_aggregator.stacks.handover import NotHandedOut, hand_over
-from meterseal_aggregator.stacks.membercalls import CALLS, MemberCall, NoSuchCall, made
-from meterseal_aggregator.stacks.typed import Wrong
+from meterseal_aggregator.stacks.wallet.handover import NotHandedOut, hand_over
+from meterseal_aggregator.stacks.wallet.membercalls import (
+    CALLS,
+    MemberCall,
+    NoSuchCall,
+    made,
+)
+from meterseal_aggregator.stacks.wallet.typed import Wrong
 from meterseal_aggregator.web.auth import Asking
 from meterseal_aggregator.web.problems import (
     no_chain,

@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import APIRouter
 from pydantic import ConfigDict, JsonValue
 
-from meterseal_aggregator.stacks import blocks, books
+from meterseal_aggregator.stacks.mirror import blocks, books
 from meterseal_aggregator.web.auth import TheSite
 from meterseal_aggregator.web.problems import not_found
 from meterseal_aggregator.web.shapes import View

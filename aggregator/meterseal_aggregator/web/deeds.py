@@ -14,11 +14,12 @@ from pydantic import ConfigDict
 from pydantic.config import JsonDict
 
 from meterseal_aggregator.identity.model import Action
-from meterseal_aggregator.stacks import standing
-from meterseal_aggregator.stacks.advice import judge, told
-from meterseal_aggregator.stacks.deeds import State
-from meterseal_aggregator.stacks.plan import Attempt, Block
-from meterseal_aggregator.stacks.standing import Standing
+from meterseal_aggregator.stacks.node.port import Block
+from meterseal_aggregator.stacks.outbox import standing
+from meterseal_aggregator.stacks.outbox.advice import judge, told
+from meterseal_aggregator.stacks.outbox.deeds import State
+from meterseal_aggregator.stacks.outbox.plan import Attempt
+from meterseal_aggregator.stacks.outbox.standing import Standing
 from meterseal_aggregator.web.auth import Asking
 from meterseal_aggregator.web.shapes import AfterId, Limit, Page, View, cursor
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from meterseal_aggregator.stacks.store import AnchorRow, published
+from meterseal_aggregator.stacks.anchors.store import AnchorRow, published
 from meterseal_aggregator.translog import cosignatures, proofs, publish
 from meterseal_aggregator.web.auth import TheSite
 from meterseal_aggregator.web.problems import not_found

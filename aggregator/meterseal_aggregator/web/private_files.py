@@ -11,7 +11,7 @@ from meterseal_aggregator.privacy.bills import KeptBill
 from meterseal_aggregator.privacy.model import KeptDay
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry.model import KeyValidity
-from meterseal_aggregator.stacks.carried import anchor_over
+from meterseal_aggregator.stacks.anchors.carried import anchor_over
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import cosignatures, proofs
 from meterseal_aggregator.translog import store as log

@@ -18,8 +18,8 @@ from meterseal_aggregator.intake.port import Counters
 from meterseal_aggregator.jobs import Tally
 from meterseal_aggregator.privacy.errands.desk import ErrandTally
 from meterseal_aggregator.registry.enrol import NetworkTerms
-from meterseal_aggregator.stacks.advice import Means
-from meterseal_aggregator.stacks.handover import ChainDoor
+from meterseal_aggregator.stacks.outbox.advice import Means
+from meterseal_aggregator.stacks.wallet.handover import ChainDoor
 from meterseal_aggregator.stacks.withdrawals.model import Teller
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.web.limits import Rate

@@ -18,7 +18,7 @@ from meterseal_aggregator.privacy.totals import MAX_TOTAL, FixedSet
 from meterseal_aggregator.privacy.trustees import store, verdict
 from meterseal_aggregator.privacy.trustees.model import PinnedTrustees, Said, read_sums
 from meterseal_aggregator.privacy.trustees.pinned import pinned
-from meterseal_aggregator.stacks.carried import anchor_over
+from meterseal_aggregator.stacks.anchors.carried import anchor_over
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import cosignatures, proofs
 from meterseal_aggregator.translog import store as log

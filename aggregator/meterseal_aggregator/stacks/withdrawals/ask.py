@@ -9,9 +9,9 @@ restart finds all of it or nothing. This module must never let more leave than i
 
 from typing import Final
 
-from meterseal_aggregator.stacks import deeds
 from meterseal_aggregator.stacks.calls import token
-from meterseal_aggregator.stacks.deeds import Wish as DeedWish
+from meterseal_aggregator.stacks.outbox import deeds
+from meterseal_aggregator.stacks.outbox.deeds import Wish as DeedWish
 from meterseal_aggregator.stacks.withdrawals import books, store
 from meterseal_aggregator.stacks.withdrawals.model import (
     Moment,

@@ -14,11 +14,12 @@ from typing import Final
 
 import structlog
 
-from meterseal_aggregator.stacks import blocks, deeds
 from meterseal_aggregator.stacks.calls import token
 from meterseal_aggregator.stacks.calls.deployment import Call
-from meterseal_aggregator.stacks.deeds import State as DeedState
-from meterseal_aggregator.stacks.deeds import Wish as DeedWish
+from meterseal_aggregator.stacks.mirror import blocks
+from meterseal_aggregator.stacks.outbox import deeds
+from meterseal_aggregator.stacks.outbox.deeds import State as DeedState
+from meterseal_aggregator.stacks.outbox.deeds import Wish as DeedWish
 from meterseal_aggregator.stacks.withdrawals import books, returns, store
 from meterseal_aggregator.stacks.withdrawals.ask import FIRST
 from meterseal_aggregator.stacks.withdrawals.model import (

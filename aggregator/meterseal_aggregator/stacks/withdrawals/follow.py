@@ -22,7 +22,7 @@ from meterseal_aggregator.stacks.events.energy import (
     EnergyReversed,
     EpochPosted,
 )
-from meterseal_aggregator.stacks.indexer import Settled
+from meterseal_aggregator.stacks.mirror.indexer import Settled
 from meterseal_aggregator.stacks.withdrawals import books, returns, store
 from meterseal_aggregator.stacks.withdrawals.ask import FIRST
 from meterseal_aggregator.stacks.withdrawals.duty import claim_of

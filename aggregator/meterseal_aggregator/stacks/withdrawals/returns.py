@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from meterseal_aggregator.stacks.indexer import Settled
+from meterseal_aggregator.stacks.mirror.indexer import Settled
 from meterseal_aggregator.stacks.withdrawals.model import Deposit
 from meterseal_aggregator.storage.database import Transaction
 

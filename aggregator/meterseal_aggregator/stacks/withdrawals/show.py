@@ -7,8 +7,8 @@ whose epoch has not settled on the chain.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from meterseal_aggregator.stacks import deeds
 from meterseal_aggregator.stacks.calls.token import Claim
+from meterseal_aggregator.stacks.outbox import deeds
 from meterseal_aggregator.stacks.withdrawals import store
 from meterseal_aggregator.stacks.withdrawals.ask import mint_deed
 from meterseal_aggregator.stacks.withdrawals.duty import (

@@ -5,7 +5,7 @@ anchor is of an earlier or a later one, so it carries the proof that both are of
 This module must never give an anchor that does not cover every entry of the file.
 """
 
-from meterseal_aggregator.stacks import store
+from meterseal_aggregator.stacks.anchors import store
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import proofs
 from meterseal_aggregator.translog.store import SignedHead

@@ -30,7 +30,7 @@ from meterseal_aggregator.stacks.calls import (
     utility,
 )
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
-from meterseal_aggregator.stacks.typed import Type, Wrong, object_of, spelled
+from meterseal_aggregator.stacks.wallet.typed import Type, Wrong, object_of, spelled
 from meterseal_proto.c32 import Principal
 
 _AT: Final = "at"

@@ -7,10 +7,10 @@ Each question is asked once a run, whatever many deeds wait for its answer. A ye
 nothing: a contract may be paused a block later. This module must never sign or send.
 """
 
-from meterseal_aggregator.stacks.accounts import ChainRole
 from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.calls.guards import GUARDS, Guard
-from meterseal_aggregator.stacks.node import Node, Refused
+from meterseal_aggregator.stacks.node.port import Node, Refused
+from meterseal_aggregator.stacks.outbox.accounts import ChainRole
+from meterseal_aggregator.stacks.outbox.guards import GUARDS, Guard
 from meterseal_aggregator.stacks.transaction import called
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import FALSE, NONE, TRUE, Ascii, Value

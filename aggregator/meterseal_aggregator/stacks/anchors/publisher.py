@@ -12,14 +12,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from meterseal_aggregator.stacks import deeds
+from meterseal_aggregator.stacks.anchors.job import OnItsWay, Refused
 from meterseal_aggregator.stacks.calls import oracle
 from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.deeds import Outcome, State, Wish
-from meterseal_aggregator.stacks.job import OnItsWay, Refused
-from meterseal_aggregator.stacks.node import Node
-from meterseal_aggregator.stacks.outbox import Account
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.node.port import Node
+from meterseal_aggregator.stacks.outbox import deeds
+from meterseal_aggregator.stacks.outbox.deeds import Outcome, State, Wish
+from meterseal_aggregator.stacks.outbox.plan import Limits
+from meterseal_aggregator.stacks.outbox.run import Account
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.bundle import STACKS_PUBLISHER, stacks_reference
 from meterseal_proto.clarity import FALSE, TRUE, Buffer, Optional, Tuple, UInt

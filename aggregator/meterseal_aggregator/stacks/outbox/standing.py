@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from meterseal_aggregator.stacks.deeds import State
-from meterseal_aggregator.stacks.plan import Attempt, Block
+from meterseal_aggregator.stacks.node.port import Block
+from meterseal_aggregator.stacks.outbox.deeds import State
+from meterseal_aggregator.stacks.outbox.plan import Attempt
+from meterseal_aggregator.stacks.outbox.troubles import Kind, Lasting
 from meterseal_aggregator.stacks.transaction import called
-from meterseal_aggregator.stacks.troubles import Kind, Lasting
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.clarity import Value, decode
 

@@ -9,10 +9,10 @@ what would do a deed twice.
 from dataclasses import dataclass
 from typing import Final
 
-from meterseal_aggregator.stacks.deeds import State
-from meterseal_aggregator.stacks.plan import BUMP_AFTER_S, CANCEL_AFTER_S
-from meterseal_aggregator.stacks.standing import Standing
-from meterseal_aggregator.stacks.troubles import Kind
+from meterseal_aggregator.stacks.outbox.deeds import State
+from meterseal_aggregator.stacks.outbox.plan import BUMP_AFTER_S, CANCEL_AFTER_S
+from meterseal_aggregator.stacks.outbox.standing import Standing
+from meterseal_aggregator.stacks.outbox.troubles import Kind
 from meterseal_proto.clarity import Err, UInt, Value
 
 _ITSELF: Final = "nothing: it goes on by itself once that is over"

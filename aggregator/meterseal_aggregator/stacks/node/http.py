@@ -15,14 +15,14 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from meterseal_aggregator.httpclient import Answer, Bounds, HttpClient
-from meterseal_aggregator.stacks import answers
-from meterseal_aggregator.stacks.answers import Header, Json
-from meterseal_aggregator.stacks.blockpages import (
+from meterseal_aggregator.stacks.node import answers
+from meterseal_aggregator.stacks.node.answers import Header, Json
+from meterseal_aggregator.stacks.node.blockpages import (
     BLOCKS_A_PAGE,
     printed_block,
     upwards,
 )
-from meterseal_aggregator.stacks.node import (
+from meterseal_aggregator.stacks.node.port import (
     Event,
     Fees,
     Found,
@@ -31,9 +31,9 @@ from meterseal_aggregator.stacks.node import (
     PrintedBlock,
     Refused,
     Tip,
+    Unknown,
     Why,
 )
-from meterseal_aggregator.stacks.plan import Unknown
 from meterseal_aggregator.stacks.transaction import Network
 from meterseal_proto.boundedjson import uint
 from meterseal_proto.c32 import Address, Principal

@@ -8,12 +8,12 @@ signed at its size, and no event that nobody could read. This module must never 
 from dataclasses import dataclass, field
 from typing import Final
 
-from meterseal_aggregator.stacks import blocks, books
-from meterseal_aggregator.stacks.blocks import Following
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.events.record import Told
-from meterseal_aggregator.stacks.indexer import EVENTS_AT_ONCE, understood
-from meterseal_aggregator.stacks.mirror import Escrow, Incoherent, Roots, Supply
+from meterseal_aggregator.stacks.mirror import blocks, books
+from meterseal_aggregator.stacks.mirror.blocks import Following
+from meterseal_aggregator.stacks.mirror.indexer import EVENTS_AT_ONCE, understood
+from meterseal_aggregator.stacks.mirror.model import Escrow, Incoherent, Roots, Supply
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding
 from meterseal_proto.c32 import Address, Principal

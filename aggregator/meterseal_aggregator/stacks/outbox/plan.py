@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
 
+from meterseal_aggregator.stacks.node.port import Block, Unknown
+
 DEPTH: Final = 7
 """Blocks of Stacks over ours before it counts. Stacks follows Bitcoin's forks, and one block of
 Bitcoin is a hundred of these: where such a fork must stop nobody, ask for more."""
@@ -59,16 +61,6 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Where a node says a transaction is, and whether the contract answered ok."""
-
-    txid: str
-    height: int
-    block_id: str
-    ok: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Deed:
     """A wanted call: its nonce once it has one, its attempts by price, where it was seen.
 
@@ -87,13 +79,6 @@ class Deed:
         """Tell whether this block has it done: not refused, and not cancelled."""
         cancels = any(a.cancels for a in self.attempts if a.txid == block.txid)
         return block.ok and not cancels
-
-
-class Unknown(Enum):
-    """What a node says of a transaction that is in no block."""
-
-    PENDING = "pending"
-    NOWHERE = "nowhere"
 
 
 Found: TypeAlias = Block | Unknown

@@ -6,9 +6,9 @@ told all the same. This module must never write, nor ask a node.
 
 from typing import Final
 
-from meterseal_aggregator.stacks import standing
-from meterseal_aggregator.stacks.advice import Means, orphaned
-from meterseal_aggregator.stacks.deeds import State
+from meterseal_aggregator.stacks.outbox import standing
+from meterseal_aggregator.stacks.outbox.advice import Means, orphaned
+from meterseal_aggregator.stacks.outbox.deeds import State
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from meterseal_aggregator.stacks.accounts import ChainRole
+from meterseal_aggregator.stacks.outbox.accounts import ChainRole
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from meterseal_aggregator.stacks.node import PrintedBlock
+from meterseal_aggregator.stacks.node.port import PrintedBlock
 from meterseal_aggregator.storage.database import SQLITE_MAX_VARIABLES, Transaction
 from meterseal_proto.clarity import encode
 from meterseal_proto.errors import Unavailable

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from meterseal_aggregator.stacks import blocks
-from meterseal_aggregator.stacks.bookcheck import MIRRORED, Mirrors, replayed
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.events.reading import read
-from meterseal_aggregator.stacks.indexer import NAMES
-from meterseal_aggregator.stacks.mirror import Incoherent
-from meterseal_aggregator.stacks.node import Node, Refused, Tip
+from meterseal_aggregator.stacks.mirror import blocks
+from meterseal_aggregator.stacks.mirror.bookcheck import MIRRORED, Mirrors, replayed
+from meterseal_aggregator.stacks.mirror.indexer import NAMES
+from meterseal_aggregator.stacks.mirror.model import Incoherent
+from meterseal_aggregator.stacks.node.port import Node, Refused, Tip
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.storage.finding import Finding
 from meterseal_proto.c32 import Principal

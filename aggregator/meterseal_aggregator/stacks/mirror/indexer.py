@@ -17,16 +17,16 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from meterseal_aggregator.stacks import blocks, books
-from meterseal_aggregator.stacks.blocks import Following, KeptEvent
+from meterseal_aggregator.stacks.anchors.job import Refused
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.events.reading import read
 from meterseal_aggregator.stacks.events.record import FORMS, Told
-from meterseal_aggregator.stacks.job import Refused
-from meterseal_aggregator.stacks.mirror import Incoherent
-from meterseal_aggregator.stacks.node import Node, PrintedBlock, Tip
-from meterseal_aggregator.stacks.node import Refused as Denied
-from meterseal_aggregator.stacks.plan import Limits
+from meterseal_aggregator.stacks.mirror import blocks, books
+from meterseal_aggregator.stacks.mirror.blocks import Following, KeptEvent
+from meterseal_aggregator.stacks.mirror.model import Incoherent
+from meterseal_aggregator.stacks.node.port import Node, PrintedBlock, Tip
+from meterseal_aggregator.stacks.node.port import Refused as Denied
+from meterseal_aggregator.stacks.outbox.plan import Limits
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_proto.clarity import decode
 from meterseal_proto.errors import Malformed, Unavailable

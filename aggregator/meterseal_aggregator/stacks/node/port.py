@@ -14,10 +14,26 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeAlias
 
-from meterseal_aggregator.stacks.plan import Block, Unknown
 from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import Optional, Value
 from meterseal_proto.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Where a node says a transaction is, and whether the contract answered ok."""
+
+    txid: str
+    height: int
+    block_id: str
+    ok: bool
+
+
+class Unknown(Enum):
+    """What a node says of a transaction that is in no block."""
+
+    PENDING = "pending"
+    NOWHERE = "nowhere"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ not read.
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-from meterseal_aggregator.stacks import answers
-from meterseal_aggregator.stacks.answers import Header, Json, Listed
-from meterseal_aggregator.stacks.node import Print, PrintedBlock
+from meterseal_aggregator.stacks.node import answers
+from meterseal_aggregator.stacks.node.answers import Header, Json, Listed
+from meterseal_aggregator.stacks.node.port import Print, PrintedBlock
 from meterseal_proto.c32 import Address
 from meterseal_proto.errors import TooLong
 

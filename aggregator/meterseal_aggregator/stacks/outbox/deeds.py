@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from meterseal_aggregator.stacks.node import InBlock
-from meterseal_aggregator.stacks.plan import MAX_IN_FLIGHT, Attempt, Block, Deed
+from meterseal_aggregator.stacks.node.port import Block, InBlock
+from meterseal_aggregator.stacks.outbox.plan import MAX_IN_FLIGHT, Attempt, Deed
 from meterseal_aggregator.stacks.transaction import (
     Condition,
     ContractCall,

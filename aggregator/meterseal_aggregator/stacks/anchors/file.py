@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from meterseal_aggregator.stacks.job import Refused
+from meterseal_aggregator.stacks.anchors.job import Refused
 from meterseal_proto.bundle import FILE_PUBLISHER, file_reference
 from meterseal_proto.errors import Unavailable
 

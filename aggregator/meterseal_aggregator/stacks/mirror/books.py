@@ -25,7 +25,7 @@ from meterseal_aggregator.stacks.events.market import (
     TradeSettled,
 )
 from meterseal_aggregator.stacks.events.record import Told
-from meterseal_aggregator.stacks.mirror import Escrow, Incoherent, Roots, Supply
+from meterseal_aggregator.stacks.mirror.model import Escrow, Incoherent, Roots, Supply
 from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_proto.c32 import Principal
 

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import structlog
 
-from meterseal_aggregator.stacks import store
-from meterseal_aggregator.stacks.store import AnchorRow
+from meterseal_aggregator.stacks.anchors import store
+from meterseal_aggregator.stacks.anchors.store import AnchorRow
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.translog import store as log_store
 from meterseal_proto.errors import Unavailable

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from meterseal_aggregator.stacks.node import (
+from meterseal_aggregator.stacks.node.port import (
     Disagreement,
     Event,
     Fees,
@@ -25,8 +25,8 @@ from meterseal_aggregator.stacks.node import (
     PrintedBlock,
     Refused,
     Tip,
+    Unknown,
 )
-from meterseal_aggregator.stacks.plan import Unknown
 from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import Optional, Value
 from meterseal_proto.errors import Unavailable

@@ -10,10 +10,10 @@ node counts only what is in blocks. This module must never sign, send or keep an
 from dataclasses import dataclass
 
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
-from meterseal_aggregator.stacks.handout import Handout, handout
-from meterseal_aggregator.stacks.node import Node
-from meterseal_aggregator.stacks.plan import MAX_IN_FLIGHT
+from meterseal_aggregator.stacks.node.port import Node
+from meterseal_aggregator.stacks.outbox.plan import MAX_IN_FLIGHT
 from meterseal_aggregator.stacks.transaction import Network
+from meterseal_aggregator.stacks.wallet.handout import Handout, handout
 from meterseal_proto.c32 import Address, Principal
 
 

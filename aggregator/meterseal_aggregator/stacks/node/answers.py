@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from meterseal_aggregator.stacks.node import (
+from meterseal_aggregator.stacks.node.port import (
+    Block,
     Event,
     Fees,
     Found,
@@ -18,9 +19,9 @@ from meterseal_aggregator.stacks.node import (
     Print,
     Refused,
     Tip,
+    Unknown,
     Why,
 )
-from meterseal_aggregator.stacks.plan import Block, Unknown
 from meterseal_proto.boundedjson import read_deep_json, read_json, uint
 from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import Err, Optional, Value, decode

@@ -17,11 +17,8 @@ from typing import Final
 
 import structlog
 
-from meterseal_aggregator.stacks import deeds, troubles
-from meterseal_aggregator.stacks.asking import Questions
 from meterseal_aggregator.stacks.calls.deployment import Deployment
-from meterseal_aggregator.stacks.deeds import Open, Try, Wish
-from meterseal_aggregator.stacks.node import (
+from meterseal_aggregator.stacks.node.port import (
     Found,
     InBlock,
     Node,
@@ -29,7 +26,10 @@ from meterseal_aggregator.stacks.node import (
     Tip,
     Why,
 )
-from meterseal_aggregator.stacks.plan import (
+from meterseal_aggregator.stacks.outbox import deeds, troubles
+from meterseal_aggregator.stacks.outbox.asking import Questions
+from meterseal_aggregator.stacks.outbox.deeds import Open, Try, Wish
+from meterseal_aggregator.stacks.outbox.plan import (
     MAX_IN_FLIGHT,
     Do,
     Limits,
@@ -38,13 +38,13 @@ from meterseal_aggregator.stacks.plan import (
     next_nonce,
     next_step,
 )
+from meterseal_aggregator.stacks.outbox.troubles import Kind, Trouble
 from meterseal_aggregator.stacks.transaction import (
     AccountKey,
     Network,
     Transaction,
     Transfer,
 )
-from meterseal_aggregator.stacks.troubles import Kind, Trouble
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.errors import Unavailable
