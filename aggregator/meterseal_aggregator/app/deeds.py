@@ -201,7 +201,7 @@ async def _settle(
     if not tenants:
         await write.begin_tenancy(tx, Tenancy(member, point, begin, None))
     if request.certified_w is not None:
-        certified = await registry.certified_w(tx, point)
+        certified = await registry.certified_w(tx, point, member)
         if certified is None:
             wish = certificates.Grant(point, request.certified_w, begin)
             await certificates.grant(tx, wish, operator(), now=now)

@@ -158,12 +158,18 @@ async def meter_point_named(tx: Transaction, name: str) -> MeterPoint | None:
     return MeterPoint(*rows[0]) if rows else None
 
 
-async def certified_w(tx: Transaction, meter_point_id: int) -> int | None:
-    """Return the capacity a meter point is certified for and still is, or None."""
+async def certified_w(
+    tx: Transaction, meter_point_id: int, member_id: int | None = None
+) -> int | None:
+    """Return the capacity a meter point is certified for and still is, or None.
+
+    With a member, only a certificate that is his, or of whoever holds the point.
+    """
     rows = await tx.rows(
         "SELECT capacity_w FROM certifications"
-        " WHERE meter_point_id = ? AND to_at IS NULL",
-        (meter_point_id,),
+        " WHERE meter_point_id = ? AND to_at IS NULL"
+        " AND (? IS NULL OR member_id IS NULL OR member_id = ?)",
+        (meter_point_id, member_id, member_id),
     )
     return rows[0][0] if rows else None
 
