@@ -39,6 +39,8 @@ TESTNET: Final = 0x80000000
 """Stacks' chain id for every network that is not the main one."""
 NO_REGISTRY: Final = "none"
 """A network founded before its contracts were; who verifies its anchors names them."""
+MAINNET_NODES: Final = 2
+"""Where Wh and money are real, one node's lie must not move them."""
 MAX_FEE: Final = 100_000_000
 """100 STX for one transaction: whoever writes more has mistaken the unit."""
 
@@ -287,6 +289,8 @@ class Config(BaseSettings):
             contracts = Address.parse(self.stacks.contracts)
             if contracts.mainnet != Network.of(self.chain_id).mainnet:
                 raise ValueError("stacks: contracts is an address of another chain_id")
+            if contracts.mainnet and len(self.stacks.nodes) < MAINNET_NODES:
+                raise ValueError("stacks: on the main network two nodes must agree")
             # Whoever verifies asks the contract that the genesis document names.
             if self.registry != NO_REGISTRY and contracts != _named(self.registry):
                 raise ValueError(f"registry: {contracts.text()}.user-registry, or none")

@@ -126,6 +126,7 @@ LOCAL = 'nodes = ["http://127.0.0.1:20443"]\n'
         (STACKS + LOCAL + HERE_LINE + "colour = 1\n", "colour"),
         (f'registry = "{OTHER}.user-registry"\n' + STACKS + LOCAL + HERE_LINE, HERE),
         ("chain_id = 1\n" + STACKS + LOCAL + HERE_LINE, "another chain_id"),
+        ("chain_id = 1\n" + STACKS + LOCAL + f'contracts = "{MAIN}"\n', "two nodes"),
     ],
 )
 def test_a_chain_that_cannot_be_one_is_named(

@@ -274,6 +274,17 @@ async def test_the_audit_names_a_freeze_that_was_taken_away(
         assert any(complaint in one for one in await _complaints(database))
 
 
+@pytest.mark.parametrize(
+    "code", ["producer:7", "chain:energy", "chain:leaving", "user:7", "cash", "buyer:7"]
+)
+def test_no_dispute_stops_what_others_must_always_reach(code: str) -> None:
+    """A deposit to a frozen producer once stopped whoever followed the chain, for everybody."""
+    with pytest.raises(ValueError, match="own hold or escrow"):
+        freeze_account(
+            _id(1), WH, AccountCode(code), why="dispute", reference=b"dispute 9"
+        )
+
+
 async def test_a_thousand_freezes_cost_as_many_statements_as_ten(
     database: Database,
 ) -> None:

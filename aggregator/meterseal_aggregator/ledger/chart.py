@@ -44,6 +44,10 @@ its floor refuses any credit, and a freeze moves 0."""
 CASH: Final = AccountCode("cash")
 """The outside world: debited when money comes in to us, credited when it goes out."""
 
+DISPUTABLE: Final = frozenset({"escrow", "stake"})
+"""Accounts, by their first word, that a dispute may stop: what somebody else's trade, mint or
+deposit must always reach is not among them, or one dispute would hold up the house."""
+
 _DISPUTES: Final = ChartLine(
     DISPUTES, Floor.DEBITS_COVER, "other side of what freezes an account; holds nothing"
 )

@@ -17,7 +17,7 @@ A second later it expires. Pure. This module must never move an amount.
 from dataclasses import replace
 
 from meterseal_aggregator.ledger.book import Layer, Refused
-from meterseal_aggregator.ledger.chart import DISPUTES
+from meterseal_aggregator.ledger.chart import DISPUTABLE, DISPUTES
 from meterseal_aggregator.ledger.model import (
     Account,
     AccountCode,
@@ -36,7 +36,12 @@ from meterseal_aggregator.ledger.model import (
 def freeze_account(
     named: TransferId, asset: Asset, code: AccountCode, *, why: str, reference: bytes
 ) -> Transfer:
-    """Return the entry that freezes an account: `why` in one word, about `reference`."""
+    """Return the entry that freezes an account: `why` in one word, about `reference`.
+
+    ValueError for an account that others' energy or money must always reach.
+    """
+    if code.partition(":")[0] not in DISPUTABLE:
+        raise ValueError(f"{code}: freeze the trade's own hold or escrow instead")
     return Transfer(
         id=named,
         amount=0,
