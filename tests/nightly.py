@@ -33,6 +33,7 @@ RIGS = {
         "tests/simulation/test_stacks_outbox.py",
         10_060,
     ),
+    "order books cleared by every law": ("tests/laws/test_clearing_laws.py", 40_000),
     "kills with exact equations": ("tests/e2e/test_kills.py", 120),
 }
 

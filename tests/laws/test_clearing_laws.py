@@ -3,7 +3,6 @@
 Books are small, so that trying every price is an honest judge of the volume.
 """
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -24,11 +23,12 @@ from meterseal_proto.clearing import (
     tier,
 )
 from meterseal_proto.clearingfile import OrderBook, clearing_hash
+from tests.support.seed import WHOLE
 
 TICK: Final = 1_000
 STEP: Final = 500
-BOOKS: Final = int(os.environ.get("METERSEAL_BOOKS", "2000"))
-"""Books for each law; the nightly run asks for 20,000."""
+BOOKS: Final = 20_000 if WHOLE else 2_000
+"""Books for each law, by night and in the suite."""
 MOST: Final = 4
 """Orders a side: eight in a book, as many as a brute search tries in no time."""
 
