@@ -8,7 +8,7 @@ does not ask whose certificate it is, with a replacement that leaves no line in 
 import asyncio
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -46,8 +46,11 @@ class Deed:
     shift: int | None
 
 
-KINDS = ("tell", "tell", "run", "ask", "ask", "approve", "approve", "refuse", "revoke",
-         "grant", "move")  # fmt: skip
+KINDS = (
+    *("tell", "tell", "live", "live", "live", "certify", "certify", "certify"),
+    *("ask", "approve", "refuse", "revoke", "revoke", "grant", "move"),
+)
+"""To live is to tell and to mint; to certify is to ask, and to approve at once."""
 DEEDS = st.lists(
     st.builds(
         Deed,
@@ -55,6 +58,7 @@ DEEDS = st.lists(
         st.integers(0, 7),
         st.none() | st.integers(-6, 6).map(lambda n: n * STEP // 2),
     ),
+    min_size=10,
     max_size=30,
 )
 
@@ -87,6 +91,11 @@ class World:
         return self.home.end
 
     async def do(self, deed: Deed) -> None:
+        if deed.kind in ("live", "certify"):
+            whole = {"live": ("tell", "run"), "certify": ("ask", "approve")}
+            for kind in whole[deed.kind]:
+                await self.do(replace(deed, kind=kind))
+            return
         if deed.kind == "run":
             await self.run()
             return
@@ -101,7 +110,9 @@ class World:
         if deed.kind == "tell":
             await self.home.tell(tx, *range(1, 2 + deed.number))
         elif deed.kind == "ask":
-            who = MEMBERS[deed.number % 2]
+            # Mostly whoever lives there; else somebody who is refused.
+            there = self.tenants[-1][1]
+            who = there if deed.number else 3 - there
             wish = Wish(who, POINT, 5_000, 1_000, Source.WIND)
             key = f"{self.now}-{deed.number}"
             await certificates.ask(tx, wish, key, LIMITS, now=self.now)
@@ -122,7 +133,8 @@ class World:
         fit = [one for one in known if one.state is wants] or known
         if not fit:
             return
-        one = fit[deed.number % len(fit)]
+        # Mostly the newest, which is the one in force.
+        one = fit[-1] if deed.number else fit[0]
         when = When(wanted, await minted_until(tx, POINT), self.now)
         if deed.kind == "approve":
             await certificates.approve(tx, one.id, BOSS, when)

@@ -27,10 +27,12 @@ LATER = BEGIN + 7 * 86_400
 async def open_books(path: Path) -> AsyncIterator[Database]:
     """Open a migrated database in which a slot is final when it has ended."""
     database = await open_migrated(path)
-    async with database.transaction() as tx:
-        await record(tx, Change(Name.FINALITY_DELAY_S, 0, 0, 0, "test"))
-    yield database
-    await database.close()
+    try:
+        async with database.transaction() as tx:
+            await record(tx, Change(Name.FINALITY_DELAY_S, 0, 0, 0, "test"))
+        yield database
+    finally:
+        await database.close()
 
 
 async def mint(database: Database, now: int = LATER) -> int:
