@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 from typing import Final, Self
 
+from deploy.freeport import free_port
+
 SHIPPED: Final = Path(__file__).parent / "mosquitto"
 START_S: Final = 60.0
-MAX_PORT: Final = 65_535
 _LISTENER: Final = "listener "
 _CERTIFICATES: Final = {
     "cafile": "ca.pem",
@@ -29,31 +30,6 @@ _CERTIFICATES: Final = {
 def mosquitto() -> str | None:
     """Return where Mosquitto is, None when it is not installed."""
     return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-
-
-def free_port() -> int:
-    """Return a port that was free on 127.0.0.1 a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def free_ports(count: int) -> int:
-    """Return the first of `count` consecutive ports that were free a moment ago."""
-    while True:
-        first = free_port()
-        if first + count <= MAX_PORT and all(
-            map(_is_free, range(first, first + count))
-        ):
-            return first
-
-
-def _is_free(port: int) -> bool:
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
 
 
 class Broker:

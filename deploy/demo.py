@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from deploy import outcome
-from deploy.broker import Broker, free_port, free_ports, mosquitto
+from deploy.broker import Broker, mosquitto
+from deploy.freeport import free_port, free_ports
 from deploy.processes import Failed, Processes, until
 from deploy.street import DAY_S, Plan, Street, aggregate, begin_day, enrol, found
 

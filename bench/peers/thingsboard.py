@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.peers import Running, environment
-from deploy.broker import free_port, mosquitto
+from deploy.broker import mosquitto
+from deploy.freeport import free_port
 
 NAME: Final = "thingsboard-gateway"
 TIMEOUT_S: Final = 35

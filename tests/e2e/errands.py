@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy import trustees
+from deploy.freeport import free_port, free_ports
 from deploy.outcome import SETTLED_WITHIN_S
 from deploy.private_street import REGISTER, Chapter, midnight_after, set_up
 from deploy.processes import Processes, until
@@ -28,7 +29,6 @@ from deploy.street import (
 )
 from meterseal_agent.outbox.store import Outbox
 from meterseal_proto.tariff import Tariff
-from tests.support.freeport import free_port, free_ports
 
 HOME: Final = 0
 NAME: Final = agent_name(HOME)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.broker import Broker
+from deploy.freeport import free_port, free_ports
 from deploy.outcome import Outcome, day_is_receipted, gather
 from deploy.processes import Processes, until
 from deploy.street import (
@@ -23,7 +24,6 @@ from deploy.street import (
     start_agent,
     start_aggregator,
 )
-from tests.support.freeport import free_port, free_ports
 
 HEAL_WITHIN_S = 300.0
 GRACE_S = 180.0

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from deploy.demo import Misuse, Options
+from deploy.freeport import free_port
 from tests.support.data import shared_data
-from tests.support.freeport import free_port
 
 ROOT = Path(__file__).parents[2]
 HOMES_FILE = "citylearn_17homes_hourly_load_pv_kWh.csv.gz"

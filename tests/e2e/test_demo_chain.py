@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.broker import free_port
 from deploy.chain_duties import DUTIES, MONTH
 from deploy.demo import Options
+from deploy.freeport import free_port
 from tests.contracts.test_contracts import installed, need_node
 
 ROOT = Path(__file__).parents[2]

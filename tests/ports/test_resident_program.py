@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from deploy.freeport import free_port
 from meterseal_agent.keystore import Paths
 from meterseal_agent.resident import words
 from tests.support.agent_bench import WAIT_S, Bench, a_bench
-from tests.support.freeport import free_port
 from tests.support.kitchen import trusting
 
 SPEED = 600.0

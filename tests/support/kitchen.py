@@ -11,6 +11,7 @@ from typing import Final
 
 import httpx2
 
+from deploy.freeport import free_port
 from meterseal_agent.keystore import Paths
 from meterseal_agent.outbox.model import Chain
 from meterseal_agent.resident.address import Address
@@ -25,7 +26,6 @@ from meterseal_proto.tariff import Band, MicroPerKwh, Tariff
 from meterseal_proto.units import IMPORT
 from tests.support.boxes import KEYS
 from tests.support.devices import BEGAN_AT, GENESIS
-from tests.support.freeport import free_port
 from tests.support.private_home import (
     AGENT,
     DAY_S,

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from deploy.broker import SHIPPED, Broker, mosquitto
+from deploy.freeport import free_port
 from tests.support.data import absent
-from tests.support.freeport import free_port
 
 __all__ = ["SHIPPED", "Mosquitto", "free_port", "mosquitto_path"]
 
