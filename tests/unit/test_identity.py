@@ -38,7 +38,7 @@ def test_a_member_may_nothing_of_what_is_not_his() -> None:
     own = {action for action in Action if may(Role.MEMBER, action, owns=True)}
     assert own == {
         Action.SEE_MEMBER, Action.SEE_METER, Action.SEE_READINGS,
-        Action.SEE_BALANCES, Action.TAKE_BUNDLE, Action.USE_WALLETS,
+        Action.SEE_BALANCES, Action.TAKE_BUNDLE, Action.USE_WALLETS, Action.APPLY,
     }  # fmt: skip
 
 
