@@ -19,12 +19,20 @@ SWEPT = "swept"
 settings.register_profile("house", settings(), deadline=None)
 settings.load_profile("house")
 
-LONGEST = ("tests/e2e/", "tests/contracts/", "tests/sweeps/", "tests/simulation/")
+DEMOS = "tests/e2e/test_demo"
+"""Whole streets of processes on the clock of a day in a minute: one at a time."""
+LONGEST = (
+    DEMOS,
+    "tests/contracts/",
+    "tests/sweeps/",
+    "tests/simulation/",
+    "tests/e2e/",
+)
 """What is begun first, so that no process is left with a long test when all else is done."""
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
-    """A file's tests stay in one process, for the sake of what they share; e2e's do not.
+    """A file's tests stay in one process, for the sake of what they share; demos all in one.
 
     The longest are begun first, then the files in their order.
     """
@@ -34,7 +42,7 @@ class ByFile(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
         config.option.loadscopereorder = False
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid if nodeid.startswith(LONGEST[0]) else super()._split_scope(nodeid)
+        return DEMOS if nodeid.startswith(DEMOS) else super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(
