@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from deploy.processes import Failed
 from meterseal_proto.claims import Expectation
 from meterseal_proto.verify import examine, zone_clock
 from tests.e2e.errands import PrivateHome, private_home
@@ -57,5 +58,6 @@ def given(home: PrivateHome, number: int) -> bytes:
     """Return the bill's file, nothing while no checkpoint covers it."""
     try:
         return home.street.api.text(f"/v1/private-bills/{number}/file").encode()
-    except OSError:
+    except Failed as refused:
+        assert "problem:not-yet" in str(refused)
         return b""
