@@ -15,13 +15,13 @@ from meterseal_aggregator.stacks.outbox import deeds
 from meterseal_aggregator.stacks.outbox.deeds import Wish
 from meterseal_aggregator.stacks.outbox.plan import Limits
 from meterseal_aggregator.stacks.transaction import ContractCall
-from meterseal_aggregator.storage.database import Database
-from meterseal_aggregator.storage.migrate import migrate, migrations, statements
+from meterseal_aggregator.storage.migrate import migrate
 from meterseal_proto.clarity import UInt
 from meterseal_proto.errors import Unavailable
 from tests.support.bookchain import AT, COIN, DIARY, BookChain, Deed
 from tests.support.booknode import BookNode
 from tests.support.fakechain import DEPLOYER
+from tests.support.migrated import open_before
 from tests.support.nodeserver import Server, served
 from tests.support.webhouse import a_house
 
@@ -162,18 +162,9 @@ async def test_everybody_is_shown_the_chain_as_far_as_it_is_settled(
 async def test_a_database_of_before_follows_after_its_migration(
     tmp_path: Path, chain: BookChain
 ) -> None:
-    database = await Database.open(f"sqlite:///{tmp_path / 'old.db'}")
+    database = await open_before(tmp_path / "old.db", lambda n: n < FOLLOWED)
     try:
         async with database.transaction() as tx:
-            await tx.rows(
-                "CREATE TABLE migrations (number INTEGER PRIMARY KEY,"
-                " name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT"
-            )
-            for one in (m for m in migrations() if m.number < FOLLOWED):
-                for statement in statements(one.sql):
-                    await tx.rows(statement)
-                row = (one.number, one.name, one.sha256)
-                await tx.rows("INSERT INTO migrations VALUES (?, ?, ?)", row)
             wish = Wish("ST1", "note 1", ContractCall(DIARY, "note", (UInt(1),)))
             await deeds.want(tx, wish, now=NOW)
         assert "0021_chain.sql" in await migrate(database)

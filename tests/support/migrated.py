@@ -1,10 +1,11 @@
 """A new aggregator's database: migrated once a process, and copied for whoever needs one."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from meterseal_aggregator.storage.database import Database
-from meterseal_aggregator.storage.migrate import migrate
+from meterseal_aggregator.storage.migrate import migrate, migrations, statements
 
 _EMPTY: list[bytes] = []
 """The file that the migrations leave, once there is one."""
@@ -21,6 +22,22 @@ async def open_migrated(path: Path) -> Database:
         path.touch(mode=0o600)
         path.write_bytes(_EMPTY[0])
     return await Database.open(f"sqlite:///{path}")
+
+
+async def open_before(path: Path, ran: Callable[[int], bool]) -> Database:
+    """Open a new database in which only the migrations whose number `ran` have run."""
+    database = await Database.open(f"sqlite:///{path}")
+    async with database.transaction() as tx:
+        await tx.rows(
+            "CREATE TABLE migrations (number INTEGER PRIMARY KEY,"
+            " name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT"
+        )
+        for one in (m for m in migrations() if ran(m.number)):
+            for statement in statements(one.sql):
+                await tx.rows(statement)
+            row = (one.number, one.name, one.sha256)
+            await tx.rows("INSERT INTO migrations VALUES (?, ?, ?)", row)
+    return database
 
 
 async def _migrated() -> bytes:

@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from meterseal_aggregator import credits as credit_room
 from meterseal_aggregator.app.retiring import retire_on_chain
 from meterseal_aggregator.credits.mint import run_once as mint_once
@@ -33,9 +35,12 @@ from meterseal_aggregator.stacks.withdrawals.model import (
     ENERGY,
     LEAVING,
     Moment,
+    NotMade,
     Part,
     Place,
+    State,
     Teller,
+    Trouble,
     Way,
     Wish,
     Withdrawal,
@@ -231,3 +236,15 @@ async def open_street(folder: Path | None, homes: int = 2) -> AsyncIterator[Stre
     finally:
         fuse.left = None
         await database.close()
+
+
+async def states(street: Street, withdrawal: int) -> list[State]:
+    """Return how far each part of a withdrawal is."""
+    return [part.state for part in await street.parts(withdrawal)]
+
+
+async def refused(street: Street, trouble: Trouble, who: int, *asked: object) -> None:
+    """Hold that a wish is not made, and why."""
+    with pytest.raises(NotMade) as caught:
+        await street.ask(who, *asked)  # type: ignore[arg-type]  # as each test has them
+    assert caught.value.trouble is trouble

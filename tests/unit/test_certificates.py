@@ -22,8 +22,9 @@ from meterseal_aggregator.registry.certification import (
 from meterseal_aggregator.registry.model import Refused, Trouble
 from meterseal_aggregator.registry.store import certified_w
 from meterseal_aggregator.storage.database import Database, Transaction
-from meterseal_aggregator.storage.migrate import migrate, migrations, statements
+from meterseal_aggregator.storage.migrate import migrate
 from tests.support.books import held, mint, open_books, refusals, well
+from tests.support.migrated import open_before
 from tests.support.street import BEGIN, STEP, settle_in
 
 CERTIFICATION = 27
@@ -58,18 +59,8 @@ async def _whole(database: Database) -> bool:
 async def test_a_database_from_before_keeps_minting_and_gets_its_trail(
     tmp_path: Path,
 ) -> None:
-    database = await Database.open(f"sqlite:///{tmp_path / 'old.db'}")
+    database = await open_before(tmp_path / "old.db", lambda n: n < CERTIFICATION)
     try:
-        async with database.transaction() as tx:
-            await tx.rows(
-                "CREATE TABLE migrations (number INTEGER PRIMARY KEY,"
-                " name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT"
-            )
-            for one in (m for m in migrations() if m.number < CERTIFICATION):
-                for statement in statements(one.sql):
-                    await tx.rows(statement)
-                row = (one.number, one.name, one.sha256)
-                await tx.rows("INSERT INTO migrations VALUES (?, ?, ?)", row)
         home, ended = await settle_in(database, 1), await settle_in(database, 2)
         async with database.transaction() as tx:
             await tx.rows(

@@ -21,11 +21,12 @@ from meterseal_aggregator.identity.wallets import (
     NotLinked,
 )
 from meterseal_aggregator.storage.database import Database, Transaction
-from meterseal_aggregator.storage.migrate import migrate, migrations, statements
+from meterseal_aggregator.storage.migrate import migrate
 from meterseal_proto import curve
 from meterseal_proto.c32 import Principal, single
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.wallet import LIFETIME_S, Challenge
+from tests.support.migrated import open_before
 
 NOW = 1_790_000_000
 GENESIS = Genesis(0x80000000, "none", "log+01234567+AQ==")
@@ -57,18 +58,9 @@ async def linked(tx: Transaction, member: int, key: int, now: int = NOW) -> int:
 async def test_a_database_from_before_gets_wallets_and_keeps_its_members(
     tmp_path: Path,
 ) -> None:
-    database = await Database.open(f"sqlite:///{tmp_path / 'old.db'}")
+    database = await open_before(tmp_path / "old.db", lambda n: n < WALLETS)
     try:
         async with database.transaction() as tx:
-            await tx.rows(
-                "CREATE TABLE migrations (number INTEGER PRIMARY KEY,"
-                " name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT"
-            )
-            for one in (m for m in migrations() if m.number < WALLETS):
-                for statement in statements(one.sql):
-                    await tx.rows(statement)
-                row = (one.number, one.name, one.sha256)
-                await tx.rows("INSERT INTO migrations VALUES (?, ?, ?)", row)
             ada = await store.add_member(tx, "Ada", now=NOW)
         assert "0022_wallets.sql" in await migrate(database)
         async with database.transaction() as tx:

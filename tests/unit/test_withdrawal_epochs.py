@@ -9,7 +9,6 @@ import pytest
 from meterseal_aggregator.stacks.withdrawals.duty import Gathering, run_once
 from meterseal_aggregator.stacks.withdrawals.model import (
     Moment,
-    NotMade,
     State,
     Trouble,
     Way,
@@ -21,6 +20,8 @@ from tests.support.withdrawing import (
     TELLER,
     Street,
     open_street,
+    refused,
+    states,
 )
 
 P1 = "producer:1"
@@ -31,16 +32,6 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     async with open_street(tmp_path) as opened:
         yield opened
         await opened.is_well()
-
-
-async def states(street: Street, withdrawal: int) -> list[State]:
-    return [part.state for part in await street.parts(withdrawal)]
-
-
-async def refused(street: Street, trouble: Trouble, who: int, *asked: object) -> None:
-    with pytest.raises(NotMade) as caught:
-        await street.ask(who, *asked)  # type: ignore[arg-type]  # as each test has them
-    assert caught.value.trouble is trouble
 
 
 async def test_one_epoch_serves_many_and_each_claims_its_own_once(

@@ -23,10 +23,10 @@ from meterseal_aggregator.stacks.withdrawals.model import (
     Way,
     Wish,
 )
-from meterseal_aggregator.storage.database import Database
-from meterseal_aggregator.storage.migrate import migrate, migrations, statements
+from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.vee.job import run_once as assess_once
 from meterseal_proto.units import EXPORT
+from tests.support.migrated import open_before
 from tests.support.street import settle_in
 from tests.support.withdrawing import (
     LATER,
@@ -35,6 +35,8 @@ from tests.support.withdrawing import (
     Street,
     open_street,
     owner,
+    refused,
+    states,
 )
 
 P1 = "producer:1"
@@ -46,16 +48,6 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     async with open_street(tmp_path) as opened:
         yield opened
         await opened.is_well()
-
-
-async def states(street: Street, withdrawal: int) -> list[State]:
-    return [part.state for part in await street.parts(withdrawal)]
-
-
-async def refused(street: Street, trouble: Trouble, who: int, *asked: object) -> None:
-    with pytest.raises(NotMade) as caught:
-        await street.ask(who, *asked)  # type: ignore[arg-type]  # as each test has them
-    assert caught.value.trouble is trouble
 
 
 async def test_whole_slots_leave_at_once_and_arrive_by_their_mints(
@@ -195,18 +187,9 @@ async def test_two_deeds_and_two_parts_never_have_one_slot(street: Street) -> No
 async def test_a_database_from_before_gets_withdrawals_of_what_was_credited_before(
     tmp_path: Path,
 ) -> None:
-    database = await Database.open(f"sqlite:///{tmp_path / 'old.db'}")
+    database = await open_before(tmp_path / "old.db", lambda n: n != WITHDRAWALS)
     try:
         async with database.transaction() as tx:
-            await tx.rows(
-                "CREATE TABLE migrations (number INTEGER PRIMARY KEY,"
-                " name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT"
-            )
-            for one in (m for m in migrations() if m.number != WITHDRAWALS):
-                for statement in statements(one.sql):
-                    await tx.rows(statement)
-                row = (one.number, one.name, one.sha256)
-                await tx.rows("INSERT INTO migrations VALUES (?, ?, ?)", row)
             await record(tx, Change(Name.FINALITY_DELAY_S, 0, 0, 0, "test"))
         home = await settle_in(database, 1)
         async with database.transaction() as tx:
