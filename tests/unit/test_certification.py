@@ -7,7 +7,6 @@ import pytest
 from meterseal_aggregator.registry.certification import (
     HOUR_S,
     MAX_AHEAD_S,
-    SMALL_W,
     TABLE,
     Act,
     Certifier,
@@ -50,10 +49,10 @@ def test_every_act_is_done_and_every_state_is_reached() -> None:
 @pytest.mark.parametrize(
     ("act", "capacity_w", "lowest"),
     [
-        (Act.APPROVE, SMALL_W, Level.SMALL),
-        (Act.REFUSE, SMALL_W, Level.SMALL),
-        (Act.APPROVE, SMALL_W + 1, Level.ANY),
-        (Act.REFUSE, SMALL_W + 1, Level.ANY),
+        (Act.APPROVE, 10_000, Level.SMALL),
+        (Act.REFUSE, 10_000, Level.SMALL),
+        (Act.APPROVE, 10_001, Level.ANY),
+        (Act.REFUSE, 10_001, Level.ANY),
         (Act.REVOKE, 1, Level.REVOKE),
     ],
 )
