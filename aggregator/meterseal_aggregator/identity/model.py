@@ -50,6 +50,8 @@ class Action(StrEnum):
     """Link accounts on the chain, and be handed calls for them to sign."""
     APPLY = "apply"
     """Ask to be a certified producer, and see what became of it."""
+    TRADE = "trade"
+    """Offer, order, bid and stake, and see what came of it."""
     CERTIFY = "certify"
     """Decide on such applications; a member may where he is authorised, by his level."""
 
@@ -69,6 +71,7 @@ _OWN: Final = frozenset(
         Action.TAKE_BUNDLE,
         Action.USE_WALLETS,
         Action.APPLY,
+        Action.TRADE,
     }
 )
 

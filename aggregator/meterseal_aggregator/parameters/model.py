@@ -19,6 +19,15 @@ MAX_MONTHLY_WH: Final = 1 << 50
 """Above what a producer of 100 MW makes in a month; sums of thousands still fit 64 bits."""
 MAX_FEE_MICRO: Final = 10**15
 """The most the contract on the chain takes for an application."""
+MAX_PRICE_MICRO: Final = (1 << 40) - 1
+"""Micro-units per kWh, as in the auction: beyond any price of energy."""
+MAX_RESERVE_WH: Final = (1 << 62) - 1
+"""Wh for sale together; sums of two still fit 64 bits."""
+ALL_BP: Final = 10_000
+"""The whole of what basis points are counted in."""
+DAY_S: Final = 86_400
+WHOLE_MILLI: Final = "0|[1-9][0-9]*000"
+"""A price is a multiple of 1,000 micro-units per kWh, so that Wh times price is whole."""
 MAX_TEXT: Final = 256
 """Longest text value; an IANA zone name has fewer than 40 characters."""
 
@@ -32,13 +41,26 @@ class Name(StrEnum):
     CERTIFICATION_FEE_MICRO = "certification_fee_micro"
     CERTIFICATION_MINIMUM_WH = "certification_minimum_wh"
     CERTIFICATION_MAXIMUM_WH = "certification_maximum_wh"
+    MARKET_SLOT_S = "market_slot_s"
+    MARKET_TICK_MICRO = "market_tick_micro"
+    MARKET_FEE_MICRO = "market_fee_micro"
+    MARKET_LOSSES_BP = "market_losses_bp"
+    RETAIL_PRICE_MICRO = "retail_price_micro"
+    FEED_IN_PRICE_MICRO = "feed_in_price_micro"
+    GATE_CLOSURE_S = "gate_closure_s"
+    LISTED_PRICE_MICRO = "listed_price_micro"
+    LISTED_COMMISSION_BP = "listed_commission_bp"
+    LISTED_REFUND_BP = "listed_refund_bp"
+    LISTED_RESERVE_WH = "listed_reserve_wh"
+    LISTED_USER_RESERVE_WH = "listed_user_reserve_wh"
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """What a parameter may be: its default's type is its type.
 
-    Integers have a range, texts may have a shape (a regular expression).
+    Integers have a range, and either may have a shape (a regular expression of how it is
+    written).
     """
 
     default: Value
@@ -80,6 +102,76 @@ PARAMETERS: Final[dict[Name, Parameter]] = {
         low=1,
         high=MAX_MONTHLY_WH,
         reason="the most monthly production that is certified",
+    ),
+    Name.MARKET_SLOT_S: Parameter(
+        default=900,
+        low=900,
+        high=3_600,
+        shape="900|1800|3600",
+        reason="seconds of a market slot; the meters' step divides it",
+    ),
+    Name.MARKET_TICK_MICRO: Parameter(
+        default=1_000,
+        low=1_000,
+        high=MAX_PRICE_MICRO,
+        shape=WHOLE_MILLI,
+        reason="the step between two prices of the auction",
+    ),
+    Name.MARKET_FEE_MICRO: Parameter(
+        default=0,
+        high=MAX_PRICE_MICRO,
+        shape=WHOLE_MILLI,
+        reason="what the house keeps of each traded kWh's price",
+    ),
+    Name.MARKET_LOSSES_BP: Parameter(
+        default=0,
+        high=ALL_BP - 1,
+        reason="of the rest, what goes to the lines' owner for losses",
+    ),
+    Name.RETAIL_PRICE_MICRO: Parameter(
+        default=250_000,
+        high=MAX_PRICE_MICRO,
+        shape=WHOLE_MILLI,
+        reason="what the utility takes for a kWh; nobody pays a neighbour more",
+    ),
+    Name.FEED_IN_PRICE_MICRO: Parameter(
+        default=80_000,
+        high=MAX_PRICE_MICRO,
+        shape=WHOLE_MILLI,
+        reason="what the utility gives for a kWh; nobody sells to a neighbour for less",
+    ),
+    Name.GATE_CLOSURE_S: Parameter(
+        default=3_600,
+        low=0,
+        high=7 * DAY_S,
+        reason="seconds before a slot's start at which its auction is held",
+    ),
+    Name.LISTED_PRICE_MICRO: Parameter(
+        default=150_000,
+        low=1_000,
+        high=MAX_PRICE_MICRO,
+        shape=WHOLE_MILLI,
+        reason="the community's price of a kWh that is minted already",
+    ),
+    Name.LISTED_COMMISSION_BP: Parameter(
+        default=500,
+        high=ALL_BP,
+        reason="added to that price for the house; the buyer pays it",
+    ),
+    Name.LISTED_REFUND_BP: Parameter(
+        default=9_000,
+        high=ALL_BP,
+        reason="the share of today's price a buyer gets for Wh he gives back",
+    ),
+    Name.LISTED_RESERVE_WH: Parameter(
+        default=1_000_000_000,
+        high=MAX_RESERVE_WH,
+        reason="the most minted Wh for sale together",
+    ),
+    Name.LISTED_USER_RESERVE_WH: Parameter(
+        default=10_000_000,
+        high=MAX_RESERVE_WH,
+        reason="the most minted Wh one seller has for sale",
     ),
 }
 

@@ -17,6 +17,8 @@ from starlette.responses import JSONResponse, Response
 from meterseal_aggregator.identity.model import NameTaken, NoSuchMember, TokenRefused
 from meterseal_aggregator.identity.wallets import Cause as Unlinked
 from meterseal_aggregator.identity.wallets import NotLinked
+from meterseal_aggregator.market.model import Cause as Decline
+from meterseal_aggregator.market.model import Declined
 from meterseal_aggregator.privacy.model import Cause, NotTaken
 from meterseal_aggregator.registry.model import Refused, Trouble
 from meterseal_aggregator.translog.store import Rotten
@@ -57,6 +59,15 @@ _CAUSES: Final[Mapping[Cause, HTTPStatus]] = {
     Cause.CELL_TAKEN: HTTPStatus.CONFLICT,
     Cause.TOO_FEW: HTTPStatus.CONFLICT,
 }
+_DECLINED: Final[Mapping[Decline, HTTPStatus]] = {
+    Decline.UNKNOWN: HTTPStatus.NOT_FOUND,
+    Decline.SLOT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Decline.PRICE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Decline.NOT_YOURS: HTTPStatus.FORBIDDEN,
+    Decline.EXPIRED: HTTPStatus.GONE,
+    Decline.FULL: HTTPStatus.TOO_MANY_REQUESTS,
+}
+"""What is not here stands against how things are: 409."""
 _UNLINKED: Final[Mapping[Unlinked, HTTPStatus]] = {
     Unlinked.PRINCIPAL: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unlinked.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
@@ -192,7 +203,7 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case Refused() | NotTaken() | NotLinked():
+        case Refused() | NotTaken() | NotLinked() | Declined():
             return _refusal(error)
         case NoSuchMember():
             return Problem(HTTPStatus.NOT_FOUND, "not-found", str(error))
@@ -209,8 +220,11 @@ def problem_of(error: Exception) -> Problem:
             return _ours(error)
 
 
-def _refusal(error: Refused | NotTaken | NotLinked) -> Problem:
+def _refusal(error: Refused | NotTaken | NotLinked | Declined) -> Problem:
     """Answer what a room refused, by its name for it."""
+    if isinstance(error, Declined):
+        declined = _DECLINED.get(error.cause, HTTPStatus.CONFLICT)
+        return Problem(declined, error.cause.value, error.detail)
     if isinstance(error, Refused):
         return Problem(_TROUBLES[error.trouble], error.trouble.value, error.detail)
     if isinstance(error, NotLinked):
@@ -260,7 +274,7 @@ def install(app: FastAPI) -> None:
         return problem_of(error).response()
 
     for kind in (
-        Problem, Refused, NotTaken, NotLinked, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
+        Problem, Refused, NotTaken, NotLinked, Declined, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
         HTTPException, Unavailable, Rotten, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)

@@ -16,6 +16,7 @@ from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.beside.desk import BesideTally
 from meterseal_aggregator.intake.port import Counters
 from meterseal_aggregator.jobs import Tally
+from meterseal_aggregator.market.terms import MarketRules
 from meterseal_aggregator.privacy.errands.desk import ErrandTally
 from meterseal_aggregator.registry.enrol import NetworkTerms
 from meterseal_aggregator.stacks.outbox.advice import Means
@@ -41,6 +42,9 @@ TOTALS_BURST: Final = 60
 WALLETS_PER_S: Final = 1.0
 """Of one member: each asks a node twice, and nobody signs faster by hand."""
 WALLET_BURST: Final = 60
+TRADES_PER_S: Final = 5.0
+"""Of one member: a program that sells every quarter hour of a month in one go."""
+TRADE_BURST: Final = 300
 
 T = TypeVar("T")
 
@@ -75,6 +79,10 @@ class Site:
     """The rate of what anybody may ask about totals."""
     wallets: Rate = field(default_factory=lambda: Rate(1 / WALLETS_PER_S, WALLET_BURST))
     """The rate of what a member asks of the chain."""
+    trades: Rate = field(default_factory=lambda: Rate(1 / TRADES_PER_S, TRADE_BURST))
+    """The rate of what a member wants of the market."""
+    market: MarketRules = field(default_factory=MarketRules)
+    """The numbers of trust, and whether this is a demo."""
     chain: ChainDoor | None = None
     """The chain as members are shown it; None where `[stacks]` names none."""
     teller: Callable[[], Teller | None] = lambda: None

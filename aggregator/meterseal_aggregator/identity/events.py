@@ -1,0 +1,58 @@
+"""What a member is told as it happens: a stream he may go on with from anywhere.
+
+    await tell(tx, [Told(7, "order", {"id": 12, "state": "confirmed"})], now=now)
+
+Told in the transaction of what happened, so nothing is told that did not happen. This
+module must never hold a reading: a stream is kept by whoever listens.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from meterseal_aggregator.storage.database import Transaction
+
+MAX_BODY: Final = 2_000
+"""Characters of one event: it names what changed, and the API has the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something that happened to a member: `kind` as "order" or "trade", and what changed."""
+
+    member: int
+    kind: str
+    body: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What was told, with its place in the stream; `body` is a JSON object."""
+
+    id: int
+    kind: str
+    body: str
+    at: int
+
+
+async def tell(tx: Transaction, events: Sequence[Told], *, now: int) -> None:
+    """Append to the streams of members."""
+    rows = [
+        (one.member, one.kind, json.dumps(one.body, separators=(",", ":")), now)
+        for one in events
+    ]
+    await tx.many(
+        "INSERT INTO member_events (member_id, kind, body, at) VALUES (?, ?, ?, ?)",
+        rows,
+    )
+
+
+async def told(tx: Transaction, member: int, *, after: int, limit: int) -> list[Event]:
+    """Return what a member was told after a place in the stream, in order."""
+    rows = await tx.rows(
+        "SELECT id, kind, body, at FROM member_events"
+        " WHERE member_id = ? AND id > ? ORDER BY id LIMIT ?",
+        (member, after, limit),
+    )
+    return [Event(*row) for row in rows]
