@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.credits.mint import run_once as mint_once
+from meterseal_aggregator.credits.retire import Retirement, retire
 from meterseal_aggregator.jobs import until_idle
+from meterseal_aggregator.ledger.model import AccountCode, TransferId
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import Change, record
 from meterseal_aggregator.stacks.outbox import deeds
@@ -25,6 +27,7 @@ from meterseal_aggregator.stacks.withdrawals.model import (
 )
 from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.vee.job import run_once as assess_once
+from meterseal_proto.intervals import Interval
 from meterseal_proto.units import EXPORT
 from tests.support.migrated import open_before
 from tests.support.street import settle_in
@@ -204,3 +207,44 @@ async def test_a_database_from_before_gets_withdrawals_of_what_was_credited_befo
         assert part.share.wh == 100
     finally:
         await database.close()
+
+
+async def test_what_is_promised_to_a_neighbour_stays_until_its_slot_is_settled(
+    street: Street,
+) -> None:
+    await street.credit(0, 100, 200, 400)
+    await _promise(street, 1, 150)
+    made = await street.ask(0, 700)
+    # The slot in which something was sold is passed over, the others leave.
+    assert [part.share.wh for part in await street.parts(made.id)] == [100, 400]
+    assert await street.held(P1) == 200
+
+
+async def test_wh_promised_of_another_slot_are_not_held_for_the_chain(
+    street: Street,
+) -> None:
+    await street.credit(0, 100, 200)
+    await _promise(street, 1, 150)
+    # What the producer has beside the promise was used up some other way.
+    async with street.database.transaction() as tx:
+        wish = Retirement(
+            TransferId(bytes(16)), AccountCode(P1), "1", Interval(0, 900), 120
+        )
+        assert (await retire(tx, wish, now=LATER)).entered
+    await refused(street, Trouble.TOO_LITTLE, 0, 300)
+
+
+async def _promise(street: Street, slot: int, wh: int) -> None:
+    """Note that a seller promised Wh of the slot of a credit, in its own place."""
+    async with street.database.transaction() as tx:
+        ((point, start, member),) = await tx.rows(
+            "SELECT meter_point_id, start, member_id FROM credits ORDER BY start"
+            " LIMIT 1 OFFSET ?",
+            (slot,),
+        )
+        row = (point, start, 900, member, 1_000, wh)
+        await tx.rows(
+            "INSERT INTO slot_sales (meter_point_id, start, length, seller_id, cap_wh,"
+            " promised_wh) VALUES (?, ?, ?, ?, ?, ?)",
+            row,
+        )

@@ -1,8 +1,8 @@
 """The tables of withdrawals, their parts and epochs of claims.
 
-Reads `credits` (credits), `installations` and `registers` (registry) in one statement,
-`credits_after`; it must never write any but its own. Whoever opened the transaction
-commits it; triggers of the schema hold every row to its one way forward.
+Reads `credits` (credits), `installations`, `registers` (registry) and what the market
+promised (`slot_sales`, `slot_runs`); it must never write any but its own. Whoever opened
+the transaction commits it; triggers of the schema hold every row to its one way forward.
 """
 
 from collections.abc import Sequence
@@ -52,14 +52,26 @@ SELECT count(*) FROM withdrawn_parts p JOIN withdrawals w ON w.id = p.withdrawal
 WHERE w.member_id = ? AND p.mint_id IS NOT NULL
   AND (p.state = 'leaving' OR (p.state = 'refused' AND p.settled_at > ?))
 """
+# What a member holds already and has promised to somebody, until the slot is settled.
+_PROMISED: Final = """
+SELECT coalesce(sum(promised_wh), 0) FROM slot_sales
+WHERE seller_id = ? AND settled_at IS NULL AND start < ?
+"""
 # A slot's revisions add up to its last value. Registers of every meter that ever stood
-# at the point: the chain knows the point, not the meter.
+# at the point: the chain knows the point, not the meter. Of a slot in which something was
+# sold or fed in the rest stays on the ledger: only whole slots leave. No market slot is
+# longer than 3600 s.
 _CREDITS: Final = """
 SELECT c.mint_id, c.start, c.length, sum(c.posted_wh) FROM credits c
 WHERE c.register_id IN (SELECT g.id FROM installations i
     JOIN registers g ON g.meter_id = i.meter_id
     WHERE i.meter_point_id = ? AND g.register = ?)
   AND c.meter_point_id = ? AND c.member_id = ? AND c.start >= ?
+  AND NOT EXISTS (SELECT 1 FROM slot_sales s WHERE s.meter_point_id = c.meter_point_id
+    AND s.start > c.start - 3600 AND s.start <= c.start AND s.start + s.length > c.start
+    AND s.promised_wh > 0)
+  AND NOT EXISTS (SELECT 1 FROM slot_runs f WHERE f.meter_point_id = c.meter_point_id
+    AND f.start > c.start - 3600 AND f.start <= c.start AND f.fed_in_wh > 0)
 GROUP BY c.mint_id HAVING sum(c.posted_wh) > 0 ORDER BY c.start LIMIT ?
 """
 _ADD: Final = """
@@ -109,8 +121,9 @@ async def standing(tx: Transaction, member: int, place: Place, *, now: int) -> S
     row = (member, place.meter_point, place.register)
     ((through, way, claim),) = await tx.rows(_STANDING, row)
     ((minting,),) = await tx.rows(_MINTING, (member, now - REFUSED_S))
+    ((promised,),) = await tx.rows(_PROMISED, (member, now))
     return Standing(
-        held=holds.held if holds else 0,
+        held=max(0, holds.held - promised) if holds else 0,
         owed=owes.owed if owes else 0,
         way=None if way is None else Way(way),
         through=through or 0,
