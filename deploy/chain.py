@@ -35,14 +35,15 @@ from deploy.chain_meters import Street as Meters
 from deploy.chain_outcome import caught_up, compared, deeds
 from deploy.chain_street import AFTER, BEFORE, NOON, PRODUCERS, TRADED, Life
 from deploy.devnet import SECOND, TEST, Devnet
-from deploy.outcome import SETTLED_WITHIN_S, registers
+from deploy.outcome import SETTLED_WITHIN_S
+from deploy.people import exports
 from deploy.processes import Failed, Processes, until
 from deploy.story import beginning
 from deploy.story.mirror import Row, table
 from deploy.story.scene import Scene, people
 from deploy.story.telling import tell
 from deploy.story.walk import Line, Stumbled, Walk
-from deploy.street import Plan, Street, aggregate
+from deploy.street import Plan, Street, aggregate, registers
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.node.http import HttpNode
 from meterseal_aggregator.stacks.outbox.plan import Limits
@@ -268,11 +269,7 @@ def casting(street: Street) -> tuple[dict[str, int], dict[int, int]]:
     noon = street.start + NOON
     starts = [noon + n * STEP for n in range(TRADED)]
     shown = {at: registers(street, at) for at in (*starts, noon + TRADED * STEP)}
-    last = registers(street, street.end)
-    exported = {
-        home: last[meter["serial"]]["export_wh"] - meter["initial_export_wh"]
-        for home, meter in enumerate(street.meters)
-    }
+    exported = exports(street)
     *_, neighbour, seller = sorted(exported, key=lambda home: exported[home])
     buyer = min(exported, key=lambda home: exported[home])
     serial = street.meters[seller]["serial"]

@@ -15,14 +15,10 @@ from typing import Any, Final
 
 from deploy.api import Api
 from deploy.demo_wallet import DemoWallet, DevnetNode
+from deploy.people import meet
 from deploy.processes import Program
 from deploy.story.walk import Walk
-from deploy.street import (
-    READY_WITHIN_S,
-    Street,
-    agent_main,
-    aggregate,
-)
+from deploy.street import READY_WITHIN_S, Street, agent_main
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import Value
 
@@ -59,22 +55,14 @@ class Bound:
 def join(street: Street, devnet: str, parts: Mapping[str, int]) -> dict[str, Member]:
     """Give the members of these homes a wallet each, funded, and linked by its signature."""
     node = DevnetNode(devnet)
-    ids = {row["name"]: int(row["id"]) for row in street.api.pages("/v1/members")}
     meters = {row["serial"]: row["meter"] for row in street.api.pages("/v1/meters")}
     found = {}
-    for name, home in parts.items():
-        called = f"Home {home}"
-        said = aggregate(
-            street, "token", "--role", "member", "--member", called, "--json"
-        )
-        token = json.loads(said.splitlines()[-1])["token"]
-        api, wallet = Api(street.api.url, token), DemoWallet(node)
+    for name, who in meet(street, parts).items():
+        wallet = DemoWallet(node)
         node.fund(wallet.address)
-        _link(api, wallet)
-        detail = api.get(f"/v1/members/{ids[called]}")
-        point = int(detail["tenancies"][0]["meter_point"])
-        meter = meters[str(street.meters[home]["serial"])]
-        found[name] = Member(name, home, api, wallet, point, meter)
+        _link(who.api, wallet)
+        meter = meters[str(street.meters[who.home]["serial"])]
+        found[name] = Member(name, who.home, who.api, wallet, who.point, meter)
     return found
 
 

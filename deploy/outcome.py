@@ -10,11 +10,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from deploy.processes import Failed, Program
-from deploy.street import Street, sim_main
+from deploy.street import Street, registers
 from meterseal_proto.units import EXPORT, IMPORT, obis_text
 
 SETTLED_WITHIN_S: Final = 180.0
@@ -256,18 +255,6 @@ def _credits(street: Street) -> int:
 def _fates(metrics: str) -> dict[str, int]:
     found = _METRIC.findall(metrics)
     return {label: int(float(value)) for name, label, value in found if name == "seals"}
-
-
-def registers(street: Street, at: int) -> dict[str, dict[str, int]]:
-    """What each meter's registers show, or will, at a second: Wh by serial and direction."""
-    processes = street.processes
-    processes.log("registers").unlink(missing_ok=True)
-    arguments = ("registers", "--map", str(street.map_file), "--at", str(at))
-    processes.run(Program("registers", sim_main(), arguments), SETTLED_WITHIN_S)
-    shown: dict[str, dict[str, int]] = json.loads(
-        Path(processes.log("registers")).read_text()
-    )["registers"]
-    return shown
 
 
 def _registers(street: Street) -> dict[str, int]:

@@ -229,6 +229,18 @@ def aggregate(street: Street, *arguments: str, timeout_s: float = 60) -> str:
     return log.read_text()
 
 
+def registers(street: Street, at: int) -> dict[str, dict[str, int]]:
+    """What each meter's registers show, or will, at a second: Wh by serial and direction."""
+    processes = street.processes
+    processes.log("registers").unlink(missing_ok=True)
+    arguments = ("registers", "--map", str(street.map_file), "--at", str(at))
+    processes.run(Program("registers", sim_main(), arguments), READY_WITHIN_S)
+    shown: dict[str, dict[str, int]] = json.loads(
+        Path(processes.log("registers")).read_text()
+    )["registers"]
+    return shown
+
+
 def agent_main() -> Main:
     """The agent's entry point, imported once in the parent."""
     from meterseal_agent.cli import main
