@@ -305,8 +305,10 @@ BEGIN
   SELECT RAISE(ABORT, 'a trade is never deleted');
 END;
 
--- What each run found and posted for a trade, differences to the run before; money in
--- micro-units. paid = to_seller + fee + losses.
+-- What each run found and posted for a trade. metered_wh and delivered_wh are what they were
+-- after it, money (micro-units) the differences to the runs before: paid = to_seller + fee +
+-- losses; from_stake, from_fund and uncovered add up to what the shortfall costs the buyer;
+-- arrears is what his balance did not give of paid and of compensation taken back.
 CREATE TABLE trade_runs (
   trade_id INTEGER NOT NULL REFERENCES trades (id),
   run INTEGER NOT NULL CHECK (run BETWEEN 0 AND 3),
@@ -316,8 +318,10 @@ CREATE TABLE trade_runs (
   to_seller INTEGER NOT NULL,
   fee INTEGER NOT NULL,
   losses INTEGER NOT NULL,
-  from_stake INTEGER NOT NULL CHECK (from_stake >= 0),
-  from_fund INTEGER NOT NULL CHECK (from_fund >= 0),
+  from_stake INTEGER NOT NULL,
+  from_fund INTEGER NOT NULL,
+  uncovered INTEGER NOT NULL,
+  arrears INTEGER NOT NULL CHECK (arrears >= 0),
   at INTEGER NOT NULL,
   PRIMARY KEY (trade_id, run),
   CHECK (paid = to_seller + fee + losses)
