@@ -4,7 +4,7 @@ Rooms that must not know each other meet here. This module must never hold a rul
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from fastapi import FastAPI
@@ -23,6 +23,7 @@ from meterseal_aggregator.registry.enrol import NetworkTerms
 from meterseal_aggregator.registry.rekey import ChainAccess
 from meterseal_aggregator.stacks.wallet.handover import ChainDoor
 from meterseal_aggregator.translog.store import append
+from meterseal_aggregator.web.listeners import Listeners
 from meterseal_aggregator.web.site import Site, build
 from meterseal_proto.backfill import Backfill, sign_backfill
 
@@ -38,6 +39,7 @@ class WebParts:
     duties: Mapping[str, Tally]
     errands: ErrandTally
     chain: ChainDoor | None = None
+    listeners: Listeners = field(default_factory=Listeners)
 
 
 def chain_access(house: House) -> ChainAccess:
@@ -76,6 +78,7 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
             proving=proving(config.stacks),
             means=partial(means, config),
             chain=parts.chain,
+            listeners=parts.listeners,
             teller=partial(teller, house),
         )
     )

@@ -47,6 +47,7 @@ from meterseal_aggregator.jobs import Runner, tend
 from meterseal_aggregator.privacy.errands.desk import ErrandDesk
 from meterseal_aggregator.privacy.trustees.round import Office
 from meterseal_aggregator.stacks.wallet.handover import ChainDoor
+from meterseal_aggregator.web.listeners import LISTENERS, Listeners
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.receipt import LOG_WITHIN_S
 
@@ -88,9 +89,11 @@ async def _serve(
     work = duties(house, partial(_tell, uplink), office)
     runner = Runner(house.database, uuid4().hex, house.real_now, chance=_CHANCE.random)
     with _listen(config.web.host, config.web.port) as web_socket:
+        listeners = Listeners(min(LISTENERS, shares.web // 2))
         parts = WebParts(
-            mqtt, uplink, desk.tally, intake.tally, runner.tallies, errands.tally, chain
-        )
+            mqtt, uplink, desk.tally, intake.tally, runner.tallies, errands.tally,
+            chain, listeners,
+        )  # fmt: skip
         bounds = web_bounds(shares.web, behind_proxy=config.web.behind_proxy)
         server = WebServer(_uvicorn_config(house, parts), bounds)
         tasks = {
@@ -110,6 +113,7 @@ async def _serve(
         finally:
             _log.info("aggregator_stopping")
             server.should_exit = True
+            listeners.close()
             await _end(tasks)
             intake.close()
 

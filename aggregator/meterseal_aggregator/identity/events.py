@@ -56,3 +56,19 @@ async def told(tx: Transaction, member: int, *, after: int, limit: int) -> list[
         (member, after, limit),
     )
     return [Event(*row) for row in rows]
+
+
+async def newest(tx: Transaction) -> int:
+    """Return the place of the last event of anybody, 0 where nobody was told anything."""
+    ((last,),) = await tx.rows("SELECT coalesce(max(id), 0) FROM member_events")
+    return int(last)
+
+
+async def told_since(tx: Transaction, after: int) -> dict[int, int]:
+    """Return who was told something after a place, and where his last event stands."""
+    # The plus keeps SQLite from grouping by the index, which would read every event ever.
+    rows = await tx.rows(
+        "SELECT member_id, max(id) FROM member_events WHERE id > ? GROUP BY +member_id",
+        (after,),
+    )
+    return {row[0]: row[1] for row in rows}

@@ -91,6 +91,8 @@ class Caller:
     member: MemberId | None
     prefix: str
     """The token's first characters: its name in the trail."""
+    token: int = 0
+    """The token's row id, to see later whether it is still good."""
 
 
 @dataclass(frozen=True, slots=True)

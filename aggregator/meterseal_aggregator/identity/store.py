@@ -7,6 +7,7 @@ Unix seconds. This module must never keep or log a token itself.
 import hashlib
 import secrets
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,10 @@ PREFIX: Final = 10
 """Characters of a token that are shown: enough to tell tokens apart, useless to guess."""
 MAX_TOKEN: Final = 128
 """Characters we hash: a longer one is none of ours."""
+
+_IN_FORCE: Final = """
+SELECT id FROM tokens WHERE expires_at > ? AND revoked_at IS NULL
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +124,22 @@ async def caller(tx: Transaction, token: str, *, now: int) -> Caller | None:
     if len(token) > MAX_TOKEN:
         return None
     rows = await tx.rows(
-        "SELECT role, member_id, prefix FROM tokens"
+        "SELECT role, member_id, prefix, id FROM tokens"
         " WHERE digest = ? AND expires_at > ? AND revoked_at IS NULL",
         (_digest(token), now),
     )
     if not rows:
         return None
-    role, member_id, prefix = rows[0]
-    return Caller(Role(role), member_id, prefix)
+    role, *rest = rows[0]
+    return Caller(Role(role), *rest)
+
+
+async def in_force(tx: Transaction, token_ids: Sequence[int], *, now: int) -> set[int]:
+    """Return which of these tokens are neither expired nor revoked."""
+    marks = ",".join("?" for _ in token_ids)
+    among = f" AND id IN ({marks})"
+    rows = await tx.rows(_IN_FORCE + among, (now, *token_ids))
+    return {row[0] for row in rows}
 
 
 async def tokens(tx: Transaction, *, after: int, limit: int) -> list[TokenInfo]:

@@ -24,6 +24,7 @@ from meterseal_aggregator.stacks.wallet.handover import ChainDoor
 from meterseal_aggregator.stacks.withdrawals.model import Teller
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.web.limits import Rate
+from meterseal_aggregator.web.listeners import Listeners
 from meterseal_aggregator.web.problems import not_found
 from meterseal_proto.backfill import Backfill
 from meterseal_proto.units import RegisterId, parse_obis
@@ -83,6 +84,8 @@ class Site:
     """The rate of what a member wants of the market."""
     market: MarketRules = field(default_factory=MarketRules)
     """The numbers of trust, and whether this is a demo."""
+    listeners: Listeners = field(default_factory=Listeners)
+    """Who listens to what happens to him."""
     chain: ChainDoor | None = None
     """The chain as members are shown it; None where `[stacks]` names none."""
     teller: Callable[[], Teller | None] = lambda: None

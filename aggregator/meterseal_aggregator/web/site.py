@@ -32,6 +32,7 @@ from meterseal_aggregator.web import (
     private,
     problems,
     registers,
+    stream,
     telemetry,
     total_files,
     totals,
@@ -103,6 +104,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     wallets.router,
     calls.router,
     withdrawals.router,
+    stream.router,
 )
 
 _HEADERS: Final = (
