@@ -38,13 +38,22 @@ class Answer:
 
 
 class HttpClient:
-    """Keeps connections open between exchanges; `tls` None trusts what this machine trusts."""
+    """Keeps connections open between exchanges; `tls` None trusts what this machine trusts.
 
-    def __init__(self, bounds: Bounds, tls: ssl.SSLContext | None = None) -> None:
+    `bearer` is the token that every request carries (RFC 6750 2.1).
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        tls: ssl.SSLContext | None = None,
+        bearer: str | None = None,
+    ) -> None:
         self._bounds = bounds
         self._client = httpx2.AsyncClient(
             verify=True if tls is None else tls,
             timeout=bounds.within_s,
+            headers={} if bearer is None else {"authorization": f"Bearer {bearer}"},
             trust_env=False,
             follow_redirects=False,
         )

@@ -40,6 +40,10 @@ class Cause(StrEnum):
     LOW_TRUST = "low-trust"
     RESERVE = "above-reserve"
     FULL = "too-many"
+    DOCUMENT = "document"
+    """A meter's document from which no text can be had."""
+    FIGURE = "figure"
+    """Which of a document's numbers is meant is not plain, or it is not in it."""
 
 
 class Declined(Exception):

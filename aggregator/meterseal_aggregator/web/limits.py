@@ -1,8 +1,9 @@
 """How often and how much: connections, a rate without a token, a body's size and form.
 
 A body is read whole before a route sees it, up to its limit, and must be strict JSON:
-no name twice in an object, no NaN, no depth that would break the parser. This module
-must never keep more than a bounded number of callers in mind.
+no name twice in an object, no NaN, no depth that would break the parser. A file is read
+by its own route, of a known caller only. This module must never keep more than a bounded
+number of callers in mind.
 """
 
 import asyncio
@@ -134,20 +135,25 @@ class Paced:
 
 
 class StrictBodies:
-    """ASGI middleware: reads a body up to its limit, checks that it is strict JSON."""
+    """ASGI middleware: reads a body up to its limit, checks that it is strict JSON.
 
-    def __init__(self, app: ASGIApp, *, limit_of: Callable[[str], int]) -> None:
+    Where `limit_of` a path is None the body is a file: its route asks `read_file` for it,
+    once it knows who sends it.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit_of: Callable[[str], int | None]) -> None:
         self._app = app
         self._limit_of = limit_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on a request whose body is whole and well-formed, else answer it here."""
-        if scope["type"] != "http":
+        limit = self._limit_of(scope["path"]) if scope["type"] == "http" else None
+        if limit is None:
             await self._app(scope, receive, send)
             return
         try:
             async with asyncio.timeout(BODY_WITHIN_S):
-                body = await _read(receive, self._limit_of(scope["path"]))
+                body = await _read(receive, limit)
             if body:
                 check_json(body)
         except TimeoutError:
@@ -164,6 +170,15 @@ class StrictBodies:
             return await receive()
 
         await self._app(scope, replay, send)
+
+
+async def read_file(receive: Receive, limit: int) -> bytes:
+    """Return a body of at most `limit` bytes as it is; raises the answers 408 and 413."""
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await _read(receive, limit)
+    except TimeoutError:
+        raise too_slow() from None
 
 
 def check_json(body: bytes) -> None:

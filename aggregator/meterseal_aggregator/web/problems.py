@@ -66,6 +66,8 @@ _DECLINED: Final[Mapping[Decline, HTTPStatus]] = {
     Decline.NOT_YOURS: HTTPStatus.FORBIDDEN,
     Decline.EXPIRED: HTTPStatus.GONE,
     Decline.FULL: HTTPStatus.TOO_MANY_REQUESTS,
+    Decline.DOCUMENT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Decline.FIGURE: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 """What is not here stands against how things are: 409."""
 _UNLINKED: Final[Mapping[Unlinked, HTTPStatus]] = {
@@ -159,6 +161,13 @@ def too_slow() -> Problem:
     """Return the answer to a body that did not arrive in time."""
     return Problem(
         HTTPStatus.REQUEST_TIMEOUT, "too-slow", "the body did not arrive in time"
+    )
+
+
+def wrong_media_type(wanted: str) -> Problem:
+    """Return the answer to a body of another media type than the one there is for it."""
+    return Problem(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media-type", f"send it as {wanted}"
     )
 
 

@@ -16,6 +16,7 @@ from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.beside.desk import BesideTally
 from meterseal_aggregator.intake.port import Counters
 from meterseal_aggregator.jobs import Tally
+from meterseal_aggregator.market.documents.desk import Desk
 from meterseal_aggregator.market.terms import MarketRules
 from meterseal_aggregator.privacy.errands.desk import ErrandTally
 from meterseal_aggregator.registry.enrol import NetworkTerms
@@ -86,6 +87,8 @@ class Site:
     """The numbers of trust, and whether this is a demo."""
     listeners: Listeners = field(default_factory=Listeners)
     """Who listens to what happens to him."""
+    documents: Desk = field(default_factory=Desk)
+    """Reads meter documents; asks a model only where one is configured."""
     chain: ChainDoor | None = None
     """The chain as members are shown it; None where `[stacks]` names none."""
     teller: Callable[[], Teller | None] = lambda: None

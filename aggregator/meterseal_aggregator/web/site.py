@@ -19,6 +19,7 @@ from meterseal_aggregator.web import (
     certifiers,
     chain,
     deeds,
+    documents,
     enrolments,
     errands,
     evidence,
@@ -78,6 +79,8 @@ SIGNED: Final = frozenset(
     {"/v1/enrolments", "/v1/rotations", "/v1/private-bills", "/v1/histories"}
 )
 """Routes where a code or signatures stand for a token: paced, with large bodies."""
+FILES: Final = frozenset({documents.PATH})
+"""Routes whose body is a file, read once they know whose."""
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     health.router,
     enrolments.router,
@@ -104,6 +107,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     wallets.router,
     calls.router,
     withdrawals.router,
+    documents.router,
     stream.router,
 )
 
@@ -135,7 +139,9 @@ def build(site: Site) -> FastAPI:
     return app
 
 
-def _body_limit(path: str) -> int:
+def _body_limit(path: str) -> int | None:
+    if path in FILES:
+        return None
     return MAX_ENROLMENT_BYTES if path in SIGNED else MAX_BODY_BYTES
 
 
