@@ -36,10 +36,11 @@ class Mortal(Database):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """See Database."""
-        before = self._writer.total_changes
         async with super().transaction() as tx:
+            before = await tx.rows("SELECT total_changes()")
             yield tx
-        if self._writer.total_changes > before:
+            after = await tx.rows("SELECT total_changes()")
+        if after != before:
             die()
 
 

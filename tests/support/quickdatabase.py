@@ -6,13 +6,13 @@ readers beside a writer opens the real one.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Self
 
+from meterseal_aggregator.storage.driver import T, Work
 from tests.support.mortal import MortalDatabase
 
 
-class QuickConnection:
+class QuickDriver:
     """What the database asks of its driver, done at once."""
 
     def __init__(self) -> None:
@@ -21,16 +21,8 @@ class QuickConnection:
         )
         self._connection.execute("PRAGMA foreign_keys=ON")
 
-    async def execute(self, sql: str, params: Sequence[Any] = ()) -> None:
-        self._connection.execute(sql, params)
-
-    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        self._connection.executemany(sql, rows)
-
-    async def execute_fetchall(
-        self, sql: str, params: Sequence[Any] = ()
-    ) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql, params).fetchall()
+    async def run(self, work: Work[T]) -> T:
+        return work(self._connection)
 
     async def close(self) -> None:
         self._connection.close()
@@ -42,6 +34,6 @@ class QuickDatabase(MortalDatabase):
     @classmethod
     async def in_memory(cls) -> Self:
         """Open one of its own."""
-        connection = QuickConnection()
+        driver = QuickDriver()
         # It answers like the driver's, as far as a transaction asks.
-        return cls(connection, [connection])  # type: ignore[arg-type, list-item]
+        return cls(driver, [driver])  # type: ignore[arg-type, list-item]

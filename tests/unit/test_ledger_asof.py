@@ -122,7 +122,7 @@ class _Explained(Transaction):
     """Asks the database how it would answer, and keeps what it says."""
 
     def __init__(self, tx: Transaction) -> None:
-        super().__init__(tx.connection)
+        super().__init__(tx.driver, tx.begin, begun=tx.begun)
         self.plan: list[str] = []
 
     async def rows(self, sql: str, params: object = ()) -> list[Row]:
@@ -137,6 +137,7 @@ async def test_only_the_accounts_own_entries_are_read_and_by_index(
     database: Database,
 ) -> None:
     async with database.reading() as tx:
+        await tx.rows("SELECT 1")
         explained = _Explained(tx)
         for seconds in ({"recorded_at": 510}, {"effective_at": 510}, {"seq": 2}):
             await balance_as_of(explained, WH, [PRODUCER, BUYER], **seconds)

@@ -5,19 +5,24 @@ and NORMAL both lose committed rows on a power cut. One connection writes, under
 and also checkpoints; readers have connections that cannot write. Whoever opens a
 transaction commits it; a store function only takes it. This module must never hold a
 rule about what is written.
+
+A statement of its own costs a wait for the driver's thread, most of its time; a store
+function that has several and is called often runs them together:
+
+    async def move(tx: Transaction, ...) -> Result:
+        return await tx.run(lambda statements: _move(statements, ...))
 """
 
 import asyncio
 import os
 import sqlite3
 import stat
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
-import aiosqlite
-
+from meterseal_aggregator.storage.driver import Driver
 from meterseal_proto.errors import Unavailable
 
 BUSY_TIMEOUT_S: Final = 10
@@ -44,26 +49,60 @@ _WRITER: Final = (
 
 # What SQLite gives back has no static type; each store function names its columns.
 Row = tuple[Any, ...]
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Statements:
+    """Statements of an open transaction, run at once: for `Transaction.run` alone."""
+
+    connection: sqlite3.Connection
+    ran: int = field(default=0)
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run one statement of `?` parameters over many rows: the hot path of a batch."""
+        if rows:
+            self.ran += 1
+            self.connection.executemany(sql, rows)
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """Run a statement with `?` parameters; returns its rows, or none for a write."""
+        self.ran += 1
+        return self.connection.execute(sql, params).fetchall()
 
 
 @dataclass(slots=True)
 class Transaction:
-    """An open transaction. `statements` counts what ran, so tests can hold a room to it."""
+    """An open transaction, which begins with its first statement.
 
-    connection: aiosqlite.Connection
+    `statements` counts what ran and `waits` the waits for the driver's thread, so that
+    tests can hold a room to them.
+    """
+
+    driver: Driver
+    begin: str
     statements: int = field(default=0)
+    waits: int = field(default=0)
+    begun: bool = field(default=False)
+
+    async def run(self, work: Callable[[Statements], T]) -> T:
+        """Run a function of statements in one wait; returns what it returns or raises.
+
+        It runs in the driver's thread: whole, even if the task is cancelled meanwhile,
+        and must touch nothing that somebody else changes. Raises Unavailable when
+        another process keeps the file locked.
+        """
+        self.waits += 1
+        return await self.driver.run(lambda connection: self._do(work, connection))
 
     async def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run one statement of `?` parameters over many rows: the hot path of a batch."""
+        """See Statements."""
         if rows:
-            self.statements += 1
-            await self.connection.executemany(sql, rows)
+            await self.run(lambda statements: statements.many(sql, rows))
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        """Run a statement with `?` parameters; returns its rows, or none for a write."""
-        self.statements += 1
-        found = await self.connection.execute_fetchall(sql, params)
-        return list(found)  # type: ignore[arg-type] # tuples: no row factory is set
+        """See Statements."""
+        return await self.run(lambda statements: statements.rows(sql, params))
 
     async def rows_of_pairs(
         self, sql: str, pairs: Sequence[tuple[int, int]]
@@ -78,17 +117,31 @@ class Transaction:
             found += await self.rows(sql.format(pairs=marks), params)
         return found
 
+    def _do(self, work: Callable[[Statements], T], connection: sqlite3.Connection) -> T:
+        if not self.begun:
+            try:
+                connection.execute(self.begin)
+            except sqlite3.OperationalError as error:
+                raise Unavailable(f"the database is busy: {error}") from error
+            self.begun = True
+        elif not connection.in_transaction:
+            # A full disk ends a transaction by itself; the rest must not stand alone.
+            raise Unavailable("the database gave this transaction up; begin it again")
+        statements = Statements(connection)
+        try:
+            return work(statements)
+        finally:
+            self.statements += statements.ran
+
 
 class Database:
     """The aggregator's database; make it with `Database.open`, end it with `close`."""
 
-    def __init__(
-        self, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection]
-    ) -> None:
+    def __init__(self, writer: Driver, readers: list[Driver]) -> None:
         self._writer = writer
         self._lock = asyncio.Lock()
         self._all = [writer, *readers]
-        self._readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._readers: asyncio.Queue[Driver] = asyncio.Queue()
         for reader in readers:
             self._readers.put_nowait(reader)
 
@@ -104,15 +157,16 @@ class Database:
             )
         path = url.removeprefix("sqlite:///")
         _keep_to_ourselves(path)
-        opened: list[aiosqlite.Connection] = []
+        opened: list[Driver] = []
         try:
-            opened.append(await _connect(f"file:{_quoted(path)}", _WRITER))
-            await _assert_durable(opened[0])
+            opened.append(_driver(f"file:{_quoted(path)}"))
+            await opened[0].run(_begin_writing)
             for _ in range(READERS):
-                opened.append(await _connect(f"file:{_quoted(path)}?mode=ro", _READER))
+                opened.append(_driver(f"file:{_quoted(path)}?mode=ro"))
+                await opened[-1].run(_begin_reading)
         except (sqlite3.Error, Unavailable) as error:
-            for connection in opened:
-                await connection.close()
+            for driver in opened:
+                await driver.close()
             raise Unavailable(f"cannot open {path}: {error}") from error
         return cls(opened[0], opened[1:])
 
@@ -120,73 +174,76 @@ class Database:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Open the one writing transaction: committed at the end, rolled back on an exception.
 
-        Raises Unavailable when another process keeps the file locked.
+        Its first statement raises Unavailable when another process keeps the file locked.
         """
-        async with self._lock, _begun(self._writer, "BEGIN IMMEDIATE") as tx:
+        async with self._lock, _transaction(self._writer, "BEGIN IMMEDIATE") as tx:
             yield tx
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
-        """Open a transaction that sees one moment and cannot write."""
-        connection = await self._readers.get()
+        """Open a transaction that sees the moment of its first statement and cannot write."""
+        driver = await self._readers.get()
         try:
-            async with _begun(connection, "BEGIN") as tx:
+            async with _transaction(driver, "BEGIN") as tx:
                 yield tx
         finally:
-            self._readers.put_nowait(connection)
+            self._readers.put_nowait(driver)
 
     async def close(self) -> None:
         """Close every connection."""
-        for connection in self._all:
-            await connection.close()
+        for driver in self._all:
+            await driver.close()
 
 
 @asynccontextmanager
-async def _begun(
-    connection: aiosqlite.Connection, begin: str
-) -> AsyncIterator[Transaction]:
+async def _transaction(driver: Driver, begin: str) -> AsyncIterator[Transaction]:
     """Run a transaction on a connection; nobody else uses it meanwhile.
 
-    A cancelled task still rolls back: the connection goes to the next one clean.
+    A cancelled task still rolls back, or commits whole: what a driver was given is done,
+    and the connection goes to the next one clean.
     """
+    tx = Transaction(driver, begin)
     try:
-        await connection.execute(begin)
-    except sqlite3.OperationalError as error:
-        raise Unavailable(f"the database is busy: {error}") from error
-    except asyncio.CancelledError:
-        await asyncio.shield(_roll_back(connection))
-        raise
-    try:
-        yield Transaction(connection)
+        yield tx
     except BaseException:
-        await asyncio.shield(_roll_back(connection))
+        await driver.run(_roll_back)
         raise
-    await asyncio.shield(_commit(connection))
+    if tx.waits:
+        await driver.run(_commit)
 
 
-async def _commit(connection: aiosqlite.Connection) -> None:
+def _commit(connection: sqlite3.Connection) -> None:
     try:
-        await connection.execute("COMMIT")
+        connection.execute("COMMIT")
     except sqlite3.OperationalError as error:
-        await _roll_back(connection)
+        _roll_back(connection)
         raise Unavailable(f"the database did not commit: {error}") from error
 
 
-async def _roll_back(connection: aiosqlite.Connection) -> None:
-    # A cancelled statement may still run in the driver's thread; this comes after it,
-    # so only SQLite itself can tell whether there is anything to roll back.
-    with suppress(sqlite3.OperationalError):
-        await connection.execute("ROLLBACK")
+def _roll_back(connection: sqlite3.Connection) -> None:
+    # What was cancelled may have begun or not: only SQLite itself can tell.
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
 
 
-async def _connect(uri: str, pragmas: Sequence[str]) -> aiosqlite.Connection:
-    # isolation_level None: the driver would begin transactions by itself, late and deferred.
-    connection = await aiosqlite.connect(
-        uri, uri=True, isolation_level=None, cached_statements=STATEMENTS_KEPT
-    )
-    for pragma in pragmas:
-        await connection.execute(pragma)
-    return connection
+def _driver(uri: str) -> Driver:
+    return Driver(uri, statements_kept=STATEMENTS_KEPT)
+
+
+def _begin_writing(connection: sqlite3.Connection) -> None:
+    for pragma in _WRITER:
+        connection.execute(pragma)
+    ((mode,),) = connection.execute("PRAGMA journal_mode")
+    ((level,),) = connection.execute("PRAGMA synchronous")
+    if mode != "wal" or level != 2:
+        raise Unavailable(
+            f"journal_mode={mode}, synchronous={level}; WAL and FULL needed"
+        )
+
+
+def _begin_reading(connection: sqlite3.Connection) -> None:
+    for pragma in _READER:
+        connection.execute(pragma)
 
 
 def _keep_to_ourselves(path: str) -> None:
@@ -207,12 +264,3 @@ def _keep_to_ourselves(path: str) -> None:
 def _quoted(path: str) -> str:
     """Escape what a `file:` URI would read as its own punctuation."""
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-async def _assert_durable(connection: aiosqlite.Connection) -> None:
-    ((mode,),) = await connection.execute_fetchall("PRAGMA journal_mode")
-    ((level,),) = await connection.execute_fetchall("PRAGMA synchronous")
-    if mode != "wal" or level != 2:
-        raise Unavailable(
-            f"journal_mode={mode}, synchronous={level}; WAL and FULL needed"
-        )
