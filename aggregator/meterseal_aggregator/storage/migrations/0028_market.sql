@@ -161,6 +161,32 @@ BEGIN
   SELECT RAISE(ABORT, 'what was ordered is never changed');
 END;
 
+-- Who cancelled how much of an order, and by which wish: the same wish again is told the
+-- same. `slots` are those he named, as 900,1800; empty for all that had not begun.
+CREATE TABLE order_cancellations (
+  order_id INTEGER NOT NULL REFERENCES orders (id),
+  number INTEGER NOT NULL CHECK (number > 0),
+  member_id INTEGER NOT NULL REFERENCES members (id),
+  request_key TEXT NOT NULL CHECK (length(request_key) BETWEEN 1 AND 64),
+  slots TEXT NOT NULL,
+  wh INTEGER NOT NULL CHECK (wh > 0),
+  cancelled_at INTEGER NOT NULL,
+  PRIMARY KEY (order_id, number),
+  UNIQUE (member_id, request_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER order_cancellations_are_never_changed
+BEFORE UPDATE ON order_cancellations
+BEGIN
+  SELECT RAISE(ABORT, 'what was cancelled stays cancelled');
+END;
+
+CREATE TRIGGER order_cancellations_are_never_deleted
+BEFORE DELETE ON order_cancellations
+BEGIN
+  SELECT RAISE(ABORT, 'what was cancelled stays cancelled');
+END;
+
 -- Lane B: sealed orders for one slot, and what its auction did. An ask's seller is left with
 -- its price or more, a bid's buyer pays its price or less and has the money put aside.
 CREATE TABLE auction_orders (
