@@ -143,10 +143,17 @@ async def left_this_month(
     Promised and delivered Wh of the month's slots count against it, whatever their lane.
     """
     found = await standing(tx, rules, seller, terms.asset, at=second)
+    return left_wh(rules, found, await used_in_month(tx, seller, terms, second))
+
+
+async def used_in_month(
+    tx: Transaction, seller: int, terms: MarketTerms, second: int
+) -> int:
+    """Return the Wh a seller promised, or delivered, of the month around a second."""
     first, following = month_of(second, terms.zone)
     ((used,),) = await tx.rows(
         "SELECT coalesce(sum(promised_wh), 0) FROM slot_sales"
         " WHERE seller_id = ? AND start >= ? AND start < ?",
         (seller, first, following),
     )
-    return left_wh(rules, found, used)
+    return int(used)

@@ -35,10 +35,10 @@ async def choose(tx: Transaction, member: int, choice: Choice, now: int) -> int:
 
     That is now, or the second after his last choice. Choosing the same again changes nothing.
     """
-    rows = await tx.rows(f"{_CHOICE} ORDER BY from_at DESC LIMIT 1", (member,))
-    if rows and rows[0][0] == choice:
-        return int(rows[0][1])
-    since = max(now, rows[0][1] + 1) if rows else now
+    last = await last_choice(tx, member)
+    if last is not None and last[0] is choice:
+        return last[1]
+    since = now if last is None else max(now, last[1] + 1)
     await tx.many(
         "INSERT INTO surplus_choices (member_id, choice, from_at) VALUES (?, ?, ?)",
         [(member, choice.value, since)],
@@ -52,3 +52,9 @@ async def choice_at(tx: Transaction, member: int, at: int) -> Choice:
         f"{_CHOICE} AND from_at <= ? ORDER BY from_at DESC LIMIT 1", (member, at)
     )
     return Choice(rows[0][0]) if rows else UNSAID
+
+
+async def last_choice(tx: Transaction, member: int) -> tuple[Choice, int] | None:
+    """Return a member's last choice and the Unix second it holds from; None without one."""
+    rows = await tx.rows(f"{_CHOICE} ORDER BY from_at DESC LIMIT 1", (member,))
+    return (Choice(rows[0][0]), rows[0][1]) if rows else None
