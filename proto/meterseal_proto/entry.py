@@ -18,6 +18,7 @@ from meterseal_proto.units import MeterId, RegisterId
 
 ENTRY_VERSION: Final = 1
 _HEAD_BYTES: Final = 2
+_HASH_BYTES: Final = 32
 _SEAL_BYTES: Final = _HEAD_BYTES + CONSENSUS_BYTES + 64
 
 
@@ -145,6 +146,16 @@ def open_opening_entry(entry: bytes) -> Opening:
     if not isinstance(fields, tuple) or tuple(map(type, fields)) != kinds:
         raise ValueError("an opening with fields of the wrong shape")
     return Opening(*fields)
+
+
+def trade_event_entry(salted: bytes) -> bytes:
+    """Return the log entry of a slot's clearing: SHA-256(salt || clearing hash), no more.
+
+    ValueError for what is no hash of 32 bytes.
+    """
+    if len(salted) != _HASH_BYTES:
+        raise ValueError("a clearing is logged by a hash of 32 bytes")
+    return bytes((EntryType.TRADE_EVENT, ENTRY_VERSION)) + salted
 
 
 def reporting_entry(

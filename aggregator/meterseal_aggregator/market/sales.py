@@ -126,6 +126,15 @@ async def release(tx: Transaction, meter_point: int, wh: Mapping[int, int]) -> N
     )
 
 
+async def release_each(tx: Transaction, start: int, wh: Mapping[int, int]) -> None:
+    """Take Wh back from what is promised of one slot, by meter point: one statement."""
+    await tx.many(
+        "UPDATE slot_sales SET promised_wh = promised_wh - ?"
+        " WHERE meter_point_id = ? AND start = ?",
+        [(less, meter_point, start) for meter_point, less in wh.items() if less],
+    )
+
+
 async def sells_in(tx: Transaction, member: int, starts: Iterable[int]) -> set[int]:
     """Return in which of these slots a member has promised energy."""
     wanted = set(starts)
