@@ -142,6 +142,7 @@ OF_MEMBERS = {
     "/v1/me/deposits",
     "/v1/me/certifications",
     "/v1/me/certifications/{application_id}",
+    "/v1/me/meter-documents",
     "/v1/me/payments",
     "/v1/me/purchases",
     "/v1/listings",

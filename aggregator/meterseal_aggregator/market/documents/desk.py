@@ -37,7 +37,8 @@ _NEARNESS: Final = TrustRules(meter=2, meter_fair=1)
 _VERDICTS: Final = (Verdict.FAR, Verdict.FAIR, Verdict.GOOD)
 """By the rule's own bounds, whatever the operator says they are worth."""
 _UNDECLARED: Final = (
-    "say first what you make in a month: a document is compared with that"
+    "say first what you make in a month (PUT /v1/me/production): that is what a document"
+    " is compared with"
 )
 _SPENT: Final = (
     "a document of this meter, or this document elsewhere, has counted already"

@@ -107,14 +107,17 @@ def figures(text: str) -> list[Figure]:
     heading: Period | None = None
     for line in text.splitlines():
         matches = list(_matches(line))
-        period = _about(line) if line.strip() else heading
-        said = period or (heading if not _is_mixed(line) else None)
+        spoken = [one for one, words in _ABOUT.items() if words.search(line)]
+        said = heading if not spoken else None
+        if len(spoken) == 1 and not any(_each(match) for match in matches):
+            # Words beside a figure are that figure's, and no other's of the line.
+            said = spoken[0]
         found += [_figure(match, said) for match in matches]
         if len(found) >= MAX_FIGURES:
             return found[:MAX_FIGURES]
         # A label may stand on the line above its figure, but not above another one.
         valued = any(_unit_of(match) is not None for match in matches)
-        heading = None if valued else period
+        heading = None if valued else _next_heading(line, spoken, heading)
     return found
 
 
@@ -128,13 +131,12 @@ def _matches(line: str) -> Iterator[re.Match[str]]:
 
 def _figure(match: re.Match[str], said: Period | None) -> Figure:
     unit = _unit_of(match)
-    each = next((one for one in Period if match[one.name]), None)
     readings = _readings(match["number"])
     likely = readings
     if unit is not None and unit <= WH_A_KWH and " " not in match["number"]:
         # Nobody writes a month to the thousandth of a kWh; of MWh they do.
         likely = frozenset([max(readings)]) if readings else readings
-    period = (each or said) if unit is not None else None
+    period = (_each(match) or said) if unit is not None else None
     return Figure(readings, likely, unit, period)
 
 
@@ -175,14 +177,17 @@ def _unit_of(match: re.Match[str]) -> int | None:
     return next((wh for wh in UNITS if match[f"u{wh}"]), None)
 
 
-def _about(line: str) -> Period | None:
-    """Return the one period a line speaks of; None for none, or for both."""
-    found = [one for one, words in _ABOUT.items() if words.search(line)]
-    return found[0] if len(found) == 1 else None
+def _each(match: re.Match[str]) -> Period | None:
+    return next((one for one in Period if match[one.name]), None)
 
 
-def _is_mixed(line: str) -> bool:
-    return all(words.search(line) for words in _ABOUT.values())
+def _next_heading(
+    line: str, spoken: list[Period], heading: Period | None
+) -> Period | None:
+    """Return what an unvalued line says of the one below; None for both periods."""
+    if not line.strip():
+        return heading
+    return spoken[0] if len(spoken) == 1 else None
 
 
 def _digit(one: str) -> str:
