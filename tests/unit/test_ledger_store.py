@@ -186,10 +186,38 @@ async def test_a_thousand_transfers_cost_as_many_statements_as_ten(
             wishes += [_mint(n, 10, member), hold, _end(n + 2, n + 1, Phase.POST, 3)]
         return wishes
 
+    before = database.waits
     few = await _statements(database, batch(10, 10))
+    assert database.waits - before == 2, "the batch, and its commit"
     many = await _statements(database, batch(10_000, 1_000))
     assert (few, many) == (5, 5)
     assert await _all_well(database)
+
+
+async def test_a_transfer_posted_alone_is_committed_in_one_wait(
+    database: Database, path: Path
+) -> None:
+    before = database.waits
+    (result,) = await store.post_alone(database, [_mint(1)], now=NOW)
+    assert result.entered
+    assert database.waits - before == 1
+    await database.close()
+    again = await Database.open(f"sqlite:///{path}")
+    (result,) = await store.post_alone(again, [_mint(1)], now=NOW)
+    assert result.duplicate
+    assert await _all_well(again)
+    await again.close()
+
+
+async def test_a_batch_that_is_too_long_is_refused_and_an_empty_one_costs_nothing(
+    database: Database,
+) -> None:
+    before = database.waits
+    wishes = [_mint(1)] * (store.MAX_BATCH + 1)
+    with pytest.raises(ValueError, match="at most"):
+        await store.post_alone(database, wishes, now=NOW)
+    assert await store.post_alone(database, [], now=NOW) == []
+    assert database.waits == before
 
 
 async def test_the_database_itself_refuses_what_the_rule_would(

@@ -30,7 +30,7 @@ from meterseal_aggregator.ledger.model import (
     TransferId,
 )
 from meterseal_aggregator.ledger.post import post as post_to_book
-from meterseal_aggregator.storage.database import Statements, Transaction
+from meterseal_aggregator.storage.database import Database, Statements, Transaction
 
 MAX_BATCH: Final = 10_000
 """Most transfers a call: their ids and accounts fit one statement's 30,000 parameters."""
@@ -102,11 +102,21 @@ async def post(
     A refused transfer leaves no trace, so its id may be used again. Raises ValueError
     when the batch is too long.
     """
-    if len(transfers) > MAX_BATCH:
-        raise ValueError(f"{len(transfers)} transfers; post at most {MAX_BATCH} a call")
-    if not transfers:
+    if not _bounded(transfers):
         return []
     return await tx.run(lambda statements: _post(statements, transfers, now))
+
+
+async def post_alone(
+    database: Database, transfers: Sequence[Transfer], *, now: int
+) -> list[Result]:
+    """Post a batch in a transaction of its own, committed on return: see `post`.
+
+    For a transfer that nothing else must be written with: it costs one wait.
+    """
+    if not _bounded(transfers):
+        return []
+    return await database.at_once(lambda statements: _post(statements, transfers, now))
 
 
 async def expire(tx: Transaction, *, now: int) -> list[Result]:
@@ -184,6 +194,12 @@ async def head(tx: Transaction) -> tuple[int, bytes]:
         "SELECT seq, hash FROM ledger_transfers ORDER BY seq DESC LIMIT 1"
     )
     return (rows[0][0], rows[0][1]) if rows else (0, START)
+
+
+def _bounded(transfers: Sequence[Transfer]) -> int:
+    if len(transfers) > MAX_BATCH:
+        raise ValueError(f"{len(transfers)} transfers; post at most {MAX_BATCH} a call")
+    return len(transfers)
 
 
 def _post(

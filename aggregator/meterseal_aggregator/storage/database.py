@@ -36,6 +36,8 @@ SQLITE_MAX_VARIABLES: Final = 30_000
 STATEMENTS_KEPT: Final = 512
 """Prepared statements a connection keeps: more than all rooms have together."""
 
+_READ: Final = "BEGIN"
+_WRITE: Final = "BEGIN IMMEDIATE"
 _MODE: Final = 0o600
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _READER: Final = (f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}",)
@@ -75,15 +77,14 @@ class Statements:
 class Transaction:
     """An open transaction, which begins with its first statement.
 
-    `statements` counts what ran and `waits` the waits for the driver's thread, so that
-    tests can hold a room to them.
+    `statements` counts what ran, so that tests can hold a room to it.
     """
 
     driver: Driver
     begin: str
     statements: int = field(default=0)
-    waits: int = field(default=0)
     begun: bool = field(default=False)
+    given_up: bool = field(default=False)
 
     async def run(self, work: Callable[[Statements], T]) -> T:
         """Run a function of statements in one wait; returns what it returns or raises.
@@ -92,8 +93,7 @@ class Transaction:
         and must touch nothing that somebody else changes. Raises Unavailable when
         another process keeps the file locked.
         """
-        self.waits += 1
-        return await self.driver.run(lambda connection: self._do(work, connection))
+        return await self.driver.run(lambda connection: _do(self, work, connection))
 
     async def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """See Statements."""
@@ -116,22 +116,6 @@ class Transaction:
             params = [value for pair in page for value in pair]
             found += await self.rows(sql.format(pairs=marks), params)
         return found
-
-    def _do(self, work: Callable[[Statements], T], connection: sqlite3.Connection) -> T:
-        if not self.begun:
-            try:
-                connection.execute(self.begin)
-            except sqlite3.OperationalError as error:
-                raise Unavailable(f"the database is busy: {error}") from error
-            self.begun = True
-        elif not connection.in_transaction:
-            # A full disk ends a transaction by itself; the rest must not stand alone.
-            raise Unavailable("the database gave this transaction up; begin it again")
-        statements = Statements(connection)
-        try:
-            return work(statements)
-        finally:
-            self.statements += statements.ran
 
 
 class Database:
@@ -176,15 +160,36 @@ class Database:
 
         Its first statement raises Unavailable when another process keeps the file locked.
         """
-        async with self._lock, _transaction(self._writer, "BEGIN IMMEDIATE") as tx:
+        async with self._lock, _transaction(self._writer, _WRITE) as tx:
             yield tx
+
+    @property
+    def waits(self) -> int:
+        """How often anybody has waited for the writer, so that tests can hold a room to it."""
+        return self._writer.waits
+
+    async def at_once(self, work: Callable[[Statements], T]) -> T:
+        """Run one function as a writing transaction of its own, in one wait for all of it.
+
+        Committed when it returns, rolled back when it raises or when the task was
+        cancelled before the commit. Raises Unavailable as `transaction` does.
+        """
+        async with self._lock:
+            tx = Transaction(self._writer, _WRITE)
+            try:
+                return await self._writer.run(
+                    lambda connection: _do_alone(tx, work, connection)
+                )
+            except asyncio.CancelledError:
+                tx.given_up = True
+                raise
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """Open a transaction that sees the moment of its first statement and cannot write."""
         driver = await self._readers.get()
         try:
-            async with _transaction(driver, "BEGIN") as tx:
+            async with _transaction(driver, _READ) as tx:
                 yield tx
         finally:
             self._readers.put_nowait(driver)
@@ -208,42 +213,11 @@ async def _transaction(driver: Driver, begin: str) -> AsyncIterator[Transaction]
     except BaseException:
         await driver.run(_roll_back)
         raise
-    if tx.waits:
-        await driver.run(_commit)
-
-
-def _commit(connection: sqlite3.Connection) -> None:
-    try:
-        connection.execute("COMMIT")
-    except sqlite3.OperationalError as error:
-        _roll_back(connection)
-        raise Unavailable(f"the database did not commit: {error}") from error
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    # What was cancelled may have begun or not: only SQLite itself can tell.
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
+    await driver.run(lambda connection: _commit(tx, connection))
 
 
 def _driver(uri: str) -> Driver:
     return Driver(uri, statements_kept=STATEMENTS_KEPT)
-
-
-def _begin_writing(connection: sqlite3.Connection) -> None:
-    for pragma in _WRITER:
-        connection.execute(pragma)
-    ((mode,),) = connection.execute("PRAGMA journal_mode")
-    ((level,),) = connection.execute("PRAGMA synchronous")
-    if mode != "wal" or level != 2:
-        raise Unavailable(
-            f"journal_mode={mode}, synchronous={level}; WAL and FULL needed"
-        )
-
-
-def _begin_reading(connection: sqlite3.Connection) -> None:
-    for pragma in _READER:
-        connection.execute(pragma)
 
 
 def _keep_to_ourselves(path: str) -> None:
@@ -264,3 +238,70 @@ def _keep_to_ourselves(path: str) -> None:
 def _quoted(path: str) -> str:
     """Escape what a `file:` URI would read as its own punctuation."""
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+# From here on everything runs in the driver's thread.
+def _do(
+    tx: Transaction, work: Callable[[Statements], T], connection: sqlite3.Connection
+) -> T:
+    if not tx.begun:
+        try:
+            connection.execute(tx.begin)
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"the database is busy: {error}") from error
+        tx.begun = True
+    elif not connection.in_transaction:
+        # A full disk ends a transaction by itself; the rest must not stand alone.
+        raise Unavailable("the database gave this transaction up; begin it again")
+    statements = Statements(connection)
+    try:
+        return work(statements)
+    finally:
+        tx.statements += statements.ran
+
+
+def _do_alone(
+    tx: Transaction, work: Callable[[Statements], T], connection: sqlite3.Connection
+) -> T:
+    try:
+        done = _do(tx, work, connection)
+    except BaseException:
+        _roll_back(connection)
+        raise
+    if tx.given_up:
+        _roll_back(connection)
+    else:
+        _commit(tx, connection)
+    return done
+
+
+def _commit(tx: Transaction, connection: sqlite3.Connection) -> None:
+    if not tx.begun:
+        return
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        _roll_back(connection)
+        raise Unavailable(f"the database did not commit: {error}") from error
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    # What was cancelled may have begun or not: only SQLite itself can tell.
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _begin_writing(connection: sqlite3.Connection) -> None:
+    for pragma in _WRITER:
+        connection.execute(pragma)
+    ((mode,),) = connection.execute("PRAGMA journal_mode")
+    ((level,),) = connection.execute("PRAGMA synchronous")
+    if mode != "wal" or level != 2:
+        raise Unavailable(
+            f"journal_mode={mode}, synchronous={level}; WAL and FULL needed"
+        )
+
+
+def _begin_reading(connection: sqlite3.Connection) -> None:
+    for pragma in _READER:
+        connection.execute(pragma)

@@ -24,7 +24,7 @@ _Jobs = SimpleQueue[tuple[asyncio.Future[Any], Work[Any]] | None]
 
 
 class Driver:
-    """A connection and its thread; end it with `close`."""
+    """A connection and its thread; end it with `close`. `waits` counts what it was given."""
 
     def __init__(self, uri: str, *, statements_kept: int) -> None:
         """Open `file:` URI `uri`. Raises sqlite3.Error when it cannot be opened."""
@@ -38,6 +38,7 @@ class Driver:
         )
         self._jobs: Final[_Jobs] = SimpleQueue()
         self._closed = False
+        self.waits = 0
         # A daemon: a program that ends without closing must not hang, and loses nothing.
         Thread(target=_work_off, args=(self._jobs, connection), daemon=True).start()
 
@@ -50,6 +51,7 @@ class Driver:
             raise ValueError("this connection is closed; open the database again")
         waiting: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.put((waiting, work))
+        self.waits += 1
         return waiting
 
     async def close(self) -> None:
