@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meterseal_aggregator.web import (
     agents,
+    auctions,
     bundles,
     calls,
     cells,
@@ -50,6 +51,7 @@ from meterseal_aggregator.web import (
     wallets,
     withdrawals,
 )
+from meterseal_aggregator.web.described import PROBLEMS, describe
 from meterseal_aggregator.web.limits import (
     MAX_BODY_BYTES,
     MAX_ENROLMENT_BYTES,
@@ -122,6 +124,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     orders.router,
     money.router,
     listings.router,
+    auctions.router,
     ratings.router,
     stream.router,
     trades.router,
@@ -148,11 +151,13 @@ def build(site: Site) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses=PROBLEMS,
     )
     app.state.site = site
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
+    describe(app)
     app.add_middleware(StrictBodies, limit_of=_body_limit)
     app.add_middleware(Paced, rate=site.publics, paths=SIGNED)
     app.add_middleware(_Edge)

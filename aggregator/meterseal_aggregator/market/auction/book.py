@@ -1,18 +1,19 @@
 """A slot's book as it is stored and shown: BOOK.json of `meterseal-verify clearing`.
 
 Orders are numbered by submission within the slot, members have a name of this slot alone,
-and of a score only its tier is told, by its lower bound. So a book says who traded with
-nobody, and nothing that links two slots. Pure. This module must never decide who trades.
+and of a score only its tier is told, by its lower bound: a book names nobody, and nothing in it
+links one slot to another. Pure. This module must never decide who trades.
 """
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from meterseal_aggregator.market.auction.model import SealedOrder, Side
 from meterseal_aggregator.market.terms import MarketTerms
 from meterseal_proto.clearing import TIERS, Terms, tier
 
-_BOUNDS = (0, *TIERS)
+_BOUNDS: Final = (0, *TIERS)
 
 
 def terms_of(terms: MarketTerms, start: int) -> Terms | None:

@@ -199,8 +199,8 @@ async def clearings(tx: Transaction, first: int, end: int, limit: int) -> list[C
 
 async def clearing(tx: Transaction, start: int) -> Cleared | None:
     """Return a slot's clearing, None before it was held."""
-    found = await clearings(tx, start, start + 1, 1)
-    return found[0] if found else None
+    rows = await tx.rows(f"{_CLEARED} WHERE start = ?", (start,))
+    return Cleared(*rows[0]) if rows else None
 
 
 async def book(tx: Transaction, start: int) -> bytes | None:

@@ -211,6 +211,7 @@ CREATE TABLE auction_orders (
 
 CREATE INDEX auction_orders_sealed ON auction_orders (start) WHERE state = 'sealed';
 CREATE INDEX auction_orders_by_slot ON auction_orders (start, member_id);
+CREATE INDEX auction_orders_by_member ON auction_orders (member_id, id);
 
 CREATE TRIGGER auction_orders_end_once
 BEFORE UPDATE ON auction_orders
