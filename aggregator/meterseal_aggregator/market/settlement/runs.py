@@ -1,0 +1,75 @@
+"""When a slot is looked at: D+1, and again a month and three months after its local day.
+
+Run 1 comes when the slot's export is final, whenever that is before run 2 is due. Runs 2
+and 3 are due at 06:00 of the market's zone, one and three calendar months after the local
+day in which the slot began; a day that month does not have is its last one. Run 0 is none:
+a trade's `run` is 0 until it was settled. Pure. This module must never read a clock.
+"""
+
+from calendar import monthrange
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
+from zoneinfo import ZoneInfo
+
+MORNING: Final = time(6)
+"""Meters that lost their line overnight have caught up by then."""
+
+
+class Run(IntEnum):
+    """The looks at a slot, as `trades.run`, `trade_runs.run` and `slot_runs.run` have them."""
+
+    FIRST = 1
+    """D+1: the first metering."""
+    MONTH = 2
+    """M+1."""
+    LAST = 3
+    """M+3: what no meter told by now is given back."""
+
+
+_MONTHS: Final[Mapping[Run, int]] = MappingProxyType({Run.MONTH: 1, Run.LAST: 3})
+
+
+def due_at(run: Run, start: int, zone: str) -> int:
+    """Return the Unix second in which run 2 or 3 of a slot is due."""
+    where = _zone(zone)
+    return _due(_day(start, where), _MONTHS[run], where)
+
+
+def due_before(run: Run, now: int, zone: str) -> int:
+    """Return the second before which a slot has begun whose run 2 or 3 is due at `now`."""
+    where = _zone(zone)
+    day = _day(now, where)
+    # At most a quarter of days, whose dues only grow.
+    while _due(day, _MONTHS[run], where) > now:
+        day -= timedelta(days=1)
+    return _at(day + timedelta(days=1), time(0), where)
+
+
+def run_at(start: int, now: int, zone: str) -> Run:
+    """Return the run that looks at a slot at `now`: the last one that is due."""
+    for run in (Run.LAST, Run.MONTH):
+        if due_at(run, start, zone) <= now:
+            return run
+    return Run.FIRST
+
+
+def _due(day: date, months: int, where: tzinfo) -> int:
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    last = monthrange(year, month + 1)[1]
+    return _at(date(year, month + 1, min(day.day, last)), MORNING, where)
+
+
+def _day(second: int, where: tzinfo) -> date:
+    return datetime.fromtimestamp(second, where).date()
+
+
+def _at(day: date, clock: time, where: tzinfo) -> int:
+    return int(datetime.combine(day, clock, where).timestamp())
+
+
+def _zone(name: str) -> tzinfo:
+    # UTC needs no time zone database, which small machines may lack.
+    return UTC if name == "UTC" else ZoneInfo(name)
