@@ -8,7 +8,7 @@ module must never tell an amount: the bill itself does, to whom it is for.
 from typing import Annotated, Final
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
@@ -43,6 +43,16 @@ DAY_S: Final = 86_400
 
 class BillWish(RequestBody):
     """The bill that is wanted: [`begin`, `end`) in Unix seconds, at a published tariff."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "begin": 1_790_000_000,
+                "end": 1_792_592_000,
+                "tariff": "5f" * 32,
+            }
+        }
+    )
 
     begin: Second
     end: Second

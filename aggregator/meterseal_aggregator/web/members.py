@@ -6,6 +6,7 @@ It must never show one member's account to another.
 from typing import Final
 
 from fastapi import APIRouter
+from pydantic import ConfigDict
 
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action, Member
@@ -33,6 +34,8 @@ KINDS: Final = ("producer", "buyer", "retired", "debt")
 
 class MemberRequest(RequestBody):
     """A new member."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "Ada"}})
 
     name: Name
 

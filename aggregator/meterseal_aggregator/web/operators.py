@@ -6,7 +6,7 @@ A token is shown when it is made and must never be shown again.
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import (
@@ -36,6 +36,10 @@ router = APIRouter(prefix="/v1", tags=["operators"])
 
 class TokenRequest(RequestBody):
     """A token for a role; `member` with the role member, and only then."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"role": "member", "member": 3, "label": "phone"}}
+    )
 
     role: Annotated[str, Field(pattern="^(operator|member|auditor|metrics)$")]
     label: Name

@@ -7,7 +7,7 @@ or after.
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from meterseal_aggregator.credits.store import minted_until
 from meterseal_aggregator.identity import store as identity
@@ -45,6 +45,8 @@ router = APIRouter(prefix="/v1/meter-points", tags=["meter points"])
 class PointRequest(RequestBody):
     """A new meter point."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "House 7"}})
+
     name: Name
 
 
@@ -72,6 +74,10 @@ class PointDetail(PointView):
 class TenancyRequest(RequestBody):
     """A member moves in."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"member": 3, "from_at": 1_790_000_000}}
+    )
+
     member: Annotated[int, Field(ge=1, lt=1 << 63)]
     from_at: Second
 
@@ -79,11 +85,17 @@ class TenancyRequest(RequestBody):
 class EndRequest(RequestBody):
     """Something ends at a second of the network's time."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"at": 1_790_000_000}})
+
     at: Second
 
 
 class CertificationRequest(RequestBody):
     """A producer of `capacity_w` is certified from a second on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"capacity_w": 5_000, "from_at": 1_790_000_000}}
+    )
 
     capacity_w: Watts
     from_at: Second
@@ -91,6 +103,10 @@ class CertificationRequest(RequestBody):
 
 class CodeRequest(RequestBody):
     """A one-time code for an agent; `replacement` where its predecessor died."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"agent": "home-7", "capacity_w": 17_000}}
+    )
 
     agent: Annotated[str, Field(pattern=rf"^[A-Za-z0-9_-]{{1,{MAX_NAME}}}$")]
     capacity_w: Watts

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from meterseal_aggregator.identity import store as identity
@@ -48,9 +48,17 @@ MEDIA_TYPE: Final = "application/json"
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
 
+_FLAT: Final = (
+    '{"bands":[{"price":250000}],"currency":"KES"'
+    ',"id":"flat-1","meterseal":"tariff/1","valid_from":1790000000,"zone":"Africa/Nairobi"}'
+)
+"""A tariff of one price, in its one spelling."""
+
 
 class TariffRequest(RequestBody):
     """A tariff in its one spelling (canonical JSON, as text)."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"document": _FLAT}})
 
     document: Annotated[str, Field(min_length=2, max_length=MAX_DOCUMENT_BYTES)]
 

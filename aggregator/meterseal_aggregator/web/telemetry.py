@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
@@ -70,6 +70,10 @@ class GapsView(View):
 
 class AskRequest(RequestBody):
     """The time of which all missing telemetry is wished for."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"begin": 1_790_000_000, "end": 1_790_003_600}}
+    )
 
     begin: Annotated[Second, Field(description="UTC Unix seconds")]
     end: Second

@@ -10,7 +10,7 @@ import asyncio
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
@@ -50,6 +50,17 @@ Seed = Annotated[str, Field(pattern=r"^[0-2]$")]
 
 class CellRequest(RequestBody):
     """A cell for a quarter, e.g. 2026-Q4: the meters whose register is read together."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "cell": "street",
+                "quarter": "2026-Q4",
+                "register": "1-0:1.8.0",
+                "meters": ["5f" * 16],
+            }
+        }
+    )
 
     cell: Annotated[str, Field(pattern=_CELL)]
     quarter: Annotated[str, Field(pattern=r"^[0-9]{4}-Q[1-4]$")]
@@ -100,6 +111,19 @@ class AnswerRequest(RequestBody):
 
 class TotalRequest(RequestBody):
     """The answers of two trustees, or of all three."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "answers": [
+                    {
+                        "trustee": 0,
+                        "sums": {"1": {"value": "00" * 32, "blinding": "00" * 32}},
+                    }
+                ]
+            }
+        }
+    )
 
     answers: Annotated[list[AnswerRequest], Field(min_length=1, max_length=3)]
 
