@@ -93,6 +93,11 @@ class Desk:
             raise Declined(Cause.STATE, _SPENT)
         return answered
 
+    async def close(self) -> None:
+        """Let go of the model's connections."""
+        if self.proposer is not None:
+            await self.proposer.close()
+
     async def _reading(self, sent: Sent) -> Reading:
         """Return the document's figure; raises Declined where there is no one figure."""
         text = await self.reader.read(sent.raw)

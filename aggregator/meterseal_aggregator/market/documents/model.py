@@ -17,6 +17,9 @@ MAX_A_DAY: Final = 10
 MAX_MONTHLY_WH: Final = 10**12
 """A terawatt hour in a thousand months; more is a slip."""
 DAY_S: Final = 86_400
+BASE_URL: Final = "https://api.deepseek.com"
+MODEL: Final = "deepseek-chat"
+"""Who is asked where a key is configured and nothing else is said."""
 
 
 class Flaw(IntEnum):

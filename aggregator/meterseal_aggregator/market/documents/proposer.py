@@ -20,8 +20,6 @@ from meterseal_aggregator.httpclient import Answer, Bounds, HttpClient
 from meterseal_aggregator.market.documents.figures import read_kwh
 from meterseal_proto.errors import Unavailable
 
-BASE_URL: Final = "https://api.deepseek.com"
-MODEL: Final = "deepseek-chat"
 MAX_SENT: Final = 8_000
 """Characters of a text that leave the house: two pages, and the figure is on the first."""
 BOUNDS: Final = Bounds(within_s=20, most_bytes=64 << 10)
