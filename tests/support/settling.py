@@ -17,7 +17,7 @@ from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.assets import declare as declare_asset
-from meterseal_aggregator.ledger.freeze import freeze_hold, thaw
+from meterseal_aggregator.ledger.freeze import freeze_account, freeze_hold, thaw
 from meterseal_aggregator.ledger.model import (
     WH,
     AccountCode,
@@ -27,7 +27,8 @@ from meterseal_aggregator.ledger.model import (
 )
 from meterseal_aggregator.market import trades
 from meterseal_aggregator.market.delivery import Lane, Terms
-from meterseal_aggregator.market.model import Trade, transfer_id, user
+from meterseal_aggregator.market.model import Trade, stake, transfer_id, user
+from meterseal_aggregator.market.sales import release
 from meterseal_aggregator.market.settlement import duty
 from meterseal_aggregator.market.settlement.audit import findings
 from meterseal_aggregator.market.settlement.model import SlotRun
@@ -145,6 +146,19 @@ class World:
             self.count += 1
             await pay_in(tx, code, micro, self.count)
 
+    async def pay_out(self, code: AccountCode, micro: int) -> None:
+        """Let money go outside."""
+        self.count += 1
+        entry = Transfer(
+            id=transfer_id("test-payout", self.count),
+            amount=micro,
+            debit=code,
+            credit=AccountCode("cash"),
+            purpose="payout",
+            asset=XTS,
+        )
+        await self._post(entry)
+
     async def held(self, code: AccountCode, asset: Asset = XTS) -> int:
         """Return what an account may give."""
         async with self.database.reading() as tx:
@@ -180,6 +194,33 @@ class World:
         """End a dispute."""
         self.count += 1
         await self._post(thaw(transfer_id("test-thaw", self.count), freeze))
+
+    async def freeze_stake(self, member: int) -> None:
+        """Open a dispute about a seller's stake."""
+        self.count += 1
+        named = transfer_id("test-freeze", self.count)
+        code = stake(member)
+        await self._post(
+            freeze_account(named, XTS, code, why="dispute", reference=b"1")
+        )
+
+    async def cancel(self, made: Trade) -> None:
+        """Cancel a trade, as its lane does."""
+        async with self.database.transaction() as tx:
+            await trades.cancel(tx, [made], now=self.now)
+            await release(tx, made.meter_point, {made.start: made.wh})
+
+    async def promise(self, number: int, wh: int, *, seller: int = 0) -> None:
+        """Promise Wh of a slot that nobody has bought, or take them back below 0."""
+        async with self.database.transaction() as tx:
+            await release(tx, self.producers[seller].point, {slot(number): -wh})
+
+    async def statements(self) -> int:
+        """Settle one batch; returns what it took."""
+        async with self.database.transaction() as tx:
+            before = tx.statements
+            assert await duty.run_batch(tx, self.rules, self.now)
+            return tx.statements - before
 
     async def slot_run(self, number: int, *, seller: int = 0) -> tuple[int, SlotRun]:
         """Return the last run of a slot and what it found."""
