@@ -3,9 +3,11 @@
     python -m bench ledger                     # or: make bench ROOM=ledger
 
 Credits are minted and sold between a thousand members. Batched: a thousand transfers a
-commit, in linked pairs as trades are; singly: one commit each. WAL and synchronous=FULL, as
-the product runs. The bare limit is inserting rows of the same size at the same commits. Wall
-time, for a commit waits for the disk; medians of alternating runs.
+commit, in linked pairs as trades are; singly: one commit each; alone: one commit each in one
+wait for the database's thread (`store.post_alone`). WAL and synchronous=FULL, as the product
+runs. The bare limit is inserting rows of the same size at the same commits by the same way.
+Wall time, for a commit waits for the disk; medians of alternating runs, so that a ratio
+holds where a figure depends on who else uses the processor.
 """
 
 import asyncio
@@ -13,14 +15,16 @@ import json
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from meterseal_aggregator.ledger import store
 from meterseal_aggregator.ledger.model import AccountCode, Transfer, TransferId
-from meterseal_aggregator.storage.database import Database
+from meterseal_aggregator.storage.database import Database, Statements
 from meterseal_aggregator.storage.migrate import migrate
 
 RESULTS: Final = Path(__file__).parent / "results" / "ledger.json"
@@ -29,7 +33,10 @@ BATCH: Final = 1_000
 BATCHES: Final = 20
 SINGLES: Final = 2_000
 RUNS: Final = 5
+BARE: Final = "INSERT INTO bare (id, body) VALUES (?, ?)"
 Row = dict[str, str | float]
+Run = Callable[[Database, int, int, int], Awaitable[float]]
+"""Posts or inserts `count` from number `first` on, `batch` a commit; returns how many a second."""
 
 
 def transfers(first: int, count: int, *, linked: bool) -> list[Transfer]:
@@ -70,9 +77,26 @@ async def bare(database: Database, first: int, count: int, batch: int) -> float:
     began = time.perf_counter()
     for at in range(0, count, batch):
         async with database.transaction() as tx:
-            await tx.many(
-                "INSERT INTO bare (id, body) VALUES (?, ?)", rows[at : at + batch]
-            )
+            await tx.many(BARE, rows[at : at + batch])
+    return count / (time.perf_counter() - began)
+
+
+async def ours_alone(database: Database, first: int, count: int, _: int) -> float:
+    """Return transfers a second of `count`, each in a transaction of its own, one wait."""
+    wanted = transfers(first, count, linked=False)
+    began = time.perf_counter()
+    for one in wanted:
+        (result,) = await store.post_alone(database, [one], now=1_800_000_000)
+        assert result.entered
+    return count / (time.perf_counter() - began)
+
+
+async def bare_alone(database: Database, first: int, count: int, _: int) -> float:
+    """Return rows a second inserted, each in a transaction of its own, one wait."""
+    rows = [(n.to_bytes(32), bytes(100)) for n in range(first, first + count)]
+    began = time.perf_counter()
+    for row in rows:
+        await database.at_once(partial(Statements.many, sql=BARE, rows=[row]))
     return count / (time.perf_counter() - began)
 
 
@@ -85,21 +109,38 @@ async def measure() -> list[Row]:
             async with database.transaction() as tx:
                 await tx.rows("CREATE TABLE bare (id BLOB PRIMARY KEY, body BLOB)")
             return [
-                *await _rows(database, 0, BATCH * BATCHES, BATCH),
-                *await _rows(database, 1 << 40, SINGLES, 1),
+                *await _rows(database, 0, BATCHED),
+                *await _rows(database, 1 << 40, SINGLY),
+                *await _rows(database, 1 << 41, ALONE),
             ]
         finally:
             await database.close()
 
 
-async def _rows(database: Database, base: int, count: int, batch: int) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to post, with the bare limit that commits in the same way."""
+
+    name: str
+    count: int
+    batch: int
+    ours: Run
+    bare: Run
+
+
+BATCHED: Final = Way("1,000 a commit", BATCH * BATCHES, BATCH, ours, bare)
+SINGLY: Final = Way("1 a commit", SINGLES, 1, ours, bare)
+ALONE: Final = Way("1 a commit, one wait", SINGLES, 1, ours_alone, bare_alone)
+
+
+async def _rows(database: Database, base: int, way: Way) -> list[Row]:
     found, limit = [], []
     for run in range(RUNS):
-        first = base + run * count
-        found.append(await ours(database, first, count, batch))
-        limit.append(await bare(database, first, count, batch))
-    against = f"bare limit: rows, {batch:,} a commit"
-    each = [(against, median(limit)), (f"transfers, {batch:,} a commit", median(found))]
+        first = base + run * way.count
+        found.append(await way.ours(database, first, way.count, way.batch))
+        limit.append(await way.bare(database, first, way.count, way.batch))
+    against = f"bare limit: rows, {way.name}"
+    each = [(against, median(limit)), (f"transfers, {way.name}", median(found))]
     return [
         {
             "name": name,
@@ -117,7 +158,7 @@ def main() -> None:
     rows = asyncio.run(measure())
     for one in rows:
         sys.stdout.write(
-            f"{one['name']:36} {one['value']:>9,} {one['unit']:9} {one['ratio']:>6} of {one['against']}\n"
+            f"{one['name']:40} {one['value']:>9,} {one['unit']:9} {one['ratio']:>6} of {one['against']}\n"
         )
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
 
