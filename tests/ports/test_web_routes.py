@@ -75,6 +75,7 @@ def _filled(house: WebHouse, path: str) -> str:
         "{seal_id}": str(house.seals[0]),
         "{seq}": "1",
         "{trade_id}": "1",
+        "{name}": "market_fee_micro",
         "{path:path}": "0/000.p/1",
         "{path}": "0/000.p/1",
     }
@@ -117,6 +118,7 @@ OF_A_COMMITTED = {
 NOT_THERE = {
     "/v1/offers/{offer_id}",
     "/v1/orders/{order_id}",
+    "/v1/trades/{trade_id}",
     f"{A_REGISTER}/leak",
     "/v1/private-bills/{bill_id}/file",
     "/v1/me/withdrawals/{withdrawal_id}",
@@ -135,6 +137,14 @@ OF_MEMBERS = {
     "/v1/me/orders",
     ENDLESS,
     "/v1/me/event-log",
+    "/v1/me/trades",
+    "/v1/trades/{trade_id}",
+    "/v1/me/balances",
+    "/v1/me/ledger",
+    "/v1/me/trust",
+    "/v1/me/trust/events",
+    "/v1/me/surplus",
+    "/v1/market",
     "/v1/me/wallets",
     "/v1/me/calls",
     "/v1/me/withdrawals",
@@ -171,8 +181,9 @@ READABLE = {
         "/v1/certification-acts",
         "/v1/evidence",
         "/v1/refusals",
+        "/v1/market",
     },
-    "metrics": {"/metrics"},
+    "metrics": {"/metrics", "/v1/market"},
     "ada": OF_A_COMMITTED
     | OF_MEMBERS
     | {
@@ -247,6 +258,7 @@ async def test_nobody_but_the_operator_changes_anything(house: WebHouse) -> None
         "/v1/meter-points/{point_id}/certifications/end": {"at": MOVED + 900},
         "/v1/meter-points/{point_id}/codes": {"agent": "eve", "capacity_w": 1},
         "/v1/certifiers": {"member": 1, "level": 3},
+        "/v1/parameters/{name}": {"value": 0},
         "/v1/certifications/{application_id}/approve": {},
         "/v1/certifications/{application_id}/refuse": {"reason": "mine"},
         "/v1/certifications/{application_id}/revoke": {"reason": "mine"},

@@ -12,8 +12,6 @@ from meterseal_aggregator.market.terms import MarketRules, Mock
 from meterseal_aggregator.market.trust import TrustRules
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import Change, record
-from meterseal_aggregator.registry.certificates import Grant, grant
-from tests.support.enrolling import SLOT
 from tests.support.traders import MONTHLY_WH, prepare, sell, settle, slot
 from tests.support.webhouse import LATER, WebHouse, a_house, pretty
 
@@ -92,13 +90,25 @@ async def test_a_declaration_counts_at_once_and_once(house: WebHouse) -> None:
 
 
 async def test_a_certificate_bounds_what_is_declared(house: WebHouse) -> None:
-    async with house.db.transaction() as tx:
-        await grant(tx, Grant(house.registry.point, 9_000, SLOT), "test", now=LATER)
-    assert await _declare(house, {"monthly_wh": 1 << 40}) == 200
-    found = await house.get("/v1/me/trust", "ada")
-    if found["certified_wh"] is not None:
-        bound = min(found["certified_wh"], 1 << 40)
-        assert found["month"]["limit_wh"] == bound // 10
+    wish = {
+        "meter_point": house.registry.point, "capacity_w": 5_000,
+        "monthly_production_wh": 200_000, "source": "solar",
+    }  # fmt: skip
+    key = {"Idempotency-Key": "one"}
+    asked = await house.ask(
+        "POST", "/v1/me/certifications", "ada", json=wish, headers=key
+    )
+    path = f"/v1/certifications/{asked.json()['id']}/approve"
+    approved = await house.post(path, "operator", {})
+    assert approved.status_code == 200, pretty(approved)
+    begins = approved.json()["from_at"]
+    site = replace(house.app.state.site, now=lambda: begins)
+    house.app.state.site = site
+    for declared, limit in ((1 << 40, 20_000), (100_000, 10_000)):
+        assert await _declare(house, {"monthly_wh": declared}) == 200
+        found = await house.get("/v1/me/trust", "ada")
+        assert found["certified_wh"] == 200_000
+        assert found["month"]["limit_wh"] == limit
 
 
 @pytest.mark.parametrize(
@@ -139,9 +149,12 @@ async def test_everybody_with_a_token_is_told_the_terms_in_force(
             wish = Change(Name.MARKET_FEE_MICRO, fee, at, LATER - 20, "test")
             await record(tx, wish)
     assert (await house.ask("GET", "/v1/market")).status_code == 401
-    for who in ("ada", "operator", "auditor", "metrics"):
-        found = await house.get("/v1/market", who)
-        assert found["fee_micro_per_kwh"] == 2_000
+    told = [
+        await house.get("/v1/market", who)
+        for who in ("ada", "operator", "auditor", "metrics")
+    ]
+    assert [one["fee_micro_per_kwh"] for one in told] == [2_000] * 4
+    found = told[0]
     assert (found["slot_s"], found["zone"], found["asset"]) == (900, "UTC", "XTS")
     assert (found["slot"], found["demo"]) == (LATER - LATER % 900, False)
     rules = MarketRules(TrustRules(cancel_window_s=7), Mock())

@@ -93,7 +93,7 @@ async def _order(tx: Transaction, house: WebHouse, buyer: str, wh: int) -> int:
             )
         ],
     )
-    return number
+    return int(number)
 
 
 async def settle(tx: Transaction, trade: Trade, delivered_wh: int) -> None:

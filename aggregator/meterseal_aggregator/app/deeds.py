@@ -13,8 +13,8 @@ from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.keys import keep_new
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import MemberId, Role
-from meterseal_aggregator.ledger.assets import declare
-from meterseal_aggregator.ledger.model import Asset
+from meterseal_aggregator.market.agreement import change
+from meterseal_aggregator.market.model import Declined
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name, Value
 from meterseal_aggregator.registry import certificates, write
@@ -127,16 +127,16 @@ async def set_parameter(
     """Record a parameter's value from a second on (None: now); returns that second.
 
     An asset of money it names is one the ledger knows from now on.
-    Raises ParameterRefused.
+    Raises ParameterRefused, also where what was promised or paid stands against it.
     """
     now, real = int(house.now()), int(house.real_now())
     begin = now if from_at is None else from_at
+    wish = parameters.Change(name, value, begin, now, operator())
     async with house.database.transaction() as tx:
-        await parameters.record(
-            tx, parameters.Change(name, value, begin, now, operator())
-        )
-        if name is Name.MONEY_ASSET:
-            await declare(tx, Asset(str(value)), now=now)
+        try:
+            await change(tx, wish)
+        except Declined as declined:
+            raise parameters.ParameterRefused(declined.detail) from None
         what = f"{name.value} = {value} from {begin}"
         await identity.note(tx, operator(), "parameter", what, now=real)
     return begin

@@ -17,6 +17,7 @@ from meterseal_aggregator.market import history, trades
 from meterseal_aggregator.market.delivery import Lane, cost
 from meterseal_aggregator.market.history import FOR_EVER, Run, Side, Wanted
 from meterseal_aggregator.market.model import Trade, TradeState, user
+from meterseal_aggregator.market.settlement.model import FEE, WHEELING
 from meterseal_aggregator.web.auth import Asking
 from meterseal_aggregator.web.problems import not_found
 from meterseal_aggregator.web.shapes import (
@@ -95,7 +96,8 @@ class RunView(View):
     """What a run found, and what it moved beyond the runs before; a network second.
 
     `paid_micro` is the buyer's for the energy, and what of it the other figures are;
-    `from_stake` and `from_fund` make good what he pays the utility for what was missing.
+    `from_stake` and `from_fund` make good what he pays the utility for what was missing;
+    `arrears` is what he still owes of what a later run delivered or took back.
     """
 
     run: int
@@ -200,8 +202,8 @@ def _run(trade: Trade, run: Run, *, first: bool) -> RunView:
     back = cost(trade.wh, trade.terms.price) - run.paid if first else 0
     moves = (
         ("to_seller", run.to_seller, user(trade.seller)),
-        ("fee", run.fee, "fee"),
-        ("losses", run.losses, "wheeling"),
+        ("fee", run.fee, FEE),
+        ("losses", run.losses, WHEELING),
         ("returned", back, his),
         ("from_stake", run.from_stake, his),
         ("from_fund", run.from_fund, his),
