@@ -3,11 +3,13 @@
 import asyncio
 import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
 
 from meterseal_aggregator.market.documents import reader as reading
+from meterseal_aggregator.market.documents.extract import MODULE
 from meterseal_aggregator.market.documents.model import (
     MAX_PAGES,
     MAX_PDF_BYTES,
@@ -145,6 +147,30 @@ def test_a_reader_has_no_memory_files_or_time_to_waste(tmp_path: Path) -> None:
     )
     assert ended.stdout == b"held", ended.stderr
     assert ended.returncode < 0
+
+
+async def test_the_limits_hold_before_the_first_byte_is_read() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-m", MODULE), stdin=PIPE, stdout=PIPE
+    )
+    held = Path(f"/proc/{process.pid}/limits")
+    try:
+        async with asyncio.timeout(10):
+            while not {"536870912", "10"} <= set(_column(held)):
+                await asyncio.sleep(0.01)
+        said, _ = await process.communicate(b"hello")
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert (process.returncode, said) == (Flaw.NOT_PDF, b"")
+
+
+def _column(limits: Path) -> list[str]:
+    """Return the soft limits of a process that run in bytes and seconds."""
+    rows = limits.read_text().splitlines()
+    return [
+        row[26:47].strip() for row in rows if row.startswith(("Max address", "Max cpu"))
+    ]
 
 
 def children() -> set[str]:

@@ -8,6 +8,7 @@ exit status. This module must never open a file, start a process, or write anyth
 """
 
 import io
+import os
 import resource
 import sys
 from typing import Final
@@ -27,6 +28,8 @@ CPU_S: Final = 10
 """An honest file of thirty pages takes 2 s on a Pi."""
 OPEN_FILES: Final = 32
 """The library's own modules are read one by one; a file has no use of any."""
+NICENESS: Final = 10
+"""Readings and trades go first."""
 _MAGIC: Final = b"%PDF-"
 _MAGIC_WITHIN: Final = 1_024
 """Readers take a file whose mark stands this near to its beginning (ISO 32000-1 annex H)."""
@@ -68,6 +71,7 @@ def text_of(raw: bytes) -> str:
 
 def limit() -> None:
     """Give up what a reader of text has no use for, for good."""
+    os.nice(NICENESS)
     for what, most in (
         (resource.RLIMIT_AS, MEMORY_BYTES), (resource.RLIMIT_CPU, CPU_S),
         (resource.RLIMIT_NOFILE, OPEN_FILES), (resource.RLIMIT_NPROC, 0),
