@@ -230,8 +230,9 @@ async def test_both_lanes_share_one_cap(database: Database, people: People) -> N
 async def test_a_member_has_so_many_orders_for_a_slot_cancelled_ones_too(
     people: People,
 ) -> None:
-    for _ in range(MAX_OF_MEMBER):
-        order = await people.bid(0, START, 1, RETAIL)
+    order = await people.bid(0, START, 1, RETAIL)
+    for _ in range(MAX_OF_MEMBER - 1):
+        await people.bid(0, START, 1, RETAIL)
     await withdraw(people, order, NOW)
     bid = Wish(people.buyers[0], Side.BID, START, 1, RETAIL)
     assert await why(people, bid) is Cause.FULL

@@ -1,0 +1,131 @@
+"""kill -9 at every step of a clearing: all of it is there or nothing, and the next run does it."""
+
+import asyncio
+import shutil
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from meterseal_aggregator.ledger import check as ledger_check
+from meterseal_aggregator.storage.database import Database
+from tests.support.auctions import People, gate, make_people
+from tests.support.marketplace import a_market, slot
+
+START = slot(40)
+ROOT = Path(__file__).parents[2]
+PROGRAM = ROOT / "tests" / "support" / "killable_clearing.py"
+TABLES = (
+    "auction_orders", "clearings", "trades", "slot_sales", "ledger_transfers",
+    "ledger_accounts", "ledger_holds", "log_entries", "member_events",
+)  # fmt: skip
+ORDERS = 18
+
+
+@asynccontextmanager
+async def program() -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start the process that is forked for each life."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(PROGRAM), cwd=ROOT, stdin=pipe, stdout=pipe,
+        env={"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert process.stdin is not None
+    try:
+        yield process
+        process.stdin.close()
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def life(process: asyncio.subprocess.Process, path: Path, step: object) -> str:
+    """Live once; returns how it ended."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{path} {step} {gate(START)}\n".encode())
+    said = await asyncio.wait_for(process.stdout.readline(), 60)
+    return said.decode().strip()
+
+
+async def prepared(folder: Path) -> Path:
+    """Make a database with a slot whose gate is about to close."""
+    async with a_market(folder) as database:
+        people = await make_people(database, sellers=3, buyers=3)
+        await _submit(people)
+    return folder / "market.sqlite"
+
+
+async def _submit(people: People) -> None:
+    for n in range(3):
+        for who in (0, 1, 2):
+            await people.ask(who, START, 10 + n + who, 100_000 + 20_000 * n)
+            await people.bid(who, START, 12 + n + who, 200_000 - 20_000 * n)
+
+
+def rows(path: Path) -> dict[str, int]:
+    """Count the rows of each table, and what ended of the orders."""
+    with sqlite3.connect(path) as found:
+        told = {
+            one: found.execute(f"SELECT count(*) FROM {one}").fetchone()[0]  # noqa: S608
+            for one in TABLES
+        }
+        ended = "SELECT count(*), sum(filled_wh) FROM auction_orders WHERE state = 'cleared'"
+        told["cleared"], told["filled"] = found.execute(ended).fetchone()
+    found.close()
+    return told
+
+
+async def wrong(path: Path) -> list[str]:
+    database = await Database.open(f"sqlite:///{path}")
+    try:
+        async with database.reading() as tx:
+            return [one.detail for one in await ledger_check.findings(tx) if not one.ok]
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "lives"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+async def test_a_clearing_killed_at_any_step_is_whole_or_nothing_and_is_done_next_time(
+    tmp_path: Path, copies: Path
+) -> None:
+    source = await prepared(tmp_path)
+    before_it = rows(source)
+    assert (before_it["auction_orders"], before_it["trades"]) == (ORDERS, 0)
+    async with program() as process:
+        whole = copies / "whole.sqlite"
+        shutil.copy(source, whole)
+        said = await life(process, whole, "never")
+        assert said.startswith("done ")
+        steps = int(said.split()[1])
+        after_it = rows(whole)
+        assert after_it["cleared"] == ORDERS
+        assert after_it["trades"] > 3
+        # Every wait of the clearing, and around each of its two commits.
+        assert steps > 20
+        outcomes = []
+        for step in range(steps):
+            path = copies / f"{step}.sqlite"
+            shutil.copy(source, path)
+            assert await life(process, path, step) == "killed"
+            found = rows(path)
+            assert found in (before_it, after_it), (step, found)
+            outcomes.append(found == after_it)
+            assert (await life(process, path, "never")).startswith("done ")
+            assert rows(path) == after_it
+            assert not await wrong(path)
+        # Up to the commit nothing, from then on all of it.
+        assert outcomes == sorted(outcomes)
+        assert (outcomes[0], outcomes[-1]) == (False, True)
