@@ -11,7 +11,7 @@ import pytest
 
 from meterseal_aggregator.identity.events import told
 from meterseal_aggregator.market import standing
-from meterseal_aggregator.market.documents import store
+from meterseal_aggregator.market.documents import check, store
 from meterseal_aggregator.market.documents.desk import Desk, Sent
 from meterseal_aggregator.market.documents.model import (
     DAY_S,
@@ -275,3 +275,28 @@ async def test_a_document_is_answered_once(house: House) -> None:
     async with house.db.transaction() as tx:
         with pytest.raises(sqlite3.IntegrityError, match="answered once"):
             await tx.rows("UPDATE meter_documents SET verdict = 'far', change = 0")
+
+
+async def test_the_audit_sees_a_document_that_counted_by_another_hand(
+    house: House,
+) -> None:
+    await house.send(GOOD)
+    async with house.db.reading() as tx:
+        (fine,) = await check.findings(tx)
+    assert (fine.ok, fine.detail[:21]) == (True, "1 meter documents mov")
+    forged = (
+        "INSERT INTO meter_documents (meter_id, member_id, sha256, sent_at, verdict,"
+        " source, monthly_wh, declared_wh, change)"
+        " VALUES (2, 2, zeroblob(32), 1, ?, 'member', ?, 1000, ?)"
+    )
+    for verdict, monthly, change, says in (
+        ("good", 1_000, 1_000, "without its trust event"),
+        ("good", 1_101, 1_000, "is not good"),
+        ("far", 1_200, 0, "is not far"),
+    ):
+        async with house.db.transaction() as tx:
+            await tx.rows("DELETE FROM meter_documents WHERE meter_id = 2")
+            await tx.many(forged, [(verdict, monthly, change)])
+            (wrong,) = await check.findings(tx)
+        assert not wrong.ok
+        assert says in wrong.detail

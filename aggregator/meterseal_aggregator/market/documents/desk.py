@@ -26,6 +26,7 @@ from meterseal_aggregator.market.documents.model import (
 from meterseal_aggregator.market.documents.proposer import Proposer
 from meterseal_aggregator.market.documents.reader import Reader, declined
 from meterseal_aggregator.market.documents.store import Taken
+from meterseal_aggregator.market.documents.verdict import verdict_of
 from meterseal_aggregator.market.model import Cause, Declined
 from meterseal_aggregator.market.standing import TrustChange, record, score, standing
 from meterseal_aggregator.market.terms import MarketRules, terms_at
@@ -33,9 +34,6 @@ from meterseal_aggregator.market.trust import TrustRules, document_change
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_proto.errors import Unavailable
 
-_NEARNESS: Final = TrustRules(meter=2, meter_fair=1)
-_VERDICTS: Final = (Verdict.FAR, Verdict.FAIR, Verdict.GOOD)
-"""By the rule's own bounds, whatever the operator says they are worth."""
 _UNDECLARED: Final = (
     "say first what you make in a month (PUT /v1/me/production): that is what a document"
     " is compared with"
@@ -167,7 +165,7 @@ async def _judge(
         await store.close(tx, taken, Verdict.SPENT)
         return None
     declared = await _declared(tx, rules, member, now=now)
-    verdict = _VERDICTS[document_change(_NEARNESS, declared, reading.monthly_wh)]
+    verdict = verdict_of(declared, reading.monthly_wh)
     change = document_change(rules, declared, reading.monthly_wh)
     document = await store.answer(
         tx, taken, verdict, reading, declared_wh=declared, change=change
