@@ -60,6 +60,7 @@ def _filled(house: WebHouse, path: str) -> str:
         "{withdrawal_id}": "1",
         "{offer_id}": "1",
         "{order_id}": "1",
+        "{start}": "1",
         "/v1/offers/best": f"/v1/offers/best?{SOUGHT}",
         "{application_id}": "1",
         "{certifier_id}": "1",
@@ -118,6 +119,8 @@ OF_A_COMMITTED = {
 NOT_THERE = {
     "/v1/offers/{offer_id}",
     "/v1/orders/{order_id}",
+    "/v1/auctions/{start}",
+    "/v1/auctions/{start}/book",
     "/v1/trades/{trade_id}",
     f"{A_REGISTER}/leak",
     "/v1/private-bills/{bill_id}/file",
@@ -128,7 +131,10 @@ NOT_THERE = {
 OF_ONESELF = "/v1/me/"
 ENDLESS = "/v1/me/events"
 """A stream: `test_web_stream` listens to it."""
-OF_MEMBERS = {
+AUCTIONS = {"/v1/auctions", "/v1/auctions/{start}", "/v1/auctions/{start}/book"}
+"""What slots' auctions did: members look, and so does who checks them."""
+OF_MEMBERS = AUCTIONS | {
+    "/v1/me/auction-orders",
     "/v1/offers",
     "/v1/offers/best",
     "/v1/offers/{offer_id}",
@@ -165,6 +171,8 @@ OF_TRADERS = {
     "/v1/orders/{order_id}/confirmation",
     "/v1/orders/{order_id}/release",
     "/v1/orders/{order_id}/cancellation",
+    "/v1/auction-orders",
+    "/v1/auction-orders/{order_id}/cancellation",
     "/v1/listings/purchases",
     "/v1/listings/refunds",
     "/v1/trades/{trade_id}/rating",
@@ -172,7 +180,8 @@ OF_TRADERS = {
 """What every member may ask of the market, for himself."""
 READABLE = {
     "operator": "*",
-    "auditor": {
+    "auditor": AUCTIONS
+    | {
         "/v1/meters",
         "/v1/meters/{meter}",
         f"{A_REGISTER}/days",

@@ -23,6 +23,7 @@ from meterseal_aggregator.market.delivery import Lane, Terms
 from meterseal_aggregator.market.model import Trade
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.storage.database import Database
+from meterseal_proto.entry import trade_event_entry
 from tests.support.auctions import (
     FEED_IN,
     MUCH_MICRO,
@@ -323,3 +324,9 @@ async def test_a_clearing_costs_as_many_statements_for_many_orders_as_for_few(
         await counting.close()
         counted.append(counting.statements)
     assert counted[0] == counted[1] < 50
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_the_log_takes_a_hash_of_a_clearing_and_nothing_else(length: int) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        trade_event_entry(bytes(length))
