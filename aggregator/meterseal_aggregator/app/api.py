@@ -17,6 +17,7 @@ from meterseal_aggregator.intake.beside.desk import BesideTally
 from meterseal_aggregator.intake.port import Reply, Uplink
 from meterseal_aggregator.intake.store import heads
 from meterseal_aggregator.jobs import Tally
+from meterseal_aggregator.market.documents.desk import Desk
 from meterseal_aggregator.privacy import bills
 from meterseal_aggregator.privacy.errands.desk import ErrandTally
 from meterseal_aggregator.registry.enrol import NetworkTerms
@@ -40,6 +41,7 @@ class WebParts:
     errands: ErrandTally
     chain: ChainDoor | None = None
     listeners: Listeners = field(default_factory=Listeners)
+    documents: Desk = field(default_factory=Desk)
 
 
 def chain_access(house: House) -> ChainAccess:
@@ -79,6 +81,8 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
             means=partial(means, config),
             chain=parts.chain,
             listeners=parts.listeners,
+            market=config.market_rules(),
+            documents=parts.documents,
             teller=partial(teller, house),
         )
     )

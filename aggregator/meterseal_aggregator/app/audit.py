@@ -10,10 +10,13 @@ from typing import Final
 
 from meterseal_aggregator.app.chain import chain_side, means
 from meterseal_aggregator.app.house import House
+from meterseal_aggregator.billing import audit as payments_audit
 from meterseal_aggregator.credits import audit as credits_audit
 from meterseal_aggregator.identity import check as wallets_check
 from meterseal_aggregator.intake import check as intake_check
 from meterseal_aggregator.ledger import check as ledger_check
+from meterseal_aggregator.market.listings import audit as listings_audit
+from meterseal_aggregator.market.settlement import audit as trades_audit
 from meterseal_aggregator.privacy import check as privacy_check
 from meterseal_aggregator.privacy.trustees import check as trustees_check
 from meterseal_aggregator.registry import check as registry_check
@@ -63,6 +66,9 @@ async def audit(house: House) -> list[Finding]:
         privacy_check.TOLD: [told],
         HEALED: [_anchors, deeds],
         wallets_check.INVARIANT: [partial(wallets_check.findings, genesis=genesis)],
+        trades_audit.ENERGY: [trades_audit.findings],
+        listings_audit.LISTED: [listings_audit.findings],
+        payments_audit.RECORDED: [payments_audit.findings],
     }
     found: list[Finding] = []
     async with house.database.reading() as tx:

@@ -5,6 +5,8 @@ This module must never log a key, nor read one that is open to others.
 
 import os
 import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,16 @@ from meterseal_aggregator.market.documents.proposer import Endpoint, Proposer
 MAX_KEY: Final = 1_000
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def documents_desk(documents: Documents) -> AsyncIterator[Desk]:
+    """Open the desk for as long as the house serves; ConfigError for a key of no use."""
+    desk = open_desk(documents)
+    try:
+        yield desk
+    finally:
+        await desk.close()
 
 
 def open_desk(documents: Documents) -> Desk:

@@ -1,4 +1,4 @@
-"""The background duties: prove, validate, mint, sequence, anchor, add up, tell; a batch at a time.
+"""The background duties: prove, validate, mint, trade, sequence, anchor, add up, tell; in batches.
 
 Rooms do the work; here each gets its period, the network's time and its keys. Every
 duty runs until it finds nothing to do, so a backlog drains at full speed.
@@ -13,6 +13,7 @@ from meterseal_aggregator.app.chain import publishing
 from meterseal_aggregator.app.drive import drive
 from meterseal_aggregator.app.follow import follow
 from meterseal_aggregator.app.house import House
+from meterseal_aggregator.app.trading import keep_market, settle_market
 from meterseal_aggregator.app.trustees import settle
 from meterseal_aggregator.app.withdrawing import settle_withdrawals
 from meterseal_aggregator.app.witnesses import ask, open_lines
@@ -54,6 +55,8 @@ def duties(house: House, tell: Tell, office: Office | None = None) -> list[Duty]
         Duty("prove", periods.prove_s, prove),
         Duty("vee", periods.vee_s, _with(house, validate)),
         Duty("mint", periods.mint_s, _with(house, credit)),
+        Duty("market", periods.market_s, _with(house, keep_market)),
+        Duty("settle", periods.settle_s, _with(house, settle_market)),
         Duty("anchor", periods.anchor_s, _with(house, anchor)),
         *(_chain(house) if house.config.stacks is not None else []),
         *([_totals(house, office)] if office is not None else []),

@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from typing import Final
@@ -24,6 +25,7 @@ import uvicorn
 from meterseal_aggregator.app.api import WebParts, web_app
 from meterseal_aggregator.app.chain import members_door
 from meterseal_aggregator.app.descriptors import raise_limit, share
+from meterseal_aggregator.app.documents import documents_desk
 from meterseal_aggregator.app.duties import duties
 from meterseal_aggregator.app.gate import Gate
 from meterseal_aggregator.app.house import House
@@ -44,6 +46,7 @@ from meterseal_aggregator.intake.port import (
     Uplink,
 )
 from meterseal_aggregator.jobs import Runner, tend
+from meterseal_aggregator.market.documents.desk import Desk
 from meterseal_aggregator.privacy.errands.desk import ErrandDesk
 from meterseal_aggregator.privacy.trustees.round import Office
 from meterseal_aggregator.stacks.wallet.handover import ChainDoor
@@ -65,13 +68,23 @@ Say = Callable[[str], None]
 
 async def serve(house: House, say: Say) -> None:
     """Serve until SIGTERM or SIGINT; raises Unavailable when a port is taken."""
-    async with open_trustees(house) as office, members_door(house) as door:
-        await _serve(house, office, door, say)
+    async with (
+        open_trustees(house) as office,
+        members_door(house) as door,
+        documents_desk(house.config.documents) as documents,
+    ):
+        await _serve(house, office, Doors(door, documents), say)
 
 
-async def _serve(
-    house: House, office: Office | None, chain: ChainDoor | None, say: Say
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What members reach beyond the house: the chain, and who reads their documents."""
+
+    chain: ChainDoor | None
+    documents: Desk
+
+
+async def _serve(house: House, office: Office | None, doors: Doors, say: Say) -> None:
     stop = _stop_on_signals()
     config = house.config
     within_s = ceil(LOG_WITHIN_S * max(1.0, house.rate.speed))
@@ -92,7 +105,7 @@ async def _serve(
         listeners = Listeners(min(LISTENERS, shares.web // 2))
         parts = WebParts(
             mqtt, uplink, desk.tally, intake.tally, runner.tallies, errands.tally,
-            chain, listeners,
+            doors.chain, listeners, doors.documents,
         )  # fmt: skip
         bounds = web_bounds(shares.web, behind_proxy=config.web.behind_proxy)
         server = WebServer(_uvicorn_config(house, parts), bounds)
