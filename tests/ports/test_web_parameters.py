@@ -1,12 +1,14 @@
 """The network's parameters over HTTP: the operator's alone, never in the past, on the trail."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from meterseal_aggregator.ledger.assets import declared
 from meterseal_aggregator.ledger.model import Asset
+from meterseal_aggregator.market.model import Cause, Declined
 from meterseal_aggregator.parameters.model import Name
 from tests.support.traders import prepare, sell, slot
 from tests.support.webhouse import LATER, WebHouse, a_house, pretty
@@ -144,6 +146,25 @@ async def test_the_grid_does_not_change_under_a_sealed_bid(house: WebHouse) -> N
         )
     assert await _set(house, "market_slot_s", 1_800, slot(1) - 1) == 409
     assert await _set(house, "market_slot_s", 1_800, slot(1)) == 201
+
+
+async def test_beyond_a_change_of_the_grid_nothing_is_promised_by_the_old_one(
+    house: WebHouse,
+) -> None:
+    change = slot(4)
+    assert await _set(house, "market_slot_s", 1_800, change) == 201
+    async with house.db.transaction() as tx:
+        await prepare(tx, house)
+        await sell(tx, house, "ada", {slot(3): 500})
+        for start in (slot(4), slot(6)):
+            with pytest.raises(Declined) as declined:
+                await sell(tx, house, "ada", {start: 500})
+            assert declined.value.cause is Cause.SLOT
+    assert (await house.get("/v1/market", "ada"))["grid_ends"] == change
+    site = replace(house.app.state.site, now=lambda: change)
+    house.app.state.site = site
+    assert (await house.get("/v1/market", "ada"))["slot_s"] == 1_800
+    assert await _set(house, "zone", "Africa/Nairobi", change) == 201
 
 
 async def test_prices_may_change_under_what_is_promised(house: WebHouse) -> None:

@@ -13,13 +13,11 @@ from typing import Final
 from meterseal_aggregator.ledger.assets import declare
 from meterseal_aggregator.ledger.model import WH, Asset
 from meterseal_aggregator.market.model import Cause, Declined
+from meterseal_aggregator.market.terms import GRID
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import Change
 from meterseal_aggregator.storage.database import Transaction
-
-GRID: Final = frozenset({Name.MARKET_SLOT_S, Name.ZONE})
-"""What says where slots begin and how long they are."""
 
 # A promise keeps its place on the grid also when all of it was taken back.
 _PROMISED: Final = """

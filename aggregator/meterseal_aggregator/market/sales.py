@@ -85,6 +85,11 @@ def check_slots(starts: Iterable[int], terms: MarketTerms, *, now: int) -> None:
                 f"no slot begins at {start}: they have {terms.slot_s} s by the clock of"
                 f" {terms.zone}",
             )
+        if terms.grid_ends is not None and start + terms.slot_s > terms.grid_ends:
+            raise Declined(
+                Cause.SLOT,
+                f"slots lie otherwise from {terms.grid_ends} on: trade those then",
+            )
 
 
 async def promise(

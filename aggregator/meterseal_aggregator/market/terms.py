@@ -7,12 +7,16 @@ come from the configuration. This module must never change either.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from meterseal_aggregator.ledger.model import Asset
 from meterseal_aggregator.market.trust import TrustRules
 from meterseal_aggregator.parameters.model import Name
-from meterseal_aggregator.parameters.store import number_at, text_at
+from meterseal_aggregator.parameters.store import next_change, number_at, text_at
 from meterseal_aggregator.storage.database import Transaction
+
+GRID: Final = frozenset({Name.MARKET_SLOT_S, Name.ZONE})
+"""What says where slots begin and how long they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class MarketTerms:
     retail: int
     feed_in: int
     gate_s: int
+    grid_ends: int | None = None
+    """From when slots lie otherwise, where that is agreed already."""
 
 
 async def terms_at(tx: Transaction, at: int) -> MarketTerms:
@@ -64,4 +70,5 @@ async def terms_at(tx: Transaction, at: int) -> MarketTerms:
         retail=await number_at(tx, Name.RETAIL_PRICE_MICRO, at),
         feed_in=await number_at(tx, Name.FEED_IN_PRICE_MICRO, at),
         gate_s=await number_at(tx, Name.GATE_CLOSURE_S, at),
+        grid_ends=await next_change(tx, GRID, at),
     )

@@ -4,11 +4,15 @@ History must never be rewritten: a value may only begin after those already reco
 for the first of its name, not before the moment it is recorded.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from meterseal_aggregator.parameters.model import PARAMETERS, Name, Value, problem
 from meterseal_aggregator.storage.database import Transaction
+
+_NEXT: Final = "SELECT min(from_at) FROM parameters WHERE from_at > ?"
 
 
 class ParameterRefused(Exception):
@@ -112,6 +116,17 @@ async def text_at(tx: Transaction, name: Name, at: int) -> str:
     value = await value_at(tx, name, at)
     assert isinstance(value, str), name
     return value
+
+
+async def next_change(
+    tx: Transaction, names: Collection[Name], after: int
+) -> int | None:
+    """Return the first second later than `after` in which one of these changes, or None."""
+    marks = ",".join("?" for _ in names)
+    among = f" AND name IN ({marks})"
+    rows = await tx.rows(_NEXT + among, (after, *(name.value for name in names)))
+    found: int | None = rows[0][0]
+    return found
 
 
 async def history(tx: Transaction, name: Name) -> list[Change]:

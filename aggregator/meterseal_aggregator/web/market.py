@@ -22,6 +22,7 @@ class MarketView(View):
     """The terms in force at the network second `at`; prices and fee in micro-units per kWh.
 
     Slots have `slot_s` seconds by the clock of `zone`; the one around `at` began at `slot`.
+    Nothing is traded beyond `grid_ends`, from when they lie otherwise.
     Prices lie between `feed_in` and `retail`, in steps of `tick` in the auction, which is
     held `gate_closure_s` before its slot. The listed price is that of Wh minted already.
     """
@@ -30,7 +31,7 @@ class MarketView(View):
         json_schema_extra={
             "example": {
                 "at": 1_790_000_000, "zone": "Africa/Nairobi", "slot_s": 900,
-                "slot": 1_789_999_200, "asset": "KES", "tick_micro_per_kwh": 1_000,
+                "slot": 1_789_999_200, "grid_ends": None, "asset": "KES", "tick_micro_per_kwh": 1_000,
                 "fee_micro_per_kwh": 5_000, "losses_bp": 300,
                 "retail_micro_per_kwh": 250_000, "feed_in_micro_per_kwh": 80_000,
                 "gate_closure_s": 3_600, "listed_price_micro_per_kwh": 150_000,
@@ -45,6 +46,7 @@ class MarketView(View):
     zone: str
     slot_s: int
     slot: int
+    grid_ends: int | None
     asset: str
     tick_micro_per_kwh: int
     fee_micro_per_kwh: int
@@ -77,6 +79,7 @@ async def show_market(access: Asking) -> MarketView:
         zone=terms.zone,
         slot_s=terms.slot_s,
         slot=slot_of(now, terms.slot_s, terms.zone),
+        grid_ends=terms.grid_ends,
         asset=terms.asset,
         tick_micro_per_kwh=terms.tick,
         fee_micro_per_kwh=terms.fee,
