@@ -164,6 +164,15 @@ def test_our_own_names_win_over_the_designs(
     assert getattr(none, field) == 0
 
 
+def test_a_fault_of_our_own_variable_is_not_the_designs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRUST_DEFAULT_SCORE", "0.3")
+    monkeypatch.setenv("METERSEAL_AGGREGATOR_TRUST__DEFAULT_SCORE", "two")
+    with pytest.raises(ConfigError, match=r"^environment: trust\.default_score: "):
+        load(None)
+
+
 @pytest.mark.parametrize("name", UNUSED)
 def test_what_has_no_use_here_is_accepted_with_a_warning(
     monkeypatch: pytest.MonkeyPatch, name: str
