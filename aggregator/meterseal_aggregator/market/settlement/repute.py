@@ -24,6 +24,11 @@ from meterseal_aggregator.storage.database import SQLITE_MAX_VARIABLES, Transact
 DELIVERED: Final = "delivered"
 """The event of a first metering; a correction is `corrected-RUN-TRADE`."""
 
+# In two steps: asked for in order of id, SQLite would read every trade there is.
+_OF: Final = {
+    "order": "id IN (SELECT id FROM trades WHERE order_id IN ({marks}))",
+    "ask": "id IN (SELECT id FROM trades WHERE ask_id IN ({marks}))",
+}
 _STATES: Final = "SELECT id, state FROM orders WHERE id IN ({marks})"
 _CHANGES: Final = """
 SELECT subject, sum(change) FROM trust_events WHERE subject IN ({marks})
@@ -71,7 +76,7 @@ def touched(trades: Sequence[tuple[Trade, int]]) -> list[Touched]:
 async def left_open(tx: Transaction, limit: int) -> list[Touched]:
     """Return orders that wait for nothing any more and are still open."""
     rows = await tx.rows(_LEFT, (limit,))
-    return [Touched("order", row[0], "") for row in rows]
+    return [Touched("order", row[0], f"corrected-0-{row[0]}") for row in rows]
 
 
 async def conclude(
@@ -98,7 +103,7 @@ async def _conclude(
     marks = ",".join("?" for _ in page)
     numbers = [one.id for one in page]
     trades: dict[int, list[Trade]] = defaultdict(list)
-    condition = f"{column}_id IN ({marks})"
+    condition = _OF[column].format(marks=marks)
     for trade in await trade_rows.where(tx, condition, numbers):
         number = trade.order if column == "order" else trade.ask
         trades[number or 0].append(trade)

@@ -66,7 +66,7 @@ def _spelled(statement: str) -> str:
 _UNSETTLED: Final = _spelled("""{facts}
 FROM slot_sales s
 WHERE s.settled_at IS NULL AND (s.start, s.meter_point_id) > (?, ?)
-  AND s.start <= ? - s.length
+  AND s.start <= ? AND s.start <= ? - s.length
   AND (s.start < ? OR {final} OR (s.start <= ? - s.length AND NOT {bound}))
 ORDER BY s.start, s.meter_point_id LIMIT ?
 """)
@@ -80,14 +80,20 @@ _NAMED: Final = _spelled("""
 WITH s (meter_point_id, start, length, seller_id) AS (VALUES {{rows}})
 {facts} FROM s ORDER BY s.start, s.meter_point_id
 """)
+_OF_SLOTS: Final = """
+id IN (SELECT t.id FROM (VALUES {pairs}) v
+  CROSS JOIN trades t ON t.meter_point_id = v.column1 AND t.start = v.column2)
+"""
 _COVERED: Final = """
-SELECT t.id, sum(r.from_stake), sum(r.from_fund) FROM trades t
-JOIN trade_runs r ON r.trade_id = t.id
-WHERE (t.meter_point_id, t.start) IN (VALUES {pairs}) GROUP BY t.id
+SELECT t.id, sum(r.from_stake), sum(r.from_fund) FROM (VALUES {pairs}) v
+CROSS JOIN trades t ON t.meter_point_id = v.column1 AND t.start = v.column2
+CROSS JOIN trade_runs r ON r.trade_id = t.id GROUP BY t.id
 """
 _BEFORE: Final = """
-SELECT meter_point_id, start, export_wh, traded_wh, fed_in_wh, kept_wh, owed_wh
-FROM slot_runs WHERE (meter_point_id, start) IN (VALUES {pairs}) ORDER BY run
+SELECT f.meter_point_id, f.start, f.export_wh, f.traded_wh, f.fed_in_wh, f.kept_wh, f.owed_wh
+FROM (VALUES {pairs}) v
+CROSS JOIN slot_runs f ON f.meter_point_id = v.column1 AND f.start = v.column2
+ORDER BY f.run
 """
 _DISPUTED: Final = """
 SELECT hold_id FROM ledger_frozen_holds WHERE frozen > 0 AND hold_id IN ({marks})
@@ -161,7 +167,7 @@ async def unsettled(
 ) -> list[Slot]:
     """Return sold slots that can be settled, or must be given up, in order of time."""
     mock = -1 if clock.mock is None else clock.mock
-    row = (*after, clock.now, clock.last, mock, limit)
+    row = (*after, clock.now, clock.now, clock.last, mock, limit)
     rows = await tx.rows(_UNSETTLED, row)
     return [_slot(one, clock) for one in rows]
 
@@ -192,7 +198,8 @@ async def trades_of(tx: Transaction, slots: Sequence[Slot]) -> dict[Key, list[Tr
     """Return the trades of slots, each slot's by id."""
     found: dict[Key, list[Trade]] = defaultdict(list)
     marks = ", ".join(["(?, ?)"] * len(slots))
-    condition = f"(meter_point_id, start) IN (VALUES {marks})"
+    # By id in two steps: asked for in order of id, SQLite would read every trade there is.
+    condition = _OF_SLOTS.format(pairs=marks)
     keys = [value for one in slots for value in one.key]
     for trade in await trade_rows.where(tx, condition, keys):
         found[trade.meter_point, trade.start].append(trade)
