@@ -13,6 +13,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from meterseal_aggregator.app.webserver import WebBounds, WebServer
+from meterseal_aggregator.identity import events
+from meterseal_aggregator.identity.events import Told
+from tests.support.webhouse import LATER, WebHouse
 
 WITHIN_S = 20.0
 """What must happen happens in this time, however slow the machine."""
@@ -106,3 +109,25 @@ async def an_ear(
         client.stream("GET", url, headers=headers) as answer,
     ):
         yield Ear(answer)
+
+
+async def tell(house: WebHouse, who: str, *numbers: int) -> None:
+    """Tell a member of orders with these numbers, in one transaction."""
+    told = [Told(house.members[who], "order", {"id": number}) for number in numbers]
+    async with house.db.transaction() as tx:
+        await events.tell(tx, told, now=LATER)
+
+
+async def hear(ear: Ear, count: int) -> list[int]:
+    """Return the numbers of the next events, each after the one before."""
+    heard: list[int] = []
+    places: list[int] = []
+    while len(heard) < count:
+        event = await ear.next()
+        assert event is not None
+        if event.data is not None:
+            assert event.kind == "order"
+            heard.append(event.data["id"])
+            places.append(event.id)
+    assert places == sorted(set(places))
+    return heard
