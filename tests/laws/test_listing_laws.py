@@ -6,9 +6,10 @@ each every account is what the count says: no Wh and no micro-unit comes or goes
 are never exceeded by who adds, refunds never exceed what was bought here. The process may
 end before or after any commit, and the wish is asked again under its key.
 
-Seen to fail: with a refund that leaves the book of what was bought; with a commission
-rounded up; with promised Wh put up; with a limit that ignores what others have for sale;
-with the house's price paid to nobody; with a key that is forgotten.
+Seen to fail: with a refund that leaves the book of what was bought as it was, or asks it
+nothing; with a commission or refund rounded up; with promised Wh put up; with a limit that
+ignores what is for sale; with the house's price paid elsewhere; with a key forgotten; with
+a most or a least that is not asked.
 """
 
 import asyncio
@@ -82,7 +83,7 @@ BEGINNING = (
     Act("add", 0, 0, 6_000, 0, None),
     Act("buy", 2, 0, 4_000, 0, None),
     Act("fill", 0, 0, 6_000, 0, None),
-    Act("refund", 2, 0, 3_001, 0, None),
+    Act("refund", 2, 0, 6_000, 0, None),
 )
 """So that there is something for sale, bought and given back in every history."""
 
@@ -115,12 +116,15 @@ class Count:
             Kind.REFUND: self._refund,
         }[wish.kind](wish)
 
+    def free(self, who: int) -> int:
+        """What a producer made, holds and promised nobody."""
+        return self.made.get(who, 0) - self.promised.get(who, 0)
+
     def _add(self, wish: Wish) -> bool:
         who, wh = wish.member, wish.wh
         own = self.for_sale.get(who, 0) + wh
-        free = self.made.get(who, 0) - self.promised.get(who, 0)
         total = sum(self.for_sale.values()) + wh
-        if who not in self.made or wh > free:
+        if who not in self.made or wh > self.free(who):
             return False
         if own > self.user_limit or total > self.limit:
             return False
@@ -197,12 +201,18 @@ class History:
         seller = HOUSE if act.kind != "buy" else members[act.to]
         count, wh = self.count, act.number
         bound = 0
+        if kind is Kind.ADD and wh % 2:
+            # All that is free, or one more.
+            wh = max(1, count.free(who) + act.tight)
         if kind is Kind.BUY:
             price = wh * count.price
             bound = price + price * count.commission_bp // 10_000 - act.tight
         if kind is Kind.REFUND:
-            wh = max(1, wh // 20)
-            bound = wh * count.price * count.refund_bp // 10_000 + act.tight
+            # All that he bought here and holds, or one more, or a little.
+            mine = min(count.bought.get(who, 0), count.holds.get(who, 0))
+            wh = max(1, mine + act.tight if wh % 2 else wh // 20)
+            bound = wh * count.price * count.refund_bp // 10_000
+            bound += act.tight * (act.number % 2 == 0)
         return self.lane.wish(kind, who, wh, seller, bound)
 
     async def _ask(self, wish: Wish, cut: int | None) -> None:

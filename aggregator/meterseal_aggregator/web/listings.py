@@ -24,10 +24,10 @@ from meterseal_aggregator.market.listings.model import (
     Kind,
     Wish,
 )
-from meterseal_aggregator.market.ratings import UNRATED
 from meterseal_aggregator.market.trust import tier_of
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.web.auth import Access, Asking
+from meterseal_aggregator.web.offers import SellerView
 from meterseal_aggregator.web.shapes import (
     MAX_ID,
     AfterId,
@@ -79,13 +79,10 @@ class RefundRequest(RequestBody):
 
 
 class ListingView(View):
-    """What a member has for sale; ratings in 1/100 star, shown only."""
+    """What a member has for sale."""
 
-    seller: int
+    seller: SellerView
     wh: int
-    tier: str
-    rating_x100: int
-    ratings: int
 
 
 class ListingsView(Page[ListingView]):
@@ -148,7 +145,7 @@ async def list_listings(
         items = await _sellers(tx, access, after, limit)
     return ListingsView(
         items=items,
-        next=cursor(items, limit, lambda view: view.seller),
+        next=cursor(items, limit, lambda view: view.seller.member),
         price_micro_per_kwh=terms.price,
         commission_bp=terms.commission_bp,
         refund_bp=terms.refund_bp,
@@ -221,11 +218,14 @@ async def _sellers(
     rated = await ratings.shown(tx, sellers)
     return [
         ListingView(
-            seller=seller,
+            seller=SellerView(
+                member=seller,
+                tier=tier_of(scores[seller]).name.lower(),
+                score=scores[seller],
+                stars_x100=rated[seller].average_x100 if rated[seller].count else None,
+                ratings=rated[seller].count,
+            ),
             wh=wh,
-            tier=tier_of(scores[seller]).name.lower(),
-            rating_x100=rated.get(seller, UNRATED).average_x100,
-            ratings=rated.get(seller, UNRATED).count,
         )
         for seller, wh in found
     ]

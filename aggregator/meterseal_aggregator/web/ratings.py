@@ -28,14 +28,14 @@ class RatingRequest(RequestBody):
 class RatingView(View):
     """Your rating of the member you traded with, and how all his trades rate him.
 
-    `average_x100` is in 1/100 star.
+    `stars_x100` is the average in 1/100 star.
     """
 
     trade: int
     rated: int
     stars: int
-    average_x100: int
-    count: int
+    stars_x100: int
+    ratings: int
 
 
 @router.post("/trades/{trade_id}/rating", status_code=201)
@@ -51,6 +51,6 @@ async def rate_trade(trade_id: ById, body: RatingRequest, access: Asking) -> Rat
         trade=trade_id,
         rated=rated,
         stars=body.stars,
-        average_x100=found.average_x100,
-        count=found.count,
+        stars_x100=found.average_x100,
+        ratings=found.count,
     )
