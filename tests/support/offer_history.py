@@ -21,7 +21,7 @@ from tests.support.stall import PRICE, Stall, slots
 
 Deed = Callable[[], Awaitable[object]]
 SLOTS: Final = 4
-PEOPLE: Final = 3
+PEOPLE: Final = 5
 """The first two sell; everybody buys."""
 SELLERS: Final = 2
 PURSE: Final = 90_000
@@ -262,7 +262,8 @@ class History:
             count.offers[at].withdrawn = True
             count.offers[at].left.clear()
             return
-        wh = {number: 100 * (wh + 1) for number, wh in enumerate(act.wh)}
+        first = act.number % SLOTS
+        wh = {at: 100 * (each + 1) for at, each in enumerate(act.wh) if at >= first}
         wish = NewOffer(who + 1, self.stall.key(), self.points[who], PRICE, slots(wh))
         why = count.why_no_offer(who, wh)
         if await self._ends(act, why, lambda: self.stall.place(wish)):
@@ -272,7 +273,8 @@ class History:
         count = self.count
         if not count.offers:
             return
-        at, wh = act.number % len(count.offers), _wanted(act, 60)
+        at = len(count.offers) - 1 - act.number % min(len(count.offers), 3)
+        wh = _wanted(act, 60)
         why, key = count.why_no_order(act.who, at, wh), self.stall.key()
         deed = lambda: self.stall.reserve(act.who + 1, at + 1, wh, key)  # noqa: E731
         if await self._ends(act, why, deed):
@@ -287,7 +289,7 @@ class History:
         count, stall = self.count, self.stall
         if not count.orders:
             return
-        at = len(count.orders) - 1 - act.number % min(len(count.orders), 5)
+        at = self._which(act)
         order, buyer = count.orders[at], count.orders[at].buyer + 1
         if act.kind == "confirm":
             why = count.why_not_confirmed(order)
@@ -303,6 +305,14 @@ class History:
                 order.state = "released"
         else:
             await self._cancel(act, at, seller=act.kind == "refuse")
+
+    def _which(self, act: Act) -> int:
+        """Choose an order: a late one, for cancelling more often than not a confirmed one."""
+        orders = self.count.orders
+        late = range(max(0, len(orders) - 5), len(orders))
+        held = [at for at, one in enumerate(orders) if one.state == "confirmed"]
+        wanted = held if act.kind in ("cancel", "refuse") and act.number % 4 else late
+        return (wanted or late)[act.number // 2 % len(wanted or late)]
 
     async def _cancel(self, act: Act, at: int, *, seller: bool) -> None:
         order, key = self.count.orders[at], self.stall.key()
