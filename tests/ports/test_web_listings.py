@@ -10,7 +10,7 @@ import pytest
 
 from meterseal_aggregator.ledger.assets import declare as declare_asset
 from tests.support.enrolling import SLOT
-from tests.support.lanec import mint
+from tests.support.lanec import a_trade, mint, promise
 from tests.support.marketplace import XTS, certify, fund
 from tests.support.village import problem
 from tests.support.webhouse import LATER, WebHouse, a_house, pretty
@@ -225,3 +225,34 @@ async def test_a_rating_takes_one_to_five_stars_of_a_trade_of_ones_own(
         assert problem(answer) == (422, "bad-request")
     answer = await shop.post("ada", "/v1/trades/one/rating", {"stars": 5})
     assert answer.status_code == 422
+
+
+async def test_stars_are_shown_where_their_seller_sells(shop: Shop) -> None:
+    await shop.done("ada", PUT_UP, {"wh": 3_000})
+    bo, point = shop.house.members["bo"], shop.house.registry.point
+    async with shop.house.db.transaction() as tx:
+        await promise(tx, shop.ada, point, SLOT, 200)
+        for number, state in ((1, "settled"), (2, "held")):
+            await a_trade(tx, number, (shop.ada, bo), point, SLOT, state)
+    rated = await shop.done("bo", "/v1/trades/1/rating", {"stars": 4})
+    wanted = {
+        "trade": 1,
+        "rated": shop.ada,
+        "stars": 4,
+        "stars_x100": 400,
+        "ratings": 1,
+    }
+    assert rated == wanted
+    assert await shop.done("bo", "/v1/trades/1/rating", {"stars": 4}) == wanted
+    for who, path, status, name in (
+        ("bo", "/v1/trades/1/rating", 409, "state"),
+        ("ada", "/v1/trades/2/rating", 409, "state"),
+        ("cleo", "/v1/trades/1/rating", 404, "not-found"),
+    ):
+        answer = await shop.post(who, path, {"stars": 1})
+        assert problem(answer) == (status, name), pretty(answer)
+    (shown,) = (await shop.house.get("/v1/listings", "cleo"))["items"]
+    assert shown["seller"] == {
+        "member": shop.ada, "tier": "starter", "score": 3_000, "stars_x100": 400,
+        "ratings": 1,
+    }  # fmt: skip

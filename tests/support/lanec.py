@@ -143,3 +143,39 @@ async def promise(
         " promised_wh) VALUES (?, ?, 900, ?, ?, ?)",
         [(point, start, member, max(wh, 1), wh)],
     )
+
+
+async def a_trade(
+    tx: Transaction,
+    number: int,
+    sides: tuple[int, int],
+    point: int,
+    start: int,
+    state: str,
+) -> None:
+    """Write a trade of 100 Wh between seller and buyer as it stands in a state."""
+    seller, bought = sides
+    await tx.rows(
+        "INSERT INTO offers (id, seller_id, meter_point_id, price, rail,"
+        " request_key, made_at) VALUES (?, ?, ?, 1000, 'ledger', ?, 1)",
+        (number, seller, point, f"o{number}"),
+    )
+    await tx.rows(
+        "INSERT INTO orders (id, offer_id, buyer_id, seller_id, rail, state, wh,"
+        " request_key, reserved_at, confirmed_at)"
+        " VALUES (?, ?, ?, ?, 'ledger', 'confirmed', 100, ?, 1, 1)",
+        (number, number, bought, seller, f"o{number}"),
+    )
+    metered = 100 if state == "settled" else None
+    ended = None if state == "held" else NOW
+    await tx.rows(
+        "INSERT INTO trades (id, lane, rail, meter_point_id, start, length,"
+        " seller_id, buyer_id, wh, price, fee, losses_bp, retail, asset, order_id,"
+        " made_at, state, metered_wh, delivered_wh, ended_at)"
+        " VALUES (?, 0, 'ledger', ?, ?, 900, ?, ?, 100, 1000, 0, 0, 1000, 'XTS', ?,"
+        " 1, ?, ?, ?, ?)",
+        (
+            number, point, start, seller, bought, number, state, metered, metered or 0,
+            ended,
+        ),
+    )  # fmt: skip

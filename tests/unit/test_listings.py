@@ -88,6 +88,16 @@ async def test_a_commission_is_rounded_down_as_the_contract_does(lane: Lane) -> 
     assert await lane.fund() == 1
 
 
+async def test_a_refund_is_rounded_down_even_to_nothing(lane: Lane) -> None:
+    await _set(lane, Name.LISTED_PRICE_MICRO, 1_000)
+    await lane.do(Kind.ADD, lane.ada, 400)
+    await lane.do(Kind.BUY, lane.cleo, 400, lane.ada)
+    assert (await lane.do(Kind.REFUND, lane.cleo, 19)).amount == 17
+    assert (await lane.do(Kind.REFUND, lane.cleo, 1)).amount == 0
+    assert await lane.fund() == 20 - 17
+    assert await _findings(lane) == []
+
+
 async def test_one_micro_unit_above_the_most_is_declined(lane: Lane) -> None:
     await lane.do(Kind.ADD, lane.ada, 3_000)
     with pytest.raises(Declined) as declined:

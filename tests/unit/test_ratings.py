@@ -11,7 +11,7 @@ from meterseal_aggregator.market.model import Cause, Declined
 from meterseal_aggregator.market.ratings import Rating, Wish
 from meterseal_aggregator.market.terms import terms_at
 from meterseal_aggregator.market.trust import TrustRules
-from tests.support.lanec import Lane, a_lane, promise
+from tests.support.lanec import Lane, a_lane, a_trade, promise
 from tests.support.marketplace import NOW, a_market, declare, slot
 
 SETTLED, HELD, VOIDED = 1, 2, 3
@@ -32,32 +32,9 @@ async def lane(tmp_path: Path) -> AsyncIterator[Lane]:
 
 
 async def _trade(lane: Lane, number: int, state: str) -> None:
-    point = lane.points[lane.ada]
-    metered = 100 if state == "settled" else None
-    ended = None if state == "held" else NOW
     async with lane.database.transaction() as tx:
-        await tx.rows(
-            "INSERT INTO offers (id, seller_id, meter_point_id, price, rail,"
-            " request_key, made_at) VALUES (?, ?, ?, 1000, 'ledger', ?, 1)",
-            (number, lane.ada, point, f"o{number}"),
-        )
-        await tx.rows(
-            "INSERT INTO orders (id, offer_id, buyer_id, seller_id, rail, state, wh,"
-            " request_key, reserved_at, confirmed_at)"
-            " VALUES (?, ?, ?, ?, 'ledger', 'confirmed', 100, ?, 1, 1)",
-            (number, number, lane.cleo, lane.ada, f"o{number}"),
-        )
-        await tx.rows(
-            "INSERT INTO trades (id, lane, rail, meter_point_id, start, length,"
-            " seller_id, buyer_id, wh, price, fee, losses_bp, retail, asset, order_id,"
-            " made_at, state, metered_wh, delivered_wh, ended_at)"
-            " VALUES (?, 0, 'ledger', ?, ?, 900, ?, ?, 100, 1000, 0, 0, 1000, 'XTS', ?,"
-            " 1, ?, ?, ?, ?)",
-            (
-                number, point, slot(0), lane.ada, lane.cleo, number, state, metered,
-                metered or 0, ended,
-            ),
-        )  # fmt: skip
+        sides = (lane.ada, lane.cleo)
+        await a_trade(tx, number, sides, lane.points[lane.ada], slot(0), state)
 
 
 async def _rate(lane: Lane, rater: int, stars: int, trade: int = SETTLED) -> int:
