@@ -52,6 +52,13 @@ class Api:
 
         `key` is the idempotency key of what is done once.
         """
+        return self._send("POST", path, body, key)
+
+    def put(self, path: str, body: object) -> Any:  # as get
+        """Return the JSON that a PUT of a JSON body answers; Failed with its problem."""
+        return self._send("PUT", path, body, "")
+
+    def _send(self, method: str, path: str, body: object, key: str) -> Any:  # as get
         request = urllib.request.Request(  # noqa: S310 - the scheme is ours
             f"{self.url}{path}",
             json.dumps(body).encode(),
@@ -60,13 +67,14 @@ class Api:
                 "Content-Type": "application/json",
                 **({"Idempotency-Key": key} if key else {}),
             },
+            method=method,
         )
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
                 return json.loads(answer.read())
         except urllib.error.HTTPError as refused:
             said = refused.read().decode(errors="replace")
-            raise Failed(f"POST {path} was refused: {said}") from None
+            raise Failed(f"{method} {path} was refused: {said}") from None
 
     def pages(self, path: str, **query: object) -> Iterator[dict[str, Any]]:  # as get
         """Yield every item of a paged resource."""

@@ -119,6 +119,11 @@ class Chain:
         self.life = Life(street, members, signed, wh)
         self._chapters(street, BEFORE)
 
+    @property
+    def homes(self) -> list[int]:
+        """The homes of the members who trade on the chain."""
+        return [one.home for one in self.life.members.values()] if self.life else []
+
     def finish(self, street: Street) -> bool:
         """Tell the rest; returns whether chain and books say the same of everything."""
         began = time.monotonic()

@@ -22,9 +22,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from deploy import outcome
+from deploy import market_outcome, outcome
 from deploy.broker import Broker, mosquitto
 from deploy.freeport import free_port, free_ports
+from deploy.market import Day, agree
 from deploy.processes import Failed, Processes, until
 from deploy.street import DAY_S, Plan, Street, aggregate, begin_day, enrol, found
 
@@ -138,13 +139,15 @@ def _run(options: Options, folder: Path) -> int:
         enrol(street, _say)
         if chain is not None:
             chain.join(street)
+        day = agree(street, _say, chain.homes if chain else ())
         begin_day(street)
         set_up_s = time.monotonic() - began
-        result = _day(street, options)
+        result, traded = _day(street, day, options)
         _say(outcome.table(result, seconds=time.monotonic() - began))
+        trades_hold = traded is None or _shown(traded)
         if options.report is not None:
             options.report.write_text(result.to_json())
-        if not _checked(street, result, chain):
+        if not (_checked(street, result, chain) and trades_hold):
             return 1
         if chain is not None:
             left_s = time.monotonic() - began - set_up_s
@@ -157,7 +160,9 @@ def _run(options: Options, folder: Path) -> int:
     return 0
 
 
-def _day(street: Street, options: Options) -> outcome.Outcome:
+def _day(
+    street: Street, day: Day | None, options: Options
+) -> tuple[outcome.Outcome, market_outcome.Traded | None]:
     """Let the day pass, and wait until the books are closed; returns its sums."""
     shown = options.replay.name if options.replay else "sun and households by seed"
     _say(
@@ -168,7 +173,15 @@ def _day(street: Street, options: Options) -> outcome.Outcome:
         "The day is over and receipted; the meters go silent, the books are closed ..."
     )
     _silence(street)
-    return _settle(street)
+    return _settle(street, day)
+
+
+def _shown(traded: market_outcome.Traded) -> bool:
+    """Show the day of trades; returns whether it came out."""
+    _say(market_outcome.table(traded))
+    if not traded.holds:
+        _say("The trades do not come out: this is a bug, please report it")
+    return traded.holds
 
 
 def _checked(street: Street, result: outcome.Outcome, chain: "Chain | None") -> bool:
@@ -250,15 +263,20 @@ def _silence(street: Street) -> None:
         until(partial(over, street, street.now()), street.processes, PATIENCE_S, what)
 
 
-def _settle(street: Street) -> outcome.Outcome:
+def _settle(
+    street: Street, day: Day | None
+) -> tuple[outcome.Outcome, market_outcome.Traded | None]:
     """Wait until the background duties are through with the day; returns its sums."""
-    found = outcome.gather(street)
     deadline = time.monotonic() + outcome.SETTLED_WITHIN_S
-    while not found.settled and time.monotonic() < deadline:
+    while True:
+        open_trades = day is not None and not market_outcome.settled(day)
+        traded = market_outcome.gather(day) if day is not None else None
+        found = outcome.gather(street, traded.fed_in_wh if traded else 0)
+        late = time.monotonic() >= deadline
+        if late or (found.settled and not open_trades):
+            return found, traded
         street.processes.check()
         time.sleep(0.5)
-        found = outcome.gather(street)
-    return found
 
 
 def _need_port(port: int) -> None:

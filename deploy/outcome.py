@@ -39,6 +39,9 @@ class Outcome:
     export_wh: int
     credits_wh: int
     refused_credit: dict[str, int]
+    kept_wh: int
+    bought_wh: int
+    fed_in_wh: int
     log_size: int
     checkpoint: str
 
@@ -54,7 +57,7 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        """Registers = accepted, each way, and accepted = credits + imports + refused credit."""
+        """Registers = accepted, each way, accepted = credits + imports + refused, each used once."""
         return (
             self.register_import_wh == self.import_wh
             and self.register_export_wh == self.export_wh
@@ -64,8 +67,12 @@ class Outcome:
 
     @property
     def settled(self) -> bool:
-        """Whether every accepted export is either credited or refused for a stated cause."""
-        return self.export_wh == self.credits_wh + sum(self.refused_credit.values())
+        """Whether every accepted export is credited or refused for a cause, and used once."""
+        used_wh = self.bought_wh + self.fed_in_wh + self.kept_wh
+        return (
+            self.export_wh == self.credits_wh + sum(self.refused_credit.values())
+            and self.credits_wh == used_wh
+        )
 
     def to_json(self) -> str:
         """One JSON object with every number and whether the equation holds."""
@@ -130,11 +137,14 @@ def laggards(street: Street) -> str:
     return "\n".join(lines)
 
 
-def gather(street: Street) -> Outcome:
-    """Ask every part for its numbers; raises Failed when a part does not answer."""
+def gather(street: Street, fed_in_wh: int = 0) -> Outcome:
+    """Ask every part for its numbers; raises Failed when a part does not answer.
+
+    `fed_in_wh` is what its producers say they gave to the utility.
+    """
     api = street.api
     sums = {obis_text(IMPORT): 0, obis_text(EXPORT): 0}
-    accepted = 0
+    accepted = credited = 0
     refused: dict[str, int] = defaultdict(int)
     for meter in api.pages("/v1/meters"):
         for register in sums:
@@ -144,8 +154,10 @@ def gather(street: Street) -> Outcome:
         for row in slots(street, meter["meter"], obis_text(EXPORT), "credits"):
             if row["cause"]:
                 refused[row["cause"]] += row["wh"]
+            else:
+                credited += row["wh"]
     fates = _fates(api.text("/metrics"))
-    shown = _registers(street)
+    shown, held = _registers(street), _held(street)
     checkpoint = api.text("/v1/log/checkpoint")
     return Outcome(
         homes=len(street.meters),
@@ -160,8 +172,11 @@ def gather(street: Street) -> Outcome:
         register_export_wh=shown["export_wh"],
         import_wh=sums[obis_text(IMPORT)],
         export_wh=sums[obis_text(EXPORT)],
-        credits_wh=_credits(street),
+        credits_wh=credited,
         refused_credit=dict(refused),
+        kept_wh=held["producer"],
+        bought_wh=held["buyer"],
+        fed_in_wh=fed_in_wh,
         log_size=int(checkpoint.splitlines()[_SIZE_LINE]),
         checkpoint=checkpoint,
     )
@@ -178,6 +193,9 @@ def table(outcome: Outcome, *, seconds: float) -> str:
         ("Wh by the meters' registers", f"{outcome.register_wh:,}"),
         ("Wh accepted", f"{outcome.accepted_wh:,}"),
         ("  = credits minted", f"{outcome.credits_wh:,}"),
+        ("      = traded", f"{outcome.bought_wh:,}"),
+        ("      + fed in", f"{outcome.fed_in_wh:,}"),
+        ("      + kept", f"{outcome.kept_wh:,}"),
         ("  + imports", f"{outcome.import_wh:,}"),
         *(
             (f"  + export refused as {cause}", f"{wh:,}")
@@ -242,14 +260,15 @@ def slots(
     return rows
 
 
-def _credits(street: Street) -> int:
-    total = 0
+def _held(street: Street) -> dict[str, int]:
+    """Return the Wh that members hold, by what they made and what they bought."""
+    held = {"producer": 0, "buyer": 0}
     for member in street.api.pages("/v1/members"):
-        balances = street.api.get(f"/v1/members/{member['id']}/balances")["items"]
-        total += sum(
-            b["held"] for b in balances if b["account"].startswith("producer:")
-        )
-    return total
+        for row in street.api.get(f"/v1/members/{member['id']}/balances")["items"]:
+            kind = row["account"].partition(":")[0]
+            if kind in held:
+                held[kind] += row["held"]
+    return held
 
 
 def _fates(metrics: str) -> dict[str, int]:

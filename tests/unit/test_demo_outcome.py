@@ -1,4 +1,4 @@
-"""The demo's equation: every Wh is credited, imported, or refused credit for a stated cause."""
+"""The demo's equation: every Wh is credited, imported or refused credit, and used once."""
 
 import json
 from dataclasses import replace
@@ -20,6 +20,9 @@ DAY = Outcome(
     export_wh=71_105_911,
     credits_wh=71_097_885,
     refused_credit={"questionable": 8_026},
+    kept_wh=71_000_000,
+    bought_wh=97_000,
+    fed_in_wh=885,
     log_size=3_354,
     checkpoint="meterseal/street\n3354\nroot\n\nsignature\n",
 )
@@ -41,6 +44,9 @@ def test_export_that_is_refused_credit_is_accounted_for_by_its_cause() -> None:
         {"refused_credit": {}},
         {"refused_credit": {"questionable": 8_026, "vacant": 1}},
         {"credits_wh": 71_097_884},
+        {"kept_wh": 71_000_001},
+        {"bought_wh": 96_999},
+        {"fed_in_wh": 886},
         {"register_export_wh": 71_105_912},
         {"register_import_wh": 203_055},
         {"accepted": 0},

@@ -1,7 +1,8 @@
-"""What a member bought and sold, by pages, and what each run found of a trade.
+"""What a member bought and sold, what each run found of it, and where each slot's export went.
 
     found = await page(tx, Wanted(member=7, side=Side.SELLER), after=0, limit=100)
     runs = await runs_of(tx, found[0].id)
+    uses = await uses_of(tx, 7, after=(0, 0), limit=100)
 
 This module must never change a trade (`settlement` does), nor find one that its member has
 no part in.
@@ -28,6 +29,17 @@ _RUNS: Final = """
 SELECT run, metered_wh, delivered_wh, paid, to_seller, fee, losses, from_stake, from_fund,
   uncovered, arrears, at
 FROM trade_runs WHERE trade_id = ? ORDER BY run
+"""
+# The last run's word on each of a producer's slots.
+_USES: Final = """
+SELECT s.meter_point_id, s.start, s.length, f.run, f.export_wh, f.traded_wh, f.fed_in_wh,
+  f.kept_wh, f.owed_wh, f.at
+FROM settled_slots s
+JOIN slot_runs f ON f.meter_point_id = s.meter_point_id AND f.start = s.start
+  AND f.run = (SELECT max(l.run) FROM slot_runs l
+    WHERE l.meter_point_id = s.meter_point_id AND l.start = s.start)
+WHERE s.seller_id = ? AND (s.start, s.meter_point_id) > (?, ?)
+ORDER BY s.start, s.meter_point_id LIMIT ?
 """
 
 
@@ -74,6 +86,25 @@ class Run:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Where a slot's export went, Wh: export + owed = traded + fed in + kept.
+
+    `owed` is what a correction took after it was used. `run` said so last, at `at`.
+    """
+
+    meter_point: int
+    start: int
+    length: int
+    run: int
+    export_wh: int
+    traded_wh: int
+    fed_in_wh: int
+    kept_wh: int
+    owed_wh: int
+    at: int
+
+
 async def page(
     tx: Transaction, wanted: Wanted, *, after: int, limit: int
 ) -> Sequence[Trade]:
@@ -88,3 +119,10 @@ async def page(
 async def runs_of(tx: Transaction, trade: int) -> list[Run]:
     """Return what each run found of a trade, the first one first."""
     return [Run(*row) for row in await tx.rows(_RUNS, (trade,))]
+
+
+async def uses_of(
+    tx: Transaction, member: int, *, after: tuple[int, int], limit: int
+) -> list[Use]:
+    """Return what became of a producer's settled slots after (start, meter point), in order."""
+    return [Use(*row) for row in await tx.rows(_USES, (member, *after, limit))]

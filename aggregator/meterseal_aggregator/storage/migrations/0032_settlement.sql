@@ -14,6 +14,7 @@ CREATE TABLE settled_slots (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX settled_slots_by_run ON settled_slots (run, start) WHERE run < 3;
+CREATE INDEX settled_slots_by_seller ON settled_slots (seller_id, start, meter_point_id);
 
 CREATE TRIGGER settled_slots_only_go_on
 BEFORE UPDATE ON settled_slots
