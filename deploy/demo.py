@@ -273,7 +273,7 @@ def _settle(
         traded = market_outcome.gather(day) if day is not None else None
         found = outcome.gather(street, traded.fed_in_wh if traded else 0)
         late = time.monotonic() >= deadline
-        if late or (found.settled and not open_trades):
+        if late or (found.settled and found.told and not open_trades):
             return found, traded
         street.processes.check()
         time.sleep(0.5)

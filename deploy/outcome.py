@@ -74,6 +74,11 @@ class Outcome:
             and self.credits_wh == used_wh
         )
 
+    @property
+    def told(self) -> bool:
+        """Whether every agent has said of all that was accepted that it sealed it."""
+        return self.sealed >= self.accepted
+
     def to_json(self) -> str:
         """One JSON object with every number and whether the equation holds."""
         return json.dumps(asdict(self) | {"holds": self.holds})

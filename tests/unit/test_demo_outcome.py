@@ -58,3 +58,8 @@ def test_a_wh_too_many_or_too_few_breaks_the_equation(
     broken = replace(DAY, **change)  # type: ignore[arg-type] # fields of several types
     assert not broken.holds
     assert "DOES NOT HOLD" in table(broken, seconds=80.0)
+
+
+def test_an_agent_that_has_not_said_all_it_sealed_is_waited_for() -> None:
+    assert DAY.told
+    assert not replace(DAY, sealed=3_319).told
