@@ -101,11 +101,11 @@ async def settle(tx: Transaction, trade: Trade, delivered_wh: int) -> None:
     paid = payment(trade.terms, trade.wh, delivered_wh)
     await tx.many(
         "UPDATE trades SET state = 'settled', metered_wh = ?, delivered_wh = ?,"
-        " run = 0, ended_at = ? WHERE id = ?",
+        " run = 1, ended_at = ? WHERE id = ?",
         [(delivered_wh, delivered_wh, LATER, trade.id)],
     )
     row = (
-        trade.id, 0, delivered_wh, delivered_wh, paid.held - paid.returned, paid.seller,
+        trade.id, 1, delivered_wh, delivered_wh, paid.held - paid.returned, paid.seller,
         paid.fee, paid.losses, 0, 0, paid.owed, 0, LATER,
     )  # fmt: skip
     await tx.many(

@@ -93,7 +93,7 @@ class MoveView(View):
 
 
 class RunView(View):
-    """What a run found, and what it moved beyond the runs before; a network second.
+    """What a run (1, 2 or 3) found, and what it moved beyond the runs before; a network second.
 
     `paid_micro` is the buyer's for the energy, and what of it the other figures are;
     `from_stake` and `from_fund` make good what he pays the utility for what was missing;
@@ -120,10 +120,10 @@ class TradeDetail(TradeView):
                 "losses_bp": 300, "retail_micro_per_kwh": 250_000, "asset": "XTS",
                 "cost_micro": 60_000, "order": 4, "ask": None, "bid": None,
                 "made_at": 1_789_990_000, "state": "settled", "metered_wh": 500,
-                "delivered_wh": 500, "run": 0,
+                "delivered_wh": 500, "run": 1,
                 "runs": [
                     {
-                        "run": 0, "metered_wh": 500, "delivered_wh": 500,
+                        "run": 1, "metered_wh": 500, "delivered_wh": 500,
                         "paid_micro": 60_000, "at": 1_790_003_600,
                         "moves": [
                             {
