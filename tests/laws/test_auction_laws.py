@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.market import trades
-from meterseal_aggregator.market.auction import store
+from meterseal_aggregator.market.auction import audit, store
 from meterseal_aggregator.market.auction.duty import run_once
 from meterseal_aggregator.market.auction.model import OrderState, SealedOrder, Side
 from meterseal_aggregator.market.delivery import cost, payment
@@ -241,4 +241,5 @@ async def _people(database: Database) -> People:
 
 async def _wrong(database: Database) -> list[str]:
     async with database.reading() as tx:
-        return [one.detail for one in await ledger_check.findings(tx) if not one.ok]
+        found = await ledger_check.findings(tx) + await audit.findings(tx)
+    return [one.detail for one in found if not one.ok]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.ledger import check as ledger_check
+from meterseal_aggregator.market.auction import audit
 from meterseal_aggregator.storage.database import Database
 from tests.support.auctions import People, gate, make_people
 from tests.support.marketplace import a_market, slot
@@ -85,7 +86,8 @@ async def wrong(path: Path) -> list[str]:
     database = await Database.open(f"sqlite:///{path}")
     try:
         async with database.reading() as tx:
-            return [one.detail for one in await ledger_check.findings(tx) if not one.ok]
+            found = await ledger_check.findings(tx) + await audit.findings(tx)
+        return [one.detail for one in found if not one.ok]
     finally:
         await database.close()
 
