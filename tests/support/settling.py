@@ -36,6 +36,7 @@ from meterseal_aggregator.market.terms import MarketRules
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.storage.database import Database, Row, Transaction
 from meterseal_aggregator.vee import job as vee
+from meterseal_proto.units import EXPORT
 from tests.support.marketplace import (
     REAL,
     SLOT_S,
@@ -214,6 +215,37 @@ class World:
         """Promise Wh of a slot that nobody has bought, or take them back below 0."""
         async with self.database.transaction() as tx:
             await release(tx, self.producers[seller].point, {slot(number): -wh})
+
+    async def change_meter(self, at: int, *, seller: int = 0) -> Home:
+        """Take a producer's meter away and let another stand there from then on.
+
+        The new one's first interval begins with the next whole step.
+        """
+        who = self.producers[seller]
+        begin = at - at % SLOT_S + SLOT_S
+        meter = (9_000 + seller).to_bytes(16)
+        async with self.database.transaction() as tx:
+            await tx.rows(
+                "UPDATE installations SET to_at = ? WHERE meter_point_id = ?",
+                (at, who.point),
+            )
+            await tx.rows(
+                "INSERT INTO meters (id, meter, serial, profile, agent, enrolled_at)"
+                " VALUES (9000, ?, 'S9000', 'sdm120', 'agent', 0)",
+                (meter,),
+            )
+            await tx.rows(
+                "INSERT INTO installations (meter_id, meter_point_id, from_at)"
+                " VALUES (9000, ?, ?)",
+                (who.point, at),
+            )
+            await tx.rows(
+                "INSERT INTO registers (id, meter_id, register, step, capacity_w,"
+                " initial_value, initial_at, enrolment_hash)"
+                " VALUES (9000, 9000, ?, ?, 20000, 1000, ?, ?)",
+                (EXPORT, SLOT_S, begin, meter * 2),
+            )
+        return Home(register_id=9_000, meter=meter, member_id=who.member, end=begin)
 
     async def statements(self) -> int:
         """Settle one batch; returns what it took."""

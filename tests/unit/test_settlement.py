@@ -1,5 +1,6 @@
-"""A slot settled: delivered, short, missing, disputed, corrected; to the micro-unit."""
+"""A slot settled: delivered, short, missing, disputed; to the micro-unit."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 from meterseal_aggregator.ledger.model import AccountCode
 from meterseal_aggregator.market.delivery import Lane
 from meterseal_aggregator.market.model import TradeState, buyer, producer, stake, user
+from meterseal_aggregator.market.settlement.duty import run_once
 from meterseal_aggregator.market.settlement.model import FUND, SlotRun
+from meterseal_aggregator.market.settlement.runs import Run, due_at
 from tests.support.marketplace import a_market
-from tests.support.settling import World, a_world
+from tests.support.settling import World, a_world, slot
 
 FEE, WHEELING = AccountCode("fee"), AccountCode("wheeling")
 
@@ -266,3 +269,36 @@ async def test_a_batch_of_any_size_costs_the_same_number_of_statements(
         await world.mint()
         counts.append(await world.statements())
     assert counts[0] == counts[1]
+
+
+async def test_two_who_settle_at_once_settle_once(world: World) -> None:
+    ada, _ = world.buyers
+    await world.sell(ada, 0, 500)
+    await world.tell(500)
+    await world.mint()
+    done = await asyncio.gather(
+        *(run_once(world.database, world.rules, world.now) for _ in range(5))
+    )
+    assert sorted(done) == [0, 0, 0, 0, 2]
+    assert await world.energy(buyer(ada)) == 500
+    assert await world.well()
+
+
+async def test_a_slot_in_which_the_meter_was_changed_is_told_by_nobody(
+    world: World,
+) -> None:
+    ada, _ = world.buyers
+    made = await world.sell(ada, 1, 500)
+    after = await world.sell(ada, 2, 500)
+    await world.tell(300)
+    # The old meter leaves 100 s into the slot; the new one tells of those to come.
+    fresh = await world.change_meter(slot(1) + 100)
+    async with world.database.transaction() as tx:
+        await fresh.tell(tx, 200)
+    await world.run()
+    assert (await world.trade(made)).state is TradeState.HELD
+    assert (await world.trade(after)).delivered_wh == 200
+    world.now = due_at(Run.LAST, slot(1), "UTC")
+    await world.run()
+    assert (await world.trade(made)).state is TradeState.VOIDED
+    assert await world.well()

@@ -56,6 +56,7 @@ async def test_what_comes_later_is_delivered_and_charged_by_the_next_run(
     assert await world.held(user(ada)) == 10_000_000 - 72_000
     assert await world.energy(buyer(ada)) == 480
     assert await world.slot_run(0) == (2, SlotRun(480, 480, 0, 0, 0))
+    assert await world.rows("SELECT promised_wh FROM slot_sales") == [(480,)]
     assert await world.trust() == [
         (f"order {made.order}", "delivered", -200),
         (f"order {made.order}", f"corrected-2-{made.id}", 160),
@@ -239,6 +240,27 @@ async def test_a_dispute_about_one_trade_stops_no_later_run_of_another(
     trade = await world.trade(disputed)
     assert (trade.delivered_wh, trade.run) == (100, 2)
     assert await world.slot_run(0) == (2, SlotRun(180, 180, 0, 0, 0))
+    assert await world.well()
+
+
+async def test_a_trade_that_thaws_late_takes_nothing_from_another_slot(
+    world: World,
+) -> None:
+    ada, bob = world.buyers
+    disputed = await world.sell(ada, 0, 100)
+    await world.sell(bob, 0, 100)
+    dispute = await world.freeze(disputed)
+    await world.tell(150, 500)
+    await world.run()
+    # Its slot has 50 less than was shared out, and 50 are Bob's already.
+    await world.revise(0, 100, 1)
+    await world.mint()
+    await world.thaw(dispute)
+    await world.run()
+    trade = await world.trade(disputed)
+    assert (trade.metered_wh, trade.delivered_wh) == (100, 50)
+    assert await world.energy(producer(trade.seller)) == 500
+    assert await world.slot_run(0) == (1, SlotRun(100, 100, 0, 0, 0))
     assert await world.well()
 
 

@@ -3,7 +3,7 @@
     found = await unsold(tx, clock, limit=500)
 
 A mark a producer and meter point says up to where his credits were looked through, so a
-run reads only what is new. This module must never pass a slot whose export is not final.
+run reads only what is new. This module must never feed in a slot whose export is not final.
 """
 
 from bisect import bisect_right
@@ -43,8 +43,7 @@ WHERE c.member_id = f.member_id AND c.meter_point_id = t.meter_point_id AND c.re
     LEFT JOIN credit_marks w ON w.register_id = h.id
     WHERE o.meter_point_id = c.meter_point_id AND o.from_at < c.start + ?2
       AND (o.to_at IS NULL OR o.to_at > c.start)
-      AND coalesce(w.minted_through, h.initial_at) < min(c.start + ?2,
-        coalesce(o.to_at - o.to_at % h.step, c.start + ?2)))
+      AND coalesce(w.minted_through, h.initial_at) < c.start + ?2)
 GROUP BY c.meter_point_id, c.member_id, c.start
 ORDER BY c.meter_point_id, c.member_id, c.start LIMIT ?3
 """
@@ -175,13 +174,11 @@ async def pass_marks(tx: Transaction, found: Unsold) -> None:
 
 def _passed(slots: Sequence[Slot], sold: set[tuple[int, int]], made: Choices) -> Unsold:
     marks: dict[tuple[int, int], int] = {}
-    stopped: set[tuple[int, int]] = set()
     feeding = []
     for slot in slots:
         place = (slot.meter_point, slot.seller)
+        # One that is not told is passed by the next that is: its meter was taken away.
         if slot.how is not How.METER:
-            stopped.add(place)
-        if place in stopped:
             continue
         marks[place] = slot.end
         if slot.key not in sold and made.feeds(slot.seller, slot.start):

@@ -27,7 +27,7 @@ from meterseal_aggregator.storage.database import SQLITE_MAX_VARIABLES, Transact
 from meterseal_proto.units import EXPORT
 
 # Meters that stood at the point in the slot; {open} are those with an open export register.
-# Of one that left within the slot, only whole steps can be told.
+# One that left within the slot cannot tell of all of it: that slot stays untold.
 _STOOD: Final = """
 i.meter_point_id = s.meter_point_id AND i.from_at < s.start + s.length
 AND (i.to_at IS NULL OR i.to_at > s.start)
@@ -40,8 +40,7 @@ LEFT JOIN credit_marks w ON w.register_id = g.id WHERE {stood}
 _BOUND: Final = "EXISTS (SELECT 1 FROM installations i WHERE {stood})"
 _FINAL: Final = """
 (EXISTS (SELECT 1 FROM {open}) AND NOT EXISTS (SELECT 1 FROM {open}
-  AND coalesce(w.minted_through, g.initial_at) < min(s.start + s.length,
-    coalesce(i.to_at - i.to_at % g.step, s.start + s.length))))
+  AND coalesce(w.minted_through, g.initial_at) < s.start + s.length))
 """
 # A slot's revisions add up to its last value.
 _FACTS: Final = """
