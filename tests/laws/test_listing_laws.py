@@ -44,7 +44,17 @@ from tests.support.street import BEGIN
 
 KINDS = (
     *("add", "add", "remove", "buy", "buy", "refund", "refund", "refund", "resell"),
-    *("again", "price", "rates", "limits", "fill", "retire", "promise", "settle"),
+    *(
+        "again",
+        "price",
+        "rates",
+        "limits",
+        "fill",
+        "retire",
+        "deliver",
+        "promise",
+        "settle",
+    ),
 )
 
 
@@ -71,7 +81,7 @@ ACTS = st.lists(
         st.integers(0, 3),
         st.integers(0, 3),
         st.integers(1, 6_000) | st.integers(1, 40),
-        st.sampled_from([0, 0, 0, 1]),
+        st.sampled_from([0, 0, 1]),
         st.none() | st.integers(0, 3),
     ),
     min_size=10,
@@ -119,6 +129,16 @@ class Count:
     def free(self, who: int) -> int:
         """What a producer made, holds and promised nobody."""
         return self.made.get(who, 0) - self.promised.get(who, 0)
+
+    def room(self, who: int) -> int:
+        """What the limits let a producer put up."""
+        own = self.user_limit - self.for_sale.get(who, 0)
+        return min(own, self.limit - sum(self.for_sale.values()))
+
+    @property
+    def affordable(self) -> int:
+        """Wh that could be given back for what the fund has, about."""
+        return self.fund * 10_000 // (self.price * self.refund_bp)
 
     def _add(self, wish: Wish) -> bool:
         who, wh = wish.member, wish.wh
@@ -191,28 +211,35 @@ class History:
                 await self._again(self.wishes[act.number % len(self.wishes)])
             case "price" | "rates" | "limits":
                 await self._set(act)
-            case "fill" | "retire" | "promise" | "settle":
+            case "fill" | "retire" | "deliver" | "promise" | "settle":
                 await self._elsewhere(act)
 
     def _wish(self, act: Act) -> Wish:
         kind = Kind("buy" if act.kind == "resell" else act.kind)
         members = self.lane.members
-        who = members[act.who]
+        # Two make what is put up, and the other two mostly buy.
+        who = {
+            Kind.ADD: members[act.who % 2],
+            Kind.REMOVE: members[act.who % 2],
+            Kind.BUY: members[act.who],
+            Kind.REFUND: members[2 + act.who % 2],
+        }[kind]
         seller = HOUSE if act.kind != "buy" else members[act.to]
         count, wh = self.count, act.number
         bound = 0
-        if kind is Kind.ADD and wh % 2:
-            # All that is free, or one more.
-            wh = max(1, count.free(who) + act.tight)
+        if kind is Kind.ADD:
+            # As much as he may, or one more, or anything.
+            most = max(0, min(count.free(who), count.room(who)))
+            wh = max(1, [most + act.tight, most // 2, wh][wh % 3])
         if kind is Kind.BUY:
             price = wh * count.price
             bound = price + price * count.commission_bp // 10_000 - act.tight
         if kind is Kind.REFUND:
             # All that he bought here and holds, or one more, or a little.
             mine = min(count.bought.get(who, 0), count.holds.get(who, 0))
-            wh = max(1, mine + act.tight if wh % 2 else wh // 20)
+            wh = max(1, min(mine, count.affordable) + act.tight if wh % 2 else wh // 20)
             bound = wh * count.price * count.refund_bp // 10_000
-            bound += act.tight * (act.number % 2 == 0)
+            bound += act.tight * (act.number % 4 == 0)
         return self.lane.wish(kind, who, wh, seller, bound)
 
     async def _ask(self, wish: Wish, cut: int | None) -> None:
@@ -255,7 +282,7 @@ class History:
                 values[Name.LISTED_COMMISSION_BP] = count.commission_bp
                 values[Name.LISTED_REFUND_BP] = count.refund_bp
             case "limits":
-                count.limit, count.user_limit = number * 2, number
+                count.limit, count.user_limit = number * 3, number * 2
                 values[Name.LISTED_RESERVE_WH] = count.limit
                 values[Name.LISTED_USER_RESERVE_WH] = count.user_limit
         async with self.lane.database.transaction() as tx:
@@ -271,9 +298,9 @@ class History:
         async with lane.database.transaction() as tx:
             match act.kind:
                 case "fill":
-                    await move(tx, CASH, REFUNDS, number * 100, XTS)
+                    await move(tx, CASH, REFUNDS, number * 10, XTS)
                     await mint(tx, seller, number)
-                    count.fund += number * 100
+                    count.fund += number * 10
                     count.made[seller] += number
                 case "retire":
                     wh = min(number, count.holds.get(who, 0))
@@ -281,6 +308,11 @@ class History:
                     await move(tx, buyer(who), gone, wh, WH)
                     count.holds[who] = count.holds.get(who, 0) - wh
                     count.retired += wh
+                case "deliver":
+                    wh = min(number, count.made[seller])
+                    await move(tx, producer(seller), buyer(who), wh, WH)
+                    count.made[seller] -= wh
+                    count.holds[who] = count.holds.get(who, 0) + wh
                 case "promise":
                     start = NOW - 900 * (lane.now - NOW)
                     await promise(tx, seller, lane.points[seller], start, number)

@@ -15,6 +15,7 @@ from meterseal_aggregator.ledger.model import (
     Transfer,
     TransferId,
 )
+from meterseal_aggregator.market.listings import audit
 from meterseal_aggregator.market.listings.deal import do
 from meterseal_aggregator.market.listings.model import (
     HOUSE,
@@ -117,6 +118,12 @@ async def held(tx: Transaction, code: AccountCode, asset: Asset = WH) -> int:
     """What an account may give, nothing where it never opened."""
     found = (await ledger.balances(tx, asset, [code])).get(code)
     return found.held if found else 0
+
+
+async def findings(lane: Lane) -> list[str]:
+    """Return what lane C's audit finds wrong."""
+    async with lane.database.reading() as tx:
+        return [one.detail for one in await audit.findings(tx) if not one.ok]
 
 
 async def a_lane(database: Database) -> Lane:

@@ -1,6 +1,5 @@
 """Lane C: minted Wh change hands at once, at the community's price, and may be given back."""
 
-import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +17,12 @@ from meterseal_aggregator.ledger.model import (
     Transfer,
     TransferId,
 )
-from meterseal_aggregator.market.listings import audit
 from meterseal_aggregator.market.listings.model import HOUSE, REFUNDS, Kind, listed
-from meterseal_aggregator.market.model import Cause, Declined, buyer, producer, user
+from meterseal_aggregator.market.model import Cause, Declined, buyer, producer
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.registry.certificates import When, open_at, revoke
 from meterseal_aggregator.registry.certification import Certifier, Level
-from tests.support.lanec import MADE_WH, PAID_IN, Lane, a_lane, move, promise
+from tests.support.lanec import MADE_WH, PAID_IN, Lane, a_lane, findings, move, promise
 from tests.support.marketplace import (
     NOW,
     XTS,
@@ -44,11 +42,6 @@ async def lane(tmp_path: Path) -> AsyncIterator[Lane]:
         yield await a_lane(database)
 
 
-async def _findings(lane: Lane) -> list[str]:
-    async with lane.database.reading() as tx:
-        return [one.detail for one in await audit.findings(tx) if not one.ok]
-
-
 async def _set(lane: Lane, name: Name, value: int, at: int = 0) -> None:
     async with lane.database.transaction() as tx:
         await set_parameter(tx, name, value, at)
@@ -61,7 +54,7 @@ async def test_wh_for_sale_wait_in_escrow_and_come_back(lane: Lane) -> None:
     removed = await lane.do(Kind.REMOVE, lane.ada, 2_500)
     assert removed.left_wh == 3_500
     assert await lane.wh(lane.ada) == (6_500, 3_500, 0)
-    assert await _findings(lane) == []
+    assert await findings(lane) == []
 
 
 async def test_a_buyer_pays_the_price_to_the_seller_and_the_commission_on_top(
@@ -75,7 +68,7 @@ async def test_a_buyer_pays_the_price_to_the_seller_and_the_commission_on_top(
     assert await lane.money(lane.cleo) == PAID_IN - 315_000
     assert await lane.fund() == 15_000
     assert await lane.wh(lane.cleo) == (0, 0, 2_000)
-    assert await _findings(lane) == []
+    assert await findings(lane) == []
 
 
 async def test_a_commission_is_rounded_down_as_the_contract_does(lane: Lane) -> None:
@@ -95,7 +88,7 @@ async def test_a_refund_is_rounded_down_even_to_nothing(lane: Lane) -> None:
     assert (await lane.do(Kind.REFUND, lane.cleo, 19)).amount == 17
     assert (await lane.do(Kind.REFUND, lane.cleo, 1)).amount == 0
     assert await lane.fund() == 20 - 17
-    assert await _findings(lane) == []
+    assert await findings(lane) == []
 
 
 async def test_one_micro_unit_above_the_most_is_declined(lane: Lane) -> None:
@@ -121,7 +114,7 @@ async def test_a_refund_is_the_rate_of_todays_price_and_the_house_sells_on(
     assert (bought.amount, bought.commission) == (30_000, 1_500)
     assert await lane.fund() == 3_000 + 31_500
     assert await lane.wh(lane.dan) == (0, 0, 300)
-    assert await _findings(lane) == []
+    assert await findings(lane) == []
 
 
 async def test_a_refund_that_the_fund_cannot_pay_in_full_is_declined_with_figures(
@@ -305,7 +298,7 @@ async def test_the_same_wish_under_the_same_key_is_done_once(lane: Lane) -> None
     assert await lane.grant(take) == await lane.grant(take)
     assert await lane.wh(lane.ada) == (MADE_WH - 5_003, 2_003, 0)
     assert await lane.wh(lane.cleo) == (0, 0, 2_980)
-    assert await _findings(lane) == []
+    assert await findings(lane) == []
 
 
 async def test_another_wish_under_a_used_key_names_the_field(lane: Lane) -> None:
@@ -356,51 +349,6 @@ async def test_a_disputed_account_stops_its_own_wishes_only(lane: Lane) -> None:
     assert declined.value.cause is Cause.FROZEN
     assert await lane.money(lane.cleo) == PAID_IN
     await lane.do(Kind.BUY, lane.cleo, 1, lane.bo)
-
-
-async def test_the_schema_keeps_deeds_for_ever(lane: Lane) -> None:
-    await lane.do(Kind.ADD, lane.ada, 500)
-    for sql in (
-        "UPDATE listing_deeds SET wh = 1",
-        "DELETE FROM listing_deeds",
-        "DELETE FROM listings",
-        "UPDATE listings SET wh = -1",
-    ):
-        with pytest.raises(sqlite3.IntegrityError):
-            async with lane.database.transaction() as tx:
-                await tx.rows(sql)
-
-
-@pytest.mark.parametrize(
-    ("sql", "where"),
-    [
-        ("UPDATE listings SET wh = wh + 1", "by the book"),
-        ("UPDATE listing_buyers SET wh = wh + 1", "by the book"),
-        ("INSERT INTO listings (seller, wh) VALUES (77, 5)", "by the book"),
-    ],
-)
-async def test_the_audit_sees_a_book_that_was_tampered_with(
-    lane: Lane, sql: str, where: str
-) -> None:
-    await lane.do(Kind.ADD, lane.ada, 500)
-    await lane.do(Kind.BUY, lane.cleo, 100, lane.ada)
-    assert await _findings(lane) == []
-    async with lane.database.transaction() as tx:
-        await tx.rows(sql)
-    (found,) = await _findings(lane)
-    assert where in found
-
-
-async def test_the_audit_sees_what_moved_without_a_deed(lane: Lane) -> None:
-    await lane.do(Kind.ADD, lane.ada, 500)
-    await lane.do(Kind.BUY, lane.cleo, 100, lane.ada)
-    async with lane.database.transaction() as tx:
-        await move(tx, producer(lane.ada), listed(lane.ada), 3, WH)
-        await move(tx, producer(lane.bo), listed(lane.bo), 3, WH)
-        await move(tx, REFUNDS, user(lane.dan), 1, XTS)
-    energy, money = await _findings(lane)
-    assert "400 Wh by deeds, 400 by the book, 403 in the ledger" in energy
-    assert "no refund" in money
 
 
 async def test_a_stranger_with_no_account_sees_zero_and_buys_nothing(
