@@ -169,6 +169,8 @@ async def test_the_clearing_shows_everybody_his_own_and_the_book_to_all(
 ) -> None:
     ask = (await hall.placed("bo", hall.ask))["id"]
     bid = (await hall.placed("ada", hall.bid))["id"]
+    gone = (await hall.placed("ada", hall.bid | {"wh": 1}, "k2"))["id"]
+    assert (await hall.cancel("ada", gone)).status_code == 200
     await hall.clear()
     fills = {
         "bo": [{"order": ask, "side": "ask", "wh": 4_321, "filled_wh": 1_234}],

@@ -1,5 +1,6 @@
 """The clearing of a slot: one price for all, trades with their holds, and a book to replay."""
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -19,8 +20,9 @@ from meterseal_aggregator.market.auction.model import (
     OrderState,
     SealedOrder,
 )
+from meterseal_aggregator.market.auction.place import cancel
 from meterseal_aggregator.market.delivery import Lane, Terms
-from meterseal_aggregator.market.model import Trade
+from meterseal_aggregator.market.model import Cause, Declined, Trade
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.entry import trade_event_entry
@@ -324,6 +326,48 @@ async def test_a_clearing_costs_as_many_statements_for_many_orders_as_for_few(
         await counting.close()
         counted.append(counting.statements)
     assert counted[0] == counted[1] < 50
+
+
+async def test_two_runs_at_once_are_one_clearing(
+    database: Database, people: People
+) -> None:
+    await people.ask(0, START, 500, 100_000)
+    await people.bid(0, START, 300, 200_000)
+    done = await asyncio.gather(*(clear(database) for _ in range(5)))
+    assert sorted(done) == [0, 0, 0, 0, 2]
+    assert len(await made(database)) == 1
+
+
+async def test_of_taking_back_and_clearing_exactly_one_wins(
+    database: Database, people: People
+) -> None:
+    """Two processes whose clocks differ by a second."""
+    won = set()
+    for n in range(20):
+        start = slot(40 + n)
+        bid = await people.bid(0, start, 300, 200_000)
+        # The clearing looks first whether there is anything to do, then it writes.
+        back = _taken_back(database, bid, after_s=n * 0.001)
+        hold = run_once(database, DEMO, gate(start))
+        told = await asyncio.gather(back, hold) if n else [await hold, await back]
+        ended = await order(database, bid)
+        assert sorted(told) == [0, 1]
+        won.add(ended.state)
+        async with database.reading() as tx:
+            assert await balance(tx, people.buyers[0]) == MUCH_MICRO
+    assert won == {OrderState.CANCELLED, OrderState.CLEARED}
+
+
+async def _taken_back(database: Database, bid: SealedOrder, after_s: float) -> int:
+    """Take a bid back in the last second; returns whether that was done."""
+    await asyncio.sleep(after_s)
+    try:
+        async with database.transaction() as tx:
+            await cancel(tx, bid.wish.member, bid.id, now=before(bid.wish.start))
+    except Declined as declined:
+        assert declined.cause is Cause.TOO_LATE
+        return 0
+    return 1
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])

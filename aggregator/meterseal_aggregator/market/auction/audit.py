@@ -58,7 +58,7 @@ async def _clearings(tx: Transaction) -> Finding:
                 detail = f"the auction of the slot at {cleared.start}: {wrong}"
                 return Finding(AUCTIONED, ok=False, detail=detail)
         count, first = count + len(page), page[-1].start + 1
-    detail = f"{count} auctions replay to the hash that is in the log"
+    detail = f"auctions that replay to the hash in the log: {count}"
     return Finding(AUCTIONED, ok=True, detail=detail)
 
 
