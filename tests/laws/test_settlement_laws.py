@@ -34,10 +34,8 @@ from tests.support.settling import MINTED, World, a_world, slot
 from tests.support.street import BEGIN
 
 SLOTS, SELLERS, BUYERS = 3, 2, 2
-TIMES = [
-    BEGIN + MINTED,
-    *(due_at(run, slot(0), "UTC") for run in (Run.MONTH, Run.LAST)),
-]
+DUE = [due_at(run, slot(0), "UTC") for run in (Run.MONTH, Run.LAST)]
+TIMES = [BEGIN + MINTED, BEGIN + MINTED + 60, *DUE]
 EXAMPLES = int(os.environ.get("METERSEAL_SETTLEMENT_EXAMPLES", "60"))
 
 
@@ -64,6 +62,7 @@ class Deed:
     wh: int
 
 
+RUN, THAW = Deed("run", 0, 0, 0), Deed("thaw", 0, 0, 0)
 SALES = st.lists(
     st.builds(
         Sale, st.integers(0, SELLERS - 1), st.integers(0, BUYERS - 1),
@@ -72,17 +71,23 @@ SALES = st.lists(
     ),
     min_size=1, max_size=8,
 )  # fmt: skip
-DEEDS = st.lists(
-    st.builds(
-        Deed,
-        st.sampled_from([
-            "tell", "tell", "tell", "revise", "revise", "run", "run", "freeze", "thaw",
-            "wait", "spend", "fund", "choose",
-        ]),
-        st.integers(0, SELLERS - 1), st.integers(0, SLOTS - 1), st.integers(0, 120),
-    ),
-    max_size=20,
+WH = st.sampled_from([0, 20, 50, 120]) | st.integers(0, 120)
+KINDS = (
+    ("tell", "tell", "tell", "tell", "revise", "run", "freeze", "fund", "choose"),
+    ("revise", "revise", "revise", "tell", "run", "freeze", "thaw", "spend", "fund"),
+)
+EARLY, LATE = (
+    st.lists(
+        st.builds(
+            Deed, st.sampled_from(kinds), st.integers(0, SELLERS - 1),
+            st.integers(0, SLOTS - 1), WH,
+        ),
+        max_size=5,
+    )
+    for kinds in KINDS
 )  # fmt: skip
+ACTS = st.tuples(EARLY, LATE, LATE, LATE)
+"""Before the slots are final, after their first run, after a month, after three."""
 
 
 @dataclass
@@ -99,7 +104,6 @@ class Story:
     disputed: set[int] = field(default_factory=set)
     paid_in: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     bought: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    time: int = 0
 
     async def do(self, deed: Deed) -> None:
         await getattr(self, f"_{deed.kind}")(deed)
@@ -134,10 +138,6 @@ class Story:
         if self.disputes:
             await self.world.thaw(self.disputes.pop(0)[1])
 
-    async def _wait(self, deed: Deed) -> None:
-        self.time = min(self.time + 1, len(TIMES) - 1)
-        self.world.now = TIMES[self.time]
-
     async def _spend(self, deed: Deed) -> None:
         who = self.world.buyers[deed.number % BUYERS]
         have = await self.world.held(user(who))
@@ -158,14 +158,16 @@ class Story:
 
 
 @settings(max_examples=EXAMPLES)
-@given(sales=SALES, deeds=DEEDS)
+@given(sales=SALES, acts=ACTS)
 def test_each_wh_is_used_once_and_each_micro_unit_is_where_the_terms_say(
-    sales: list[Sale], deeds: list[Deed]
+    sales: list[Sale], acts: tuple[list[Deed], ...]
 ) -> None:
-    asyncio.run(_tell_the_story(sales, deeds))
+    asyncio.run(_tell_the_story(sales, acts))
 
 
-async def _tell_the_story(sales: Sequence[Sale], deeds: Sequence[Deed]) -> None:
+async def _tell_the_story(
+    sales: Sequence[Sale], acts: Sequence[Sequence[Deed]]
+) -> None:
     database = await QuickDatabase.in_memory()
     await _migrated(database)
     try:
@@ -176,8 +178,12 @@ async def _tell_the_story(sales: Sequence[Sale], deeds: Sequence[Deed]) -> None:
         story = Story(world, made)
         for who in world.buyers:
             story.paid_in[who] = 1_000_000
-        for deed in deeds:
-            await story.do(deed)
+        for time, act in zip(TIMES, acts, strict=True):
+            world.now = time
+            for deed in act:
+                await story.do(deed)
+                await _hold(story)
+            await story.do(RUN)
             await _hold(story)
         await _end(story)
     finally:
@@ -201,10 +207,8 @@ async def _sold(world: World, sale: Sale) -> Trade:
 async def _end(story: Story) -> None:
     """Let every dispute end and the last run look: then every trade has ended."""
     while story.disputes:
-        await story._thaw(Deed("thaw", 0, 0, 0))
-    await story._run(Deed("run", 0, 0, 0))
-    story.world.now = TIMES[-1]
-    await story._run(Deed("run", 0, 0, 0))
+        await story.do(THAW)
+    await story.do(RUN)
     await _hold(story)
     async with story.world.database.reading() as tx:
         assert await trade_rows.where(tx, "state = 'held'", ()) == []

@@ -115,6 +115,31 @@ async def test_trades_of_later_slots_come_before_what_is_fed_in(world: World) ->
     assert await world.energy(producer(seller)) == 0
 
 
+@pytest.mark.parametrize("sold", [0, 1])
+async def test_the_wh_of_a_trade_in_dispute_are_not_fed_in(
+    world: World, sold: int
+) -> None:
+    ada, bob = world.buyers
+    await world.sell(ada, 0, 100)
+    await world.tell(100)
+    await world.run()
+    await chosen(world, Choice.FEED_IN, slot(2))
+    # Slot 1 repays the debt; what is left for its trade came from slot 2.
+    await world.revise(0, 0, 1)
+    await world.mint()
+    disputed = await world.sell(bob, 1, 100)
+    dispute = await world.freeze(disputed)
+    if sold:
+        await world.sell(ada, 2, 1)
+    await world.tell(100, 101)
+    await world.run()
+    assert await world.energy(RETIRED) == 1 - sold
+    await world.thaw(dispute)
+    await world.run()
+    assert (await world.trade(disputed)).delivered_wh == 100
+    assert await world.well()
+
+
 async def test_a_correction_feeds_in_what_is_more_and_owes_what_is_less(
     world: World,
 ) -> None:

@@ -175,14 +175,26 @@ async def _surplus(
     tx: Transaction, batch: _Batch, plans: Sequence[Plan], *, now: int
 ) -> list[Closed]:
     """Feed in what is left of whole slots where their producers want it."""
+    whole = [plan for plan in plans if plan.whole]
+    feeding_in = {
+        plan.slot
+        for plan in whole
+        if batch.choices.feeds(plan.slot.seller, plan.slot.start)
+    }
+    waiting = await store.waiting(tx, batch.slots) if feeding_in else {}
     closed, fed = [], []
-    for plan in plans:
-        if not plan.whole:
-            continue
+    for plan in whole:
         slot = plan.slot
-        feeds = batch.choices.feeds(slot.seller, slot.start)
+        feeds = slot in feeding_in
+        owed = sum(
+            wh for start, wh in waiting.get(slot.seller, ()) if start <= slot.start
+        )
         found, wh = surplus(
-            plan, before_of(batch.before, slot), batch.purse, feeds=feeds
+            plan,
+            before_of(batch.before, slot),
+            batch.purse,
+            feeds=feeds,
+            reserved_wh=owed,
         )
         over = slot.how is not How.METER or not (plan.settled or feeds)
         closed.append(Closed(slot, plan.run, found, over))

@@ -111,11 +111,12 @@ def plan_slot(
 
 
 def surplus(
-    plan: Plan, before: SlotRun, purse: Purse, *, feeds: bool
+    plan: Plan, before: SlotRun, purse: Purse, *, feeds: bool, reserved_wh: int = 0
 ) -> tuple[SlotRun, int]:
     """Return what became of a whole slot's export, and the Wh of it fed in just now.
 
-    Fed in is what no run had left before, as far as the producer still holds it.
+    Fed in is what no run had left before, as far as the producer still holds it beyond
+    what is reserved for his trades elsewhere.
     """
     export = plan.slot.export_wh
     if plan.slot.how is How.MOCK:
@@ -124,7 +125,9 @@ def surplus(
     fed = 0
     if feeds and plan.slot.how is How.METER:
         fresh = max(0, export - used - before.kept_wh)
-        fed = purse.take(WH, producer(plan.slot.seller), fresh)
+        theirs = producer(plan.slot.seller)
+        free = max(0, purse.holds(WH, theirs) - reserved_wh)
+        fed = purse.take(WH, theirs, min(fresh, free))
     left = export - used - fed
     found = SlotRun(
         export_wh=export,

@@ -97,6 +97,10 @@ ORDER BY f.run
 _DISPUTED: Final = """
 SELECT hold_id FROM ledger_frozen_holds WHERE frozen > 0 AND hold_id IN ({marks})
 """
+_WAITING: Final = """
+SELECT seller_id, meter_point_id, start, wh FROM trades
+WHERE state = 'held' AND start <= ? AND seller_id IN ({marks})
+"""
 _ADD_RUN: Final = """
 INSERT INTO trade_runs (trade_id, run, metered_wh, delivered_wh, paid, to_seller, fee,
   losses, from_stake, from_fund, uncovered, arrears, at)
@@ -156,6 +160,8 @@ class Closed:
     over: bool
 
 
+Waiting = tuple[int, int]
+"""A trade that waits: its slot's first second and its Wh."""
 Place = tuple[int, int]
 """Where a page of slots ended: first second and meter point."""
 NOWHERE: Final[Place] = (-1, 0)
@@ -228,6 +234,23 @@ async def disputed(tx: Transaction, trades: Sequence[Trade]) -> frozenset[int]:
         rows = await tx.rows(_DISPUTED.format(marks=marks), page)
         found.update(numbers[row[0]] for row in rows)
     return frozenset(found)
+
+
+async def waiting(tx: Transaction, slots: Sequence[Slot]) -> dict[int, list[Waiting]]:
+    """Return what sellers owe of other slots up to the last of these, by seller.
+
+    That is trades in dispute, and those of slots that are not told yet.
+    """
+    sellers = sorted({one.seller for one in slots})
+    marks = ",".join("?" for _ in sellers)
+    last = max(one.start for one in slots)
+    keys = {one.key for one in slots}
+    found: dict[int, list[Waiting]] = defaultdict(list)
+    rows = await tx.rows(_WAITING.format(marks=marks), (last, *sellers))
+    for seller, point, start, wh in rows:
+        if (point, start) not in keys:
+            found[seller].append((start, wh))
+    return found
 
 
 async def write_trades(
