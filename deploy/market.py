@@ -4,7 +4,7 @@
     ... the street lives its day ...
     outcome = closed(day)                 # deploy.market_outcome
 
-Some sell what they will surely make, one twice of it, one in the dark and one by the sealed
+Some sell what they will surely make, one a quarter more, one in the dark and one by the sealed
 auction; one buyer thinks better of it in time. Everything goes through the members' own API.
 This module must never tell the aggregator what a meter will say.
 """
@@ -22,8 +22,8 @@ FIRST_HOUR: Final = 10
 HOURS: Final = 4
 """The hours before and after noon: whoever has a roof exports then."""
 DARK_HOUR: Final = 20
-SURE_PERCENT: Final = 60
-KEEN_PERCENT: Final = 200
+PERCENT: Final = {"sure": 60, "keen": 125}
+"""What they promise of what they will make."""
 DARK_WH: Final = 1_000
 LEAST_WH: Final = 400
 """Who exports less in those hours has nothing worth offering."""
@@ -35,7 +35,11 @@ FEE: Final = 10_000
 MONEY: Final = 20_000_000
 STAKE: Final = 50_000
 FUND: Final = 5_000_000
+LEAST_SHARE: Final = 250
+"""Money for four times what the greatest seller makes in those hours, price by the kWh."""
 MONTHLY_WH: Final = 500_000
+DAYS: Final = 40
+"""Those hours' export of as many days is declared for a month: a beginner sells a tenth."""
 SELLERS: Final = ("sure", "keen", "dark", "sealed")
 BUYERS: Final = ("buyer", "bidder")
 
@@ -59,33 +63,28 @@ def agree(
     The homes `spared` trade elsewhere.
     """
     parts, wh = _cast(street, set(spared))
+    caps = {
+        name: int(street.meters[home]["capacity_w"]) for name, home in parts.items()
+    }
     if not {"sure", "buyer"} <= set(parts):
         say("No market today: it takes a home that exports at noon, and another one")
         return None
     _set_terms(street)
     people = meet(street, parts)
+    most = max(sum(made.values()) for made in wh.values())
     for name, who in people.items():
-        _bring_money(street, name, who)
+        _bring_money(street, name, who, max(MONEY, most * BID // LEAST_SHARE))
         if name in SELLERS:
-            who.api.put("/v1/me/production", {"monthly_wh": MONTHLY_WH})
+            made = {"monthly_wh": max(MONTHLY_WH, sum(wh[name].values()) * DAYS)}
+            who.api.put("/v1/me/production", made)
     trust = {
         name: int(who.api.get("/v1/me/trust")["score_x10000"])
         for name, who in people.items()
     }
-    buyer, starts = people["buyer"], _hours(street)
-    sold = {
-        "sure": {
-            at: made * SURE_PERCENT // 100 for at, made in wh.get("sure", {}).items()
-        },
-        "keen": {
-            at: made * KEEN_PERCENT // 100 for at, made in wh.get("keen", {}).items()
-        },
-        "dark": {street.start + DARK_HOUR * HOUR_S: DARK_WH},
-    }
-    for name in ("sure", "keen", "dark"):
-        if name in people:
-            _sell(people[name], buyer, name, sold[name])
-    _think_better(people["sure"], buyer, starts[-1])
+    buyer = people["buyer"]
+    for name, slots in _sold(street, wh, caps).items():
+        _sell(people[name], buyer, name, slots)
+    _think_better(people["sure"], buyer, _hours(street)[-1])
     if {"sealed", "bidder"} <= set(people):
         _bid(people["sealed"], people["bidder"], wh["sealed"])
         people["sealed"].api.put("/v1/me/surplus", {"choice": "feed-in"})
@@ -116,6 +115,25 @@ def _cast(
     return parts, {name: noon(home) for name, home in sellers.items()}
 
 
+def _sold(
+    street: Street, wh: Mapping[str, Mapping[int, int]], caps: Mapping[str, int]
+) -> dict[str, dict[int, int]]:
+    """Return what each seller of fixed prices promises, Wh by the slot's start.
+
+    `caps` are the Wh an hour that their meter points are certified for.
+    """
+    sold: dict[str, dict[int, int]] = {}
+    for name, percent in PERCENT.items():
+        if name in wh:
+            sold[name] = {
+                at: min(made * percent // 100, caps[name])
+                for at, made in wh[name].items()
+            }
+    if "dark" in wh:
+        sold["dark"] = {street.start + DARK_HOUR * HOUR_S: DARK_WH}
+    return sold
+
+
 def _hours(street: Street) -> list[int]:
     return [street.start + (FIRST_HOUR + n) * HOUR_S for n in range(HOURS)]
 
@@ -132,9 +150,9 @@ def _set_terms(street: Street) -> None:
     street.api.post("/v1/payments", paid, "fund")
 
 
-def _bring_money(street: Street, name: str, who: Resident) -> None:
+def _bring_money(street: Street, name: str, who: Resident, money: int) -> None:
     paid = {
-        "account": who.id, "direction": "in", "amount_micro": MONEY, "way": "mobile",
+        "account": who.id, "direction": "in", "amount_micro": money, "way": "mobile",
         "reference": f"paid in by {name}",
     }  # fmt: skip
     street.api.post("/v1/payments", paid, f"paid-in-{name}")

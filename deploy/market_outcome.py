@@ -44,12 +44,14 @@ class Traded:
     def holds(self) -> bool:
         """Whether buyers hold what was delivered, and the day shows what it promised."""
         states = {row["state"] for row in self.trades}
-        short = any(0 < row["delivered_wh"] < row["wh"] for row in self.trades)
+        short = any(
+            row["delivered_wh"] < row["wh"] for row in self.trades if row["run"]
+        )
         return (
             self.bought_wh == self.delivered_wh > 0
             and HELD not in states
             and "cancelled" in states
-            and ("keen" not in self.trust or short)
+            and (short or "dark" not in self.trust)
         )
 
 

@@ -60,6 +60,18 @@ def day_of_the_file(path: Path) -> tuple[int, int]:
     return imported, exported
 
 
+def trades_shown(told: str) -> list[tuple[str, str, int, int, str]]:
+    """Lane, parties, matched and delivered Wh, and state, of each trade in the table."""
+    line = re.compile(
+        r"^  \d\d:00  (offer|auction) +(\w+ > \w+) +(\d+) +(\d+) .* (\w+)$",
+        re.MULTILINE,
+    )
+    return [
+        (lane, parties, int(ordered), int(delivered), state)
+        for lane, parties, ordered, delivered, state in line.findall(told)
+    ]
+
+
 def test_a_day_of_real_homes_is_the_file_to_the_wh(tmp_path: Path) -> None:
     path = shared_data("homes", HOMES_FILE)
     report = tmp_path / "report.json"
@@ -75,8 +87,21 @@ def test_a_day_of_real_homes_is_the_file_to_the_wh(tmp_path: Path) -> None:
     # quarantined and told again as one long interval, and not a Wh is missing.
     assert found["accepted"] <= found["sealed"]
     assert found["accepted"] == found["sealed"] or found["quarantined"]
+    assert found["credits_wh"] == sum(
+        found[use] for use in ("bought_wh", "fed_in_wh", "kept_wh")
+    )
+    assert found["bought_wh"] > 0
+    assert found["fed_in_wh"] > 0
     assert "PASS      signature" in done.stdout
     assert "the equation" in done.stdout
+    trades = trades_shown(done.stdout)
+    for lane, parties, ordered, delivered, state in trades:
+        assert delivered == ordered or state == "cancelled" or "sure" not in parties
+        assert delivered == 0 or state == "settled", (lane, parties)
+    assert {lane for lane, *_ in trades} == {"offer", "auction"}
+    assert any(delivered < ordered for *_, ordered, delivered, _ in trades)
+    assert re.search(r"^ +dark +0\.3000 +0\.2000$", done.stdout, re.MULTILINE)
+    assert re.search(r"^ +buyer +0\.3000 +0\.2500$", done.stdout, re.MULTILINE)
     assert "FAIL" not in done.stdout
 
 
