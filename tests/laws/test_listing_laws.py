@@ -368,6 +368,6 @@ async def _live(acts: Sequence[Act]) -> None:
 
 
 @given(ACTS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_lane_c_does_what_the_contract_does_and_loses_nothing(acts: list[Act]) -> None:
     asyncio.run(_live(acts))
