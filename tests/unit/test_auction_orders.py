@@ -345,18 +345,18 @@ async def test_a_disputed_bid_is_not_taken_back(
     assert found == bid
 
 
-async def test_slots_of_two_lengths_do_not_overlap(
+async def test_what_overlaps_a_cleared_slot_is_cleared(
     database: Database, people: People
 ) -> None:
-    await people.bid(0, START, 1, RETAIL)
+    await people.bid(0, slot(43), 1, RETAIL)
+    assert await run_once(database, DEMO, gate(slot(43))) == 1
     async with database.transaction() as tx:
         await set_parameter(tx, Name.MARKET_SLOT_S, 3_600)
-    for start in (START, START + 3_600):
-        bid = Wish(people.buyers[1], Side.BID, start, 1, RETAIL)
-        if start == START:
-            assert await why(people, bid) is Cause.SLOT
-        else:
-            assert (await people.place(bid)).length == 3_600
+    # Of the hours around it only the one that it lies in.
+    bid = Wish(people.buyers[1], Side.BID, START, 1, RETAIL)
+    assert await why(people, bid) is Cause.TOO_LATE
+    for start in (slot(36), slot(44)):
+        assert (await people.place(replace(bid, start=start))).length == 3_600
 
 
 def test_names_of_accounts_are_those_of_the_chart() -> None:

@@ -140,10 +140,6 @@ def _check_price(wish: Wish, terms: MarketTerms) -> None:
 async def _check_room(tx: Transaction, wish: Wish, terms: MarketTerms) -> None:
     if await store.is_cleared(tx, wish.start, terms.slot_s):
         raise Declined(Cause.TOO_LATE, f"the slot at {wish.start} is cleared")
-    if await store.another_grid(tx, wish.start, terms.slot_s):
-        raise Declined(
-            Cause.SLOT, f"orders for slots of another length wait around {wish.start}"
-        )
     sealed, own = await store.counts(tx, wish.start, wish.member)
     if own >= MAX_OF_MEMBER:
         raise Declined(

@@ -37,11 +37,6 @@ _ADD_CLEARED: Final = """
 INSERT INTO clearings (start, length, price, volume_wh, hash, salt, entry_id, cleared_at, book)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_OTHER_GRID: Final = """
-SELECT 1 FROM auction_orders WHERE state = 'sealed' AND start < ? AND start + length > ?
-  AND (start <> ? OR length <> ?)
-LIMIT 1
-"""
 # Asks that can still be delivered: the seller holds the meter point through the slot, has a
 # certificate for it (where no meter stands, it is a demo), and the slot is not settled.
 _STANDING: Final = """
@@ -65,6 +60,8 @@ WHERE o.start = ? AND o.state = 'sealed' AND o.side = 'ask' AND s.settled_at IS 
 _UNSETTLED: Final = """
 SELECT meter_point_id FROM slot_sales WHERE start = ? AND settled_at IS NULL
 """
+LONGEST_S: Final = 3_600
+"""The longest slot there may be: what began earlier is over."""
 MAX_STARTS: Final = 1_000
 """Slots a member's orders are looked up for at once: a page of clearings."""
 
@@ -114,17 +111,11 @@ async def counts(tx: Transaction, start: int, member: int) -> tuple[int, int]:
     return sealed, own
 
 
-async def another_grid(tx: Transaction, start: int, length: int) -> bool:
-    """Tell whether orders are sealed for a slot that overlaps this one and is another."""
-    row = (start + length, start, start, length)
-    return bool(await tx.rows(_OTHER_GRID, row))
-
-
 async def is_cleared(tx: Transaction, start: int, length: int) -> bool:
     """Tell whether some of this time is cleared."""
     found = await tx.rows(
-        "SELECT 1 FROM clearings WHERE start < ? AND start + length > ? LIMIT 1",
-        (start + length, start),
+        "SELECT 1 FROM clearings WHERE start > ? AND start < ? AND start + length > ?",
+        (start - LONGEST_S, start + length, start),
     )
     return bool(found)
 

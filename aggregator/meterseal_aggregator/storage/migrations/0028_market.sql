@@ -210,8 +210,9 @@ CREATE TABLE auction_orders (
 ) STRICT;
 
 CREATE INDEX auction_orders_sealed ON auction_orders (start) WHERE state = 'sealed';
-CREATE INDEX auction_orders_by_slot ON auction_orders (start, member_id);
+CREATE INDEX auction_orders_by_slot ON auction_orders (start);
 CREATE INDEX auction_orders_by_member ON auction_orders (member_id, id);
+CREATE INDEX auction_orders_by_member_and_slot ON auction_orders (member_id, start);
 
 CREATE TRIGGER auction_orders_end_once
 BEFORE UPDATE ON auction_orders
@@ -260,7 +261,8 @@ END;
 CREATE TRIGGER auction_orders_come_before_the_clearing
 BEFORE INSERT ON auction_orders
 WHEN EXISTS (SELECT 1 FROM clearings
-  WHERE start < NEW.start + NEW.length AND start + length > NEW.start)
+  WHERE start > NEW.start - 3600 AND start < NEW.start + NEW.length
+  AND start + length > NEW.start)
 BEGIN
   SELECT RAISE(ABORT, 'this slot is cleared');
 END;
