@@ -9,7 +9,7 @@ Orders, offers and asks are inserted as their lanes leave them; trades are made 
 `market.trades`, credits by the credits' own duties.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from meterseal_aggregator.credits import mint
@@ -37,6 +37,8 @@ from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.storage.database import Database, Row, Transaction
 from meterseal_aggregator.vee import job as vee
 from meterseal_proto.units import EXPORT
+from tests.support import lanes
+from tests.support.lanes import PAST, Producer
 from tests.support.marketplace import (
     REAL,
     SLOT_S,
@@ -50,26 +52,13 @@ from tests.support.street import BEGIN, Home
 
 NETWORK: Final = bytes(32)
 TERMS: Final = Terms(price=150_000, fee=10_000, losses_bp=300, retail=250_000)
-CAP_WH: Final = 5_000
 MINTED: Final = 40 * SLOT_S
 """How long after BEGIN the duties run: every slot of a test has ended."""
-PAST: Final = BEGIN - 3_600
-"""When trades were made."""
 
 
 def slot(number: int) -> int:
     """The first second of the world's slot of that number."""
     return BEGIN + number * SLOT_S
-
-
-@dataclass
-class Producer:
-    """A seller with a meter point and, unless it is bare, a meter."""
-
-    member: int
-    point: int
-    home: Home | None
-    orders: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -99,13 +88,13 @@ class World:
         who = self.producers[seller]
         start = slot(number)
         async with self.database.transaction() as tx:
-            await self._promise(tx, who, start, wh)
+            await lanes.promise(tx, who, start, wh)
             ids: dict[str, int] = {}
             if lane is Lane.OFFER:
-                ids["order"] = order or await self._order(tx, who, buyer, start, wh)
+                ids["order"] = order or await lanes.order(tx, who, buyer, start, wh)
             else:
-                ids["ask"] = await self._ask(tx, who, start, wh)
-                ids["bid"] = await self._bid(tx, buyer, start, wh)
+                ids["ask"] = await lanes.ask(tx, who, start, wh)
+                ids["bid"] = await lanes.bid(tx, buyer, start, wh)
             wish = trades.NewTrade(
                 lane, who.point, start, SLOT_S, who.member, buyer, wh, terms, asset,
                 **ids,
@@ -304,69 +293,6 @@ class World:
         async with self.database.transaction() as tx:
             (result,) = await ledger.post(tx, [entry], now=self.now)
         assert result.entered, result
-
-    async def _promise(
-        self, tx: Transaction, who: Producer, start: int, wh: int
-    ) -> None:
-        row = (who.point, start, SLOT_S, who.member, CAP_WH, wh)
-        await tx.rows(
-            "INSERT INTO slot_sales (meter_point_id, start, length, seller_id, cap_wh,"
-            " promised_wh) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
-            " SET promised_wh = promised_wh + excluded.promised_wh",
-            row,
-        )
-
-    async def _order(
-        self, tx: Transaction, who: Producer, buyer: int, start: int, wh: int
-    ) -> int:
-        self.count += 1
-        ((offer,),) = await tx.rows(
-            "INSERT INTO offers (seller_id, meter_point_id, price, rail, request_key,"
-            " made_at) VALUES (?, ?, 150000, 'ledger', ?, ?) RETURNING id",
-            (who.member, who.point, f"offer-{self.count}", PAST),
-        )
-        await tx.rows(
-            "INSERT INTO offer_slots (offer_id, start, wh, claimed_wh, closed_at)"
-            " VALUES (?, ?, ?, ?, ?)",
-            (offer, start, wh, wh, start),
-        )
-        ((order,),) = await tx.rows(
-            "INSERT INTO orders (offer_id, buyer_id, seller_id, rail, state, wh,"
-            " request_key, reserved_at, confirmed_at)"
-            " VALUES (?, ?, ?, 'ledger', 'confirmed', ?, ?, ?, ?) RETURNING id",
-            (offer, buyer, who.member, wh, f"order-{self.count}", PAST, PAST),
-        )
-        return int(order)
-
-    async def _ask(self, tx: Transaction, who: Producer, start: int, wh: int) -> int:
-        """Return the seller's ask of the slot: one for all his trades there."""
-        if start not in who.orders:
-            who.orders[start] = await self._auction(
-                tx, "ask", who.member, who.point, start, wh
-            )
-        return who.orders[start]
-
-    async def _bid(self, tx: Transaction, buyer: int, start: int, wh: int) -> int:
-        return await self._auction(tx, "bid", buyer, None, start, wh)
-
-    async def _auction(
-        self,
-        tx: Transaction,
-        side: str,
-        member: int,
-        point: int | None,
-        start: int,
-        wh: int,
-    ) -> int:
-        self.count += 1
-        ((number,),) = await tx.rows(
-            "INSERT INTO auction_orders (side, member_id, meter_point_id, start, length,"
-            " wh, price, rail, state, filled_wh, request_key, submitted_at, ended_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, 150000, 'ledger', 'cleared', ?, ?, ?, ?)"
-            " RETURNING id",
-            (side, member, point, start, SLOT_S, wh, wh, f"k{self.count}", PAST, PAST),
-        )
-        return int(number)
 
 
 async def a_world(

@@ -19,8 +19,9 @@ from meterseal_aggregator.market.settlement.mock import verified
 from meterseal_aggregator.market.settlement.model import SlotRun
 from meterseal_aggregator.market.settlement.runs import Run, due_at
 from meterseal_aggregator.market.terms import MarketRules, Mock
+from tests.support.lanes import PAST
 from tests.support.marketplace import a_market, certify, make_home
-from tests.support.settling import PAST, World, a_world, slot
+from tests.support.settling import World, a_world, slot
 
 KES = Asset("KES")
 

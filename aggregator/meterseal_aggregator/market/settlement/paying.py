@@ -10,7 +10,7 @@ that now came after all, to the fund first, which paid last. What is less takes 
 from anybody. Pure. This module must never take Wh back from a buyer.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from meterseal_aggregator.ledger.model import (
@@ -41,7 +41,6 @@ from meterseal_aggregator.market.settlement.model import (
 )
 from meterseal_aggregator.market.settlement.purse import Purse
 from meterseal_aggregator.market.settlement.runs import Run
-from meterseal_aggregator.market.trades import chained
 
 _NONE: Final = Payment(held=0, seller=0, fee=0, losses=0, returned=0, owed=0)
 
@@ -112,6 +111,11 @@ class _Legs:
             )
         )
 
+    def linked(self) -> list[Transfer]:
+        """Return them as one chain: all of them or none."""
+        last = len(self.chain) - 1
+        return [replace(one, linked=n < last) for n, one in enumerate(self.chain)]
+
     def _id(self, why: str) -> TransferId:
         return transfer_id("trade", self.look.trade.id, int(self.look.run), why)
 
@@ -147,7 +151,7 @@ def settle(purse: Purse, look: Look) -> Outcome:
         uncovered=_uncovered(after, covered) - _uncovered(before, look.covered),
         arrears=arrears + owing,
     )
-    return Outcome(found, chained(legs.chain))
+    return Outcome(found, legs.linked())
 
 
 def _paid(one: Payment) -> int:
