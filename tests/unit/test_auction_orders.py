@@ -227,17 +227,26 @@ async def test_both_lanes_share_one_cap(database: Database, people: People) -> N
     assert await why(people, ask) is Cause.ABOVE_CAP
 
 
-async def test_a_member_has_so_many_orders_for_a_slot_cancelled_ones_too(
-    people: People,
-) -> None:
+async def test_a_member_has_so_many_sealed_orders_for_a_slot(people: People) -> None:
     order = await people.bid(0, START, 1, RETAIL)
     for _ in range(MAX_OF_MEMBER - 1):
         await people.bid(0, START, 1, RETAIL)
-    await withdraw(people, order, NOW)
     bid = Wish(people.buyers[0], Side.BID, START, 1, RETAIL)
     assert await why(people, bid) is Cause.FULL
     assert (await people.bid(0, slot(41), 1, RETAIL)).id
+    await withdraw(people, order, NOW)
+    assert (await people.place(bid)).id
     assert (await people.bid(1, START, 1, RETAIL)).id
+
+
+async def test_a_member_places_and_cancels_for_a_slot_so_often_and_no_more(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meterseal_aggregator.market.auction.place.MAX_EVER", 2)
+    for _ in range(2):
+        await withdraw(people, await people.bid(0, START, 1, RETAIL), NOW)
+    bid = Wish(people.buyers[0], Side.BID, START, 1, RETAIL)
+    assert await why(people, bid) is Cause.FULL
 
 
 async def test_a_slot_takes_so_many_sealed_orders(

@@ -16,8 +16,10 @@ MAX_SEALED: Final = 10_000
 1.5 s of a core, so 6 s on a machine four times slower. A job's lease is 60 s, and another
 process waits 10 s for the file."""
 MAX_OF_MEMBER: Final = 20
-"""Orders of a member for a slot, cancelled ones too: a curve in steps, and no row for ever
-by placing and cancelling all day."""
+"""Of them, one member's: a curve in steps, and a slot is not full of one party."""
+MAX_EVER: Final = 200
+"""Orders of a member for a slot, cancelled ones too: who thinks again each few hours of the
+weeks before it may, and nobody fills the table by placing and cancelling all day."""
 MAX_KEY: Final = 64
 """Characters of an idempotency key."""
 

@@ -12,6 +12,7 @@ from meterseal_aggregator.market import sales
 from meterseal_aggregator.market.auction import money, store
 from meterseal_aggregator.market.auction.book import terms_of
 from meterseal_aggregator.market.auction.model import (
+    MAX_EVER,
     MAX_OF_MEMBER,
     MAX_SEALED,
     OrderState,
@@ -140,11 +141,11 @@ def _check_price(wish: Wish, terms: MarketTerms) -> None:
 async def _check_room(tx: Transaction, wish: Wish, terms: MarketTerms) -> None:
     if await store.is_cleared(tx, wish.start, terms.slot_s):
         raise Declined(Cause.TOO_LATE, f"the slot at {wish.start} is cleared")
-    sealed, own = await store.counts(tx, wish.start, wish.member)
-    if own >= MAX_OF_MEMBER:
+    sealed, own, ever = await store.counts(tx, wish.start, wish.member)
+    if own >= MAX_OF_MEMBER or ever >= MAX_EVER:
         raise Declined(
             Cause.FULL,
-            f"{MAX_OF_MEMBER} orders a slot are the most, cancelled ones too",
+            f"{MAX_OF_MEMBER} orders a slot are the most, {MAX_EVER} with cancelled ones",
         )
     if sealed >= MAX_SEALED:
         raise Declined(

@@ -60,10 +60,13 @@ WHERE o.start = ? AND o.state = 'sealed' AND o.side = 'ask' AND s.settled_at IS 
 _UNSETTLED: Final = """
 SELECT meter_point_id FROM slot_sales WHERE start = ? AND settled_at IS NULL
 """
+_COUNTS: Final = """
+SELECT (SELECT count(*) FROM auction_orders WHERE start = ? AND state = 'sealed'),
+  coalesce(sum(state = 'sealed'), 0), count(*)
+FROM auction_orders WHERE start = ? AND member_id = ?
+"""
 LONGEST_S: Final = 3_600
 """The longest slot there may be: what began earlier is over."""
-MAX_STARTS: Final = 1_000
-"""Slots a member's orders are looked up for at once: a page of clearings."""
 
 
 async def of_key(tx: Transaction, member: int, key: str) -> SealedOrder | None:
@@ -101,14 +104,10 @@ async def end(
     await tx.many(_END, rows)
 
 
-async def counts(tx: Transaction, start: int, member: int) -> tuple[int, int]:
-    """Return how many sealed orders a slot has, and how many a member ever made for it."""
-    ((sealed, own),) = await tx.rows(
-        "SELECT (SELECT count(*) FROM auction_orders WHERE start = ? AND state = 'sealed'),"
-        " (SELECT count(*) FROM auction_orders WHERE start = ? AND member_id = ?)",
-        (start, start, member),
-    )
-    return sealed, own
+async def counts(tx: Transaction, start: int, member: int) -> tuple[int, int, int]:
+    """Return how many sealed orders a slot has, a member has there, and he ever made."""
+    ((sealed, own, ever),) = await tx.rows(_COUNTS, (start, start, member))
+    return sealed, own, ever
 
 
 async def is_cleared(tx: Transaction, start: int, length: int) -> bool:
@@ -156,12 +155,16 @@ async def of_member(
 async def in_slots(
     tx: Transaction, member: int, starts: Sequence[int]
 ) -> list[SealedOrder]:
-    """Return a member's orders that were cleared in up to MAX_STARTS slots, by id."""
+    """Return a member's orders that were cleared in a page of slots, in order."""
     if not starts:
         return []
     marks = ",".join("?" for _ in starts)
-    where = f"member_id = ? AND state = 'cleared' AND start IN ({marks})"
-    return await _orders(tx, where, (member, *starts))
+    # Ordered so, it is the member's slots that are looked up, not all he ever ordered.
+    where = f"member_id = ? AND start IN ({marks}) AND state = 'cleared'"
+    rows = await tx.rows(
+        f"{_ORDER} WHERE {where} ORDER BY start, id", (member, *starts)
+    )
+    return [_order(row) for row in rows]
 
 
 async def numbers(tx: Transaction, start: int) -> dict[int, int]:
