@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from sqlite3 import IntegrityError
 
 import pytest
 
@@ -48,6 +49,7 @@ from tests.support.marketplace import (
     set_parameter,
     slot,
 )
+from tests.support.street import BEGIN
 
 START = slot(40)
 
@@ -354,18 +356,34 @@ async def test_a_disputed_bid_is_not_taken_back(
     assert found == bid
 
 
+@pytest.mark.parametrize(
+    ("before_it", "cleared", "after_it", "taken", "free"),
+    [
+        (900, slot(43), 3_600, START, (slot(36), slot(44))),
+        (3_600, START, 900, slot(43), (slot(39), slot(44))),
+    ],
+)
 async def test_what_overlaps_a_cleared_slot_is_cleared(
-    database: Database, people: People
+    people: People,
+    before_it: int,
+    cleared: int,
+    after_it: int,
+    taken: int,
+    free: tuple[int, ...],
 ) -> None:
-    await people.bid(0, slot(43), 1, RETAIL)
-    assert await run_once(database, DEMO, gate(slot(43))) == 1
-    async with database.transaction() as tx:
-        await set_parameter(tx, Name.MARKET_SLOT_S, 3_600)
-    # Of the hours around it only the one that it lies in.
-    bid = Wish(people.buyers[1], Side.BID, START, 1, RETAIL)
+    async with people.database.transaction() as tx:
+        await set_parameter(tx, Name.MARKET_SLOT_S, before_it)
+    await people.bid(0, cleared, 1, RETAIL)
+    assert await run_once(people.database, DEMO, gate(cleared)) == 1
+    async with people.database.transaction() as tx:
+        await set_parameter(tx, Name.MARKET_SLOT_S, after_it, BEGIN)
+    bid = Wish(people.buyers[1], Side.BID, taken, 1, RETAIL)
     assert await why(people, bid) is Cause.TOO_LATE
-    for start in (slot(36), slot(44)):
-        assert (await people.place(replace(bid, start=start))).length == 3_600
+    async with people.database.transaction() as tx:
+        with pytest.raises(IntegrityError, match="this slot is cleared"):
+            await store.add(tx, bid, after_it, "late", now=NOW)
+    for start in free:
+        assert (await people.place(replace(bid, start=start))).length == after_it
 
 
 def test_names_of_accounts_are_those_of_the_chart() -> None:
