@@ -89,3 +89,13 @@ async def test_a_sealed_bid_without_its_money_is_named(database: Database) -> No
         await money.give_back(tx, bids, XTS, now=gate(START))
     wrong = [one.detail for one in await found(database) if not one.ok]
     assert wrong == ["escrow:bid-5: 0 micro-units are put aside"]
+
+
+async def test_a_sealed_bid_for_which_nobody_put_anything_aside_is_named(
+    database: Database,
+) -> None:
+    async with database.transaction() as tx:
+        (bid,) = await store.sealed(tx, slot(41))
+        await store.add(tx, bid.wish, 900, "never paid", now=gate(START))
+    wrong = [one.detail for one in await found(database) if not one.ok]
+    assert wrong == ["escrow:bid-6: nothing is put aside for a sealed bid"]
