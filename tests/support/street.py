@@ -64,8 +64,8 @@ class Home:
     async def _seal(self, tx: Transaction, first: int, step: int, count: int) -> int:
         self.seq += 1
         digest = hashlib.sha256(b"%d/%d" % (self.register_id, self.seq)).digest()
-        entry = await _next_id(tx, "log_entries")
-        seal = await _next_id(tx, "seals")
+        # A seal has the number of its entry, among others that clearings append.
+        seal = entry = await _next_id(tx, "log_entries")
         await tx.many(
             "INSERT INTO log_entries VALUES (?, ?, ?)", [(entry, digest, b"12")]
         )

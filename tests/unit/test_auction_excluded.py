@@ -143,13 +143,13 @@ async def test_a_point_without_a_meter_sells_in_a_demo_only(
         assert await fate(database, ask) == (wanted, 0)
 
 
-async def test_an_ask_whose_slot_is_settled_is_out_and_its_record_stays(
+async def test_an_ask_whose_slot_is_settled_is_out_and_promises_nothing_more(
     database: Database, people: People
 ) -> None:
     late = await people.ask(0, START, 100, FEED_IN)
     bid = await people.bid(0, START, 150, 200_000)
     async with database.transaction() as tx:
-        await tx.rows("UPDATE slot_sales SET settled_at = 1, promised_wh = 40")
+        await tx.rows("UPDATE slot_sales SET settled_at = 1, promised_wh = 140")
     assert await clear(database, START + 86_400) == 2
     assert await fate(database, late) == ("cancelled", 0)
     assert await fate(database, bid) == ("cleared", 0)

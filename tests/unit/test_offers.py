@@ -173,13 +173,15 @@ async def test_a_slot_that_has_begun_is_closed_with_what_was_not_claimed(
     assert await stall.promised() == {3: 200, 4: 700}
 
 
-async def test_what_is_settled_is_not_given_back_once_more(stall: Stall) -> None:
+async def test_what_nobody_bought_is_given_back_after_its_slot_was_settled(
+    stall: Stall,
+) -> None:
     made = await stall.offer({3: 500})
     waits = await stall.reserve(stall.buyers[0], made.id, {3: 200})
     stall.now = slot(9)
     async with stall.database.transaction() as tx:
-        await tx.rows("UPDATE slot_sales SET promised_wh = 30, settled_at = 1")
+        await tx.rows("UPDATE slot_sales SET settled_at = 1")
     assert await stall.expire() == 2
-    assert await stall.promised() == {3: 30}
+    assert await stall.promised() == {3: 0}
     assert (await stall.offered(made.id)).slots[slot(3)].claimed_wh == 0
     assert (await stall.seen(waits.id)).state.value == "expired"

@@ -195,16 +195,13 @@ async def _release(
     orders: Sequence[SealedOrder],
     filled: Mapping[int, int],
 ) -> None:
-    """Take what no ask sold back from what is promised, where it still is a promise."""
+    """Take what no ask sold back from what is promised, settled meanwhile or not."""
     unsold: Counter[int] = Counter()
     for order in orders:
         if order.wish.meter_point is not None:
             left = order.wish.wh - filled.get(order.id, 0)
             unsold[order.wish.meter_point] += left
-    if unsold:
-        open_points = await store.unsettled(tx, slot.start)
-        wh = {point: left for point, left in unsold.items() if point in open_points}
-        await sales.release_each(tx, slot.start, wh)
+    await sales.release_each(tx, slot.start, unsold)
 
 
 def _told(

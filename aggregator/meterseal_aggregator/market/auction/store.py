@@ -57,9 +57,6 @@ WHERE o.start = ? AND o.state = 'sealed' AND o.side = 'ask' AND s.settled_at IS 
         AND (c.member_id IS NULL OR c.member_id = o.member_id))
     ELSE ? END
 """
-_UNSETTLED: Final = """
-SELECT meter_point_id FROM slot_sales WHERE start = ? AND settled_at IS NULL
-"""
 _COUNTS: Final = """
 SELECT (SELECT count(*) FROM auction_orders WHERE start = ? AND state = 'sealed'),
   coalesce(sum(state = 'sealed'), 0), count(*)
@@ -138,11 +135,6 @@ async def standing_asks(tx: Transaction, start: int, *, unmetered: bool) -> set[
     """Return which sealed asks of a slot can still be delivered."""
     rows = await tx.rows(_STANDING, (start, EXPORT, unmetered))
     return {row[0] for row in rows}
-
-
-async def unsettled(tx: Transaction, start: int) -> set[int]:
-    """Return the meter points of a slot whose promises nobody settled yet."""
-    return {row[0] for row in await tx.rows(_UNSETTLED, (start,))}
 
 
 async def of_member(

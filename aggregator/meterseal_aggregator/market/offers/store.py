@@ -27,15 +27,15 @@ SELECT s.offer_id, s.start, p.length, s.wh, s.claimed_wh, s.closed_at
 FROM offer_slots s JOIN offers o ON o.id = s.offer_id
 JOIN slot_sales p ON p.meter_point_id = o.meter_point_id AND p.start = s.start
 """
-# Where a slot of an offer stands, and whether what is promised of it is still open.
+# Where a slot of an offer stands. Settling it takes only what trades were not delivered
+# from what is promised, so the rest is given back here, before or after.
 _STANDING: Final = """
 WITH wanted (offer_id, start) AS (VALUES {pairs})
 SELECT s.offer_id, s.start, o.meter_point_id, s.wh - s.claimed_wh,
-  s.closed_at IS NOT NULL, p.settled_at IS NULL
+  s.closed_at IS NOT NULL
 FROM wanted w
 JOIN offer_slots s ON s.offer_id = w.offer_id AND s.start = w.start
 JOIN offers o ON o.id = s.offer_id
-JOIN slot_sales p ON p.meter_point_id = o.meter_point_id AND p.start = s.start
 """
 
 
@@ -115,8 +115,8 @@ async def give_back(tx: Transaction, wh: Mapping[Place, int]) -> None:
         [(less, *place) for place, less in wh.items()],
     )
     freed: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for offer, start, point, _, closed, unsettled in await _standing(tx, wh):
-        if closed and unsettled:
+    for offer, start, point, _, closed in await _standing(tx, wh):
+        if closed:
             freed[point][start] += wh[offer, start]
     await _release(tx, freed)
 
@@ -125,8 +125,8 @@ async def close(tx: Transaction, places: Iterable[Place], *, now: int) -> None:
     """Close open slots of offers, and give the seller back what nobody claimed of them."""
     wanted = list(places)
     freed: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for _, start, point, unclaimed, closed, unsettled in await _standing(tx, wanted):
-        if unsettled and not closed:
+    for _, start, point, unclaimed, closed in await _standing(tx, wanted):
+        if not closed:
             freed[point][start] += unclaimed
     await tx.many(
         "UPDATE offer_slots SET closed_at = ?"
@@ -152,7 +152,6 @@ async def _standing(tx: Transaction, places: Iterable[Place]) -> list[tuple[int,
 
 
 async def _release(tx: Transaction, freed: Mapping[int, Mapping[int, int]]) -> None:
-    # A slot that is settled counts what was delivered, and nothing of a promise is left.
     for point, wh in freed.items():
         await sales.release(tx, point, wh)
 
