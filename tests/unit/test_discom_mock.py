@@ -87,6 +87,16 @@ async def test_the_mock_never_speaks_where_a_meter_stands(world: World) -> None:
     assert (await world.trade(made)).delivered_wh == 0
 
 
+async def test_a_meter_that_stays_silent_is_not_replaced_by_the_mock(
+    world: World,
+) -> None:
+    ada, _ = world.buyers
+    made = await world.sell(ada, 0, 500)
+    world.now = due_at(Run.LAST, slot(0), "UTC")
+    await world.run()
+    assert (await world.trade(made)).state is TradeState.VOIDED
+
+
 async def test_a_meter_that_comes_after_the_sale_replaces_the_mock(
     world: World,
 ) -> None:
@@ -117,9 +127,10 @@ async def test_the_mock_never_settles_money_that_is_real(world: World) -> None:
     play = await world.sell(ada, 0, 500, seller=1)
     await world.settle()
     assert (await world.trade(play)).state is TradeState.SETTLED
-    assert (await world.trade(made)).state is TradeState.HELD
-    world.now = due_at(Run.LAST, slot(0), "UTC")
-    await world.settle()
+    for run in (Run.MONTH, Run.LAST):
+        assert (await world.trade(made)).state is TradeState.HELD
+        world.now = due_at(run, slot(0), "UTC")
+        await world.settle()
     assert (await world.trade(made)).state is TradeState.VOIDED
     assert await world.held(user(ada), KES) == 1_000_000
     assert await world.well()

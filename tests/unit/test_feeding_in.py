@@ -7,10 +7,11 @@ import pytest
 
 from meterseal_aggregator.ledger.model import WH, AccountCode
 from meterseal_aggregator.market.model import buyer, producer, user
-from meterseal_aggregator.market.settlement.model import UTILITY
+from meterseal_aggregator.market.settlement.model import UTILITY, SlotRun
 from meterseal_aggregator.market.settlement.runs import Run, due_at
 from meterseal_aggregator.market.surplus import Choice, choose
 from meterseal_aggregator.parameters.model import Name
+from tests.support.lanes import promise
 from tests.support.marketplace import a_market, set_parameter
 from tests.support.settling import World, a_world, slot
 
@@ -162,6 +163,41 @@ async def test_a_correction_feeds_in_what_is_more_and_owes_what_is_less(
     assert await world.energy(RETIRED) == 230
     assert await world.held(user(seller)) == 230 * 80
     assert await world.owed(AccountCode(f"debt:{seller}"), WH) == 70
+    assert await world.well()
+
+
+async def test_what_a_run_left_with_the_producer_is_not_fed_in_by_the_next(
+    world: World,
+) -> None:
+    seller = world.producers[0].member
+    await world.sell(world.buyers[0], 0, 100)
+    await world.tell(100)
+    await world.run()
+    await chosen(world, Choice.FEED_IN, slot(1))
+    await chosen(world, Choice.KEEP, slot(2))
+    # Slot 1 repays a debt, so nothing of it is there to be fed in; slot 2 is kept.
+    await world.revise(0, 0, 1)
+    await world.mint()
+    await world.tell(100)
+    await world.run()
+    assert await world.slot_run(1) == (1, SlotRun(100, 0, 0, 100, 0))
+    await world.tell(100)
+    await world.run()
+    world.now = MONTH + 86_400
+    await world.run()
+    assert await world.slot_run(1) == (2, SlotRun(100, 0, 0, 100, 0))
+    assert await world.energy(producer(seller)) == 100
+    assert await world.energy(RETIRED) == 0
+
+
+async def test_what_was_offered_and_not_bought_is_fed_in(world: World) -> None:
+    await chosen(world, Choice.FEED_IN, 0)
+    async with world.database.transaction() as tx:
+        await promise(tx, world.producers[0], slot(0), 500)
+    await world.promise(0, -500)
+    await world.tell(300)
+    assert await world.run() == 2
+    assert await world.slot_run(0) == (1, SlotRun(300, 0, 300, 0, 0))
     assert await world.well()
 
 
