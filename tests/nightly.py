@@ -34,6 +34,10 @@ RIGS = {
         10_060,
     ),
     "order books cleared by every law": ("tests/laws/test_clearing_laws.py", 40_000),
+    "rounds of fifty buyers at a killed market with twenty winners": (
+        "tests/simulation/test_market_race.py",
+        20,
+    ),
     "kills with exact equations": ("tests/e2e/test_kills.py", 120),
 }
 

@@ -9,8 +9,9 @@ import pytest
 
 from meterseal_aggregator.market import trades
 from meterseal_aggregator.market.delivery import Terms
-from meterseal_aggregator.market.lifecycle import RESERVATION_S, State
+from meterseal_aggregator.market.lifecycle import RESERVATION_S, Event, State
 from meterseal_aggregator.market.model import Cause, TradeState
+from meterseal_aggregator.market.offers import orders
 from meterseal_aggregator.market.offers.model import NewOffer
 from meterseal_aggregator.market.offers.order import MAX_RESERVED
 from meterseal_aggregator.parameters.model import Name
@@ -328,6 +329,16 @@ async def test_both_sides_are_told_of_every_move_and_no_name(stall: Stall) -> No
             (order.id, side, 200)
         }
     assert await stall.told(stall.buyers[1]) == []
+
+
+async def test_an_order_moves_once_from_the_state_it_was_seen_in(stall: Stall) -> None:
+    ada, offer = stall.buyers[0], await stall.offer({3: 500})
+    seen = await stall.reserve(ada, offer.id, {3: 200})
+    await stall.release(ada, seen.id)
+    async with stall.database.transaction() as tx:
+        assert not await orders.move(tx, seen, Event.EXPIRE, now=stall.now)
+    assert (await stall.seen(seen.id)).state is State.RELEASED
+    assert len(await stall.told(ada)) == 2
 
 
 async def test_what_fails_is_told_to_nobody(stall: Stall) -> None:
