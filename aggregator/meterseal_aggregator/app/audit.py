@@ -15,6 +15,8 @@ from meterseal_aggregator.credits import audit as credits_audit
 from meterseal_aggregator.identity import check as wallets_check
 from meterseal_aggregator.intake import check as intake_check
 from meterseal_aggregator.ledger import check as ledger_check
+from meterseal_aggregator.market.auction import audit as auctions_audit
+from meterseal_aggregator.market.documents import check as documents_check
 from meterseal_aggregator.market.listings import audit as listings_audit
 from meterseal_aggregator.market.settlement import audit as trades_audit
 from meterseal_aggregator.privacy import check as privacy_check
@@ -67,8 +69,10 @@ async def audit(house: House) -> list[Finding]:
         HEALED: [_anchors, deeds],
         wallets_check.INVARIANT: [partial(wallets_check.findings, genesis=genesis)],
         trades_audit.ENERGY: [trades_audit.findings],
+        trades_audit.TRUST: [documents_check.findings],
         listings_audit.LISTED: [listings_audit.findings],
         payments_audit.RECORDED: [payments_audit.findings],
+        auctions_audit.AUCTIONED: [auctions_audit.findings],
     }
     found: list[Finding] = []
     async with house.database.reading() as tx:
