@@ -2,9 +2,10 @@
 no money, and however often the duty runs, each Wh is used once, each micro-unit is where
 the terms say, and nobody who bought gives anything back.
 
-Seen to fail: with a share that forgets trades in dispute, a delivery beyond what the
+Seen to fail: with a share that forgets who was settled before, a delivery beyond what the
 producer holds, a later run that charges the whole, compensation that is not taken back,
-promises set to what was delivered, a run that is not noted.
+promises that grow with a correction, Wh delivered again after a correction there and back,
+trust moved for what nobody metered, a correction that moves it by the whole.
 """
 
 import asyncio
@@ -26,7 +27,8 @@ from meterseal_aggregator.market.model import Trade, TradeState, buyer, stake, u
 from meterseal_aggregator.market.settlement.model import FUND
 from meterseal_aggregator.market.settlement.runs import Run, due_at
 from meterseal_aggregator.market.surplus import Choice, choose
-from meterseal_aggregator.storage.database import Row
+from meterseal_aggregator.market.trust import TrustRules, delivery_change
+from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_aggregator.storage.migrate import migrate
 from tests.support.mortal import Fuse
 from tests.support.quickdatabase import QuickDatabase
@@ -221,9 +223,40 @@ async def _end(story: Story) -> None:
             " s.settled_at IS NULL FROM slot_sales s"
         )
         assert all(wh == came and not open_ for wh, came, open_ in promised)
+        await _check_trust(tx)
         for room in (check, credits_audit):
             wrong = [one.detail for one in await room.findings(tx) if not one.ok]
             assert not wrong, wrong
+
+
+async def _check_trust(tx: Transaction) -> None:
+    """What moved a seller's trust for a sale is what its last metering is worth."""
+    sums: dict[str, int] = dict(
+        await tx.rows("SELECT subject, sum(change) FROM trust_events GROUP BY subject")
+    )
+    states: dict[int, str] = dict(await tx.rows("SELECT id, state FROM orders"))
+    sold: dict[str, list[Trade]] = defaultdict(list)
+    for one in await trade_rows.where(tx, "1 = 1", ()):
+        sold[f"ask {one.ask}" if one.order is None else f"order {one.order}"].append(
+            one
+        )
+        if one.order is not None:
+            assert states[one.order] == _state(one)
+    for subject, trades in sold.items():
+        came = [one for one in trades if one.state is TradeState.SETTLED]
+        if not came:
+            assert subject not in sums
+            continue
+        wh, metered = sum(t.wh for t in came), sum(t.metered_wh or 0 for t in came)
+        assert sums[subject] == delivery_change(TrustRules(), wh, metered)
+
+
+def _state(one: Trade) -> str:
+    if one.state is TradeState.VOIDED:
+        return "voided"
+    if one.metered_wh == one.wh:
+        return "delivered"
+    return "partial" if one.metered_wh else "failed"
 
 
 async def _hold(story: Story) -> None:
