@@ -9,7 +9,6 @@ trust moved for what nobody metered, a correction that moves it by the whole.
 """
 
 import asyncio
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,13 +31,14 @@ from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_aggregator.storage.migrate import migrate
 from tests.support.mortal import Fuse
 from tests.support.quickdatabase import QuickDatabase
+from tests.support.seed import WHOLE
 from tests.support.settling import MINTED, World, a_world, slot
 from tests.support.street import BEGIN
 
 SLOTS, SELLERS, BUYERS = 2, 2, 2
 DUE = [due_at(run, slot(0), "UTC") for run in (Run.MONTH, Run.LAST)]
 TIMES = [BEGIN + MINTED, BEGIN + MINTED + 60, *DUE]
-EXAMPLES = int(os.environ.get("METERSEAL_SETTLEMENT_EXAMPLES", "60"))
+EXAMPLES = 2_000 if WHOLE else 60
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ SALES = st.lists(
 WH = st.sampled_from([0, 20, 50, 120]) | st.integers(0, 120)
 KINDS = (
     ("revise", "tell", "freeze", "freeze", "fund", "fund", "choose", "run"),
-    ("revise", "revise", "revise", "revise", "tell", "freeze", "thaw", "spend", "fund"),
+    ("revise", "revise", "revise", "tell", "freeze", "thaw", "spend", "spend", "fund"),
 )
 EARLY, LATE = (
     st.lists(

@@ -302,3 +302,32 @@ async def test_a_slot_in_which_the_meter_was_changed_is_told_by_nobody(
     await world.run()
     assert (await world.trade(made)).state is TradeState.VOIDED
     assert await world.well()
+
+
+async def test_what_the_next_tenant_exports_is_not_delivered_for_the_one_who_left(
+    world: World,
+) -> None:
+    ada, bob = world.buyers
+    before = await world.sell(ada, 0, 100)
+    made = await world.sell(ada, 1, 100)
+    point = world.producers[0].point
+    async with world.database.transaction() as tx:
+        await tx.rows("UPDATE tenancies SET to_at = ?", (slot(1),))
+        await tx.rows("UPDATE certifications SET to_at = ?", (slot(1),))
+        row = (point, slot(1))
+        await tx.rows(
+            "INSERT INTO tenancies (meter_point_id, from_at, member_id) VALUES (?, ?, ?)",
+            (*row, bob),
+        )
+        await tx.rows(
+            "INSERT INTO certifications (meter_point_id, from_at, capacity_w)"
+            " VALUES (?, ?, 20000)",
+            row,
+        )
+    await world.tell(150, 100)
+    await world.run()
+    assert (await world.trade(before)).delivered_wh == 100
+    assert (await world.trade(made)).delivered_wh == 0
+    assert await world.energy(producer(made.seller)) == 50
+    assert await world.energy(producer(bob)) == 100
+    assert await world.well()
