@@ -6,10 +6,10 @@ says beforehand how each act ends and why. After each: what is claimed is what o
 have, what is promised is what offers and orders owe, no Wh is sold twice, the money held is
 what confirmed trades cost, and no order is there in part.
 
-Seen to fail: when a slot's claim is not checked; when a cancelled trade's Wh are not given
-back; when closing a slot releases its claimed Wh too; when confirming does not compare the
-state; when a cancellation is not remembered by its key; when each part cancelled is rounded
-by itself; when a withdrawn offer's slots stay open.
+Seen to fail: when a slot's claim is not checked; when a seller may buy from himself or in a
+slot he sells; when what is released or cancelled is not given back, or is given back twice;
+when closing a slot releases its claimed Wh too; when a withdrawn offer's slots stay open;
+when a cancellation is not remembered by its key; when a confirmation comes twice.
 """
 
 import asyncio
