@@ -295,8 +295,11 @@ async def test_a_buyer_has_so_many_reservations_and_no_more(stall: Stall) -> Non
     await stall.reserve(stall.buyers[1], offer.id, {3: 1})
     await stall.confirm(ada, made[0].id)
     await stall.reserve(ada, offer.id, {3: 1})
+    other = await stall.offer({3: 500})
+    with refused(Cause.FULL, "confirm or release"):
+        await stall.reserve(ada, other.id, {3: 1})
     stall.now += RESERVATION_S + 1
-    await stall.reserve(ada, offer.id, {3: 1})
+    await stall.reserve(ada, other.id, {3: 1})
 
 
 async def test_an_order_nobody_could_ever_pay_is_refused(stall: Stall) -> None:

@@ -213,10 +213,13 @@ async def _metered(
 async def _check_trust(
     tx: Transaction, rules: MarketRules, wish: Selling, terms: MarketTerms
 ) -> None:
-    months: dict[int, int] = defaultdict(int)
+    months: dict[int, dict[int, int]] = defaultdict(dict)
     for start, wh in wish.wh.items():
-        months[month_of(start, terms.zone)[0]] += wh
-    for first, wh in months.items():
+        months[month_of(start, terms.zone)[0]][start] = wh
+    for slots in months.values():
+        wh = sum(slots.values())
+        # By what he is certified for then: at a month's first second he may not have been.
+        first = min(slots)
         left = await left_this_month(tx, rules.trust, wish.seller, terms, first)
         if wh > left:
             raise Declined(

@@ -17,6 +17,7 @@ from meterseal_aggregator.market.discovery import LEAST_TRUST
 from meterseal_aggregator.market.lifecycle import Event, State, reservation_over
 from meterseal_aggregator.market.model import Cause, Declined
 from meterseal_aggregator.market.offers import orders, store
+from meterseal_aggregator.market.offers.backing import unbacked
 from meterseal_aggregator.market.offers.model import NewOrder, Offer, Order
 from meterseal_aggregator.market.terms import MarketRules, terms_at
 from meterseal_aggregator.market.trades import NewTrade
@@ -24,6 +25,10 @@ from meterseal_aggregator.storage.database import Transaction
 
 MAX_RESERVED: Final = 20
 """Reservations one buyer may have open: a cart, not a corner of the market for ten minutes."""
+MAX_LET_GO: Final = 5
+"""Reservations of one offer a buyer may let go within LET_GO_S: who wavers, not who keeps
+others off by reserving anew each ten minutes."""
+LET_GO_S: Final = 86_400
 MAX_COST: Final = MAX_AMOUNT // 2
 """Micro-units of one order: with all its buyer ever spent it stays within an account."""
 
@@ -46,6 +51,7 @@ async def reserve(
         raise Declined(Cause.SELF_TRADE, "this offer is yours: buy from somebody else")
     _check_claimable(offer, wish.wh, now)
     await _check_people(tx, rules, wish, offer, now=now)
+    await _check_backed(tx, rules, offer.id, wish.wh)
     await store.claim(tx, offer.id, wish.wh)
     number = await orders.add(tx, wish, offer.seller, now=now)
     made = await orders.one(tx, number)
@@ -130,6 +136,23 @@ async def _check_people(
         raise Declined(
             Cause.FULL,
             f"you have {MAX_RESERVED} reservations: confirm or release one first",
+        )
+    since = now - LET_GO_S
+    if await orders.let_go(tx, wish.buyer, offer.id, since, now=now) >= MAX_LET_GO:
+        raise Declined(
+            Cause.FULL,
+            f"you let go {MAX_LET_GO} reservations of this offer in a day: order of another",
+        )
+
+
+async def _check_backed(
+    tx: Transaction, rules: MarketRules, offer: int, wh: Mapping[int, int]
+) -> None:
+    start = await unbacked(tx, rules, offer, wh)
+    if start is not None:
+        raise Declined(
+            Cause.SOLD_OUT,
+            f"its seller can no longer deliver the slot at {start}: order of another",
         )
 
 

@@ -83,6 +83,19 @@ async def reserved_by(tx: Transaction, buyer: int, *, now: int) -> int:
     return int(count)
 
 
+async def let_go(
+    tx: Transaction, buyer: int, offer: int, since: int, *, now: int
+) -> int:
+    """Return how many reservations of an offer a buyer did not confirm, since a second."""
+    ((count,),) = await tx.rows(
+        "SELECT count(*) FROM orders WHERE offer_id = ? AND buyer_id = ?"
+        " AND reserved_at >= ? AND (state IN ('released', 'expired')"
+        " OR (state = 'reserved' AND reserved_at < ?))",
+        (offer, buyer, since, now - RESERVATION_S),
+    )
+    return int(count)
+
+
 async def over(tx: Transaction, *, now: int, limit: int) -> list[Order]:
     """Return reservations whose time is over, the oldest first."""
     rows = await tx.rows(
