@@ -21,6 +21,18 @@ from meterseal_aggregator.registry.certificates import monthly_production_wh
 from meterseal_aggregator.storage.database import Transaction
 
 _SCORES: Final = "SELECT member_id, score FROM trust_scores"
+_PROMISED: Final = """
+SELECT coalesce(sum(promised_wh), 0) FROM slot_sales
+WHERE seller_id = ? AND start >= ? AND start < ?
+"""
+# What did not come and the mutual fund paid something for.
+_MADE_GOOD: Final = """
+SELECT coalesce(sum(t.wh - t.delivered_wh), 0) FROM slot_sales s
+CROSS JOIN trades t ON t.meter_point_id = s.meter_point_id AND t.start = s.start
+WHERE s.seller_id = ? AND s.start >= ? AND s.start < ? AND t.seller_id = s.seller_id
+  AND t.state = 'settled' AND t.delivered_wh < t.wh
+  AND (SELECT sum(r.from_fund) FROM trade_runs r WHERE r.trade_id = t.id) > 0
+"""
 _EVENT: Final = """
 SELECT id, member_id, subject, event, change, score, at FROM trust_events
 """
@@ -140,7 +152,8 @@ async def left_this_month(
 ) -> int:
     """Return the Wh a seller may still promise in the month around a second, >= 0.
 
-    Promised and delivered Wh of the month's slots count against it, whatever their lane.
+    Promised and delivered Wh of the month's slots count against it, whatever their lane, and
+    so do those that the mutual fund made good.
     """
     found = await standing(tx, rules, seller, terms.asset, at=second)
     return left_wh(rules, found, await used_in_month(tx, seller, terms, second))
@@ -149,11 +162,12 @@ async def left_this_month(
 async def used_in_month(
     tx: Transaction, seller: int, terms: MarketTerms, second: int
 ) -> int:
-    """Return the Wh a seller promised, or delivered, of the month around a second."""
-    first, following = month_of(second, terms.zone)
-    ((used,),) = await tx.rows(
-        "SELECT coalesce(sum(promised_wh), 0) FROM slot_sales"
-        " WHERE seller_id = ? AND start >= ? AND start < ?",
-        (seller, first, following),
-    )
-    return int(used)
+    """Return the Wh a seller promised, or delivered, of the month around a second.
+
+    What he failed to deliver is his to promise again, but not where the mutual fund paid
+    for it: two who work together would empty it by promising the same Wh day after day.
+    """
+    span = (seller, *month_of(second, terms.zone))
+    ((promised,),) = await tx.rows(_PROMISED, span)
+    ((made_good,),) = await tx.rows(_MADE_GOOD, span)
+    return int(promised) + int(made_good)
