@@ -160,6 +160,8 @@ async def test_of_confirm_and_release_exactly_one_wins(market: ServedMarket) -> 
     async with clients(market, ["sol", "buyer-0", "buyer-0"]) as (sol, one, other):
         offer = await _offer(sol, starts)
         for number in range(PAIRS):
+            # Nobody may let go of one offer again and again.
+            one.who = other.who = market.buyers[number]
             _, made = await one.post("/v1/orders", _wish(offer, starts), f"o{number}")
             path = f"/v1/orders/{made['id']}"
             asks = [one.post(f"{path}/confirmation"), other.post(f"{path}/release")]

@@ -118,9 +118,23 @@ class Count:
                 return Cause.TOO_LATE
             if offer.left[number] < wanted:
                 return Cause.SOLD_OUT
+        return self.why_not_these_two(who, at, wh)
+
+    def why_not_these_two(self, who: int, at: int, wh: dict[int, int]) -> Cause | None:
         if any(self.promised(who, number) for number in wh):
             return Cause.BOTH_SIDES
-        return Cause.LOW_TRUST if self.score[offer.seller] < 2_000 else None
+        if self.score[self.offers[at].seller] < 2_000:
+            return Cause.LOW_TRUST
+        return Cause.FULL if self.let_go(who, at) >= 5 else None
+
+    def let_go(self, who: int, at: int) -> int:
+        """How many reservations of an offer a person did not confirm."""
+        return sum(
+            order.state in ("released", "expired")
+            or (order.state == "reserved" and self.now > order.at + RESERVATION_S)
+            for order in self.orders
+            if (order.buyer, order.offer) == (who, at)
+        )
 
     def why_not_confirmed(self, order: CountedOrder) -> Cause | None:
         over = self.now > order.at + RESERVATION_S
