@@ -45,10 +45,10 @@ async def test_a_document_counts_and_is_listed(house: WebHouse) -> None:
     answer = await send(house, BILL)
     assert answer.status_code == 201, pretty(answer)
     body = answer.json()
-    assert (body["verdict"], body["source"], body["monthly_wh"], body["change"]) == (
+    assert (body["verdict"], body["source"], body["monthly_wh"], body["change_x10000"]) == (
         "good", "rule", 500_000, 1_000,
     )  # fmt: skip
-    assert body.pop("score") == 4_000
+    assert body.pop("score_x10000") == 4_000
     assert (await house.get(PATH, "cleo"))["items"] == [body]
     assert (await house.get(PATH, "ada"))["items"] == []
     page = await house.get(f"{PATH}?limit=1", "cleo")

@@ -83,7 +83,7 @@ async def test_wh_are_put_up_bought_given_back_and_sold_on(shop: Shop) -> None:
     assert shown.pop("items") == [
         {
             "seller": {
-                "member": shop.ada, "tier": "starter", "score": 3_000,
+                "member": shop.ada, "tier": "starter", "score_x10000": 3_000,
                 "stars_x100": None, "ratings": 0,
             },
             "wh": 3_000,
@@ -253,6 +253,6 @@ async def test_stars_are_shown_where_their_seller_sells(shop: Shop) -> None:
         assert problem(answer) == (status, name), pretty(answer)
     (shown,) = (await shop.house.get("/v1/listings", "cleo"))["items"]
     assert shown["seller"] == {
-        "member": shop.ada, "tier": "starter", "score": 3_000, "stars_x100": 400,
+        "member": shop.ada, "tier": "starter", "score_x10000": 3_000, "stars_x100": 400,
         "ratings": 1,
     }  # fmt: skip

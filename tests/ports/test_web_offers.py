@@ -88,7 +88,7 @@ async def test_an_offer_is_found_ordered_confirmed_and_cancelled(
     (best,) = await bazaar.house.get(f"/v1/offers/best?{asked}", "bo")
     assert best["match_score"] == (10_000 * 40 + 3_000 * 35 + 10_000 * 25) // 100
     assert best["seller"] == {
-        "member": ada, "tier": "starter", "score": 3_000, "stars_x100": None,
+        "member": ada, "tier": "starter", "score_x10000": 3_000, "stars_x100": None,
         "ratings": 0,
     }  # fmt: skip
     assert "meter_point" not in best
@@ -108,7 +108,7 @@ async def test_an_offer_is_found_ordered_confirmed_and_cancelled(
     assert (await bazaar.house.get("/v1/me/orders", "ada"))["items"] == []
     shown = await bazaar.house.get(f"/v1/offers/{made['id']}", "cleo")
     assert shown["slots"] == [
-        {"start": FIRST, "length_s": 900, "wh": 500, "left_wh": 300}
+        {"start": FIRST, "length": 900, "wh": 500, "left_wh": 300}
     ]
     gone = await bazaar.moved("bo", order["id"], "cancellation", {})
     assert (gone["state"], gone["ended_at"]) == ("cancelled", LATER)

@@ -39,7 +39,7 @@ async def test_trust_begins_at_three_tenths_with_a_tenth_of_the_declared(
     assert (month["limit_wh"], month["used_wh"], month["left_wh"]) == (
         50_000, 1_200, 48_800,
     )  # fmt: skip
-    assert found["rating"] == {"average_x100": 0, "count": 0}
+    assert found["rating"] == {"stars_x100": None, "ratings": 0}
 
 
 async def test_what_moved_a_score_is_listed_to_its_member(house: WebHouse) -> None:
@@ -68,7 +68,7 @@ async def test_ratings_are_shown_beside_trust_and_move_nothing(house: WebHouse) 
             [(trade.id, house.members["ada"], house.members["bo"], LATER)],
         )
     found = await house.get("/v1/me/trust", "bo")
-    assert found["rating"] == {"average_x100": 100, "count": 1}
+    assert found["rating"] == {"stars_x100": 100, "ratings": 1}
     assert found["score"] == "0.3000"
 
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of every operation alike: that a refusal is a problem document.
+"""What the OpenAPI document says of every operation alike: its summary, and how it refuses.
 
     app = FastAPI(..., responses=PROBLEMS)
     describe(app)
@@ -53,12 +53,20 @@ _PROBLEM: Final = {
 
 
 def describe(app: FastAPI) -> None:
-    """Let the app's document define what `PROBLEMS` refers to."""
+    """Let the app's document define what `PROBLEMS` refers to, and sum each operation up."""
     made = app.openapi
 
     def document() -> dict[str, Any]:  # Any: JSON
         found = made()
         found["components"]["schemas"]["Problem"] = _PROBLEM
+        for item in found["paths"].values():
+            for operation in item.values():
+                operation["summary"] = _first_sentence(operation["description"])
         return found
 
     app.openapi = document  # type: ignore[method-assign] # as FastAPI's own guide has it
+
+
+def _first_sentence(description: str) -> str:
+    """Return how lists of operations show one: FastAPI would show its function's name."""
+    return description.splitlines()[0].rstrip(".:")

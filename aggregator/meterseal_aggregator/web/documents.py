@@ -47,7 +47,7 @@ class DocumentView(View):
     """A document: its SHA-256, its figure and declaration in Wh a month, and its worth.
 
     `verdict` is good (at most 10 % off), fair (20 %) or far; `source` says who picked the
-    figure: member, rule or model. `change` is in 1/10,000 of trust.
+    figure: member, rule or model. `change_x10000` is what it added to your trust.
     """
 
     id: int
@@ -58,13 +58,13 @@ class DocumentView(View):
     source: str | None
     monthly_wh: int | None
     declared_wh: int | None
-    change: int
+    change_x10000: int
 
 
 class DocumentAnswer(DocumentView):
     """A document and your score after it, in 1/10,000."""
 
-    score: int
+    score_x10000: int
 
 
 @router.post("/meter-documents", status_code=201, openapi_extra=_BODY)
@@ -91,7 +91,7 @@ async def send_document(
     document, score = await site.documents.analyse(
         site.database, site.market, sent, now=int(site.now())
     )
-    return DocumentAnswer(**_view(document).model_dump(), score=score)
+    return DocumentAnswer(**_view(document).model_dump(), score_x10000=score)
 
 
 @router.get("/meter-documents")
@@ -121,5 +121,5 @@ def _view(one: Document) -> DocumentView:
         source=None if one.source is None else one.source.value,
         monthly_wh=one.monthly_wh,
         declared_wh=one.declared_wh,
-        change=one.change,
+        change_x10000=one.change,
     )

@@ -15,7 +15,6 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from meterseal_aggregator.identity.model import Action
-from meterseal_aggregator.market import ratings, standing
 from meterseal_aggregator.market.listings import store
 from meterseal_aggregator.market.listings.deal import do
 from meterseal_aggregator.market.listings.model import (
@@ -24,10 +23,10 @@ from meterseal_aggregator.market.listings.model import (
     Kind,
     Wish,
 )
-from meterseal_aggregator.market.trust import tier_of
+from meterseal_aggregator.market.offers import search
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.web.auth import Access, Asking
-from meterseal_aggregator.web.offers import SellerView
+from meterseal_aggregator.web.offers import SellerView, seller_view
 from meterseal_aggregator.web.shapes import (
     MAX_ID,
     AfterId,
@@ -213,21 +212,10 @@ async def _sellers(
     tx: Transaction, access: Access, after: int, limit: int
 ) -> list[ListingView]:
     found = await store.for_sale(tx, after=after, limit=limit)
-    sellers = [seller for seller, _ in found]
-    scores = await standing.scores(tx, access.site.market.trust, sellers)
-    rated = await ratings.shown(tx, sellers)
+    members = [seller for seller, _ in found]
+    known = await search.sellers(tx, access.site.market, members)
     return [
-        ListingView(
-            seller=SellerView(
-                member=seller,
-                tier=tier_of(scores[seller]).name.lower(),
-                score=scores[seller],
-                stars_x100=rated[seller].average_x100 if rated[seller].count else None,
-                ratings=rated[seller].count,
-            ),
-            wh=wh,
-        )
-        for seller, wh in found
+        ListingView(seller=seller_view(known[seller]), wh=wh) for seller, wh in found
     ]
 
 

@@ -112,7 +112,7 @@ class OfferedSlotView(View):
     """A slot of an offer: `wh` were offered, `left_wh` may still be ordered."""
 
     start: int
-    length_s: int
+    length: int
     wh: int
     left_wh: int
 
@@ -120,13 +120,13 @@ class OfferedSlotView(View):
 class SellerView(View):
     """Who sells, as others know him: a number, his trust, and what buyers thought.
 
-    `score` is his trust, 0 to 10,000; `stars_x100` the average in 1/100 star, null where
-    nobody rated.
+    `score_x10000` is his trust in 1/10,000; `stars_x100` the average in 1/100 star, null
+    where nobody rated.
     """
 
     member: int
     tier: str
-    score: int
+    score_x10000: int
     stars_x100: int | None
     ratings: int
 
@@ -254,24 +254,29 @@ def wanted_wh(slots: Sequence[SlotWish]) -> dict[int, int]:
     return wh
 
 
+def seller_view(seller: Seller) -> SellerView:
+    """Return a seller as others see him."""
+    rating = seller.rating
+    return SellerView(
+        member=seller.member,
+        tier=seller.tier.name.lower(),
+        score_x10000=seller.score,
+        stars_x100=rating.average_x100 if rating.count else None,
+        ratings=rating.count,
+    )
+
+
 def offer_view(offer: Offer, seller: Seller) -> OfferView:
     """Return an offer as others see it."""
-    rating = seller.rating
     return OfferView(
         id=offer.id,
-        seller=SellerView(
-            member=seller.member,
-            tier=seller.tier.name.lower(),
-            score=seller.score,
-            stars_x100=rating.average_x100 if rating.count else None,
-            ratings=rating.count,
-        ),
+        seller=seller_view(seller),
         price_micro_per_kwh=offer.price,
         made_at=offer.made_at,
         withdrawn_at=offer.withdrawn_at,
         slots=[
             OfferedSlotView(
-                start=slot.start, length_s=slot.length, wh=slot.wh, left_wh=slot.left_wh
+                start=slot.start, length=slot.length, wh=slot.wh, left_wh=slot.left_wh
             )
             for slot in offer.slots.values()
         ],

@@ -45,11 +45,11 @@ class MonthView(View):
     left_wh: int
 
 
-class RatingView(View):
-    """What others think of you: stars of 1 to 5 on average, in hundredths; never part of trust."""
+class StarsView(View):
+    """What others think of you: the average in 1/100 star, null without; never part of trust."""
 
-    average_x100: int
-    count: int
+    stars_x100: int | None
+    ratings: int
 
 
 class TrustView(View):
@@ -75,7 +75,7 @@ class TrustView(View):
                     "used_wh": 12_000,
                     "left_wh": 38_000,
                 },
-                "rating": {"average_x100": 450, "count": 4},
+                "rating": {"stars_x100": 450, "ratings": 4},
             }
         }
     )
@@ -87,7 +87,7 @@ class TrustView(View):
     certified_wh: int | None
     staked_micro: int
     month: MonthView
-    rating: RatingView
+    rating: StarsView
 
 
 class TrustEventView(View):
@@ -157,7 +157,9 @@ async def show_trust(access: Asking) -> TrustView:
             used_wh=used,
             left_wh=left,
         ),
-        rating=RatingView(average_x100=rated.average_x100, count=rated.count),
+        rating=StarsView(
+            stars_x100=rated.average_x100 if rated.count else None, ratings=rated.count
+        ),
     )
 
 

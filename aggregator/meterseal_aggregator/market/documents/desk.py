@@ -174,7 +174,7 @@ async def _judge(
         return document, await score(tx, rules, member)
     what = TrustChange(member, store.subject(taken.meter_id), store.EVENT, change)
     after = await record(tx, rules, what, now=now)
-    body = {"event": store.EVENT, "change": change, "score": after}
+    body = {"event": store.EVENT, "change_x10000": change, "score_x10000": after}
     await tell(tx, [Told(member, "trust", body)], now=now)
     return document, after
 
