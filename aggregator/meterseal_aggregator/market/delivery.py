@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from meterseal_aggregator.ledger.model import MAX_AMOUNT
 from meterseal_proto.clearing import ALL_BP, TICK_UNIT
 
 WH_A_KWH: Final = 1_000
@@ -67,7 +68,7 @@ class Payment:
     """Where the buyer's money goes, micro-units; `held` is what he had put aside.
 
     held = seller + fee + losses + returned. `owed` is the shortfall's cost to the buyer, from
-    the seller's stake and then the mutual fund.
+    the seller's stake and then the mutual fund; no more of it than the ledger can count.
     """
 
     held: int
@@ -129,7 +130,7 @@ def payment(terms: Terms, ordered_wh: int, delivered_wh: int) -> Payment:
         fee=fee,
         losses=losses,
         returned=held - paid,
-        owed=cost(short, max(0, terms.retail - terms.price)),
+        owed=min(cost(short, max(0, terms.retail - terms.price)), MAX_AMOUNT),
     )
 
 
