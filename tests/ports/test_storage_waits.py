@@ -156,3 +156,15 @@ async def test_a_closed_connection_says_so_and_an_open_one_complains_at_its_end(
     driver = Driver("file::memory:", statements_kept=1)
     with pytest.warns(ResourceWarning, match="never closed"):
         del driver
+
+
+async def test_work_that_runs_out_of_what_it_reads_is_not_waited_for_for_ever(
+    database: Database, path: Path
+) -> None:
+    async with asyncio.timeout(5):
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await database.at_once(
+                lambda statements: next(iter(statements.rows("SELECT 1 WHERE 0")))
+            )
+        assert await database.at_once(write_two) == 2
+    assert committed(path) == [1, 2]

@@ -82,6 +82,11 @@ def _do(
 ) -> None:
     try:
         done = work(connection)
+    except StopIteration as error:
+        # A future refuses this one, and whoever waits would wait for ever.
+        fault = RuntimeError("the work raised StopIteration")
+        fault.__cause__ = error
+        _tell(waiting, waiting.set_exception, fault)
     except BaseException as error:
         _tell(waiting, waiting.set_exception, error)
     else:
