@@ -16,7 +16,13 @@ from typing import Any, Final
 
 from meterseal_aggregator.identity import events
 from meterseal_aggregator.ledger import store as ledger
-from meterseal_aggregator.ledger.model import Asset, Refusal, Result, Transfer
+from meterseal_aggregator.ledger.model import (
+    MAX_AMOUNT,
+    Asset,
+    Refusal,
+    Result,
+    Transfer,
+)
 from meterseal_aggregator.market.model import (
     Cause,
     Declined,
@@ -27,6 +33,10 @@ from meterseal_aggregator.market.model import (
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import text_at
 from meterseal_aggregator.storage.database import Transaction
+
+MAX_TURNOVER: Final = MAX_AMOUNT // 2
+"""Micro-units an account may ever have been given by staking to and fro. It counts all that
+ever came in: were it full, his trades could not be settled, nor those that come after."""
 
 _MOVE: Final = """
 SELECT id, member_id, kind, amount, asset, held, request_key, moved_at FROM stake_moves
@@ -90,6 +100,7 @@ async def _move(tx: Transaction, wish: Wish, kind: Kind, now: int) -> Move:
     if kind is Kind.RELEASE:
         await _check_settled(tx, wish.member)
     asset = Asset(await text_at(tx, Name.MONEY_ASSET, now))
+    await _check_turnover(tx, wish, asset)
     ((last,),) = await tx.rows("SELECT coalesce(max(id), 0) FROM stake_moves")
     results = await ledger.post(
         tx, [_transfer(last + 1, wish, kind, asset, now)], now=now
@@ -109,6 +120,18 @@ async def _check_settled(tx: Transaction, member: int) -> None:
             Cause.STATE,
             f"what you promised of the slot at {waiting[0][0]} is not settled: your stake"
             " answers for it until then",
+        )
+
+
+async def _check_turnover(tx: Transaction, wish: Wish, asset: Asset) -> None:
+    codes = [user(wish.member), stake(wish.member)]
+    found = await ledger.balances(tx, asset, codes)
+    most = max((one.credits_posted for one in found.values()), default=0)
+    if most > MAX_TURNOVER - wish.amount:
+        raise Declined(
+            Cause.RESERVE,
+            "so much was staked and taken back that the ledger can count little more: ask"
+            " the operator",
         )
 
 
