@@ -140,11 +140,11 @@ async def test_a_retried_post_answers_alike_and_another_wish_is_refused(
     assert await shop.done("ada", PUT_UP, {"wh": 3_000}, "one") == first
     answer = await shop.post("ada", TAKEN, {"wh": 3_000}, "one")
     assert problem(answer) == (409, "key-used")
-    assert "another kind" in answer.json()["detail"]
+    assert "different kind" in answer.json()["detail"]
     bought = await shop.done("bo", BUY, shop.order(), "one")
     assert await shop.done("bo", BUY, shop.order(), "one") == bought
     answer = await shop.post("bo", BUY, shop.order(most=315_001), "one")
-    assert "another most_micro" in answer.json()["detail"]
+    assert "different most_micro" in answer.json()["detail"]
 
 
 BAD: list[Json] = [-1, 0, 1.5, "5", None, True, 1 << 63, 1 << 200, [], {"x": 1}]

@@ -280,7 +280,7 @@ async def test_the_same_wish_under_a_key_is_done_once_and_another_is_told_the_fi
     }  # fmt: skip
     for field, other in others.items():
         async with database.transaction() as tx:
-            with pytest.raises(Declined, match=f"another {field}:") as declined:
+            with pytest.raises(Declined, match=f"different {field},") as declined:
                 await place(tx, DEMO, other, "mine", now=NOW)
         assert declined.value.cause is Cause.KEY_USED
     async with database.transaction() as tx:

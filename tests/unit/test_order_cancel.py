@@ -174,7 +174,7 @@ async def test_a_retry_is_told_the_same_and_costs_nothing(stall: Stall) -> None:
     first = await stall.cancel(ada, order.id, 3, key="a")
     assert await stall.cancel(ada, order.id, 3, key="a") == first
     assert await stall.score(ada) == START - 250
-    with refused(Cause.KEY_USED, "slots"):
+    with refused(Cause.KEY_USED, "starts"):
         await stall.cancel(ada, order.id, 4, key="a")
     other = await stall.bought(ada, offer.id, {3: 1})
     with refused(Cause.KEY_USED, "order"):

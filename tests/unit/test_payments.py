@@ -139,7 +139,7 @@ async def test_another_wish_under_a_used_key_names_the_field(office: Office) -> 
         with pytest.raises(Declined) as declined:
             await office.record(other)
         assert declined.value.cause is Cause.KEY_USED
-        assert f"another {name}" in declined.value.detail
+        assert f"different {name}," in declined.value.detail
 
 
 async def test_one_receipt_is_one_payment_however_it_is_spelled(

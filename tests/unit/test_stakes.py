@@ -102,7 +102,7 @@ async def test_the_same_wish_under_the_same_key_moves_money_once(lane: Lane) -> 
         with pytest.raises(Declined) as declined:
             await again
         assert declined.value.cause is Cause.KEY_USED
-        assert f"another {name}" in declined.value.detail
+        assert f"different {name}," in declined.value.detail
 
 
 async def test_a_disputed_stake_stays(lane: Lane) -> None:

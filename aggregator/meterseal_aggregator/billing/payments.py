@@ -27,7 +27,7 @@ from meterseal_aggregator.ledger.model import (
     TransferId,
 )
 from meterseal_aggregator.market.listings.model import REFUNDS
-from meterseal_aggregator.market.model import Cause, Declined, user
+from meterseal_aggregator.market.model import Cause, Declined, check_same, user
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import text_at
 from meterseal_aggregator.storage.database import Transaction
@@ -184,13 +184,7 @@ def _same(known: Payment, wish: Wish) -> Payment:
         ("way", known.way, wish.way),
         ("reference", known.reference, wish.reference),
     )
-    for name, before, asked in compared:
-        if before != asked:
-            raise Declined(
-                Cause.KEY_USED,
-                f"this key belongs to payment {known.id}, of another {name}: take a new"
-                " key",
-            )
+    check_same(f"payment {known.id}", compared)
     return known
 
 

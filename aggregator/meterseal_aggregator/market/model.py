@@ -5,6 +5,7 @@ Pure. This module must never read a table.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,6 +54,20 @@ class Declined(Exception):
         super().__init__(detail)
         self.cause = cause
         self.detail = detail
+
+
+def check_same(known: str, compared: Iterable[tuple[str, object, object]]) -> None:
+    """Go on if a wish is the one its key was used for, `known`; else raise Declined (KEY_USED).
+
+    Compared are fields by what their asker calls them: as they were, and as they are now.
+    """
+    for name, before, asked in compared:
+        if before != asked:
+            raise Declined(
+                Cause.KEY_USED,
+                f"this idempotency key was used with different {name}, for {known}: send"
+                " a new key",
+            )
 
 
 class TradeState(StrEnum):

@@ -26,6 +26,7 @@ from meterseal_aggregator.ledger.model import (
 from meterseal_aggregator.market.model import (
     Cause,
     Declined,
+    check_same,
     stake,
     transfer_id,
     user,
@@ -137,12 +138,7 @@ async def _check_turnover(tx: Transaction, wish: Wish, asset: Asset) -> None:
 
 def _same(known: Move, wish: Wish, kind: Kind) -> Move:
     compared = (("kind", known.kind, kind), ("amount_micro", known.amount, wish.amount))
-    for name, before, asked in compared:
-        if before != asked:
-            raise Declined(
-                Cause.KEY_USED,
-                f"this key belongs to another wish, of another {name}: take a new key",
-            )
+    check_same(f"{known.kind} {known.id}", compared)
     return known
 
 

@@ -20,8 +20,6 @@ MAX_OF_MEMBER: Final = 20
 MAX_EVER: Final = 200
 """Orders of a member for a slot, cancelled ones too: who thinks again each few hours of the
 weeks before it may, and nobody fills the table by placing and cancelling all day."""
-MAX_KEY: Final = 64
-"""Characters of an idempotency key."""
 
 
 class Side(StrEnum):

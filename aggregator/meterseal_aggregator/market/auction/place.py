@@ -21,7 +21,7 @@ from meterseal_aggregator.market.auction.model import (
     Wish,
 )
 from meterseal_aggregator.market.auction.money import Fate
-from meterseal_aggregator.market.model import Cause, Declined
+from meterseal_aggregator.market.model import Cause, Declined, check_same
 from meterseal_aggregator.market.sales import Selling
 from meterseal_aggregator.market.terms import MarketRules, MarketTerms, terms_at
 from meterseal_aggregator.storage.database import Transaction
@@ -98,14 +98,15 @@ async def _promise(
 
 
 def _again(known: SealedOrder, wish: Wish) -> SealedOrder:
-    for name in ("side", "start", "wh", "price", "meter_point"):
-        if getattr(known.wish, name) != getattr(wish, name):
-            field = "price_micro_per_kwh" if name == "price" else name
-            raise Declined(
-                Cause.KEY_USED,
-                f"this idempotency key is that of order {known.id}, of another {field}:"
-                " send another key",
-            )
+    before = known.wish
+    compared = (
+        ("side", before.side, wish.side),
+        ("start", before.start, wish.start),
+        ("wh", before.wh, wish.wh),
+        ("price_micro_per_kwh", before.price, wish.price),
+        ("meter_point", before.meter_point, wish.meter_point),
+    )
+    check_same(f"order {known.id}", compared)
     return known
 
 

@@ -16,7 +16,7 @@ from meterseal_aggregator.ledger.model import Refusal, Result
 from meterseal_aggregator.market.listings import store
 from meterseal_aggregator.market.listings.model import HOUSE, Deed, Kind, Wish
 from meterseal_aggregator.market.listings.rules import decide, transfers
-from meterseal_aggregator.market.model import Cause, Declined
+from meterseal_aggregator.market.model import Cause, Declined, check_same
 from meterseal_aggregator.market.trades import chained
 from meterseal_aggregator.storage.database import Transaction
 
@@ -52,12 +52,7 @@ def _same(known: Deed, wish: Wish) -> Deed:
         ("wh", before.wh, wish.wh),
         (_FIELDS[wish.kind], before.bound, wish.bound),
     )
-    for name, was, asked in compared:
-        if was != asked:
-            raise Declined(
-                Cause.KEY_USED,
-                f"this key belongs to another wish, of another {name}: take a new key",
-            )
+    check_same(f"listing deed {known.id}", compared)
     return known
 
 

@@ -10,7 +10,13 @@ must never cancel what flows already.
 
 from meterseal_aggregator.market import standing, trades
 from meterseal_aggregator.market.lifecycle import Event, State
-from meterseal_aggregator.market.model import Cause, Declined, Trade, TradeState
+from meterseal_aggregator.market.model import (
+    Cause,
+    Declined,
+    Trade,
+    TradeState,
+    check_same,
+)
 from meterseal_aggregator.market.offers import orders, store
 from meterseal_aggregator.market.offers.model import NewCancellation, Order
 from meterseal_aggregator.market.standing import TrustChange
@@ -57,13 +63,10 @@ async def _done_before(tx: Transaction, wish: NewCancellation) -> bool:
     known = await orders.cancellation_of_key(tx, wish.member, wish.key)
     if known is None:
         return False
-    if known == (wish.order, orders.named(wish)):
-        return True
-    other = "slots differ" if known[0] == wish.order else "order differs"
-    raise Declined(
-        Cause.KEY_USED,
-        f"this idempotency key is that of a cancellation whose {other}: send another key",
-    )
+    order, starts = known
+    compared = (("order", order, wish.order), ("starts", starts, orders.named(wish)))
+    check_same(f"a cancellation of order {order}", compared)
+    return True
 
 
 async def _held(tx: Transaction, order: Order) -> list[Trade]:

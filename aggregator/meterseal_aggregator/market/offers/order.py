@@ -15,7 +15,7 @@ from meterseal_aggregator.market import sales, standing, trades
 from meterseal_aggregator.market.delivery import Lane, Terms, cost
 from meterseal_aggregator.market.discovery import LEAST_TRUST
 from meterseal_aggregator.market.lifecycle import Event, State, reservation_over
-from meterseal_aggregator.market.model import Cause, Declined
+from meterseal_aggregator.market.model import Cause, Declined, check_same
 from meterseal_aggregator.market.offers import orders, store
 from meterseal_aggregator.market.offers.backing import unbacked
 from meterseal_aggregator.market.offers.model import NewOrder, Offer, Order
@@ -201,12 +201,9 @@ async def _of_buyer(tx: Transaction, buyer: int, order: int) -> Order:
 
 def _again(known: Order, wish: NewOrder) -> Order:
     """Return what a key reserved already; raises Declined for another wish under it."""
-    same = {"offer": known.offer == wish.offer, "slots": known.slots == dict(wish.wh)}
-    other = [name for name, equal in same.items() if not equal]
-    if other:
-        raise Declined(
-            Cause.KEY_USED,
-            f"this idempotency key is that of order {known.id}, whose {other[0]} differ:"
-            " send another key",
-        )
+    compared = (
+        ("offer", known.offer, wish.offer),
+        ("slots", dict(known.slots), dict(wish.wh)),
+    )
+    check_same(f"order {known.id}", compared)
     return known

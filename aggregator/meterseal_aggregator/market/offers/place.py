@@ -9,7 +9,7 @@ what a buyer has claimed.
 """
 
 from meterseal_aggregator.market import sales
-from meterseal_aggregator.market.model import Cause, Declined
+from meterseal_aggregator.market.model import Cause, Declined, check_same
 from meterseal_aggregator.market.offers import store
 from meterseal_aggregator.market.offers.model import NewOffer, Offer
 from meterseal_aggregator.market.terms import MarketRules, MarketTerms, terms_at
@@ -68,16 +68,11 @@ def check_price(price: int, terms: MarketTerms) -> None:
 
 def _again(known: Offer, wish: NewOffer) -> Offer:
     """Return what a key made already; raises Declined for another wish under it."""
-    same = {
-        "meter_point": known.meter_point == wish.meter_point,
-        "price_micro_per_kwh": known.price == wish.price,
-        "slots": {s.start: s.wh for s in known.slots.values()} == dict(wish.wh),
-    }
-    other = [name for name, equal in same.items() if not equal]
-    if other:
-        raise Declined(
-            Cause.KEY_USED,
-            f"this idempotency key is that of offer {known.id}, whose {other[0]} differs:"
-            " send another key",
-        )
+    offered = {slot.start: slot.wh for slot in known.slots.values()}
+    compared = (
+        ("meter_point", known.meter_point, wish.meter_point),
+        ("price_micro_per_kwh", known.price, wish.price),
+        ("slots", offered, dict(wish.wh)),
+    )
+    check_same(f"offer {known.id}", compared)
     return known
