@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meterseal_aggregator.market.model import Cause, Declined
-from meterseal_aggregator.market.slots import aligned, month_of
+from meterseal_aggregator.market.slots import aligned, month_of, slot_of
 from meterseal_aggregator.market.standing import left_this_month
 from meterseal_aggregator.market.terms import MarketRules, MarketTerms
 from meterseal_aggregator.storage.database import Transaction
@@ -76,14 +76,20 @@ def check_slots(starts: Iterable[int], terms: MarketTerms, *, now: int) -> None:
         raise Declined(Cause.SLOT, f"name 1 to {MAX_SLOTS} slots, each once")
     for start in wanted:
         if start > now + MAX_AHEAD_S:
-            raise Declined(Cause.SLOT, f"{start} is more than 35 days ahead")
+            days = MAX_AHEAD_S // 86_400
+            raise Declined(
+                Cause.SLOT, f"{start} is more than {days} days ahead: trade it then"
+            )
         if start <= now:
-            raise Declined(Cause.TOO_LATE, f"the slot at {start} has begun")
+            raise Declined(
+                Cause.TOO_LATE, f"the slot at {start} has begun: choose a later one"
+            )
         if not aligned(start, terms.slot_s, terms.zone):
             raise Declined(
                 Cause.SLOT,
-                f"no slot begins at {start}: they have {terms.slot_s} s by the clock of"
-                f" {terms.zone}",
+                f"no slot begins at {start}, the one around it does at"
+                f" {slot_of(start, terms.slot_s, terms.zone)}: slots have"
+                f" {terms.slot_s} s by the clock of {terms.zone}",
             )
         if terms.grid_ends is not None and start + terms.slot_s > terms.grid_ends:
             raise Declined(
@@ -115,7 +121,7 @@ async def promise(
             raise Declined(
                 Cause.ABOVE_CAP,
                 f"of the slot at {start} {left} Wh are left to sell at this meter point,"
-                " in both lanes together",
+                " in both lanes together: promise no more, or choose another slot",
             )
         key = (wish.meter_point, start, terms.slot_s, wish.seller)
         rows.append((*key, max(caps[start], whole), whole))
@@ -163,7 +169,8 @@ async def _check_holds(tx: Transaction, wish: Selling, terms: MarketTerms) -> No
     row = (wish.seller, wish.meter_point, first, last)
     if not await tx.rows(_HELD, row):
         raise Declined(
-            Cause.NOT_YOURS, "you do not hold this meter point all that time"
+            Cause.NOT_YOURS,
+            "you do not hold this meter point all that time: name one you do",
         )
 
 
@@ -224,7 +231,8 @@ async def _check_trust(
         if wh > left:
             raise Declined(
                 Cause.ABOVE_TRUST,
-                f"your trust lets you promise {left} Wh more in that month, not {wh}",
+                f"your trust lets you promise {left} Wh more in that month, not {wh}:"
+                " promise less, or declare what you make in a month if you did not",
             )
 
 
@@ -237,5 +245,7 @@ async def _promised(tx: Transaction, wish: Selling) -> dict[int, int]:
     )
     found = {start: wh for start, wh, _ in rows if start in wish.wh}
     if any(start in wish.wh and who != wish.seller for start, _, who in rows):
-        raise Declined(Cause.NOT_YOURS, "another member sold this slot there")
+        raise Declined(
+            Cause.NOT_YOURS, "another member sold this slot there: choose a later one"
+        )
     return dict.fromkeys(wish.wh, 0) | found

@@ -114,7 +114,8 @@ def _check_gate(start: int, terms: MarketTerms, now: int) -> None:
     if now >= start - terms.gate_s:
         raise Declined(
             Cause.TOO_LATE,
-            f"the gate of the slot at {start} closed {terms.gate_s} s before it",
+            f"the gate of the slot at {start} closed {terms.gate_s} s before it: choose a"
+            " later slot, or an offer",
         )
 
 

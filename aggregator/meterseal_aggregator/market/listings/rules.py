@@ -111,7 +111,8 @@ def _check_add(standing: Standing, wish: Wish, terms: ListingTerms) -> None:
 def _check_remove(standing: Standing, wish: Wish, _terms: ListingTerms) -> None:
     if wish.wh > standing.left_wh:
         raise Declined(
-            Cause.SOLD_OUT, f"you have {standing.left_wh} Wh for sale: take back those"
+            Cause.SOLD_OUT,
+            f"you have {standing.left_wh} Wh for sale: take back no more",
         )
 
 
@@ -120,7 +121,8 @@ def _check_buy(standing: Standing, wish: Wish, terms: ListingTerms) -> None:
         raise Declined(Cause.SELF_TRADE, "these are your own Wh: take them from sale")
     if wish.wh > standing.left_wh:
         raise Declined(
-            Cause.SOLD_OUT, f"this seller has {standing.left_wh} Wh for sale: buy those"
+            Cause.SOLD_OUT,
+            f"this seller has {standing.left_wh} Wh for sale: buy no more of him",
         )
     whole = terms.price_of(wish.wh) + terms.commission_of(wish.wh)
     if whole > wish.bound:

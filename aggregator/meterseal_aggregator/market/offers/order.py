@@ -108,13 +108,16 @@ def _check_claimable(offer: Offer, wh: Mapping[int, int], now: int) -> None:
     for start, wanted in wh.items():
         slot = offer.slots.get(start)
         if slot is None:
-            raise Declined(Cause.SLOT, f"the offer has no slot at {start}")
+            raise Declined(
+                Cause.SLOT, f"the offer has no slot at {start}: order of those it has"
+            )
         if start <= now or slot.closed_at is not None:
             raise Declined(Cause.TOO_LATE, f"the slot at {start} has begun")
         if slot.left_wh < wanted:
             raise Declined(
                 Cause.SOLD_OUT,
-                f"of the slot at {start} {slot.left_wh} Wh are left, not {wanted}",
+                f"of the slot at {start} {slot.left_wh} Wh are left, not {wanted}: order"
+                " less, or of another offer",
             )
     if cost(sum(wh.values()), offer.price) > MAX_COST:
         raise Declined(Cause.FUNDS, "no balance covers this: order less")
