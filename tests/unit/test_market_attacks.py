@@ -120,3 +120,22 @@ async def test_what_is_confirmed_is_not_let_go(stall: Stall) -> None:
     offer = await stall.offer({40: 500})
     for _ in range(MAX_LET_GO + 1):
         await stall.bought(ada, offer.id, {40: 10})
+
+
+async def test_nor_by_paying_and_taking_it_back(stall: Stall) -> None:
+    eve, bob = stall.buyers
+    offer = await stall.offer({40: 500, 41: 500})
+    for _ in range(MAX_LET_GO):
+        made = await stall.bought(eve, offer.id, {40: 400, 41: 1})
+        await stall.cancel(eve, made.id, 40)
+    with refused(Cause.FULL, "let go"):
+        await stall.reserve(eve, offer.id, {40: 100})
+    await stall.bought(bob, offer.id, {40: 500})
+
+
+async def test_what_its_seller_cancels_is_not_the_buyers_doing(stall: Stall) -> None:
+    ada, offer = stall.buyers[0], await stall.offer({40: 500})
+    for _ in range(MAX_LET_GO + 1):
+        made = await stall.bought(ada, offer.id, {40: 400})
+        await stall.cancel(stall.seller, made.id)
+        await stall.set_score(stall.seller, 5_000)

@@ -26,8 +26,8 @@ from meterseal_aggregator.storage.database import Transaction
 MAX_RESERVED: Final = 20
 """Reservations one buyer may have open: a cart, not a corner of the market for ten minutes."""
 MAX_LET_GO: Final = 5
-"""Reservations of one offer a buyer may let go within LET_GO_S: who wavers, not who keeps
-others off by reserving anew each ten minutes."""
+"""Orders of one offer a buyer may let go, or cancel, within LET_GO_S: who wavers, not who
+keeps others off by reserving anew each ten minutes."""
 LET_GO_S: Final = 86_400
 MAX_COST: Final = MAX_AMOUNT // 2
 """Micro-units of one order: with all its buyer ever spent it stays within an account."""
@@ -144,7 +144,7 @@ async def _check_people(
     if await orders.let_go(tx, wish.buyer, offer.id, since, now=now) >= MAX_LET_GO:
         raise Declined(
             Cause.FULL,
-            f"you let go {MAX_LET_GO} reservations of this offer in a day: order of another",
+            f"you let go {MAX_LET_GO} orders of this offer in a day: order of another",
         )
 
 

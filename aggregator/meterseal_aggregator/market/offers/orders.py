@@ -23,6 +23,13 @@ SELECT r.id, r.offer_id, o.meter_point_id, o.price, r.buyer_id, r.seller_id, r.s
   r.reserved_at, r.confirmed_at, r.ended_at
 FROM orders r JOIN offers o ON o.id = r.offer_id
 """
+_LET_GO: Final = """
+SELECT count(*) FROM orders o WHERE o.offer_id = ? AND o.buyer_id = ?
+  AND o.reserved_at >= ? AND (o.state IN ('released', 'expired')
+    OR (o.state = 'reserved' AND o.reserved_at < ?)
+    OR EXISTS (SELECT 1 FROM order_cancellations c
+      WHERE c.order_id = o.id AND c.member_id = o.buyer_id))
+"""
 _MOVE: Final = """
 UPDATE orders SET state = ?, confirmed_at = CASE ? WHEN 'confirm' THEN ? ELSE confirmed_at
   END, ended_at = ?
@@ -86,13 +93,11 @@ async def reserved_by(tx: Transaction, buyer: int, *, now: int) -> int:
 async def let_go(
     tx: Transaction, buyer: int, offer: int, since: int, *, now: int
 ) -> int:
-    """Return how many reservations of an offer a buyer did not confirm, since a second."""
-    ((count,),) = await tx.rows(
-        "SELECT count(*) FROM orders WHERE offer_id = ? AND buyer_id = ?"
-        " AND reserved_at >= ? AND (state IN ('released', 'expired')"
-        " OR (state = 'reserved' AND reserved_at < ?))",
-        (offer, buyer, since, now - RESERVATION_S),
-    )
+    """Return how many orders of an offer a buyer let go since a second, in part or whole.
+
+    That is reservations he did not confirm, and orders he cancelled himself.
+    """
+    ((count,),) = await tx.rows(_LET_GO, (offer, buyer, since, now - RESERVATION_S))
     return int(count)
 
 
