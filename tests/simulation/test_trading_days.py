@@ -1,9 +1,10 @@
 """Whole trading days on the real rooms: whatever happens when, the books agree in the end.
 
-Seen to fail: with an offer whose slot was settled that keeps its promise, a cancelled order
-that leaves a slot claimed, a bid whose money is not given back, a run that charges what
-was paid before, compensation above the shortfall, a purchase whose commission is lost, a
-payment recorded again after a power cut.
+Seen to fail: with an offer or an ask that keeps its promise where its slot was settled, a
+cancelled order or an ended reservation that leaves a slot claimed, a bid whose money is not
+given back, a run that charges what was paid before, delivers what the producer has not,
+feeds in twice or settles what is disputed, a purchase whose commission is lost, and wishes
+whose key is forgotten.
 """
 
 import os
@@ -70,12 +71,12 @@ WANTED: Final[Mapping[str, str]] = {
     " corrected:up corrected:down",
 }
 FOUND: Final = (
-    # A slot was settled before the duty of offers closed it.
-    2026112100002,
-    # A sealed ask was opened after its slot was given up.
-    2026112100000,
+    # A sealed ask whose slot was settled before its auction kept its promise for ever,
+    1,
+    # and so did an offer whose slot was settled before it was closed.
+    2,
 )
-"""Seeds that found something, as they were lived through then or are now."""
+"""Seeds of histories that found something."""
 
 
 async def history(seed: int) -> Counter[tuple[str, str]]:

@@ -75,6 +75,55 @@ WHERE f.run = (SELECT max(l.run) FROM slot_runs l
   WHERE l.meter_point_id = f.meter_point_id AND l.start = f.start)
 GROUP BY 1
 """
+# Who has promised Wh of a slot, and who buys in it: in a slot a member does one of both.
+_BOTH: Final = """
+SELECT s.seller_id, s.start FROM slot_sales s JOIN (
+  SELECT o.buyer_id AS member, l.start FROM orders o
+    JOIN order_slots l ON l.order_id = o.id WHERE o.state = 'reserved'
+  UNION SELECT buyer_id, start FROM trades WHERE state IN ('held', 'settled')
+  UNION SELECT member_id, start FROM auction_orders
+    WHERE side = 'bid' AND state = 'sealed') b
+ON b.member = s.seller_id AND b.start = s.start WHERE s.promised_wh > 0
+"""
+_DEBTS: Final = """
+SELECT t.purpose, d.code, c.code, t.amount FROM ledger_transfers t
+JOIN ledger_accounts d ON d.id = t.debit_id JOIN ledger_accounts c ON c.id = t.credit_id
+WHERE t.purpose IN ('mint', 'repay', 'owe') ORDER BY t.seq
+"""
+_WAITS: Final = """
+SELECT count(*), coalesce(sum(CASE WHEN start < ? THEN promised_wh END), 0)
+FROM slot_sales WHERE seller_id = ? AND settled_at IS NULL AND promised_wh > 0
+"""
+
+
+async def kept_back(days: Days, member: int) -> None:
+    """Hold that a producer kept what he promised of slots that have begun."""
+    ((_, wh),) = await days.rows(_WAITS, days.now, member)
+    rows = await days.rows(
+        "SELECT credits_posted - debits_posted FROM ledger_accounts"
+        " WHERE asset = 'wh' AND code = ?",
+        f"producer:{member}",
+    )
+    assert rows, member
+    assert rows[0][0] >= wh, f"{member} promised {wh} Wh, and has {rows[0][0]} left"
+
+
+async def left_unsold(days: Days) -> None:
+    """Hold that nothing is promised of the slots that were withdrawn just now, one by one."""
+    sold = await days.rows(
+        "SELECT s.meter_point_id, s.start FROM withdrawn_parts p JOIN slot_sales s"
+        " ON s.meter_point_id = p.meter_point_id AND s.start <= p.start"
+        " AND s.start + s.length > p.start WHERE p.mint_id IS NOT NULL"
+        " AND s.promised_wh > 0"
+        " AND p.withdrawal_id = (SELECT max(id) FROM withdrawals)"
+    )
+    assert not sold, f"the slot {sold[0]} was withdrawn and is promised"
+
+
+async def answers_for_nothing(days: Days, member: int) -> None:
+    """Hold that nothing that a seller promised waits to be settled."""
+    ((count, _),) = await days.rows(_WAITS, days.now, member)
+    assert not count, f"{member} took his stake back while {count} slots wait"
 
 
 async def check(days: Days) -> None:
@@ -135,12 +184,8 @@ async def _check_lanes(tx: Transaction, trades: list[Trade]) -> None:
     for one in trades:
         assert one.buyer != one.seller
         assert one.delivered_wh <= one.wh
-    sells = {(one.seller, one.start) for one in trades if _living(one)}
-    assert not sells & {(one.buyer, one.start) for one in trades if _living(one)}
-
-
-def _living(one: Trade) -> bool:
-    return one.state in (TradeState.HELD, TradeState.SETTLED)
+    both = await tx.rows(_BOTH)
+    assert not both, f"who sells in a slot buys in it: {both[0]}"
 
 
 async def _check_promises(tx: Transaction, trades: list[Trade]) -> None:
@@ -252,6 +297,19 @@ async def _check_energy(tx: Transaction, days: Days, trades: list[Trade]) -> Non
     only = "asset = 'wh' AND (code LIKE 'producer:%' OR code LIKE 'buyer:%' OR code LIKE 'escrow:%')"
     await _compare(tx, due, only)
     await _check_metered(tx, days, trades)
+    await _check_debts(tx)
+
+
+async def _check_debts(tx: Transaction) -> None:
+    """Nobody's export was minted while he owed Wh of an earlier one."""
+    owed: Counter[str] = Counter()
+    for purpose, debit, credit, wh in await tx.rows(_DEBTS):
+        if purpose == "owe":
+            owed[debit.partition(":")[2]] += wh
+        elif purpose == "repay":
+            owed[credit.partition(":")[2]] -= wh
+        else:
+            assert not owed[credit.partition(":")[2]], f"{credit} was minted {wh} Wh"
 
 
 async def _check_metered(tx: Transaction, days: Days, trades: list[Trade]) -> None:

@@ -28,6 +28,7 @@ from tests.support.tradingdays import (
     WH,
     Days,
 )
+from tests.support.tradinglaws import answers_for_nothing, kept_back, left_unsold
 from tests.support.withdrawing import TELLER
 
 
@@ -62,7 +63,9 @@ async def put_up_stake(days: Days) -> None:
     into = chance.random() < 0.6
     move = stakes.stake_in if into else stakes.release
     kind = "stake" if into else "unstake"
-    await days.wish(kind, lambda tx: move(tx, wish, now=now), key=wish.key)
+    done = await days.wish(kind, lambda tx: move(tx, wish, now=now), key=wish.key)
+    if done and not into:
+        await answers_for_nothing(days, wish.member)
 
 
 async def declare(days: Days) -> None:
@@ -116,9 +119,11 @@ async def lane_c(days: Days) -> None:
         who, wh = found or (who, wh)
         seller, bound = HOUSE, chance.choice((0, 0, 1 << 40))
     wish = Listing(kind, who, seller, wh, bound, days.key())
-    await days.wish(
+    done = await days.wish(
         f"list-{kind.value}", lambda tx: deal.do(tx, wish, now=now), key=wish.key
     )
+    if done and kind is Kind.ADD:
+        await kept_back(days, who)
 
 
 async def leave(days: Days) -> None:
@@ -129,6 +134,9 @@ async def leave(days: Days) -> None:
         point.member, days.key(), Place(point.number, EXPORT), chance.choice(WH),
         wallet(point.member), chance.choice((Rail.DIRECT, Rail.EPOCH, None)),
     )  # fmt: skip
-    await days.wish(
+    done = await days.wish(
         "leave", lambda tx: leaving.withdraw(tx, TELLER, wish, moment), key=wish.key
     )
+    if done:
+        await kept_back(days, point.member)
+        await left_unsold(days)
