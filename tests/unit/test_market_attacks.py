@@ -9,6 +9,7 @@ from meterseal_aggregator.market import sales
 from meterseal_aggregator.market.lifecycle import RESERVATION_S
 from meterseal_aggregator.market.model import Cause
 from meterseal_aggregator.market.offers.order import MAX_LET_GO
+from meterseal_aggregator.market.offers.place import DAY_S, MAX_A_DAY
 from meterseal_aggregator.market.terms import terms_at
 from meterseal_aggregator.registry import certificates, write
 from meterseal_aggregator.registry.certificates import When
@@ -139,3 +140,21 @@ async def test_what_its_seller_cancels_is_not_the_buyers_doing(stall: Stall) -> 
         made = await stall.bought(ada, offer.id, {40: 400})
         await stall.cancel(stall.seller, made.id)
         await stall.set_score(stall.seller, 5_000)
+
+
+async def test_nobody_fills_the_tables_with_offers_he_takes_back(stall: Stall) -> None:
+    async with stall.database.transaction() as tx:
+        await tx.many(
+            "INSERT INTO offers (seller_id, meter_point_id, price, rail, request_key,"
+            " made_at, withdrawn_at) VALUES (?, ?, 150000, 'ledger', ?, ?, ?)",
+            [
+                (stall.seller, stall.point, f"o{n}", stall.now, stall.now)
+                for n in range(MAX_A_DAY - 1)
+            ],
+        )
+    offer = await stall.offer({3: 1}, key="last")
+    with refused(Cause.FULL, "offers in 24 hours"):
+        await stall.offer({4: 1})
+    assert (await stall.offer({3: 1}, key="last")).id == offer.id
+    stall.now += DAY_S
+    await stall.offer({100: 1})

@@ -8,6 +8,8 @@ What is offered is promised (`sales`) before it is shown. This module must never
 what a buyer has claimed.
 """
 
+from typing import Final
+
 from meterseal_aggregator.market import sales
 from meterseal_aggregator.market.model import Cause, Declined, check_same
 from meterseal_aggregator.market.offers import store
@@ -16,17 +18,27 @@ from meterseal_aggregator.market.terms import MarketRules, MarketTerms, terms_at
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.clearing import TICK_UNIT
 
+MAX_A_DAY: Final = 500
+"""Offers of a seller in 24 hours, withdrawn ones too: a new price each three minutes. None is
+ever deleted, and each may have 192 slots."""
+DAY_S: Final = 86_400
+
 
 async def place(
     tx: Transaction, rules: MarketRules, wish: NewOffer, *, now: int
 ) -> Offer:
     """Offer energy; the same wish under the same key is the same offer.
 
-    Raises Declined: KEY_USED, PRICE, and all that `sales.promise` may.
+    Raises Declined: KEY_USED, FULL, PRICE, and all that `sales.promise` may.
     """
     known = await store.of_key(tx, wish.seller, wish.key)
     if known is not None:
         return _again(known, wish)
+    if await store.made_since(tx, wish.seller, now - DAY_S, MAX_A_DAY) >= MAX_A_DAY:
+        raise Declined(
+            Cause.FULL,
+            f"{MAX_A_DAY} offers in 24 hours are the most: offer more at once",
+        )
     terms = await terms_at(tx, now)
     check_price(wish.price, terms)
     promised = sales.Selling(wish.seller, wish.meter_point, wish.wh)

@@ -93,6 +93,16 @@ async def of_seller(
     return await some(tx, [row[0] for row in rows])
 
 
+async def made_since(tx: Transaction, seller: int, since: int, limit: int) -> int:
+    """Return how many of a seller's last `limit` offers were made after a second."""
+    ((count,),) = await tx.rows(
+        "SELECT count(*) FROM (SELECT made_at FROM offers WHERE seller_id = ?"
+        " ORDER BY id DESC LIMIT ?) WHERE made_at > ?",
+        (seller, limit, since),
+    )
+    return int(count)
+
+
 async def set_withdrawn(tx: Transaction, offer: int, *, now: int) -> None:
     """Write down that an offer is withdrawn."""
     await tx.many("UPDATE offers SET withdrawn_at = ? WHERE id = ?", [(now, offer)])

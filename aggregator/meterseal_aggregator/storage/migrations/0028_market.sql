@@ -55,6 +55,8 @@ CREATE TABLE offers (
   UNIQUE (seller_id, request_key)
 ) STRICT;
 
+CREATE INDEX offers_by_seller ON offers (seller_id, id);
+
 CREATE TRIGGER offers_are_only_withdrawn
 BEFORE UPDATE ON offers
 WHEN OLD.withdrawn_at IS NOT NULL OR NEW.id <> OLD.id OR NEW.seller_id <> OLD.seller_id
