@@ -16,8 +16,8 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from meterseal_aggregator.parameters.zone import second_of, zone_of
 from meterseal_aggregator.privacy import deposits, store, wholedays
 from meterseal_aggregator.privacy.model import Cause, KeptDay, NotTaken
 from meterseal_aggregator.privacy.trustees.calendar import LATE_AFTER_S
@@ -264,11 +264,9 @@ def reported(day: KeptDay) -> Reported:
 
 def day_span(day: int, zone: str) -> Span:
     """Return begin and end of a local day since 1970."""
-    where: datetime.tzinfo = datetime.UTC if zone == "UTC" else ZoneInfo(zone)
+    where = zone_of(zone)
     begin, end = (
-        datetime.datetime.combine(
-            _EPOCH + datetime.timedelta(days=one), datetime.time(), where
-        )
+        second_of(_EPOCH + datetime.timedelta(days=one), datetime.time(), where)
         for one in (day, day + 1)
     )
-    return Span(int(begin.timestamp()), int(end.timestamp()))
+    return Span(begin, end)

@@ -13,6 +13,7 @@ from meterseal_aggregator.market.auction.model import (
     Side,
     Wish,
 )
+from meterseal_aggregator.market.slots import LONGEST_S
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.units import EXPORT
 
@@ -62,8 +63,6 @@ SELECT (SELECT count(*) FROM auction_orders WHERE start = ? AND state = 'sealed'
   coalesce(sum(state = 'sealed'), 0), count(*)
 FROM auction_orders WHERE start = ? AND member_id = ?
 """
-LONGEST_S: Final = 3_600
-"""The longest slot there may be: what began earlier is over."""
 
 
 async def of_key(tx: Transaction, member: int, key: str) -> SealedOrder | None:

@@ -14,15 +14,12 @@ from typing import Final
 from meterseal_aggregator.ledger.model import Asset
 from meterseal_aggregator.market.settlement.model import How, Slot
 from meterseal_aggregator.market.settlement.store import Clock, named
-from meterseal_aggregator.market.slots import slot_of
+from meterseal_aggregator.market.slots import LONGEST_S, slot_of
 from meterseal_aggregator.market.surplus import UNSAID, Choice
 from meterseal_aggregator.parameters.model import PARAMETERS, Name, Value
 from meterseal_aggregator.parameters.store import history
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.units import EXPORT
-
-LONGEST_S: Final = 3_600
-"""No market slot is longer."""
 
 # Credits since the mark, of members who ever chose to feed in, where every register that
 # stood there is minted through a slot's length from their start.
@@ -47,13 +44,13 @@ WHERE c.member_id = f.member_id AND c.meter_point_id = t.meter_point_id AND c.re
 GROUP BY c.meter_point_id, c.member_id, c.start
 ORDER BY c.meter_point_id, c.member_id, c.start LIMIT ?3
 """
-_SOLD: Final = """
+_SOLD: Final = f"""
 SELECT v.meter_point_id, v.start FROM (SELECT column1 AS meter_point_id, column2 AS start
-  FROM (VALUES {pairs})) v
+  FROM (VALUES {{pairs}})) v
 WHERE EXISTS (SELECT 1 FROM slot_sales s WHERE s.meter_point_id = v.meter_point_id
-  AND s.start > v.start - 3600 AND s.start < v.start + 3600
+  AND s.start > v.start - {LONGEST_S} AND s.start < v.start + {LONGEST_S}
   AND s.start + s.length > v.start)
-"""
+"""  # noqa: S608 - a number of ours
 _MARK: Final = """
 INSERT INTO feed_in_marks (meter_point_id, member_id, through) VALUES (?, ?, ?)
 ON CONFLICT (meter_point_id, member_id) DO UPDATE SET through = excluded.through

@@ -8,14 +8,12 @@ a trade's `run` is 0 until it was settled. Pure. This module must never read a c
 
 from calendar import monthrange
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
-from zoneinfo import ZoneInfo
 
-MORNING: Final = time(6)
-"""Meters that lost their line overnight have caught up by then."""
+from meterseal_aggregator.parameters.zone import MORNING, second_of, zone_of
 
 
 class Run(IntEnum):
@@ -34,18 +32,18 @@ _MONTHS: Final[Mapping[Run, int]] = MappingProxyType({Run.MONTH: 1, Run.LAST: 3}
 
 def due_at(run: Run, start: int, zone: str) -> int:
     """Return the Unix second in which run 2 or 3 of a slot is due."""
-    where = _zone(zone)
+    where = zone_of(zone)
     return _due(_day(start, where), _MONTHS[run], where)
 
 
 def due_before(run: Run, now: int, zone: str) -> int:
     """Return the second before which a slot has begun whose run 2 or 3 is due at `now`."""
-    where = _zone(zone)
+    where = zone_of(zone)
     day = _day(now, where)
     # At most a quarter of days, whose dues only grow.
     while _due(day, _MONTHS[run], where) > now:
         day -= timedelta(days=1)
-    return _at(day + timedelta(days=1), time(0), where)
+    return second_of(day + timedelta(days=1), time(0), where)
 
 
 def run_at(start: int, now: int, zone: str) -> Run:
@@ -59,17 +57,8 @@ def run_at(start: int, now: int, zone: str) -> Run:
 def _due(day: date, months: int, where: tzinfo) -> int:
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     last = monthrange(year, month + 1)[1]
-    return _at(date(year, month + 1, min(day.day, last)), MORNING, where)
+    return second_of(date(year, month + 1, min(day.day, last)), MORNING, where)
 
 
 def _day(second: int, where: tzinfo) -> date:
     return datetime.fromtimestamp(second, where).date()
-
-
-def _at(day: date, clock: time, where: tzinfo) -> int:
-    return int(datetime.combine(day, clock, where).timestamp())
-
-
-def _zone(name: str) -> tzinfo:
-    # UTC needs no time zone database, which small machines may lack.
-    return UTC if name == "UTC" else ZoneInfo(name)

@@ -7,12 +7,10 @@ one late set, fixed LATE_AFTER_S after that. This module must never read a clock
 import datetime
 from collections.abc import Iterator
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from meterseal_aggregator.parameters.model import NEXT_MORNING
+from meterseal_aggregator.parameters.zone import MORNING, second_of, zone_of
 
-MORNING: Final = datetime.time(6)
-"""Meters that lost their line overnight have caught up by then (SETTLED 8)."""
 LATE_AFTER_S: Final = 3 * 86_400
 """A home without a line over a long weekend is late; after that its day stays closed."""
 PENDING_GRACE_S: Final = 3_600
@@ -25,17 +23,16 @@ _EPOCH: Final = datetime.date(1970, 1, 1)
 
 def cut_off(day: int, delay_s: int, zone: str) -> int:
     """Return the Unix second from which the set of a day since 1970 may be fixed."""
-    where: datetime.tzinfo = datetime.UTC if zone == "UTC" else ZoneInfo(zone)
+    where = zone_of(zone)
     after = _EPOCH + datetime.timedelta(days=day + 1)
     if delay_s == NEXT_MORNING:
-        return int(datetime.datetime.combine(after, MORNING, where).timestamp())
-    midnight = datetime.datetime.combine(after, datetime.time(), where)
-    return int(midnight.timestamp()) + delay_s
+        return second_of(after, MORNING, where)
+    return second_of(after, datetime.time(), where) + delay_s
 
 
 def day_of(at: int, zone: str) -> int:
     """Return the local day since 1970 that Unix second `at` is in."""
-    where: datetime.tzinfo = datetime.UTC if zone == "UTC" else ZoneInfo(zone)
+    where = zone_of(zone)
     return (datetime.datetime.fromtimestamp(at, where).date() - _EPOCH).days
 
 
