@@ -22,7 +22,7 @@ from meterseal_aggregator.credits.store import (
     write_refusals,
 )
 from meterseal_aggregator.ledger import store as ledger
-from meterseal_aggregator.ledger.model import WH, AccountCode, Transfer
+from meterseal_aggregator.ledger.model import WH, AccountCode, Transfer, linked
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import number_at, text_at
 from meterseal_aggregator.storage.database import Database, Transaction
@@ -139,7 +139,7 @@ def _transfers(row: CreditRow, legs: Sequence[tuple[Leg, int]]) -> list[Transfer
         Leg.REVERSE: (producer(row.member_id), REVERSED),
         Leg.OWE: (debt(row.member_id), REVERSED),
     }
-    return [
+    moves = [
         Transfer(
             id=transfer_id(row.mint_id, row.slot.revision, leg),
             amount=wh,
@@ -148,10 +148,10 @@ def _transfers(row: CreditRow, legs: Sequence[tuple[Leg, int]]) -> list[Transfer
             purpose=leg.name.lower(),
             effective_at=row.slot.end,
             reference=row.mint_id,
-            linked=number < len(legs),
         )
-        for number, (leg, wh) in enumerate(legs, 1)
+        for leg, wh in legs
     ]
+    return linked(moves)
 
 
 def producer(member_id: int) -> AccountCode:

@@ -6,7 +6,8 @@ integer amount of one asset, at once or in two phases. Nothing here reads a cloc
 disk or a wire, and no amount is ever a float.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, NewType
 
@@ -200,6 +201,12 @@ class Transfer:
     at_most: AtMost = AtMost.EXACT
     linked: bool = False
     freezes: Freeze = Freeze.NOTHING
+
+
+def linked(transfers: Sequence[Transfer]) -> list[Transfer]:
+    """Return transfers as one chain, in their order: all of them are entered, or none."""
+    last = len(transfers) - 1
+    return [replace(one, linked=n < last) for n, one in enumerate(transfers)]
 
 
 @dataclass(frozen=True, slots=True)

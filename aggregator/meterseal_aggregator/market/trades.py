@@ -8,7 +8,7 @@ A trade's hold and its row change in one transaction. This module must never set
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from meterseal_aggregator.ledger import store as ledger
@@ -18,6 +18,7 @@ from meterseal_aggregator.ledger.model import (
     Refusal,
     Result,
     Transfer,
+    linked,
 )
 from meterseal_aggregator.market.delivery import Lane, Terms, cost
 from meterseal_aggregator.market.model import (
@@ -78,7 +79,7 @@ async def make(
     ((last,),) = await tx.rows("SELECT coalesce(max(id), 0) FROM trades")
     made = [_made(last + n, wish, now) for n, wish in enumerate(wishes, 1)]
     holds = [_hold(trade, now) for trade in made]
-    _check(await ledger.post(tx, chained([*first, *holds]), now=now))
+    _check(await ledger.post(tx, linked([*first, *holds]), now=now))
     await tx.many(_ADD, [_row(trade) for trade in made])
     return made
 
@@ -112,12 +113,6 @@ async def where(
     return [_trade(row) for row in rows]
 
 
-def chained(transfers: Sequence[Transfer]) -> list[Transfer]:
-    """Return transfers linked to one chain: all of them or none."""
-    last = len(transfers) - 1
-    return [replace(one, linked=n < last) for n, one in enumerate(transfers)]
-
-
 async def _end(
     tx: Transaction, trades: Sequence[Trade], state: TradeState, *, now: int
 ) -> None:
@@ -134,7 +129,7 @@ async def _end(
         )
         for trade in trades
     ]
-    _check(await ledger.post(tx, chained(voids), now=now))
+    _check(await ledger.post(tx, linked(voids), now=now))
     await tx.many(
         "UPDATE trades SET state = ?, ended_at = ? WHERE id = ? AND state = 'held'",
         [(state.value, now, trade.id) for trade in trades],

@@ -12,12 +12,11 @@ from typing import Final
 
 from meterseal_aggregator.identity import events
 from meterseal_aggregator.ledger import store as ledger
-from meterseal_aggregator.ledger.model import Refusal, Result
+from meterseal_aggregator.ledger.model import Refusal, Result, linked
 from meterseal_aggregator.market.listings import store
 from meterseal_aggregator.market.listings.model import HOUSE, Deed, Kind, Wish
 from meterseal_aggregator.market.listings.rules import decide, transfers
 from meterseal_aggregator.market.model import Cause, Declined, check_same
-from meterseal_aggregator.market.trades import chained
 from meterseal_aggregator.storage.database import Transaction
 
 _FIELDS: Final = {
@@ -37,7 +36,7 @@ async def do(tx: Transaction, wish: Wish, *, now: int) -> Deed:
     terms = await store.terms_at(tx, now)
     standing = await store.standing(tx, wish, terms, now=now)
     deed = decide(standing, wish, terms, now=now)
-    _check(await ledger.post(tx, chained(transfers(deed)), now=now))
+    _check(await ledger.post(tx, linked(transfers(deed)), now=now))
     await store.keep(tx, deed)
     await events.tell(tx, _news(deed), now=now)
     return deed

@@ -10,7 +10,7 @@ that now came after all, to the fund first, which paid last. What is less takes 
 from anybody. Pure. This module must never take Wh back from a buyer.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from meterseal_aggregator.ledger.model import (
@@ -20,6 +20,7 @@ from meterseal_aggregator.ledger.model import (
     Phase,
     Transfer,
     TransferId,
+    linked,
 )
 from meterseal_aggregator.market.delivery import Payment, payment
 from meterseal_aggregator.market.model import (
@@ -111,11 +112,6 @@ class _Legs:
             )
         )
 
-    def linked(self) -> list[Transfer]:
-        """Return them as one chain: all of them or none."""
-        last = len(self.chain) - 1
-        return [replace(one, linked=n < last) for n, one in enumerate(self.chain)]
-
     def _id(self, why: str) -> TransferId:
         return transfer_id("trade", self.look.trade.id, int(self.look.run), why)
 
@@ -151,7 +147,7 @@ def settle(purse: Purse, look: Look) -> Outcome:
         uncovered=_uncovered(after, covered) - _uncovered(before, look.covered),
         arrears=arrears + owing,
     )
-    return Outcome(found, legs.linked())
+    return Outcome(found, linked(legs.chain))
 
 
 def _paid(one: Payment) -> int:
