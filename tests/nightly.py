@@ -38,6 +38,10 @@ RIGS = {
         "tests/simulation/test_market_race.py",
         20,
     ),
+    "trading days whose books agree": (
+        "tests/simulation/test_trading_days.py",
+        3_000,
+    ),
     "kills with exact equations": ("tests/e2e/test_kills.py", 120),
 }
 
