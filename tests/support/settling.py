@@ -198,12 +198,13 @@ class World:
         """Cancel a trade, as its lane does."""
         async with self.database.transaction() as tx:
             await trades.cancel(tx, [made], now=self.now)
-            await release(tx, made.meter_point, {made.start: made.wh})
+            await release(tx, {(made.meter_point, made.start): made.wh})
 
     async def promise(self, number: int, wh: int, *, seller: int = 0) -> None:
         """Promise Wh of a slot that nobody has bought, or take them back below 0."""
         async with self.database.transaction() as tx:
-            await release(tx, self.producers[seller].point, {slot(number): -wh})
+            point = self.producers[seller].point
+            await release(tx, {(point, slot(number)): -wh})
 
     async def change_meter(self, at: int, *, seller: int = 0) -> Home:
         """Take a producer's meter away and let another stand there from then on.

@@ -1,7 +1,7 @@
 """What sellers promised of each slot at each meter point: one cap for both lanes.
 
     await promise(tx, rules, Selling(seller, meter_point, {start: wh}), terms, now=now)
-    await release(tx, meter_point, {start: wh})
+    await release(tx, {(meter_point, start): wh})
 
 A promise is an offer or an ask. It needs an open export meter under a certificate, or a
 demo; it stays within what the point's capacity gives in a slot and within what the seller's
@@ -128,21 +128,16 @@ async def promise(
     await tx.many(_WRITE, rows)
 
 
-async def release(tx: Transaction, meter_point: int, wh: Mapping[int, int]) -> None:
-    """Take Wh back from what is promised of each slot."""
+async def release(tx: Transaction, wh: Mapping[tuple[int, int], int]) -> None:
+    """Take Wh back from what is promised, by meter point and slot: one statement.
+
+    Settled slots too: each room takes back what it knows of, before or after. Below 0 is
+    promised again.
+    """
     await tx.many(
         "UPDATE slot_sales SET promised_wh = promised_wh - ?"
         " WHERE meter_point_id = ? AND start = ?",
-        [(less, meter_point, start) for start, less in wh.items() if less],
-    )
-
-
-async def release_each(tx: Transaction, start: int, wh: Mapping[int, int]) -> None:
-    """Take Wh back from what is promised of one slot, by meter point: one statement."""
-    await tx.many(
-        "UPDATE slot_sales SET promised_wh = promised_wh - ?"
-        " WHERE meter_point_id = ? AND start = ?",
-        [(less, meter_point, start) for meter_point, less in wh.items() if less],
+        [(less, *place) for place, less in wh.items() if less],
     )
 
 

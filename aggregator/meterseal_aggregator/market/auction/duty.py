@@ -196,12 +196,12 @@ async def _release(
     filled: Mapping[int, int],
 ) -> None:
     """Take what no ask sold back from what is promised, settled meanwhile or not."""
-    unsold: Counter[int] = Counter()
+    unsold: Counter[tuple[int, int]] = Counter()
     for order in orders:
         if order.wish.meter_point is not None:
             left = order.wish.wh - filled.get(order.id, 0)
-            unsold[order.wish.meter_point] += left
-    await sales.release_each(tx, slot.start, unsold)
+            unsold[order.wish.meter_point, slot.start] += left
+    await sales.release(tx, unsold)
 
 
 def _told(

@@ -79,7 +79,7 @@ async def cancel(tx: Transaction, member: int, number: int, *, now: int) -> Seal
 async def _undo(tx: Transaction, order: SealedOrder, now: int) -> None:
     wish = order.wish
     if wish.meter_point is not None:
-        await sales.release(tx, wish.meter_point, {wish.start: wish.wh})
+        await sales.release(tx, {(wish.meter_point, wish.start): wish.wh})
         return
     fates = await money.give_back(tx, [order], money.ANY_ASSET, now=now)
     if fates[order.id] is Fate.FROZEN:

@@ -8,7 +8,7 @@ Every function takes the transaction first; whoever opened it commits it. A slot
 are what open orders have of it. This module must never decide who may order.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -124,26 +124,26 @@ async def give_back(tx: Transaction, wh: Mapping[Place, int]) -> None:
         " WHERE offer_id = ? AND start = ?",
         [(less, *place) for place, less in wh.items()],
     )
-    freed: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    freed: Counter[tuple[int, int]] = Counter()
     for offer, start, point, _, closed in await _standing(tx, wh):
         if closed:
-            freed[point][start] += wh[offer, start]
-    await _release(tx, freed)
+            freed[point, start] += wh[offer, start]
+    await sales.release(tx, freed)
 
 
 async def close(tx: Transaction, places: Iterable[Place], *, now: int) -> None:
     """Close open slots of offers, and give the seller back what nobody claimed of them."""
     wanted = list(places)
-    freed: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    freed: Counter[tuple[int, int]] = Counter()
     for _, start, point, unclaimed, closed in await _standing(tx, wanted):
         if not closed:
-            freed[point][start] += unclaimed
+            freed[point, start] += unclaimed
     await tx.many(
         "UPDATE offer_slots SET closed_at = ?"
         " WHERE offer_id = ? AND start = ? AND closed_at IS NULL",
         [(now, *place) for place in wanted],
     )
-    await _release(tx, freed)
+    await sales.release(tx, freed)
 
 
 async def begun(tx: Transaction, *, now: int, limit: int) -> list[Place]:
@@ -159,11 +159,6 @@ async def begun(tx: Transaction, *, now: int, limit: int) -> list[Place]:
 async def _standing(tx: Transaction, places: Iterable[Place]) -> list[tuple[int, ...]]:
     pairs = list(places)
     return await tx.rows_of_pairs(_STANDING, pairs) if pairs else []
-
-
-async def _release(tx: Transaction, freed: Mapping[int, Mapping[int, int]]) -> None:
-    for point, wh in freed.items():
-        await sales.release(tx, point, wh)
 
 
 def _offer(row: Sequence[Any], slots: Mapping[int, OfferSlot]) -> Offer:

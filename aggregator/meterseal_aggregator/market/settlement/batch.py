@@ -22,6 +22,7 @@ from meterseal_aggregator.ledger.model import (
     Result,
     Transfer,
 )
+from meterseal_aggregator.market import sales
 from meterseal_aggregator.market import trades as trade_rows
 from meterseal_aggregator.market.delivery import cost
 from meterseal_aggregator.market.model import (
@@ -93,7 +94,8 @@ async def settle(
     await trade_rows.void(tx, voids, now=now)
     closed = await _surplus(tx, batch, plans, now=now)
     await store.write_trades(tx, outcomes, now=now)
-    await store.write_promises(tx, plans)
+    # Of what was promised what was ordered and did not come.
+    await sales.release(tx, {plan.slot.key: plan.released_wh for plan in plans})
     await store.write_slots(tx, closed, now=now)
     moved = [(one.found.trade, int(one.found.run)) for one in outcomes]
     moved += [(one, 0) for one in voids]

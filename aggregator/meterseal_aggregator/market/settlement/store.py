@@ -21,7 +21,6 @@ from meterseal_aggregator.market.settlement.model import (
     Slot,
     SlotRun,
 )
-from meterseal_aggregator.market.settlement.plan import Plan
 from meterseal_aggregator.market.settlement.runs import Run
 from meterseal_aggregator.storage.database import SQLITE_MAX_VARIABLES, Transaction
 from meterseal_proto.units import EXPORT
@@ -110,9 +109,6 @@ _SETTLE: Final = """
 UPDATE trades SET state = 'settled', metered_wh = ?, delivered_wh = ?, run = ?,
   ended_at = coalesce(ended_at, ?)
 WHERE id = ?
-"""
-_RELEASE: Final = """
-UPDATE slot_sales SET promised_wh = promised_wh - ? WHERE meter_point_id = ? AND start = ?
 """
 _CLOSE: Final = """
 UPDATE slot_sales SET settled_at = ?
@@ -272,15 +268,6 @@ async def write_trades(
         for one in found
     ]
     await tx.many(_SETTLE, settled)
-
-
-async def write_promises(tx: Transaction, plans: Sequence[Plan]) -> None:
-    """Take from what is promised of slots what was ordered and did not come.
-
-    Only that: what other rooms release of a slot, they release before or after.
-    """
-    rows = [(one.released_wh, *one.slot.key) for one in plans if one.released_wh]
-    await tx.many(_RELEASE, rows)
 
 
 async def write_slots(tx: Transaction, closed: Sequence[Closed], *, now: int) -> None:
