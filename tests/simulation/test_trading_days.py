@@ -38,7 +38,7 @@ WANTED: Final[Mapping[str, str]] = {
     "reserve": "done self-trade too-late sold-out both-sides low-trust",
     "confirm": "done funds reservation-expired state",
     "release": "done",
-    "cancel": "done too-late state disputed",
+    "cancel": "done too-late state",
     "refuse": "done too-late state disputed",
     "ask": "done price too-late above-capacity both-sides uncertified",
     "bid": "done price too-late funds both-sides",
