@@ -2,6 +2,7 @@
 
     await promise(tx, rules, Selling(seller, meter_point, {start: wh}), terms, now=now)
     await release(tx, {(meter_point, start): wh})
+    still = await backed(tx, rules, [(meter_point, start)])
 
 A promise is an offer or an ask. It needs an open export meter under a certificate, or a
 demo; it stays within what the point's capacity gives in a slot and within what the seller's
@@ -58,6 +59,27 @@ UNION SELECT start FROM trades
 UNION SELECT start FROM auction_orders
   WHERE member_id = ? AND side = 'bid' AND state = 'sealed' AND start BETWEEN ? AND ?
 """
+# Of promised slots that are not settled: does the seller hold the meter point through it,
+# does a meter stand there, and has it open export under a certificate of his through it?
+_BACKED: Final = f"""
+WITH wanted (meter_point_id, start) AS (VALUES {{pairs}})
+SELECT p.meter_point_id, p.start,
+  EXISTS (SELECT 1 FROM tenancies t
+    WHERE t.member_id = p.seller_id AND t.meter_point_id = p.meter_point_id
+    AND t.from_at <= p.start AND (t.to_at IS NULL OR t.to_at >= p.start + p.length)),
+  EXISTS (SELECT 1 FROM installations i
+    WHERE i.meter_point_id = p.meter_point_id AND i.to_at IS NULL),
+  EXISTS (SELECT 1 FROM installations i
+    JOIN registers g ON g.meter_id = i.meter_id AND g.register = {int(EXPORT)}
+      AND g.mode = 0
+    WHERE i.meter_point_id = p.meter_point_id AND i.to_at IS NULL)
+  AND EXISTS (SELECT 1 FROM certifications c
+    WHERE c.meter_point_id = p.meter_point_id AND c.from_at <= p.start
+    AND (c.to_at IS NULL OR c.to_at >= p.start + p.length)
+    AND (c.member_id IS NULL OR c.member_id = p.seller_id))
+FROM wanted w CROSS JOIN slot_sales p
+  ON p.meter_point_id = w.meter_point_id AND p.start = w.start AND p.settled_at IS NULL
+"""  # noqa: S608 - a number of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +161,23 @@ async def release(tx: Transaction, wh: Mapping[tuple[int, int], int]) -> None:
         " WHERE meter_point_id = ? AND start = ?",
         [(less, *place) for place, less in wh.items() if less],
     )
+
+
+async def backed(
+    tx: Transaction, rules: MarketRules, places: Iterable[tuple[int, int]]
+) -> set[tuple[int, int]]:
+    """Return which promised slots, by meter point and start, can still be delivered.
+
+    Since he promised, a seller may have moved out, lost his certificate or his meter; then
+    his slots give nothing, and the mutual fund would pay for it. Each lane looks before
+    anybody's money is bound.
+    """
+    rows = await tx.rows_of_pairs(_BACKED, list(places))
+    return {
+        (point, start)
+        for point, start, held, metered, certified in rows
+        if held and (certified if metered else rules.mock is not None)
+    }
 
 
 async def sells_in(tx: Transaction, member: int, starts: Iterable[int]) -> set[int]:

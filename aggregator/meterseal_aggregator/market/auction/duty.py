@@ -105,7 +105,13 @@ async def _open(tx: Transaction, rules: MarketRules, slot: Slot) -> Opened:
     orders = await store.sealed(tx, slot.start)
     bids = [order for order in orders if order.wish.side is Side.BID]
     fates = await money.give_back(tx, bids, slot.terms.asset, now=slot.now)
-    able = await store.standing_asks(tx, slot.start, unmetered=rules.mock is not None)
+    asks = {
+        order.id: (order.wish.meter_point, slot.start)
+        for order in orders
+        if order.wish.meter_point is not None
+    }
+    backed = await sales.backed(tx, rules, set(asks.values()))
+    able = {ask for ask, place in asks.items() if place in backed}
     # Both sides are refused before; a party on both would be nobody's to trade with.
     sellers = {order.wish.member for order in orders if order.wish.side is Side.ASK}
     able |= {

@@ -15,7 +15,6 @@ from meterseal_aggregator.market.auction.model import (
 )
 from meterseal_aggregator.market.slots import LONGEST_S
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_proto.units import EXPORT
 
 _ORDER: Final = """
 SELECT id, member_id, side, start, wh, price, meter_point_id, length, state, filled_wh,
@@ -37,26 +36,6 @@ SELECT start, length, price, volume_wh, hash, salt, entry_id, cleared_at FROM cl
 _ADD_CLEARED: Final = """
 INSERT INTO clearings (start, length, price, volume_wh, hash, salt, entry_id, cleared_at, book)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-# Asks that can still be delivered: the seller holds the meter point through the slot, has a
-# certificate for it (where no meter stands, it is a demo), and the slot is not settled.
-_STANDING: Final = """
-SELECT o.id FROM auction_orders o
-JOIN slot_sales s ON s.meter_point_id = o.meter_point_id AND s.start = o.start
-WHERE o.start = ? AND o.state = 'sealed' AND o.side = 'ask' AND s.settled_at IS NULL
-  AND EXISTS (SELECT 1 FROM tenancies t
-    WHERE t.member_id = o.member_id AND t.meter_point_id = o.meter_point_id
-    AND t.from_at <= o.start AND (t.to_at IS NULL OR t.to_at >= o.start + o.length))
-  AND CASE WHEN EXISTS (SELECT 1 FROM installations i
-      WHERE i.meter_point_id = o.meter_point_id AND i.to_at IS NULL)
-    THEN EXISTS (SELECT 1 FROM installations i
-        JOIN registers g ON g.meter_id = i.meter_id AND g.register = ? AND g.mode = 0
-        WHERE i.meter_point_id = o.meter_point_id AND i.to_at IS NULL)
-      AND EXISTS (SELECT 1 FROM certifications c
-        WHERE c.meter_point_id = o.meter_point_id AND c.from_at <= o.start
-        AND (c.to_at IS NULL OR c.to_at >= o.start + o.length)
-        AND (c.member_id IS NULL OR c.member_id = o.member_id))
-    ELSE ? END
 """
 _COUNTS: Final = """
 SELECT (SELECT count(*) FROM auction_orders WHERE start = ? AND state = 'sealed'),
@@ -128,12 +107,6 @@ async def due(tx: Transaction, latest: int) -> list[int]:
 async def sealed(tx: Transaction, start: int) -> list[SealedOrder]:
     """Return the sealed orders of a slot by submission."""
     return await _orders(tx, "start = ? AND state = 'sealed'", (start,))
-
-
-async def standing_asks(tx: Transaction, start: int, *, unmetered: bool) -> set[int]:
-    """Return which sealed asks of a slot can still be delivered."""
-    rows = await tx.rows(_STANDING, (start, EXPORT, unmetered))
-    return {row[0] for row in rows}
 
 
 async def of_member(

@@ -17,7 +17,6 @@ from meterseal_aggregator.market.discovery import LEAST_TRUST
 from meterseal_aggregator.market.lifecycle import Event, State, reservation_over
 from meterseal_aggregator.market.model import Cause, Declined, check_same
 from meterseal_aggregator.market.offers import orders, store
-from meterseal_aggregator.market.offers.backing import unbacked
 from meterseal_aggregator.market.offers.model import NewOrder, Offer, Order
 from meterseal_aggregator.market.terms import MarketRules, terms_at
 from meterseal_aggregator.market.trades import NewTrade
@@ -51,7 +50,7 @@ async def reserve(
         raise Declined(Cause.SELF_TRADE, "this offer is yours: buy from somebody else")
     _check_claimable(offer, wish.wh, now)
     await _check_people(tx, rules, wish, offer, now=now)
-    await _check_backed(tx, rules, offer.id, wish.wh)
+    await _check_backed(tx, rules, offer, wish.wh)
     await store.claim(tx, offer.id, wish.wh)
     number = await orders.add(tx, wish, offer.seller, now=now)
     made = await orders.one(tx, number)
@@ -149,10 +148,12 @@ async def _check_people(
 
 
 async def _check_backed(
-    tx: Transaction, rules: MarketRules, offer: int, wh: Mapping[int, int]
+    tx: Transaction, rules: MarketRules, offer: Offer, wh: Mapping[int, int]
 ) -> None:
-    start = await unbacked(tx, rules, offer, wh)
-    if start is not None:
+    places = {(offer.meter_point, start) for start in wh}
+    lost = places - await sales.backed(tx, rules, places)
+    if lost:
+        _, start = min(lost)
         raise Declined(
             Cause.SOLD_OUT,
             f"its seller can no longer deliver the slot at {start}: order of another",
