@@ -12,6 +12,7 @@ import pytest
 from meterseal_aggregator.market.settlement import duty as settlement
 from meterseal_aggregator.market.terms import MarketRules, Mock
 from meterseal_aggregator.parameters.model import Name
+from meterseal_aggregator.web.limits import Rate
 from tests.support.marketplace import set_parameter
 from tests.support.traders import prepare
 from tests.support.webhouse import LATER, WebHouse, a_house, pretty
@@ -148,6 +149,20 @@ async def test_anothers_key_is_not_known_to_me(square: Square) -> None:
     staked = {"amount_micro": 5}
     answer = await square.post("/v1/me/stake", "cleo", staked, KEY)
     assert answer.json()["stake_micro"] == 5
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/offers", f"/v1/offers/best?from=0&to={START}&wh=1&price_micro_per_kwh=0"],
+)
+async def test_nobody_keeps_all_readers_busy_by_searching_offers(
+    square: Square, path: str
+) -> None:
+    site = square.house.app.state.site
+    square.house.app.state.site = replace(site, searches=Rate(3_600.0, 2))
+    answers = [await square.house.ask("GET", path, "cleo") for _ in range(3)]
+    assert [one.status_code for one in answers] == [200, 200, 429]
+    assert (await square.house.ask("GET", path, "ada")).status_code == 200
 
 
 NO_NUMBERS = (

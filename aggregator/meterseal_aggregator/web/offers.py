@@ -187,6 +187,7 @@ async def list_offers(
 ) -> Page[OfferView]:
     """List offers with slots that begin in [from, to), by number; without hours, all."""
     access.allow(Action.TRADE, owns=True)
+    access.pace(access.site.searches)
     now = int(access.site.now())
     sought = Sought(
         begin=now if asked.begin is None else asked.begin,
@@ -209,6 +210,7 @@ async def find_offers(
 ) -> list[FoundOfferView]:
     """Find what suits best: at least `wh` within [from, to), at this price or less."""
     member = access.me(Action.TRADE)
+    access.pace(access.site.searches)
     begin, end = asked.begin, asked.end
     if end <= begin:
         raise wrong_argument("to", "the hours end before they begin")

@@ -47,6 +47,10 @@ WALLET_BURST: Final = 60
 TRADES_PER_S: Final = 5.0
 """Of one member: a program that sells every quarter hour of a month in one go."""
 TRADE_BURST: Final = 300
+SEARCHES_PER_S: Final = 2.0
+"""Of one member: each looks at every open slot of its hours, which may be a month of
+everybody's, and four are looked for at once."""
+SEARCH_BURST: Final = 60
 
 T = TypeVar("T")
 
@@ -83,6 +87,10 @@ class Site:
     """The rate of what a member asks of the chain."""
     trades: Rate = field(default_factory=lambda: Rate(1 / TRADES_PER_S, TRADE_BURST))
     """The rate of what a member wants of the market."""
+    searches: Rate = field(
+        default_factory=lambda: Rate(1 / SEARCHES_PER_S, SEARCH_BURST)
+    )
+    """The rate of what a member looks for among all offers."""
     market: MarketRules = field(default_factory=MarketRules)
     """The numbers of trust, and whether this is a demo."""
     listeners: Listeners = field(default_factory=Listeners)

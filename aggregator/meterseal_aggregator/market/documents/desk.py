@@ -7,6 +7,7 @@ change is written in the transaction of its verdict, once a meter for ever. This
 never keep a text, nor take a figure that does not occur in it, whoever proposes it.
 """
 
+import asyncio
 import hashlib
 from dataclasses import dataclass, field
 from typing import Final
@@ -99,13 +100,16 @@ class Desk:
     async def _reading(self, sent: Sent) -> Reading:
         """Return the document's figure; raises Declined where there is no one figure."""
         text = await self.reader.read(sent.raw)
+        # A text made for it takes a second of a processor: nobody else waits for that.
         if sent.named_wh is not None:
-            return _checked(text, Reading(sent.named_wh, Source.MEMBER))
-        found = {wh for wh in proposed(text) if wh <= MAX_MONTHLY_WH}
+            named = Reading(sent.named_wh, Source.MEMBER)
+            return await asyncio.to_thread(_checked, text, named)
+        figures = await asyncio.to_thread(proposed, text)
+        found = {wh for wh in figures if wh <= MAX_MONTHLY_WH}
         if len(found) == 1:
             return Reading(found.pop(), Source.RULE)
         told = await self.proposer.propose(text) if self.proposer is not None else None
-        if told is not None and occurs(text, told):
+        if told is not None and await asyncio.to_thread(occurs, text, told):
             return Reading(told, Source.MODEL)
         many = f"{len(found)} different figures" if found else "no plain figure"
         raise Declined(
