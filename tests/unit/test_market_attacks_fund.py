@@ -7,7 +7,7 @@ import pytest
 
 from meterseal_aggregator.market import standing
 from meterseal_aggregator.market.delivery import Lane, Terms
-from meterseal_aggregator.market.model import stake
+from meterseal_aggregator.market.model import stake, user
 from meterseal_aggregator.market.settlement.model import FUND
 from meterseal_aggregator.market.terms import terms_at
 from tests.support.marketplace import a_market, declare
@@ -73,3 +73,17 @@ async def test_what_a_stake_or_nobody_made_good_may_be_promised_again(
     await world.run()
     assert await world.held(FUND) == 0
     assert await left(world) == LIMIT_WH - 300
+
+
+async def test_thirteen_orders_of_one_wh_each_are_worth_platinum(world: World) -> None:
+    """What SECURITY.md says of trust: two who work together have it for a few Wh."""
+    ada, seller = world.buyers[0], world.producers[0].member
+    before = await world.held(user(ada)) + await world.held(user(seller))
+    for _ in range(13):
+        await world.sell(ada, 0, 1, terms=CHEAP)
+    await world.tell(13)
+    await world.run()
+    async with world.database.reading() as tx:
+        assert await standing.score(tx, world.rules.trust, seller) == 9_500
+    assert await left(world) == MONTHLY_WH - 13
+    assert await world.held(user(ada)) + await world.held(user(seller)) == before
