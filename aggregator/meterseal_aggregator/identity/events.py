@@ -9,12 +9,8 @@ module must never hold a reading: a stream is kept by whoever listens.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from meterseal_aggregator.storage.database import Transaction
-
-MAX_BODY: Final = 2_000
-"""Characters of one event: it names what changed, and the API has the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,11 @@ class Event:
 
 
 async def tell(tx: Transaction, events: Sequence[Told], *, now: int) -> None:
-    """Append to the streams of members."""
+    """Append to the streams of members.
+
+    The schema refuses a body of more than 2,000 characters: an event names what changed,
+    and the API has the rest.
+    """
     rows = [
         (one.member, one.kind, json.dumps(one.body, separators=(",", ":")), now)
         for one in events

@@ -172,8 +172,8 @@ async def cancellation_of_key(
 
 async def add_cancellation(
     tx: Transaction, wish: NewCancellation, wh: int, *, now: int
-) -> int:
-    """Write down what a member cancelled; returns its number among the order's, from 1."""
+) -> None:
+    """Write down what a member cancelled, numbered among the order's from 1."""
     number = await cancellations(tx, wish.order) + 1
     row = (wish.order, number, wish.member, wish.key, named(wish), wh, now)
     await tx.many(
@@ -181,7 +181,6 @@ async def add_cancellation(
         " slots, wh, cancelled_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [row],
     )
-    return number
 
 
 def named(wish: NewCancellation) -> str:

@@ -59,11 +59,6 @@ class Plan:
     """Whether any trade of the slot is settled, so that a later run may change it."""
 
     @property
-    def changes(self) -> int:
-        """How many trades it moves."""
-        return len(self.outcomes) + len(self.voids)
-
-    @property
     def released_wh(self) -> int:
         """Wh that are promised no more: ordered and not delivered; below 0 when more came."""
         wh = sum(one.wh for one in self.voids)

@@ -46,14 +46,6 @@ def due_before(run: Run, now: int, zone: str) -> int:
     return second_of(day + timedelta(days=1), time(0), where)
 
 
-def run_at(start: int, now: int, zone: str) -> Run:
-    """Return the run that looks at a slot at `now`: the last one that is due."""
-    for run in (Run.LAST, Run.MONTH):
-        if due_at(run, start, zone) <= now:
-            return run
-    return Run.FIRST
-
-
 def _due(day: date, months: int, where: tzinfo) -> int:
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     last = monthrange(year, month + 1)[1]
