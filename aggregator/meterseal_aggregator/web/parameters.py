@@ -3,8 +3,8 @@
     GET  /v1/parameters
     POST /v1/parameters/market_fee_micro {"value": 5000, "from_at": 1790000000}
 
-A value is never changed, only followed by another. This module must never let one begin in
-the past, nor anybody but the operator say one.
+A value is never changed, only followed by another, from now or later; only the first of its
+name may begin in the past. This module must never let anybody but the operator say one.
 """
 
 from typing import Annotated, Final
