@@ -137,17 +137,26 @@ async def test_nobody_begins_to_listen_to_who_is_about_to_stop(
     assert "Retry-After" in answer.headers
 
 
+LOOK = 2
+"""Statements of a look for everybody: who was told something, and whose token still holds."""
+OWN = 1
+"""Statements of a stream that reads what its member was told."""
+
+
 class Counting:
-    """A database that counts what is asked of it in reading."""
+    """A database that notes of each reading how many statements it took, and may fall."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.statements = 0
+        self.readings: list[int] = []
+        self.falls = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
 
     def reading(self) -> Any:
+        if self.falls:
+            raise ZeroDivisionError
         return _Counted(self, self._database.reading())
 
 
@@ -161,25 +170,22 @@ class _Counted:
         return tx
 
     async def __aexit__(self, *why: Any) -> Any:
-        self._counting.statements += self._tx.statements
+        self._counting.readings.append(self._tx.statements)
         return await self._inner.__aexit__(*why)
+
+
+def counted(house: WebHouse) -> Counting:
+    """Let the house read from a database that counts."""
+    counting = Counting(house.db)
+    house.app.state.site = replace(house.app.state.site, database=counting)
+    return counting
 
 
 async def test_who_listens_to_silence_costs_no_statement_of_his_own(
     house: WebHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "HEARTBEAT_S", 0.01)
-    looks = [0]
-    told_since = events.told_since
-
-    async def counted(tx: Transaction, after: int) -> dict[int, int]:
-        looks[0] += 1
-        return await told_since(tx, after)
-
-    monkeypatch.setattr(events, "told_since", counted)
-    counting = Counting(house.db)
-    site = replace(house.app.state.site, database=counting)
-    house.app.state.site = site
+    counting = counted(house)
     async with AsyncExitStack() as held, serving(house.app) as server:
         ears = [
             await held.enter_async_context(an_ear(server, house.tokens[who]))
@@ -188,23 +194,22 @@ async def test_who_listens_to_silence_costs_no_statement_of_his_own(
         ]
         for ear in ears:
             assert await ear.next() is not None
-        await _looked(looks, 2)
-        before = counting.statements - 2 * looks[0]
-        await _looked(looks, 10)
-        quiet = counting.statements - 2 * looks[0] - before
-        assert abs(quiet) <= 2, "a look may be under way"
+        await _read(counting, 2)
+        quiet = len(counting.readings)
+        await _read(counting, 10)
+        assert set(counting.readings[quiet:]) == {LOOK}
         await tell(house, "ada", 1)
         for ear in ears[:OF_ONE_MEMBER]:
             assert await hear(ear, 1) == [1]
-        await _looked(looks, 3)
-        woken = counting.statements - 2 * looks[0] - before
-        assert OF_ONE_MEMBER - 2 <= woken <= OF_ONE_MEMBER + 2
+        await _read(counting, 3)
+        assert counting.readings[quiet:].count(OWN) == OF_ONE_MEMBER
+        assert set(counting.readings[quiet:]) == {LOOK, OWN}
 
 
-async def _looked(looks: list[int], more: int) -> None:
-    wanted = looks[0] + more
+async def _read(counting: Counting, more: int) -> None:
+    wanted = len(counting.readings) + more
     async with asyncio.timeout(WITHIN_S):
-        while looks[0] < wanted:
+        while len(counting.readings) < wanted:
             await asyncio.sleep(0.005)
 
 
@@ -240,19 +245,14 @@ async def test_who_does_not_read_is_cut_off_and_not_kept_in_memory(
                     assert ear.answer.status_code == 200
 
 
-async def test_a_watch_that_falls_ends_the_streams_it_watched(
-    house: WebHouse, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told_since = events.told_since
-
-    async def falls(_tx: Transaction, _after: int) -> dict[int, int]:
-        raise ZeroDivisionError
-
-    async with an_ear(server, house.tokens["ada"]) as ear:
-        assert await ear.next() is not None
-        monkeypatch.setattr(events, "told_since", falls)
-        assert await ear.next() is None
-    monkeypatch.setattr(events, "told_since", told_since)
-    await tell(house, "ada", 1)
-    async with an_ear(server, house.tokens["ada"], last=ear.last) as again:
-        assert await hear(again, 1) == [1]
+async def test_a_watch_that_falls_ends_the_streams_it_watched(house: WebHouse) -> None:
+    counting = counted(house)
+    async with serving(house.app) as server:
+        async with an_ear(server, house.tokens["ada"]) as ear:
+            assert await ear.next() is not None
+            counting.falls = True
+            assert await ear.next() is None
+        counting.falls = False
+        await tell(house, "ada", 1)
+        async with an_ear(server, house.tokens["ada"], last=ear.last) as again:
+            assert await hear(again, 1) == [1]
