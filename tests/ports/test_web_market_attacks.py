@@ -151,9 +151,11 @@ async def test_anothers_key_is_not_known_to_me(square: Square) -> None:
     assert answer.json()["stake_micro"] == 5
 
 
+TWO_DAYS = f"/v1/offers/best?from={START - 172_800}&to={START}"
+
+
 @pytest.mark.parametrize(
-    "path",
-    ["/v1/offers", f"/v1/offers/best?from=0&to={START}&wh=1&price_micro_per_kwh=0"],
+    "path", ["/v1/offers", f"{TWO_DAYS}&wh=1&price_micro_per_kwh=0"]
 )
 async def test_nobody_keeps_all_readers_busy_by_searching_offers(
     square: Square, path: str
@@ -163,6 +165,13 @@ async def test_nobody_keeps_all_readers_busy_by_searching_offers(
     answers = [await square.house.ask("GET", path, "cleo") for _ in range(3)]
     assert [one.status_code for one in answers] == [200, 200, 429]
     assert (await square.house.ask("GET", path, "ada")).status_code == 200
+
+
+async def test_a_search_spans_two_days_at_most(square: Square) -> None:
+    longer = f"/v1/offers/best?from={START - 172_801}&to={START}&wh=1"
+    answer = await square.house.ask("GET", f"{longer}&price_micro_per_kwh=0", "cleo")
+    assert answer.status_code == 422
+    assert "two days" in answer.json()["detail"]
 
 
 NO_NUMBERS = (

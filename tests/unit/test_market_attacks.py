@@ -20,6 +20,7 @@ from meterseal_aggregator.registry.certification import (
     Source,
     Wish,
 )
+from meterseal_aggregator.registry.model import Tenancy
 from meterseal_aggregator.storage.database import Database
 from tests.support.marketplace import (
     NOW,
@@ -158,3 +159,27 @@ async def test_nobody_fills_the_tables_with_offers_he_takes_back(stall: Stall) -
     assert (await stall.offer({3: 1}, key="last")).id == offer.id
     stall.now += DAY_S
     await stall.offer({100: 1})
+
+
+async def test_what_a_tenant_took_back_the_next_one_may_promise(
+    database: Database,
+) -> None:
+    async with database.transaction() as tx:
+        eve, bob = await make_member(tx, "Eve"), await make_member(tx, "Bob")
+        point = await make_point(tx, eve)
+        await make_home(tx, eve, point)
+        await certify(tx, point)
+        terms = await terms_at(tx, NOW)
+        for who in (eve, bob):
+            await declare(tx, who, 300_000)
+        wh = {slot(3): 100}
+        await sales.promise(tx, REAL, sales.Selling(eve, point, wh), terms, now=NOW)
+        await write.end_tenancy(tx, point, at=NOW + 1)
+        await write.begin_tenancy(tx, Tenancy(bob, point, NOW + 1, None))
+        bobs = sales.Selling(bob, point, wh)
+        with refused(Cause.NOT_YOURS):
+            await sales.promise(tx, REAL, bobs, terms, now=NOW + 2)
+        await sales.release(tx, {(point, slot(3)): 100})
+        await sales.promise(tx, REAL, bobs, terms, now=NOW + 2)
+        rows = await tx.rows("SELECT seller_id, promised_wh FROM slot_sales")
+    assert rows == [(bob, 100)]

@@ -48,7 +48,8 @@ _WRITE: Final = """
 INSERT INTO slot_sales (meter_point_id, start, length, seller_id, cap_wh, promised_wh)
 VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (meter_point_id, start) DO UPDATE
-SET cap_wh = excluded.cap_wh, promised_wh = excluded.promised_wh
+SET seller_id = excluded.seller_id, cap_wh = excluded.cap_wh,
+  promised_wh = excluded.promised_wh
 """
 # Where a member buys: reserved or confirmed orders, trades and sealed bids.
 _BUYS: Final = """
@@ -278,7 +279,7 @@ async def _promised(tx: Transaction, wish: Selling) -> dict[int, int]:
         (wish.meter_point, min(wish.wh), max(wish.wh)),
     )
     found = {start: wh for start, wh, _ in rows if start in wish.wh}
-    if any(start in wish.wh and who != wish.seller for start, _, who in rows):
+    if any(wh and start in wish.wh and who != wish.seller for start, wh, who in rows):
         raise Declined(
             Cause.NOT_YOURS, "another member sold this slot there: choose a later one"
         )

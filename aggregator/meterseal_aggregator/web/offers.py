@@ -37,6 +37,8 @@ from meterseal_aggregator.web.shapes import (
 from meterseal_aggregator.web.withdrawals import Key
 from meterseal_proto.clearing import MAX_WH
 
+MAX_SOUGHT_S: Final = 2 * 86_400
+"""Hours one search may span: it reads every open slot in them."""
 router = APIRouter(prefix="/v1", tags=["market"])
 
 MAX_LISTED: Final = 100
@@ -214,6 +216,8 @@ async def find_offers(
     begin, end = asked.begin, asked.end
     if end <= begin:
         raise wrong_argument("to", "the hours end before they begin")
+    if end - begin > MAX_SOUGHT_S:
+        raise wrong_argument("to", "look for two days at a time, or less")
     wanted = Wanted(str(member), begin, end, asked.wh, asked.price_micro_per_kwh)
     site = access.site
     async with site.database.reading() as tx:

@@ -44,8 +44,8 @@ TOTALS_BURST: Final = 60
 WALLETS_PER_S: Final = 1.0
 """Of one member: each asks a node twice, and nobody signs faster by hand."""
 WALLET_BURST: Final = 60
-TRADES_PER_S: Final = 5.0
-"""Of one member: a program that sells every quarter hour of a month in one go."""
+TRADES_PER_S: Final = 0.5
+"""Of one member, without end; a burst lets a program sell a month's days in one go."""
 TRADE_BURST: Final = 300
 SEARCHES_PER_S: Final = 2.0
 """Of one member: each looks at every open slot of its hours, which may be a month of

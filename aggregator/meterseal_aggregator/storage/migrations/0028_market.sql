@@ -30,7 +30,8 @@ END;
 CREATE TRIGGER slot_sales_keep_their_terms
 BEFORE UPDATE ON slot_sales
 WHEN NEW.meter_point_id <> OLD.meter_point_id OR NEW.start <> OLD.start
-  OR NEW.length <> OLD.length OR NEW.seller_id <> OLD.seller_id
+  OR NEW.length <> OLD.length
+  OR (NEW.seller_id <> OLD.seller_id AND (OLD.promised_wh > 0 OR OLD.settled_at IS NOT NULL))
   OR (OLD.settled_at IS NOT NULL AND NEW.settled_at IS NULL)
 BEGIN
   SELECT RAISE(ABORT, 'only what is promised of a slot changes, until it is settled');
