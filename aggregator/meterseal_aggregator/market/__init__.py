@@ -1,4 +1,4 @@
-"""The market's rules: trust, discovery, an order's life, and delivery to the micro-unit.
+"""The market: offers and auctions over one cap, settlement by meters, minted Wh, trust.
 
 No room here may take money or energy from anybody but by the ledger's transfers.
 """
