@@ -158,7 +158,7 @@ async def _audit(house: "House", options: argparse.Namespace) -> int:
         print(json.dumps([asdict(finding) for finding in found]))
     else:
         # What fails comes last, where whoever scrolled by still sees it.
-        for finding in sorted(found, key=lambda one: (not one.ok, one.invariant)):
+        for finding in sorted(found, key=lambda one: not one.ok):
             verdict = "holds" if finding.ok else "FAILS"
             print(f"invariant {finding.invariant:2} {verdict}: {finding.detail}")
     return 0 if all(finding.ok for finding in found) else 1
