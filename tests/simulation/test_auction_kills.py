@@ -116,7 +116,7 @@ async def test_a_clearing_killed_at_any_step_is_whole_or_nothing_and_is_done_nex
         assert after_it["cleared"] == ORDERS
         assert after_it["trades"] > 3
         # Every wait of the clearing, and around each of its two commits.
-        assert steps > 20
+        assert steps > 15
         outcomes = []
         for step in range(steps):
             path = copies / f"{step}.sqlite"

@@ -12,11 +12,16 @@ from typing import Final
 from meterseal_aggregator.ledger.model import Asset
 from meterseal_aggregator.market.trust import TrustRules
 from meterseal_aggregator.parameters.model import Name
-from meterseal_aggregator.parameters.store import next_change, number_at, text_at
+from meterseal_aggregator.parameters.store import next_change, values_at
 from meterseal_aggregator.storage.database import Transaction
 
 GRID: Final = frozenset({Name.MARKET_SLOT_S, Name.ZONE})
 """What says where slots begin and how long they are."""
+_NAMES: Final = (
+    *GRID, Name.MONEY_ASSET, Name.MARKET_TICK_MICRO, Name.MARKET_FEE_MICRO,
+    Name.MARKET_LOSSES_BP, Name.RETAIL_PRICE_MICRO, Name.FEED_IN_PRICE_MICRO,
+    Name.GATE_CLOSURE_S,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +64,23 @@ class MarketTerms:
 
 
 async def terms_at(tx: Transaction, at: int) -> MarketTerms:
-    """Return the market's parameters as they hold at a Unix second."""
+    """Return the market's parameters as they hold at a Unix second: two statements."""
+    held = await values_at(tx, _NAMES, at)
+
+    def number(name: Name) -> int:
+        value = held[name]
+        assert isinstance(value, int), name
+        return value
+
     return MarketTerms(
-        slot_s=await number_at(tx, Name.MARKET_SLOT_S, at),
-        zone=await text_at(tx, Name.ZONE, at),
-        asset=Asset(await text_at(tx, Name.MONEY_ASSET, at)),
-        tick=await number_at(tx, Name.MARKET_TICK_MICRO, at),
-        fee=await number_at(tx, Name.MARKET_FEE_MICRO, at),
-        losses_bp=await number_at(tx, Name.MARKET_LOSSES_BP, at),
-        retail=await number_at(tx, Name.RETAIL_PRICE_MICRO, at),
-        feed_in=await number_at(tx, Name.FEED_IN_PRICE_MICRO, at),
-        gate_s=await number_at(tx, Name.GATE_CLOSURE_S, at),
+        slot_s=number(Name.MARKET_SLOT_S),
+        zone=str(held[Name.ZONE]),
+        asset=Asset(str(held[Name.MONEY_ASSET])),
+        tick=number(Name.MARKET_TICK_MICRO),
+        fee=number(Name.MARKET_FEE_MICRO),
+        losses_bp=number(Name.MARKET_LOSSES_BP),
+        retail=number(Name.RETAIL_PRICE_MICRO),
+        feed_in=number(Name.FEED_IN_PRICE_MICRO),
+        gate_s=number(Name.GATE_CLOSURE_S),
         grid_ends=await next_change(tx, GRID, at),
     )

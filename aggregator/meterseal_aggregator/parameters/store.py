@@ -14,6 +14,13 @@ from meterseal_aggregator.storage.database import Transaction
 
 _NEXT: Final = "SELECT min(from_at) FROM parameters WHERE from_at > ?"
 
+# The last value of each name by a second.
+_HELD: Final = """
+SELECT p.name, p.number, p.text FROM parameters p
+WHERE p.name IN ({marks}) AND p.from_at = (
+  SELECT max(l.from_at) FROM parameters l WHERE l.name = p.name AND l.from_at <= ?)
+"""
+
 
 class ParameterRefused(Exception):
     """The value cannot be recorded; the message says what to do."""
@@ -90,18 +97,22 @@ def _unknown_zone(wish: Change) -> str:
     return ""
 
 
+async def values_at(
+    tx: Transaction, names: Collection[Name], at: int
+) -> dict[Name, Value]:
+    """Return what held at the Unix second `at`: last recorded values, or defaults."""
+    marks = ",".join("?" for _ in names)
+    wanted = [name.value for name in names]
+    rows = await tx.rows(_HELD.format(marks=marks), (*wanted, at))
+    found: dict[Name, Value] = {name: PARAMETERS[name].default for name in names}
+    for name, number, text in rows:
+        found[Name(name)] = text if number is None else number
+    return found
+
+
 async def value_at(tx: Transaction, name: Name, at: int) -> Value:
     """Return what held at the Unix second `at`: the last recorded value, or the default."""
-    rows = await tx.rows(
-        "SELECT number, text FROM parameters WHERE name = ? AND from_at <= ?"
-        " ORDER BY from_at DESC LIMIT 1",
-        (name.value, at),
-    )
-    if not rows:
-        return PARAMETERS[name].default
-    number, text = rows[0]
-    value: Value = text if number is None else number
-    return value
+    return (await values_at(tx, [name], at))[name]
 
 
 async def number_at(tx: Transaction, name: Name, at: int) -> int:
