@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from meterseal_aggregator import credits as credit_room
 from meterseal_aggregator import vee
-from meterseal_aggregator.credits.mint import debt, producer, run_once
+from meterseal_aggregator.credits.mint import run_once
 from meterseal_aggregator.credits.retire import Retirement, retire
 from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.ledger import check, store
+from meterseal_aggregator.ledger.accounts import debt, producer
 from meterseal_aggregator.ledger.model import WH, AccountCode, TransferId
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import Change, record

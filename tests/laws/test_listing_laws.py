@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import CASH, buyer, producer, user
 from meterseal_aggregator.ledger.assets import declare
-from meterseal_aggregator.ledger.chart import CASH
 from meterseal_aggregator.ledger.model import WH, AccountCode
 from meterseal_aggregator.market.listings import audit
 from meterseal_aggregator.market.listings.model import (
@@ -32,7 +32,7 @@ from meterseal_aggregator.market.listings.model import (
     Wish,
     listed,
 )
-from meterseal_aggregator.market.model import Cause, Declined, buyer, producer, user
+from meterseal_aggregator.market.model import Cause, Declined
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import Change, record
 from meterseal_aggregator.storage.migrate import migrate

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from meterseal_aggregator.credits import audit as credits_audit
 from meterseal_aggregator.ledger import check
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import MUTUAL_FUND, buyer, stake, user
 from meterseal_aggregator.ledger.model import AccountCode, TransferId
 from meterseal_aggregator.market import trades as trade_rows
 from meterseal_aggregator.market.delivery import Lane, Terms
-from meterseal_aggregator.market.model import Trade, TradeState, buyer, stake, user
-from meterseal_aggregator.market.settlement.model import FUND
+from meterseal_aggregator.market.model import Trade, TradeState
 from meterseal_aggregator.market.settlement.runs import Run, due_at
 from meterseal_aggregator.market.surplus import Choice, choose
 from meterseal_aggregator.market.trust import TrustRules, delivery_change
@@ -151,7 +151,7 @@ class Story:
 
     async def _fund(self, deed: Deed) -> None:
         staked = stake(self.world.producers[deed.who].member)
-        code = FUND if deed.number else staked
+        code = MUTUAL_FUND if deed.number else staked
         await self.world.pay_in(code, deed.wh * 50 + 1)
 
     async def _choose(self, deed: Deed) -> None:

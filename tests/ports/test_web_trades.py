@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import producer
 from meterseal_aggregator.ledger.model import AccountCode, Transfer
 from meterseal_aggregator.market import trades
 from meterseal_aggregator.market.delivery import Lane
-from meterseal_aggregator.market.model import producer, transfer_id
+from meterseal_aggregator.market.model import transfer_id
 from meterseal_aggregator.market.settlement import duty as settlement
 from meterseal_aggregator.market.trades import NewTrade
 from tests.support.enrolling import SLOT

@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from meterseal_aggregator.ledger.accounts import MUTUAL_FUND, stake
 from meterseal_aggregator.market.delivery import Lane
-from meterseal_aggregator.market.model import stake
-from meterseal_aggregator.market.settlement.model import FUND
 from meterseal_aggregator.market.surplus import Choice, choose
 from meterseal_aggregator.storage.database import Database
 from tests.support.marketplace import a_market
@@ -69,7 +68,7 @@ async def _promise_and_tell(world: World) -> None:
     ada, bob = world.buyers
     seller = world.producers[0].member
     await world.pay_in(stake(seller), 4_000)
-    await world.pay_in(FUND, 1_000_000)
+    await world.pay_in(MUTUAL_FUND, 1_000_000)
     await world.sell(ada, 0, 300)
     await world.sell(bob, 0, 300, lane=Lane.AUCTION)
     await world.sell(ada, 0, 200, lane=Lane.AUCTION)

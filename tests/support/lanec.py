@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import buyer, producer, user
 from meterseal_aggregator.ledger.model import (
     WH,
     AccountCode,
@@ -25,7 +26,6 @@ from meterseal_aggregator.market.listings.model import (
     Wish,
     listed,
 )
-from meterseal_aggregator.market.model import buyer, producer, user
 from meterseal_aggregator.storage.database import Database, Transaction
 from tests.support.marketplace import (
     NOW,

@@ -17,11 +17,11 @@ from typing import Final
 
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import CASH, user
 from meterseal_aggregator.ledger.assets import declare as declare_asset
-from meterseal_aggregator.ledger.chart import CASH
 from meterseal_aggregator.ledger.model import Account, AccountCode, Asset, Transfer
 from meterseal_aggregator.market import standing
-from meterseal_aggregator.market.model import transfer_id, user
+from meterseal_aggregator.market.model import transfer_id
 from meterseal_aggregator.market.terms import MarketRules, Mock
 from meterseal_aggregator.parameters.model import Name, Value
 from meterseal_aggregator.parameters.store import Change, record

@@ -16,6 +16,7 @@ from meterseal_aggregator.credits import mint
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import stake, user
 from meterseal_aggregator.ledger.assets import declare as declare_asset
 from meterseal_aggregator.ledger.freeze import freeze_account, freeze_hold, thaw
 from meterseal_aggregator.ledger.model import (
@@ -27,7 +28,7 @@ from meterseal_aggregator.ledger.model import (
 )
 from meterseal_aggregator.market import trades
 from meterseal_aggregator.market.delivery import Lane, Terms
-from meterseal_aggregator.market.model import Trade, stake, transfer_id, user
+from meterseal_aggregator.market.model import Trade, transfer_id
 from meterseal_aggregator.market.sales import release
 from meterseal_aggregator.market.settlement import duty
 from meterseal_aggregator.market.settlement.audit import findings

@@ -12,12 +12,13 @@ from typing import Final
 
 from meterseal_aggregator.billing.payments import Direction
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import stake
 from meterseal_aggregator.ledger.freeze import freeze_account, freeze_hold, thaw
 from meterseal_aggregator.ledger.model import Transfer, TransferId
 from meterseal_aggregator.market.listings import deal
 from meterseal_aggregator.market.listings.model import Kind
 from meterseal_aggregator.market.listings.model import Wish as Listing
-from meterseal_aggregator.market.model import stake, transfer_id
+from meterseal_aggregator.market.model import transfer_id
 from meterseal_aggregator.storage.database import Transaction
 from tests.support import tradingpurses as purses
 from tests.support import tradingwishes as wishes

@@ -8,6 +8,7 @@ from sqlite3 import IntegrityError
 import pytest
 
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import user
 from meterseal_aggregator.ledger.freeze import freeze_hold
 from meterseal_aggregator.market import sales, standing
 from meterseal_aggregator.market.auction import store
@@ -20,7 +21,7 @@ from meterseal_aggregator.market.auction.model import (
     Wish,
 )
 from meterseal_aggregator.market.auction.place import cancel, place
-from meterseal_aggregator.market.model import Cause, Declined, transfer_id, user
+from meterseal_aggregator.market.model import Cause, Declined, transfer_id
 from meterseal_aggregator.market.sales import Selling
 from meterseal_aggregator.market.terms import terms_at
 from meterseal_aggregator.parameters.model import Name

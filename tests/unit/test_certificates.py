@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.credits.mint import producer
 from meterseal_aggregator.credits.store import minted_until
+from meterseal_aggregator.ledger.accounts import producer
 from meterseal_aggregator.registry import certificates, certifiers, check
 from meterseal_aggregator.registry.certificates import Application, Grant, When
 from meterseal_aggregator.registry.certification import (

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.credits.mint import BooksDiffer, debt, producer
+from meterseal_aggregator.credits.mint import BooksDiffer
 from meterseal_aggregator.credits.model import Leg, mint_id, transfer_id
 from meterseal_aggregator.credits.retire import Retirement, retire
 from meterseal_aggregator.ledger import store
+from meterseal_aggregator.ledger.accounts import debt, producer
 from meterseal_aggregator.ledger.model import (
     WH,
     AccountCode,

@@ -9,9 +9,10 @@ import pytest
 
 from meterseal_aggregator.credits.decide import Purse
 from meterseal_aggregator.credits.final import final_before
-from meterseal_aggregator.credits.mint import producer, run_batch
+from meterseal_aggregator.credits.mint import run_batch
 from meterseal_aggregator.credits.model import Leg, mint_id, transfer_id
 from meterseal_aggregator.jobs import until_idle
+from meterseal_aggregator.ledger.accounts import producer
 from meterseal_aggregator.parameters.model import NEXT_MORNING, Name
 from meterseal_aggregator.parameters.store import Change, record
 from meterseal_aggregator.storage.database import Database

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.credits.final import REKEYED_HOLD_S
-from meterseal_aggregator.credits.mint import producer
+from meterseal_aggregator.ledger.accounts import producer
 from meterseal_aggregator.registry.model import Moment
 from meterseal_aggregator.registry.write import note_rekeying
 from meterseal_aggregator.storage.database import Database

@@ -5,16 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.ledger.accounts import buyer, producer, user
 from meterseal_aggregator.ledger.assets import declare
 from meterseal_aggregator.ledger.model import AccountCode, Asset, Transfer
 from meterseal_aggregator.ledger.store import post
-from meterseal_aggregator.market.model import (
-    TradeState,
-    buyer,
-    producer,
-    transfer_id,
-    user,
-)
+from meterseal_aggregator.market.model import TradeState, transfer_id
 from meterseal_aggregator.market.settlement.mock import verified
 from meterseal_aggregator.market.settlement.model import SlotRun
 from meterseal_aggregator.market.settlement.runs import Run, due_at

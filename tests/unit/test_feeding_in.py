@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.ledger.accounts import UTILITY, buyer, producer, user
 from meterseal_aggregator.ledger.model import WH, AccountCode
-from meterseal_aggregator.market.model import buyer, producer, user
-from meterseal_aggregator.market.settlement.model import UTILITY, SlotRun
+from meterseal_aggregator.market.settlement.model import SlotRun
 from meterseal_aggregator.market.settlement.runs import Run, due_at
 from meterseal_aggregator.market.surplus import Choice, choose
 from meterseal_aggregator.parameters.model import Name

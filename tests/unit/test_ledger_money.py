@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.ledger import check, store
+from meterseal_aggregator.ledger.accounts import CASH
 from meterseal_aggregator.ledger.assets import declare, declared
-from meterseal_aggregator.ledger.chart import CASH, ENERGY, MONEY, opened
+from meterseal_aggregator.ledger.chart import ENERGY, MONEY, opened
 from meterseal_aggregator.ledger.model import (
     WH,
     Account,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.ledger.accounts import producer, user
 from meterseal_aggregator.ledger.model import WH
 from meterseal_aggregator.market.listings.model import REFUNDS, Kind, listed
-from meterseal_aggregator.market.model import producer, user
 from tests.support.lanec import Lane, a_lane, findings, move
 from tests.support.marketplace import XTS, a_market
 

@@ -8,7 +8,8 @@ import pytest
 
 from meterseal_aggregator.identity.events import told
 from meterseal_aggregator.ledger import store as ledger
-from meterseal_aggregator.ledger.chart import CASH, DISPUTES
+from meterseal_aggregator.ledger.accounts import CASH, buyer, producer
+from meterseal_aggregator.ledger.chart import DISPUTES
 from meterseal_aggregator.ledger.model import (
     WH,
     AccountCode,
@@ -18,7 +19,7 @@ from meterseal_aggregator.ledger.model import (
     TransferId,
 )
 from meterseal_aggregator.market.listings.model import HOUSE, REFUNDS, Kind, listed
-from meterseal_aggregator.market.model import Cause, Declined, buyer, producer
+from meterseal_aggregator.market.model import Cause, Declined
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.registry.certificates import When, open_at, revoke
 from meterseal_aggregator.registry.certification import Certifier, Level

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.ledger.accounts import MUTUAL_FUND, stake, user
 from meterseal_aggregator.market import standing
 from meterseal_aggregator.market.delivery import Lane, Terms
-from meterseal_aggregator.market.model import stake, user
-from meterseal_aggregator.market.settlement.model import FUND
 from meterseal_aggregator.market.terms import terms_at
 from tests.support.marketplace import a_market, declare
 from tests.support.settling import World, a_world, slot
@@ -40,18 +39,18 @@ async def left(world: World) -> int:
 async def test_what_the_fund_made_good_is_not_promised_again_this_month(
     world: World, lane: Lane
 ) -> None:
-    await world.pay_in(FUND, 1_000_000)
+    await world.pay_in(MUTUAL_FUND, 1_000_000)
     await world.sell(world.buyers[0], 0, 1_000, lane=lane, terms=CHEAP)
     assert await left(world) == LIMIT_WH - 1_000
     await world.tell(300)
     await world.run()
-    assert await world.held(FUND) == 1_000_000 - 700 * 170
+    assert await world.held(MUTUAL_FUND) == 1_000_000 - 700 * 170
     assert await left(world) == LIMIT_WH - 1_000
     assert await world.well()
 
 
 async def test_what_came_late_after_all_counts_once(world: World) -> None:
-    await world.pay_in(FUND, 1_000_000)
+    await world.pay_in(MUTUAL_FUND, 1_000_000)
     await world.sell(world.buyers[0], 0, 1_000, terms=CHEAP)
     await world.tell(300)
     await world.run()
@@ -59,7 +58,7 @@ async def test_what_came_late_after_all_counts_once(world: World) -> None:
     await world.revise(0, 600, 1)
     world.now += 70 * 86_400
     await world.run()
-    assert await world.held(FUND) == 1_000_000 - 400 * 170
+    assert await world.held(MUTUAL_FUND) == 1_000_000 - 400 * 170
     assert await left(world) == LIMIT_WH - 1_000
 
 
@@ -71,7 +70,7 @@ async def test_what_a_stake_or_nobody_made_good_may_be_promised_again(
     await world.sell(world.buyers[0], 1, 1_000, terms=CHEAP)
     await world.tell(300, 0)
     await world.run()
-    assert await world.held(FUND) == 0
+    assert await world.held(MUTUAL_FUND) == 0
     assert await left(world) == LIMIT_WH - 300
 
 

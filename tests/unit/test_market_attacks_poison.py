@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.ledger.accounts import user
 from meterseal_aggregator.market import stakes
-from meterseal_aggregator.market.model import Cause, Declined, TradeState, user
+from meterseal_aggregator.market.model import Cause, Declined, TradeState
 from meterseal_aggregator.market.stakes import Wish
 from tests.support.marketplace import a_market
 from tests.support.settling import World, a_world

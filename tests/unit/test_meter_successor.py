@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.credits.mint import producer
 from meterseal_aggregator.credits.model import mint_id
+from meterseal_aggregator.ledger.accounts import producer
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.units import EXPORT
 from tests.support.books import NETWORK, audit, held, mint, open_books, refusals, well

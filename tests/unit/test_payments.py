@@ -20,10 +20,10 @@ from meterseal_aggregator.billing.payments import (
 from meterseal_aggregator.identity.events import told
 from meterseal_aggregator.identity.model import NoSuchMember
 from meterseal_aggregator.identity.store import acts
-from meterseal_aggregator.ledger.chart import CASH
+from meterseal_aggregator.ledger.accounts import CASH, user
 from meterseal_aggregator.ledger.model import AccountCode
 from meterseal_aggregator.market.listings.model import REFUNDS
-from meterseal_aggregator.market.model import Cause, Declined, user
+from meterseal_aggregator.market.model import Cause, Declined
 from meterseal_aggregator.storage.database import Database
 from tests.support.lanec import held, move
 from tests.support.marketplace import NOW, XTS, a_market, make_member

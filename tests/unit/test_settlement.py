@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.ledger.accounts import (
+    MUTUAL_FUND,
+    buyer,
+    producer,
+    stake,
+    user,
+)
 from meterseal_aggregator.ledger.model import AccountCode
 from meterseal_aggregator.market.delivery import Lane
-from meterseal_aggregator.market.model import TradeState, buyer, producer, stake, user
+from meterseal_aggregator.market.model import TradeState
 from meterseal_aggregator.market.settlement.duty import run_once
-from meterseal_aggregator.market.settlement.model import FUND, SlotRun
+from meterseal_aggregator.market.settlement.model import SlotRun
 from meterseal_aggregator.market.settlement.runs import Run, due_at
 from tests.support.marketplace import a_market
 from tests.support.settling import World, a_world, slot
@@ -56,13 +63,13 @@ async def test_a_shortfall_is_paid_by_the_stake_and_then_by_the_fund(
     ada, _ = world.buyers
     seller = world.producers[0].member
     await world.pay_in(stake(seller), 6_000)
-    await world.pay_in(FUND, 1_000_000)
+    await world.pay_in(MUTUAL_FUND, 1_000_000)
     made = await world.sell(ada, 0, 500)
     await world.tell(400)
     await world.run()
     # 100 Wh cost 0.10 a kWh more elsewhere: 10,000.
     assert await world.held(stake(seller)) == 0
-    assert await world.held(FUND) == 996_000
+    assert await world.held(MUTUAL_FUND) == 996_000
     assert await world.held(user(ada)) == 10_000_000 - 60_000 + 10_000
     assert await world.order_state(made) == "partial"
     assert await world.trust() == [(f"order {made.order}", "delivered", -200)]
@@ -105,14 +112,14 @@ async def test_nothing_delivered_gives_all_the_money_back_and_the_rest_is_writte
     world: World,
 ) -> None:
     ada, _ = world.buyers
-    await world.pay_in(FUND, 20_000)
+    await world.pay_in(MUTUAL_FUND, 20_000)
     made = await world.sell(ada, 0, 500)
     await world.tell(0)
     await world.run()
     assert (await world.trade(made)).state is TradeState.SETTLED
     # 50,000 are owed to him: neither the empty stake nor the fund covers 30,000 of it.
     assert await world.held(user(ada)) == 10_020_000
-    assert await world.held(FUND) == 0
+    assert await world.held(MUTUAL_FUND) == 0
     assert await world.rows("SELECT paid, from_fund, uncovered FROM trade_runs") == [
         (0, 20_000, 30_000)
     ]
@@ -189,13 +196,13 @@ async def test_a_stake_in_dispute_holds_up_nobodys_trade(world: World) -> None:
     ada, _ = world.buyers
     seller = world.producers[0].member
     await world.pay_in(stake(seller), 1_000_000)
-    await world.pay_in(FUND, 1_000_000)
+    await world.pay_in(MUTUAL_FUND, 1_000_000)
     await world.freeze_stake(seller)
     await world.sell(ada, 0, 500)
     await world.tell(400)
     await world.run()
     assert await world.held(stake(seller)) == 1_000_000
-    assert await world.held(FUND) == 990_000
+    assert await world.held(MUTUAL_FUND) == 990_000
     assert await world.well()
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.ledger.accounts import user
 from meterseal_aggregator.ledger.model import Transfer
 from meterseal_aggregator.ledger.store import post
-from meterseal_aggregator.market.model import Trade, transfer_id, user
+from meterseal_aggregator.market.model import Trade, transfer_id
 from meterseal_aggregator.market.settlement.audit import (
     ENERGY,
     MONEY,

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.ledger.model import AccountCode
-from meterseal_aggregator.market.delivery import Lane
-from meterseal_aggregator.market.model import (
-    Trade,
-    TradeState,
+from meterseal_aggregator.ledger.accounts import (
+    MUTUAL_FUND,
     buyer,
     producer,
     stake,
     user,
 )
-from meterseal_aggregator.market.settlement.model import FUND, SlotRun
+from meterseal_aggregator.ledger.model import AccountCode
+from meterseal_aggregator.market.delivery import Lane
+from meterseal_aggregator.market.model import Trade, TradeState
+from meterseal_aggregator.market.settlement.model import SlotRun
 from meterseal_aggregator.market.settlement.runs import Run, due_at
 from tests.support.marketplace import a_market
 from tests.support.settling import World, a_world, slot
@@ -85,21 +85,27 @@ async def test_compensation_for_wh_that_come_after_all_goes_back_to_who_paid_it(
 ) -> None:
     seller = world.producers[0].member
     await world.pay_in(stake(seller), 6_000)
-    await world.pay_in(FUND, 20_000)
+    await world.pay_in(MUTUAL_FUND, 20_000)
     made = await short(world)
-    assert await world.held(FUND) == 16_000
+    assert await world.held(MUTUAL_FUND) == 16_000
     # 30 Wh more: 3,000 less is owed, and the fund paid last.
     await world.revise(0, 430, 1)
     world.now = MONTH
     await world.run()
-    assert (await world.held(FUND), await world.held(stake(seller))) == (19_000, 0)
+    assert (await world.held(MUTUAL_FUND), await world.held(stake(seller))) == (
+        19_000,
+        0,
+    )
     assert (await world.rows(RUN, made.id))[1][-4:] == (0, -3_000, 0, 0)
     # All of it: the stake has its own again, and who has spent it owes it.
     await spend(world, made.buyer, 10_500 + 1_000 + 2_000)
     await world.revise(0, 500, 2)
     world.now = LAST
     await world.run()
-    assert (await world.held(FUND), await world.held(stake(seller))) == (20_000, 6_000)
+    assert (await world.held(MUTUAL_FUND), await world.held(stake(seller))) == (
+        20_000,
+        6_000,
+    )
     assert (await world.rows(RUN, made.id))[2][-4:] == (-6_000, -1_000, 0, 4_000)
     assert await world.owed(AccountCode(f"arrears:{made.buyer}")) == 4_000
     assert await world.well()

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import stake, user
 from meterseal_aggregator.ledger.chart import DISPUTES
 from meterseal_aggregator.ledger.model import Freeze, Phase, Transfer, TransferId
 from meterseal_aggregator.market import stakes, standing
-from meterseal_aggregator.market.model import Cause, Declined, stake, user
+from meterseal_aggregator.market.model import Cause, Declined
 from meterseal_aggregator.market.stakes import Kind, Move, Wish
 from meterseal_aggregator.market.terms import terms_at
 from meterseal_aggregator.market.trust import TrustRules

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.credits.mint import producer
+from meterseal_aggregator.ledger.accounts import producer
 from meterseal_aggregator.storage.database import Database
 from tests.support.books import LATER, held, mint, open_books, refusals, well
 from tests.support.street import BEGIN, STEP, Home, settle_in

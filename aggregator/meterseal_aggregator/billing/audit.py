@@ -6,7 +6,7 @@ Reads its own table and the ledger's. This module must never write.
 from typing import Final
 
 from meterseal_aggregator.billing.payments import transfer_of
-from meterseal_aggregator.ledger.chart import CASH
+from meterseal_aggregator.ledger.accounts import CASH
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding
 

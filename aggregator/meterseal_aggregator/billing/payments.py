@@ -17,7 +17,7 @@ from typing import Any, Final
 from meterseal_aggregator.identity import events
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.ledger import store as ledger
-from meterseal_aggregator.ledger.chart import CASH
+from meterseal_aggregator.ledger.accounts import CASH, MUTUAL_FUND, REWARD_POOL, user
 from meterseal_aggregator.ledger.model import (
     AccountCode,
     Asset,
@@ -27,7 +27,7 @@ from meterseal_aggregator.ledger.model import (
     TransferId,
 )
 from meterseal_aggregator.market.listings.model import REFUNDS
-from meterseal_aggregator.market.model import Cause, Declined, check_same, user
+from meterseal_aggregator.market.model import Cause, Declined, check_same
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import text_at
 from meterseal_aggregator.storage.database import Transaction
@@ -114,8 +114,8 @@ class Payment:
 
 
 _PURSES: Final = {
-    Purse.MUTUAL_FUND: AccountCode("mutual-fund"),
-    Purse.REWARD_POOL: AccountCode("reward-pool"),
+    Purse.MUTUAL_FUND: MUTUAL_FUND,
+    Purse.REWARD_POOL: REWARD_POOL,
     Purse.REFUNDS: REFUNDS,
 }
 

@@ -22,6 +22,7 @@ from meterseal_aggregator.credits.store import (
     write_refusals,
 )
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import REVERSED, debt, producer
 from meterseal_aggregator.ledger.model import WH, AccountCode, Transfer, linked
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import number_at, text_at
@@ -32,8 +33,6 @@ BATCH: Final = 4_000
 held for a fraction of a second."""
 REVISIONS: Final = 500
 """Revisions a transaction: their look-up names registers and starts one by one."""
-
-REVERSED: Final = AccountCode("reversed")
 
 
 class BooksDiffer(Exception):
@@ -152,13 +151,3 @@ def _transfers(row: CreditRow, legs: Sequence[tuple[Leg, int]]) -> list[Transfer
         for leg, wh in legs
     ]
     return linked(moves)
-
-
-def producer(member_id: int) -> AccountCode:
-    """Return the account of the credits a member made."""
-    return AccountCode(f"producer:{member_id}")
-
-
-def debt(member_id: int) -> AccountCode:
-    """Return the account of what a member owes after corrections."""
-    return AccountCode(f"debt:{member_id}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import retired
 from meterseal_aggregator.ledger.model import (
     AccountCode,
     Refusal,
@@ -58,7 +59,7 @@ async def retire(tx: Transaction, wish: Retirement, *, now: int) -> Result:
         id=wish.id,
         amount=wish.wh,
         debit=wish.holder,
-        credit=AccountCode(f"retired:{wish.beneficiary}"),
+        credit=retired(wish.beneficiary),
         purpose="retire",
         effective_at=span.end,
         reference=struct.pack(">QQ", span.start, span.length),

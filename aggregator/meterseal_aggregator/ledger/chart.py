@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from meterseal_aggregator.ledger.accounts import CASH
 from meterseal_aggregator.ledger.model import WH, Account, AccountCode, Asset, Floor
 
 
@@ -41,9 +42,6 @@ class ChartLine:
 DISPUTES: Final = AccountCode("disputes")
 """The other side of an entry that freezes one account, in every asset. It holds nothing:
 its floor refuses any credit, and a freeze moves 0."""
-CASH: Final = AccountCode("cash")
-"""The outside world: debited when money comes in to us, credited when it goes out."""
-
 DISPUTABLE: Final = frozenset({"escrow", "stake"})
 """Accounts, by their first word, that a dispute may stop: what somebody else's trade, mint or
 deposit must always reach is not among them, or one dispute would hold up the house."""

@@ -123,23 +123,3 @@ def transfer_id(*about: str | int) -> TransferId:
     """Return the ledger id of a market's move: SHA-256 of a label and what it is about."""
     text = "/".join(map(str, about))
     return TransferId(hashlib.sha256(f"meterseal-market/{text}".encode()).digest())
-
-
-def user(member: int) -> AccountCode:
-    """Return the account of a member's money."""
-    return AccountCode(f"user:{member}")
-
-
-def stake(member: int) -> AccountCode:
-    """Return the account of the money a seller answers with."""
-    return AccountCode(f"stake:{member}")
-
-
-def producer(member: int) -> AccountCode:
-    """Return the account of the Wh a member made."""
-    return AccountCode(f"producer:{member}")
-
-
-def buyer(member: int) -> AccountCode:
-    """Return the account of the Wh a member bought."""
-    return AccountCode(f"buyer:{member}")

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from meterseal_aggregator.identity import events
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import stake, user
 from meterseal_aggregator.ledger.model import (
     MAX_AMOUNT,
     Asset,
@@ -23,14 +24,7 @@ from meterseal_aggregator.ledger.model import (
     Result,
     Transfer,
 )
-from meterseal_aggregator.market.model import (
-    Cause,
-    Declined,
-    check_same,
-    stake,
-    transfer_id,
-    user,
-)
+from meterseal_aggregator.market.model import Cause, Declined, check_same, transfer_id
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import text_at
 from meterseal_aggregator.storage.database import Transaction

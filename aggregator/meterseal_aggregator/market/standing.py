@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import stake
 from meterseal_aggregator.ledger.model import Asset
-from meterseal_aggregator.market.model import stake
 from meterseal_aggregator.market.slots import month_of
 from meterseal_aggregator.market.terms import MarketTerms
 from meterseal_aggregator.market.trust import Standing, TrustRules, left_wh, moved

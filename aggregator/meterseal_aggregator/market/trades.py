@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import user
 from meterseal_aggregator.ledger.model import (
     Asset,
     Phase,
@@ -27,7 +28,6 @@ from meterseal_aggregator.market.model import (
     Trade,
     TradeState,
     transfer_id,
-    user,
 )
 from meterseal_aggregator.storage.database import Transaction
 

@@ -17,6 +17,15 @@ from pydantic import ConfigDict
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.ledger import asof
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import (
+    arrears,
+    buyer,
+    debt,
+    producer,
+    retired,
+    stake,
+    user,
+)
 from meterseal_aggregator.ledger.model import (
     WH,
     Account,
@@ -26,7 +35,6 @@ from meterseal_aggregator.ledger.model import (
     Phase,
 )
 from meterseal_aggregator.market.listings.model import listed
-from meterseal_aggregator.market.model import buyer, producer, stake, user
 from meterseal_aggregator.market.terms import terms_at
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.web.auth import Asking
@@ -177,7 +185,7 @@ def _money(member: int) -> dict[str, AccountCode]:
     return {
         "user": user(member),
         "stake": stake(member),
-        "arrears": AccountCode(f"arrears:{member}"),
+        "arrears": arrears(member),
     }
 
 
@@ -186,8 +194,8 @@ def _energy(member: int) -> dict[str, AccountCode]:
         "producer": producer(member),
         "buyer": buyer(member),
         "for-sale": listed(member),
-        "debt": AccountCode(f"debt:{member}"),
-        "retired": AccountCode(f"retired:{member}"),
+        "debt": debt(member),
+        "retired": retired(str(member)),
     }
 
 

@@ -13,11 +13,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from meterseal_aggregator.identity.model import Action
+from meterseal_aggregator.ledger.accounts import FEE, WHEELING, user
 from meterseal_aggregator.market import history, trades
 from meterseal_aggregator.market.delivery import Lane, cost
 from meterseal_aggregator.market.history import FOR_EVER, Run, Side, Wanted
-from meterseal_aggregator.market.model import Trade, TradeState, user
-from meterseal_aggregator.market.settlement.model import FEE, WHEELING
+from meterseal_aggregator.market.model import Trade, TradeState
 from meterseal_aggregator.web.auth import Asking
 from meterseal_aggregator.web.problems import not_found
 from meterseal_aggregator.web.shapes import (

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final
 
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import user
 from meterseal_aggregator.ledger.model import (
     MAX_AMOUNT,
     Asset,
@@ -21,7 +22,7 @@ from meterseal_aggregator.ledger.model import (
 )
 from meterseal_aggregator.market.auction.model import SealedOrder
 from meterseal_aggregator.market.delivery import cost
-from meterseal_aggregator.market.model import Cause, Declined, user
+from meterseal_aggregator.market.model import Cause, Declined
 from meterseal_aggregator.storage.database import Transaction
 
 ANY_ASSET: Final = Asset("")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from meterseal_aggregator.ledger.accounts import buyer, producer, user
 from meterseal_aggregator.ledger.model import WH, AccountCode, Asset, Transfer
 from meterseal_aggregator.market.listings.model import (
     HOUSE,
@@ -22,13 +23,7 @@ from meterseal_aggregator.market.listings.model import (
     Wish,
     listed,
 )
-from meterseal_aggregator.market.model import (
-    Cause,
-    Declined,
-    buyer,
-    producer,
-    user,
-)
+from meterseal_aggregator.market.model import Cause, Declined
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import buyer, producer, user
 from meterseal_aggregator.ledger.model import WH, AccountCode, Asset
 from meterseal_aggregator.market.listings.model import (
     HOUSE,
@@ -19,7 +20,6 @@ from meterseal_aggregator.market.listings.model import (
     Wish,
 )
 from meterseal_aggregator.market.listings.rules import Standing
-from meterseal_aggregator.market.model import buyer, producer, user
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import number_at, text_at
 from meterseal_aggregator.storage.database import Transaction

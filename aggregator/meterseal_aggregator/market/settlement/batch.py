@@ -14,6 +14,13 @@ from typing import Final
 from meterseal_aggregator.credits.retire import Retirement, retire
 from meterseal_aggregator.identity.events import Told, tell
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import (
+    MUTUAL_FUND,
+    UTILITY,
+    producer,
+    stake,
+    user,
+)
 from meterseal_aggregator.ledger.model import (
     WH,
     Account,
@@ -25,18 +32,9 @@ from meterseal_aggregator.ledger.model import (
 from meterseal_aggregator.market import sales
 from meterseal_aggregator.market import trades as trade_rows
 from meterseal_aggregator.market.delivery import cost
-from meterseal_aggregator.market.model import (
-    Trade,
-    TradeState,
-    producer,
-    stake,
-    transfer_id,
-    user,
-)
+from meterseal_aggregator.market.model import Trade, TradeState, transfer_id
 from meterseal_aggregator.market.settlement import feeding, store
 from meterseal_aggregator.market.settlement.model import (
-    FUND,
-    UTILITY,
     BooksDiffer,
     How,
     Key,
@@ -132,7 +130,7 @@ async def _accounts(
     wanted: dict[Asset, set[AccountCode]] = {WH: set()}
     wanted[WH].update(producer(one.seller) for one in slots)
     for one in trades:
-        codes = wanted.setdefault(one.asset, {FUND})
+        codes = wanted.setdefault(one.asset, {MUTUAL_FUND})
         codes.update((user(one.buyer), user(one.seller), stake(one.seller), one.escrow))
     found: list[Account] = []
     for asset, codes in wanted.items():

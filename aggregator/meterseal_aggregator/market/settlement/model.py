@@ -8,15 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from meterseal_aggregator.ledger.model import AccountCode, Transfer
+from meterseal_aggregator.ledger.model import Transfer
 from meterseal_aggregator.market.model import Trade
 from meterseal_aggregator.market.settlement.runs import Run
-
-FUND: Final = AccountCode("mutual-fund")
-"""Pays what a seller's stake does not."""
-FEE: Final = AccountCode("fee")
-WHEELING: Final = AccountCode("wheeling")
-UTILITY: Final = AccountCode("utility")
 
 Key = tuple[int, int]
 """How a slot is found: meter point and first second."""

@@ -13,6 +13,16 @@ from anybody. Pure. This module must never take Wh back from a buyer.
 from dataclasses import dataclass, field
 from typing import Final
 
+from meterseal_aggregator.ledger.accounts import (
+    FEE,
+    MUTUAL_FUND,
+    WHEELING,
+    arrears,
+    buyer,
+    producer,
+    stake,
+    user,
+)
 from meterseal_aggregator.ledger.model import (
     WH,
     AccountCode,
@@ -23,23 +33,8 @@ from meterseal_aggregator.ledger.model import (
     linked,
 )
 from meterseal_aggregator.market.delivery import Payment, payment
-from meterseal_aggregator.market.model import (
-    Trade,
-    TradeState,
-    buyer,
-    producer,
-    stake,
-    transfer_id,
-    user,
-)
-from meterseal_aggregator.market.settlement.model import (
-    FEE,
-    FUND,
-    WHEELING,
-    Covered,
-    Outcome,
-    TradeRun,
-)
+from meterseal_aggregator.market.model import Trade, TradeState, transfer_id
+from meterseal_aggregator.market.settlement.model import Covered, Outcome, TradeRun
 from meterseal_aggregator.market.settlement.purse import Purse
 from meterseal_aggregator.market.settlement.runs import Run
 
@@ -188,15 +183,15 @@ def _cover(purse: Purse, legs: _Legs, after: Payment) -> tuple[Covered, int]:
     asset, staked, theirs = trade.asset, stake(trade.seller), user(trade.buyer)
     if trade.state is TradeState.HELD:
         from_stake = purse.take(asset, staked, after.owed)
-        from_fund = purse.take(asset, FUND, after.owed - from_stake)
+        from_fund = purse.take(asset, MUTUAL_FUND, after.owed - from_stake)
         legs.pay("compensation", staked, theirs, from_stake)
-        legs.pay("compensation-fund", FUND, theirs, from_fund)
+        legs.pay("compensation-fund", MUTUAL_FUND, theirs, from_fund)
         purse.give(asset, theirs, from_stake + from_fund)
         return Covered(from_stake, from_fund), 0
     now = Covered(stake=min(had.stake, after.owed))
     now = Covered(now.stake, min(had.fund, after.owed - now.stake))
-    owing = _from_buyer(purse, legs, "return-fund", FUND, had.fund - now.fund)
-    purse.give(asset, FUND, had.fund - now.fund)
+    owing = _from_buyer(purse, legs, "return-fund", MUTUAL_FUND, had.fund - now.fund)
+    purse.give(asset, MUTUAL_FUND, had.fund - now.fund)
     owing += _from_buyer(purse, legs, "return-stake", staked, had.stake - now.stake)
     purse.give(asset, staked, had.stake - now.stake)
     return now, owing
@@ -209,6 +204,6 @@ def _from_buyer(
     trade = legs.look.trade
     own = purse.take(trade.asset, user(trade.buyer), amount)
     legs.pay(why, user(trade.buyer), to, own)
-    owed = AccountCode(f"arrears:{trade.buyer}")
+    owed = arrears(trade.buyer)
     legs.pay(f"{why}-owed", owed, to, amount - own)
     return amount - own

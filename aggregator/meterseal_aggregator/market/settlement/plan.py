@@ -12,9 +12,10 @@ waits take from the share of another, nor another from its share.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from meterseal_aggregator.ledger.accounts import producer, stake, user
 from meterseal_aggregator.ledger.model import WH
 from meterseal_aggregator.market.delivery import Promise, shared
-from meterseal_aggregator.market.model import Trade, TradeState, producer, stake, user
+from meterseal_aggregator.market.model import Trade, TradeState
 from meterseal_aggregator.market.settlement.mock import TEST_ASSET, verified
 from meterseal_aggregator.market.settlement.model import (
     NOTHING,

@@ -7,6 +7,7 @@ have looked, so such an answer means the books differ.
 from collections.abc import Sequence
 
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import debt
 from meterseal_aggregator.ledger.model import WH, AccountCode, Transfer
 from meterseal_aggregator.stacks.withdrawals.model import (
     ENERGY,
@@ -14,7 +15,7 @@ from meterseal_aggregator.stacks.withdrawals.model import (
     BooksDiffer,
     Part,
 )
-from meterseal_aggregator.stacks.withdrawals.rules import debt, home, transfer_id
+from meterseal_aggregator.stacks.withdrawals.rules import home, transfer_id
 from meterseal_aggregator.storage.database import Transaction
 
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
+from meterseal_aggregator.ledger.accounts import debt, producer
 from meterseal_aggregator.ledger.model import (
     MAX_AMOUNT,
     AccountCode,
@@ -166,13 +167,3 @@ def leave(withdrawal: int, member: int, wh: int, now: int) -> Transfer:
         effective_at=now,
         reference=withdrawal.to_bytes(8),
     )
-
-
-def producer(member: int) -> AccountCode:
-    """Return the account of the credits a member made."""
-    return AccountCode(f"producer:{member}")
-
-
-def debt(member: int) -> AccountCode:
-    """Return the account of what a member owes after corrections."""
-    return AccountCode(f"debt:{member}")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import debt, producer
 from meterseal_aggregator.ledger.model import WH
 from meterseal_aggregator.stacks.withdrawals.model import (
     MAX_LEAVES,
@@ -24,7 +25,6 @@ from meterseal_aggregator.stacks.withdrawals.model import (
     Wish,
     Withdrawal,
 )
-from meterseal_aggregator.stacks.withdrawals.rules import debt, producer
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.c32 import Principal
 
