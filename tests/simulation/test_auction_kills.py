@@ -1,11 +1,8 @@
 """kill -9 at every step of a clearing: all of it is there or nothing, and the next run does it."""
 
-import asyncio
 import shutil
 import sqlite3
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,44 +11,17 @@ from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.market.auction import audit
 from meterseal_aggregator.storage.database import Database
 from tests.support.auctions import People, gate, make_people
+from tests.support.forkedlives import life, program
 from tests.support.marketplace import a_market, slot
 
 START = slot(40)
-ROOT = Path(__file__).parents[2]
-PROGRAM = ROOT / "tests" / "support" / "killable_clearing.py"
+CLOSE = gate(START)
+PROGRAM = "killable_clearing.py"
 TABLES = (
     "auction_orders", "clearings", "trades", "slot_sales", "ledger_transfers",
     "ledger_accounts", "ledger_holds", "log_entries", "member_events",
 )  # fmt: skip
 ORDERS = 18
-
-
-@asynccontextmanager
-async def program() -> AsyncIterator[asyncio.subprocess.Process]:
-    """Start the process that is forked for each life."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), cwd=ROOT, stdin=pipe, stdout=pipe,
-        env={"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert process.stdin is not None
-    try:
-        yield process
-        process.stdin.close()
-        assert await asyncio.wait_for(process.wait(), 10) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def life(process: asyncio.subprocess.Process, path: Path, step: object) -> str:
-    """Live once; returns how it ended."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(f"{path} {step} {gate(START)}\n".encode())
-    said = await asyncio.wait_for(process.stdout.readline(), 60)
-    return said.decode().strip()
 
 
 async def prepared(folder: Path) -> Path:
@@ -106,10 +76,10 @@ async def test_a_clearing_killed_at_any_step_is_whole_or_nothing_and_is_done_nex
     source = await prepared(tmp_path)
     before_it = rows(source)
     assert (before_it["auction_orders"], before_it["trades"]) == (ORDERS, 0)
-    async with program() as process:
+    async with program(PROGRAM) as process:
         whole = copies / "whole.sqlite"
         shutil.copy(source, whole)
-        said = await life(process, whole, "never")
+        said = await life(process, whole, "never", CLOSE)
         assert said.startswith("done ")
         steps = int(said.split()[1])
         after_it = rows(whole)
@@ -121,11 +91,11 @@ async def test_a_clearing_killed_at_any_step_is_whole_or_nothing_and_is_done_nex
         for step in range(steps):
             path = copies / f"{step}.sqlite"
             shutil.copy(source, path)
-            assert await life(process, path, step) == "killed"
+            assert await life(process, path, step, CLOSE) == "killed"
             found = rows(path)
             assert found in (before_it, after_it), (step, found)
             outcomes.append(found == after_it)
-            assert (await life(process, path, "never")).startswith("done ")
+            assert (await life(process, path, "never", CLOSE)).startswith("done ")
             assert rows(path) == after_it
             assert not await wrong(path)
         # Up to the commit nothing, from then on all of it.

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from meterseal_aggregator.stacks.transaction import ContractCall
 from meterseal_proto.clarity import UInt
 from tests.support.fakechain import DIARY, ORACLE, FakeChain
 from tests.support.fakenode import FakeNode
+from tests.support.forkedlives import life, program
 from tests.support.killable_driver import ACCOUNT, MINE
 from tests.support.migrated import open_migrated
 from tests.support.nodeserver import Answer, Server
@@ -25,8 +25,7 @@ LATER = NOW + 300
 DEEDS = 2
 FORK_AT = 2
 """Before this mining a fork takes two blocks away, and mempools forget."""
-ROOT = Path(__file__).parents[2]
-DRIVER = ROOT / "tests" / "support" / "killable_driver.py"
+DRIVER = "killable_driver.py"
 OURS = {"deeds", "attempts", "seen", "troubles"}
 
 
@@ -52,33 +51,6 @@ async def world() -> AsyncIterator[World]:
     server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     yield server
     listening.close()
-
-
-@asynccontextmanager
-async def driver() -> AsyncIterator[asyncio.subprocess.Process]:
-    """Start the process that is forked for each life."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(DRIVER), cwd=ROOT, stdin=pipe, stdout=pipe,
-        env={"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert process.stdin is not None
-    try:
-        yield process
-        process.stdin.close()
-        assert await asyncio.wait_for(process.wait(), 10) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-
-
-async def life(process: asyncio.subprocess.Process, *words: object) -> str:
-    """Live once; returns how it ended."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write((" ".join(map(str, words)) + "\n").encode())
-    said = await asyncio.wait_for(process.stdout.readline(), 20)
-    return said.decode().strip()
 
 
 async def prepared(path: Path) -> None:
@@ -141,7 +113,7 @@ async def test_a_kill_between_any_two_steps_leaves_each_deed_done_once(
     before = books(template)
     assert sum(map(len, before.values())) > 20
     killed, at = 0, 0
-    async with driver() as process:
+    async with program(DRIVER) as process:
         while True:
             path = tmp_path / f"{at}.sqlite"
             shutil.copyfile(template, path)
