@@ -1,5 +1,26 @@
 -- What is charged to whom: tariffs by the day they begin, and supplies.
 
+-- A tariff some of whose figures are the network's parameters: whenever one changes, the next
+-- version is made from it.
+CREATE TABLE tariff_templates (
+  hash BLOB PRIMARY KEY CHECK (length(hash) = 32),
+  code TEXT NOT NULL CHECK (length(code) BETWEEN 1 AND 64),
+  document BLOB NOT NULL CHECK (length(document) BETWEEN 2 AND 262144),
+  recorded_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER tariff_templates_are_never_changed
+BEFORE UPDATE ON tariff_templates
+BEGIN
+  SELECT RAISE(ABORT, 'a template is never changed, it is followed by another');
+END;
+
+CREATE TRIGGER tariff_templates_are_never_deleted
+BEFORE DELETE ON tariff_templates
+BEGIN
+  SELECT RAISE(ABORT, 'a template is never deleted');
+END;
+
 -- A tariff in full (rating's document), published in the log (entry type 2). Versions of a
 -- code follow one another: each holds from valid_from to the next one's.
 CREATE TABLE full_tariffs (
@@ -11,6 +32,7 @@ CREATE TABLE full_tariffs (
   document BLOB NOT NULL CHECK (length(document) BETWEEN 2 AND 262144),
   recorded_at INTEGER NOT NULL,
   log_entry_id INTEGER NOT NULL UNIQUE REFERENCES log_entries (id),
+  template_hash BLOB REFERENCES tariff_templates (hash),
   UNIQUE (code, valid_from)
 ) STRICT, WITHOUT ROWID;
 
@@ -55,6 +77,27 @@ WHEN EXISTS (
   AND NEW.from_at < coalesce(to_at, 9223372036854775807))
 BEGIN
   SELECT RAISE(ABORT, 'overlap: the meter point is supplied to somebody in that time');
+END;
+
+CREATE TRIGGER supplies_lie_within_a_tenancy
+BEFORE INSERT ON supplies
+WHEN NOT EXISTS (
+  SELECT 1 FROM tenancies WHERE meter_point_id = NEW.meter_point_id
+  AND member_id = NEW.member_id AND from_at <= NEW.from_at
+  AND coalesce(to_at, 9223372036854775807) >= coalesce(NEW.to_at, 9223372036854775807))
+BEGIN
+  SELECT RAISE(ABORT, 'tenancy: a supply lies within its member''s time at the meter point');
+END;
+
+CREATE TRIGGER tenancies_outlast_their_supplies
+BEFORE UPDATE ON tenancies
+WHEN NEW.to_at IS NOT NULL AND EXISTS (
+  SELECT 1 FROM supplies WHERE meter_point_id = NEW.meter_point_id
+  AND member_id = NEW.member_id AND from_at >= NEW.from_at
+  AND from_at < coalesce(OLD.to_at, 9223372036854775807)
+  AND coalesce(to_at, 9223372036854775807) > NEW.to_at)
+BEGIN
+  SELECT RAISE(ABORT, 'supply: end what is supplied before the tenancy');
 END;
 
 CREATE TRIGGER supplies_keep_their_terms
