@@ -53,7 +53,9 @@ BEGIN
   SELECT RAISE(ABORT, 'a bill is never deleted');
 END;
 
--- Where a bill stands. paid and disputed are parts of amount + late_fees.
+-- Where a bill stands: amount + late_fees + given - paid is outstanding, disputed a part of
+-- it. given is what the bill gave the member: a negative total, or what he had paid too much
+-- on the bill it replaces. looked_to: usage known by then was compared with what was billed.
 CREATE TABLE bill_standings (
   bill_id INTEGER PRIMARY KEY REFERENCES bills (id),
   state TEXT NOT NULL
@@ -61,7 +63,9 @@ CREATE TABLE bill_standings (
   due_at INTEGER NOT NULL,
   paid INTEGER NOT NULL DEFAULT 0 CHECK (paid >= 0),
   late_fees INTEGER NOT NULL DEFAULT 0 CHECK (late_fees >= 0),
-  disputed INTEGER NOT NULL DEFAULT 0 CHECK (disputed >= 0)
+  disputed INTEGER NOT NULL DEFAULT 0 CHECK (disputed >= 0),
+  given INTEGER NOT NULL DEFAULT 0 CHECK (given >= 0),
+  looked_to INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX bill_standings_due ON bill_standings (due_at)
@@ -100,3 +104,51 @@ CREATE TABLE netted_slots (
   bill_id INTEGER NOT NULL REFERENCES bills (id),
   PRIMARY KEY (supply_id, start, bill_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER netted_slots_are_never_changed
+BEFORE UPDATE ON netted_slots
+BEGIN
+  SELECT RAISE(ABORT, 'what a bill netted is never changed');
+END;
+
+CREATE TRIGGER netted_slots_are_never_deleted
+BEFORE DELETE ON netted_slots
+BEGIN
+  SELECT RAISE(ABORT, 'what a bill netted is never deleted');
+END;
+
+-- The registers a bill stands on, each over its part of the period: how bills are found that
+-- a later reading touches. A private bill has its register here too.
+CREATE TABLE bill_usage (
+  bill_id INTEGER NOT NULL REFERENCES bills (id),
+  register_id INTEGER NOT NULL REFERENCES registers (id),
+  from_at INTEGER NOT NULL,
+  to_at INTEGER NOT NULL,
+  PRIMARY KEY (bill_id, register_id, from_at),
+  CHECK (from_at < to_at)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX bill_usage_by_register ON bill_usage (register_id, from_at);
+
+CREATE TRIGGER bill_usage_is_never_changed
+BEFORE UPDATE ON bill_usage
+BEGIN
+  SELECT RAISE(ABORT, 'what a bill stands on is never changed');
+END;
+
+CREATE TRIGGER bill_usage_is_never_deleted
+BEFORE DELETE ON bill_usage
+BEGIN
+  SELECT RAISE(ABORT, 'what a bill stands on is never deleted');
+END;
+
+-- Why a supply whose cycle is over has no bill yet, and when that is looked at again: the
+-- last reason only, gone with the bill.
+CREATE TABLE bill_waits (
+  supply_id INTEGER PRIMARY KEY REFERENCES supplies (id),
+  from_at INTEGER NOT NULL,
+  cause TEXT NOT NULL CHECK (length(cause) BETWEEN 1 AND 32),
+  detail TEXT NOT NULL CHECK (length(detail) <= 400),
+  at INTEGER NOT NULL,
+  again_at INTEGER NOT NULL
+) STRICT;
