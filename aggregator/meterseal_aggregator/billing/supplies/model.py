@@ -1,4 +1,4 @@
-"""Supplies' nouns: who is billed for what, and why a supply cannot be as wished.
+"""What a supply is begun with, and why it cannot be as wished.
 
 Pure. This module must never read a table.
 """
@@ -51,21 +51,3 @@ class NewSupply:
     terms: Terms
     from_at: int
     to_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Supply:
-    """A supply as it stands: billed up to `billed_to`, half-open [from_at, to_at)."""
-
-    id: int
-    member: MemberId
-    meter_point: int
-    terms: Terms
-    from_at: int
-    to_at: int | None
-    billed_to: int
-
-    @property
-    def closed(self) -> bool:
-        """Whether it ended and is billed whole."""
-        return self.billed_to == self.to_at

@@ -12,11 +12,11 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
+from meterseal_aggregator.billing.model import Supply
 from meterseal_aggregator.billing.supplies.model import (
     Cause,
     NewSupply,
     NotSupplied,
-    Supply,
     Terms,
 )
 from meterseal_aggregator.billing.tariffs import store as tariffs
@@ -78,10 +78,7 @@ async def begin(tx: Transaction, new: NewSupply) -> Supply:
             f"supply {held.id} has meter point {new.meter_point} from {held.from_at}"
             f" to {_told(held.to_at)}: end it first",
         ) from None
-    return Supply(
-        supply_id, new.member, new.meter_point, terms, new.from_at, new.to_at,
-        new.from_at,
-    )  # fmt: skip
+    return await supply(tx, supply_id)
 
 
 async def end(tx: Transaction, supply_id: int, *, at: int) -> Supply:
@@ -118,7 +115,7 @@ async def change(tx: Transaction, supply_id: int, terms: Terms, *, at: int) -> S
     if old.to_at is not None:
         detail = f"supply {supply_id} ends at {old.to_at}: nothing follows it"
         raise NotSupplied(Cause.ENDED, detail)
-    return await begin(tx, NewSupply(old.member, old.meter_point, terms, at))
+    return await begin(tx, NewSupply(MemberId(old.member), old.meter_point, terms, at))
 
 
 async def supply(tx: Transaction, supply_id: int) -> Supply:
@@ -197,6 +194,5 @@ def _told(at: int | None) -> str:
 
 
 def _supply(row: Row) -> Supply:
-    number, member, point, code, rail, prepaid, from_at, to_at, billed_to = row
-    terms = Terms(code, Rail(rail), bool(prepaid))
-    return Supply(number, MemberId(member), point, terms, from_at, to_at, billed_to)
+    number, member, point, code, rail, prepaid, *times = row
+    return Supply(number, member, point, code, Rail(rail), bool(prepaid), *times)
