@@ -48,8 +48,9 @@ class Quality(IntEnum):
     """
 
     VALID = 0
+    EDITED = 7
     ESTIMATED = 8
-    ESTIMATED_PROXY = 9
+    INTERPOLATED = 9
     QUESTIONABLE = 10
     RAW = 14
     MISSING = 16

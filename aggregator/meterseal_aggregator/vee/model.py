@@ -57,7 +57,7 @@ class Reading:
 
 
 _ESTIMATES: Final = frozenset(
-    {Quality.ESTIMATED, Quality.ESTIMATED_PROXY, Quality.QUESTIONABLE}
+    {Quality.ESTIMATED, Quality.INTERPOLATED, Quality.QUESTIONABLE}
 )
 
 
