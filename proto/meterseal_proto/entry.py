@@ -158,6 +158,16 @@ def trade_event_entry(salted: bytes) -> bytes:
     return bytes((EntryType.TRADE_EVENT, ENTRY_VERSION)) + salted
 
 
+def bill_hash_entry(salted: bytes) -> bytes:
+    """Return the log entry of a bill: `statement_hash`, which is salted, and no more.
+
+    ValueError for what is no hash of 32 bytes.
+    """
+    if len(salted) != _HASH_BYTES:
+        raise ValueError("a bill is logged by a hash of 32 bytes")
+    return bytes((EntryType.BILL_HASH, ENTRY_VERSION)) + salted
+
+
 def reporting_entry(
     network: bytes, cell: str, day: int, statement: bytes, count: int
 ) -> bytes:

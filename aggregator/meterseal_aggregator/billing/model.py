@@ -1,4 +1,6 @@
-"""Billing's nouns: a supply, a bill's row, where it stands, and why something is refused.
+"""Billing's nouns: a bill's row, where it stands, and why something is refused.
+
+Who is billed for what is a supply (`supplies.model`).
 
 Amounts are in micro-units of the bill's asset, 10^-6 of its unit; documents count minor
 units. Times are Unix seconds. Pure. This module must never read a table.
@@ -89,24 +91,6 @@ class Act(StrEnum):
     RESOLVED = "resolved"
     """Disputed no more, whoever was right: a correction says that."""
     CORRECTED = "corrected"
-
-
-@dataclass(frozen=True, slots=True)
-class Supply:
-    """A member is billed for a meter point by a tariff's code, from when to when.
-
-    `billed_to` is the end of what has been billed, `from_at` where nothing was.
-    """
-
-    id: int
-    member: int
-    meter_point: int
-    tariff: str
-    rail: Rail
-    prepaid: bool
-    from_at: int
-    to_at: int | None
-    billed_to: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,146 @@
+"""What a statement posts: who is owed by its lines, and the entries of the ledger.
+
+    chain = issued("2026-00000012", money, shares(statement.lines, minor))
+
+A bill of 0 or more is owed by the member (`arrears`), one below 0 is given to his money
+(`user`). What one act posts is one chain, and its ids come of the bill's number: posted
+again, it is the same. Pure. This module must never post to an account what no line says.
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from meterseal_aggregator.billing.model import micro
+from meterseal_aggregator.ledger.accounts import (
+    ROUNDING,
+    UTILITY,
+    WHEELING,
+    arrears,
+    tax,
+    user,
+)
+from meterseal_aggregator.ledger.model import (
+    AccountCode,
+    Asset,
+    Transfer,
+    TransferId,
+    linked,
+)
+from meterseal_proto.rating.line import Line, LineKind
+
+PURPOSE: Final = "bill"
+"""Of entries that issue or correct a bill; the audit reads them by it."""
+_SUBJECT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LINES_OWNER: Final = frozenset({LineKind.WHEELING, LineKind.LOSSES})
+_AUTHORITY: Final = frozenset({LineKind.LEVY, LineKind.TAX})
+_DIGEST_CHARS: Final = 32
+
+Shares = Mapping[AccountCode, int]
+"""Micro-units by account: what it is owed, below 0 what it gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Whose bill it is, in which asset, and the second its period ended."""
+
+    member: int
+    asset: Asset
+    end: int
+
+
+def payee(line: Line) -> AccountCode:
+    """Return who is owed a line: its authority, the lines' owner, or the utility."""
+    if line.kind in _AUTHORITY:
+        return tax(_subject(line.component))
+    if line.kind in _LINES_OWNER:
+        return WHEELING
+    return ROUNDING if line.kind is LineKind.ROUNDING else UTILITY
+
+
+def shares(lines: Iterable[Line], minor: int) -> Shares:
+    """Return what each account is owed by the lines of a document, none of them 0."""
+    owed: dict[AccountCode, int] = defaultdict(int)
+    for line in lines:
+        owed[payee(line)] += line.amount
+    return {account: micro(amount, minor) for account, amount in owed.items() if amount}
+
+
+def issued(number: str, money: Money, owed: Shares) -> list[Transfer]:
+    """Return the chain that issues a bill, empty where no account is owed anything."""
+    total = sum(owed.values())
+    party = arrears(money.member) if total >= 0 else user(money.member)
+    return linked(_moves(number, money, owed, party, paying_first=total >= 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a correction posts: `owed` by account, and what of it is given to the member.
+
+    `given` is what he had paid beyond what the new bill asks; below 0 never.
+    """
+
+    owed: Shares
+    given: int = 0
+
+
+def corrected(number: str, money: Money, found: Difference) -> list[Transfer]:
+    """Return the chain that posts a correction under the new bill's number.
+
+    All of it passes `arrears`: first what is owed more and what is given, then what is owed
+    less, so that on the way the account never owes less than nothing.
+    """
+    party = arrears(money.member)
+    moves = _moves(number, money, found.owed, party, paying_first=True)
+    if found.given:
+        legs = (party, user(money.member))
+        moves.insert(0, _move(number, money, legs, found.given))
+    return linked(moves)
+
+
+def transfer_id(number: str, debit: AccountCode, credit: AccountCode) -> TransferId:
+    """Return the ledger id of a bill's move: SHA-256 of a label, its number and accounts."""
+    text = f"meterseal-billing/bill/{number}/{debit}/{credit}"
+    return TransferId(hashlib.sha256(text.encode()).digest())
+
+
+def _moves(
+    number: str, money: Money, owed: Shares, party: AccountCode, *, paying_first: bool
+) -> list[Transfer]:
+    up = [
+        _move(number, money, (party, account), amount)
+        for account, amount in sorted(owed.items())
+        if amount > 0
+    ]
+    down = [
+        _move(number, money, (account, party), -amount)
+        for account, amount in sorted(owed.items())
+        if amount < 0
+    ]
+    return [*up, *down] if paying_first else [*down, *up]
+
+
+def _move(
+    number: str, money: Money, legs: tuple[AccountCode, AccountCode], amount: int
+) -> Transfer:
+    debit, credit = legs
+    return Transfer(
+        id=transfer_id(number, debit, credit),
+        amount=amount,
+        debit=debit,
+        credit=credit,
+        purpose=PURPOSE,
+        effective_at=money.end,
+        asset=money.asset,
+        reference=number.encode(),
+    )
+
+
+def _subject(component: str) -> str:
+    """Return a component's name as an account may have it; others by their digest."""
+    if _SUBJECT.fullmatch(component):
+        return component
+    return hashlib.sha256(component.encode()).hexdigest()[:_DIGEST_CHARS]
