@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.storage.database import Database, Transaction
+from meterseal_aggregator.vee import daystore
+from meterseal_aggregator.vee.calendar import DAY_S, LocalDays
+from meterseal_aggregator.vee.daystore import Packed, Reach
 from meterseal_proto.rating.usage import packed, unpacked, usage_digest
 from meterseal_proto.units import Quality
 
-DAY_S: Final = 86_400
 _MISSING: Final = bytes((Quality.MISSING,))
 _ESTIMATES: Final = (Quality.ESTIMATED, Quality.INTERPOLATED)
 _NEAR: Final = 2
@@ -138,3 +140,49 @@ def missing_of(
         found.append((first + at * step, first + to * step))
         at = qualities.find(_MISSING, to)
     return tuple(found)
+
+
+async def run_once(database: Database, now: int) -> int:
+    """Pack the next days that are over at Unix second `now`; 0 when nothing is left to do."""
+    async with database.transaction() as tx:
+        return await run_batch(tx, now)
+
+
+async def run_batch(tx: Transaction, now: int) -> int:
+    """Look through what came and pack days, within an open transaction.
+
+    Returns how many rows were looked through and days packed; a constant number of
+    statements. A day whose slots are as they were gets no version.
+    """
+    days = await daystore.local_days(tx)
+    reach, seen = await daystore.mark(tx, days)
+    due = await daystore.due(tx, days, now)
+    if due:
+        await _pack(tx, days, reach, due, now=now)
+    return seen + len(due)
+
+
+async def _pack(
+    tx: Transaction,
+    days: LocalDays,
+    reach: Reach,
+    due: Sequence[tuple[int, int, int]],
+    *,
+    now: int,
+) -> None:
+    steps = {register_id: step for _, register_id, step in due}
+    first, last = due[0][0], due[-1][0]
+    books = await daystore.known(tx, steps, days.begin(first), days.end(last), reach)
+    before = await daystore.last_versions(tx, steps, first, last)
+    versions = []
+    for day, register_id, step in due:
+        part = books[register_id].part(days.begin(day), days.end(day))
+        old = before.get((day, register_id))
+        if part[1] and (old is None or part != (old.first, old.deltas, old.qualities)):
+            number, since = (old.version, old.known_at) if old else (0, 0)
+            # A clock that was set back must not make a version older than its predecessor.
+            at = max(now, since)
+            versions.append(
+                Packed(register_id, day, number + 1, part[0], step, *part[1:], at)
+            )
+    await daystore.keep(tx, versions, [row[:2] for row in due])
