@@ -102,12 +102,22 @@ async def add_point_beside(
             detail = f"meter point {name!r} is another home; give a code for it"
             raise Refused(Trouble.OVERLAP, detail)
         return known.id
-    added = await add_meter_point(tx, name, now=now, home_id=home.id)
+    return await add_point_of_home(tx, name, home.id, at=at, now=now)
+
+
+async def add_point_of_home(
+    tx: Transaction, name: str, home_id: int, *, at: int, now: int
+) -> int:
+    """Add a meter point to a home, with the tenants the home has from `at` on.
+
+    `home_id` is the home's first point. Raises Refused (OVERLAP) when the name is taken.
+    """
+    added = await add_meter_point(tx, name, now=now, home_id=home_id)
     await tx.many(
         "INSERT INTO tenancies (meter_point_id, member_id, from_at, to_at)"
         " SELECT ?, member_id, from_at, to_at FROM tenancies"
         " WHERE meter_point_id = ? AND (to_at IS NULL OR to_at > ?)",
-        [(added, home.id, at)],
+        [(added, home_id, at)],
     )
     return added
 

@@ -1,4 +1,4 @@
-"""What a supply is begun with, and why it cannot be as wished.
+"""Supplies' nouns: who is billed for what, and why a supply cannot be as wished.
 
 Pure. This module must never read a table.
 """
@@ -51,3 +51,16 @@ class NewSupply:
     terms: Terms
     from_at: int
     to_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """A supply as it stands: billed up to `billed_to`, half-open [from_at, to_at)."""
+
+    id: int
+    member: MemberId
+    meter_point: int
+    terms: Terms
+    from_at: int
+    to_at: int | None
+    billed_to: int

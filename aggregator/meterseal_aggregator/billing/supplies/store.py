@@ -12,11 +12,11 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from meterseal_aggregator.billing.model import Supply
 from meterseal_aggregator.billing.supplies.model import (
     Cause,
     NewSupply,
     NotSupplied,
+    Supply,
     Terms,
 )
 from meterseal_aggregator.billing.tariffs import store as tariffs
@@ -115,7 +115,7 @@ async def change(tx: Transaction, supply_id: int, terms: Terms, *, at: int) -> S
     if old.to_at is not None:
         detail = f"supply {supply_id} ends at {old.to_at}: nothing follows it"
         raise NotSupplied(Cause.ENDED, detail)
-    return await begin(tx, NewSupply(MemberId(old.member), old.meter_point, terms, at))
+    return await begin(tx, NewSupply(old.member, old.meter_point, terms, at))
 
 
 async def supply(tx: Transaction, supply_id: int) -> Supply:
@@ -195,4 +195,5 @@ def _told(at: int | None) -> str:
 
 def _supply(row: Row) -> Supply:
     number, member, point, code, rail, prepaid, *times = row
-    return Supply(number, member, point, code, Rail(rail), bool(prepaid), *times)
+    terms = Terms(code, Rail(rail), bool(prepaid))
+    return Supply(number, MemberId(member), point, terms, *times)

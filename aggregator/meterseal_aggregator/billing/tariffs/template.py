@@ -2,8 +2,8 @@
 
 A template is a tariff's document (canonical JSON) without `valid_from`, in which a figure
 may be `{"parameter": "retail_price_micro"}` instead of an integer. A parameter in
-micro-units becomes a price of as many digits as the document says, one in basis points
-stands as it is. Pure. This module must never decide from when a filled one holds.
+micro-units becomes a price of as many digits as the document says, one in basis points a
+rate of as many digits, or stays as it is where the field counts basis points too. Pure. This module must never decide from when a filled one holds.
 """
 
 import hashlib
@@ -19,9 +19,12 @@ MAX_TEMPLATE_BYTES: Final = 65_000
 """As of a tariff: the log holds what is made of it."""
 MAX_BRACKETS: Final = 8_000
 MICRO_DIGITS: Final = 6
+MAX_DIGITS: Final = 18
 KEY: Final = "parameter"
 _DOMAIN: Final = b"meterseal/tariff-template/v1\x00"
-_UNITS: Final = ("_micro", "_bp")
+_MICRO: Final = "_micro"
+_BP: Final = "_bp"
+_BP_DIGITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,18 @@ class Template:
     def filled(self, values: Mapping[Name, Value], valid_from: int) -> bytes:
         """Return the tariff's document with these values, from `valid_from` (Unix s) on."""
         fields = read_json(self.document, brackets=MAX_BRACKETS)
-        scale = 10 ** (int(fields.get("digits", MICRO_DIGITS)) - MICRO_DIGITS)
-        return canonical({**_filled(fields, values, scale), "valid_from": valid_from})
+        digits = int(fields.get("digits", MICRO_DIGITS))
+        figures = {name: _figure(name, values[name], digits) for name in self.names}
+        filled = {key: _filled(one, figures, key) for key, one in fields.items()}
+        return canonical({**filled, "valid_from": valid_from})
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A parameter's value: as `stated` in its own unit, and `scaled` to 10^-digits."""
+
+    stated: int
+    scaled: int
 
 
 def parse_template(document: bytes) -> Template:
@@ -53,13 +66,11 @@ def parse_template(document: bytes) -> Template:
     if "valid_from" in fields:
         raise ValueError("valid_from: a template has none, what is made of it has")
     code, digits = fields.get("id"), fields.get("digits", MICRO_DIGITS)
-    if not isinstance(code, str):
-        raise ValueError("id: the code of the tariff, a text")
-    names = frozenset(_names(fields))
-    if not names:
-        raise ValueError("it names no parameter: publish it as a tariff")
-    if type(digits) is not int or not MICRO_DIGITS <= digits <= 18:
+    if type(digits) is not int or not MICRO_DIGITS <= digits <= MAX_DIGITS:
         raise ValueError("digits: 6 to 18, parameters are in micro-units")
+    names = frozenset(_names(fields))
+    if not names or not isinstance(code, str):
+        raise ValueError("a template has an id, and names at least one parameter")
     return Template(code, document, names)
 
 
@@ -76,7 +87,7 @@ def _names(value: Any) -> list[Name]:
 
 def _named(value: Mapping[str, Any]) -> Name:  # Any: as above
     text = value[KEY]
-    known = {name.value for name in Name if name.value.endswith(_UNITS)}
+    known = {name.value for name in Name if name.value.endswith((_MICRO, _BP))}
     if len(value) != 1 or text not in known:
         raise ValueError(
             f"{KEY}: one of {', '.join(sorted(known))}, and nothing beside"
@@ -84,13 +95,18 @@ def _named(value: Mapping[str, Any]) -> Name:  # Any: as above
     return Name(text)
 
 
-def _filled(value: Any, values: Mapping[Name, Value], scale: int) -> Any:  # as above
+def _figure(name: Name, value: Value, digits: int) -> Figure:
+    assert isinstance(value, int), name
+    have = _BP_DIGITS if name.value.endswith(_BP) else MICRO_DIGITS
+    return Figure(value, value * 10 ** (digits - have))
+
+
+def _filled(value: Any, figures: Mapping[Name, Figure], key: str) -> Any:  # as above
     if isinstance(value, list):
-        return [_filled(one, values, scale) for one in value]
+        return [_filled(one, figures, key) for one in value]
     if not isinstance(value, dict):
         return value
     if KEY in value:
-        name = _named(value)
-        figure = values[name]
-        return figure * scale if name.value.endswith("_micro") else figure
-    return {key: _filled(one, values, scale) for key, one in value.items()}
+        figure = figures[_named(value)]
+        return figure.stated if key.endswith(_BP) else figure.scaled
+    return {name: _filled(one, figures, name) for name, one in value.items()}
