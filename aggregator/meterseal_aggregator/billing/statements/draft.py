@@ -1,0 +1,269 @@
+"""From usage to a statement that has all but its number: pure, so that a worker can do it.
+
+    made = [drafted(wish) for wish in wishes]      # Draft or Refused
+
+Each version of the tariff in the period is a segment, rated alone as its part of the cycle,
+and hands what is carried to the next. A draft's document has a number of zeros in its place:
+numbers are given in the transaction that issues. This module must never let a statement
+pass that asks for more than `guard` finds by itself.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from functools import lru_cache
+from typing import Final
+
+from meterseal_aggregator.billing.model import Cause, Refused, micro
+from meterseal_aggregator.billing.statements import guard
+from meterseal_aggregator.billing.statements.number import number_of
+from meterseal_aggregator.billing.statements.posting import Shares, shares
+from meterseal_aggregator.billing.supplies.model import Supply
+from meterseal_aggregator.billing.usage import Bought, Metered, Part, load_of, netted
+from meterseal_aggregator.ledger.model import Asset
+from meterseal_aggregator.parameters.zone import zone_of
+from meterseal_proto.rating.line import NOTHING_CARRIED, Carried
+from meterseal_proto.rating.load import Load, Period
+from meterseal_proto.rating.price import Unrateable, rate
+from meterseal_proto.rating.statement import Segment, Statement, StatementKind, Usage
+from meterseal_proto.rating.statement_json import write_statement
+from meterseal_proto.rating.tariff import FullTariff
+from meterseal_proto.rating.terms import due_at
+from meterseal_proto.tariff import LocalTime
+
+NO_NUMBER: Final = number_of(0, 1)
+"""What stands in a draft where its number will."""
+_NUMBER: Final = '"number":"{}"'
+
+Versions = tuple[tuple[int, int, FullTariff], ...]
+"""What holds of a tariff, in order: from, to, version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When and where a bill is made: `known_at` is what usage is believed as of.
+
+    `network` is the hash of its genesis, 32 bytes; times are Unix seconds.
+    """
+
+    network: bytes
+    known_at: int
+    issued_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A bill to be made: a supply's [begin, end) within its cycle, and all it is made of.
+
+    `bought` is what neighbours delivered and no bill has netted; `carried` is what the
+    bill before leaves. `replaces` is the number of the bill it stands in for.
+    """
+
+    supply: Supply
+    begin: int
+    end: int
+    cycle: tuple[int, int]
+    versions: Versions
+    metered: Metered
+    bought: tuple[Bought, ...] = ()
+    carried: Carried = NOTHING_CARRIED
+    replaces: str = ""
+
+    @property
+    def final(self) -> bool:
+        """Whether it closes its supply."""
+        return self.end == self.supply.to_at
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A statement without its number; `owed` is what it posts, in micro-units by account.
+
+    `document` is the statement's as it is spelled with NO_NUMBER. `netted` are the Wh of
+    neighbours it takes off; `amount` is its total in micro-units.
+    """
+
+    supply: Supply
+    begin: int
+    end: int
+    asset: Asset
+    amount: int
+    due_at: int
+    owed: Shares
+    document: bytes
+    rows: tuple[tuple[int, int, int], ...]
+    netted: tuple[Bought, ...] = ()
+    after: Carried = NOTHING_CARRIED
+
+    def numbered(self, number: str) -> bytes:
+        """Return the document with its number in place."""
+        return put_number(self.document, number)
+
+
+def drafted(wish: Wish, moment: Moment) -> Draft | Refused:
+    """Return the draft of a wish, or why there is none: UNRATEABLE, CURRENCY, GUARD."""
+    try:
+        return _drafted(wish, moment)
+    except Refused as refused:
+        return refused
+    except Unrateable as error:
+        return Refused(Cause.UNRATEABLE, f"supply {wish.supply.id}: {error}")
+
+
+def drafts(wishes: Sequence[Wish], moment: Moment) -> list[Draft | Refused]:
+    """Return each wish's draft, in order: what a worker process is given."""
+    return [drafted(wish, moment) for wish in wishes]
+
+
+def put_number(document: bytes, number: str) -> bytes:
+    """Return a draft's document with a number instead of NO_NUMBER."""
+    # No text in the document can hold these bytes: quotes inside a text are escaped.
+    blank, real = _NUMBER.format(NO_NUMBER).encode(), _NUMBER.format(number).encode()
+    assert document.count(blank) == 1
+    return document.replace(blank, real)
+
+
+def after_of(document: bytes) -> Carried:
+    """Return what the last segment of a stored statement leaves to the next bill."""
+    found = json.loads(document)["segments"][-1].get("after")
+    if found is None:
+        return NOTHING_CARRIED
+    return Carried(
+        bank=tuple((name, amount) for name, amount in found.get("bank", ())),
+        used=tuple((name, amount) for name, amount in found.get("used", ())),
+        charged=Fraction(found.get("charged", "0")),
+    )
+
+
+@lru_cache(maxsize=64)
+def local_of(zone: str) -> LocalTime:
+    """Return the clock of a zone; the same object each time, so that its days are kept."""
+    where = zone_of(zone)
+    return lambda at: datetime.fromtimestamp(at, where)
+
+
+@lru_cache(maxsize=256)
+def digest_of(tariff: FullTariff) -> bytes:
+    """Return a version's hash; a batch names the same one in each bill."""
+    return tariff.hash()
+
+
+def _drafted(wish: Wish, moment: Moment) -> Draft:
+    first = _one_kind(wish)
+    load = load_of(wish.metered, wish.bought)
+    segments = _segments(wish, load, local_of(first.zone))
+    supply = wish.supply
+    due = due_at(wish.versions[-1][2].terms, moment.issued_at)
+    statement = Statement(
+        network=moment.network,
+        number=NO_NUMBER,
+        kind=StatementKind.BILL,
+        member=supply.member,
+        meter_point=supply.meter_point,
+        zone=first.zone,
+        begin=wish.begin,
+        end=wish.end,
+        currency=first.currency,
+        minor=first.minor,
+        rail=supply.terms.rail,
+        known_at=moment.known_at,
+        issued_at=moment.issued_at,
+        due_at=due,
+        usage=tuple(_usage(part) for part in wish.metered.parts),
+        segments=segments,
+        final=wish.final,
+        replaces=wish.replaces,
+    )
+    guard.check(statement, wish.versions, load, local_of(first.zone))
+    return Draft(
+        supply=supply,
+        begin=wish.begin,
+        end=wish.end,
+        asset=Asset(first.currency),
+        amount=micro(statement.total, first.minor),
+        due_at=due,
+        owed=shares(statement.lines, first.minor),
+        document=write_statement(statement),
+        rows=tuple((part.row, part.begin, part.end) for part in wish.metered.parts),
+        netted=tuple(netted(load, wish.bought)),
+        after=segments[-1].after,
+    )
+
+
+def _one_kind(wish: Wish) -> FullTariff:
+    """Return the first version, if all of them bill in one currency and by one clock."""
+    first = wish.versions[0][2]
+    for _, _, other in wish.versions[1:]:
+        same = (other.currency, other.minor, other.zone, other.commodity)
+        if same != (first.currency, first.minor, first.zone, first.commodity):
+            raise Refused(
+                Cause.CURRENCY,
+                f"tariff {first.id!r} changes its currency, zone or commodity within the"
+                f" cycle of supply {wish.supply.id}: end the supply where it does",
+            )
+    return first
+
+
+def _segments(wish: Wish, load: Load, local: LocalTime) -> tuple[Segment, ...]:
+    """Rate each version's part; parts lie on the load's slots, as the cycle then does."""
+    cycle = (_up(wish.cycle[0], load), _up(wish.cycle[1], load))
+    carried, found = wish.carried, []
+    for from_at, to_at, tariff in wish.versions:
+        begin = max(load.first, _up(from_at, load))
+        end = min(load.end, _up(to_at, load))
+        if begin >= end:
+            continue
+        rated = rate(
+            tariff, _slots(load, begin, end), Period(begin, end, *cycle), local, carried
+        )
+        found.append(
+            Segment(
+                digest_of(tariff),
+                begin,
+                end,
+                *cycle,
+                rated.lines,
+                carried,
+                rated.carried,
+            )
+        )
+        carried = rated.carried
+    return tuple(found)
+
+
+def _slots(load: Load, begin: int, end: int) -> Load:
+    """Return a part of a load."""
+    if (begin, end) == (load.first, load.end):
+        return load
+    low, high = (begin - load.first) // load.step, (end - load.first) // load.step
+    return Load(
+        begin,
+        load.step,
+        load.imported[low:high],
+        load.exported[low:high],
+        load.bought[low:high],
+        load.grain,
+    )
+
+
+def _usage(part: Part) -> Usage:
+    series = part.series
+    return Usage(
+        meter=part.meter,
+        register=part.register,
+        begin=part.begin,
+        end=part.end,
+        step=series.step,
+        first=part.first,
+        last=part.last,
+        quantity=series.total,
+        estimated=series.estimated,
+        digest=series.digest,
+    )
+
+
+def _up(at: int, load: Load) -> int:
+    # Slots lie on multiples of their step, which the load's first second is one of.
+    return at + (load.first - at) % load.step
