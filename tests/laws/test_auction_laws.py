@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -206,6 +207,7 @@ LAWS = (
 )
 
 
+@pytest.mark.deep
 def test_every_book_the_duty_clears_keeps_the_laws(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
         opening = a_market(tmp_path)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -195,6 +196,7 @@ async def _live(deeds: Sequence[Deed], folder: str) -> None:
         await world.check()
 
 
+@pytest.mark.deep
 @given(DEEDS)
 @settings(max_examples=60, deadline=None)
 def test_every_wh_mints_under_a_certificate_and_the_trail_rebuilds_them(

@@ -10,6 +10,7 @@ from itertools import pairwise
 from random import Random
 from typing import Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -192,6 +193,7 @@ def a_new_seller_never_raises_the_price(book: OrderBook) -> None:
     assert before is None or (after is not None and after <= before)
 
 
+@pytest.mark.deep
 @settings(max_examples=BOOKS, deadline=None)
 @given(book=BOOK)
 def test_every_law_of_the_auction_holds_for_every_book(book: OrderBook) -> None:
@@ -199,6 +201,7 @@ def test_every_law_of_the_auction_holds_for_every_book(book: OrderBook) -> None:
         holds(book)
 
 
+@pytest.mark.deep
 @settings(max_examples=BOOKS, deadline=None)
 @given(book=BOOK, chance=st.randoms(use_true_random=False))
 def test_the_order_of_listing_changes_nothing(book: OrderBook, chance: Random) -> None:

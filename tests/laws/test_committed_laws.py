@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -159,6 +160,7 @@ HIDDEN = st.lists(st.sampled_from(HIDDEN_ACTS), max_size=7)
 SHOWN = st.lists(st.sampled_from(ACTS), max_size=5)
 
 
+@pytest.mark.deep
 @given(
     st.lists(HIDDEN, min_size=1, max_size=3),
     st.lists(SHOWN, max_size=2),

@@ -5,6 +5,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,6 +82,7 @@ async def _adds_up(desk: FrontDesk, lives: list[Life], births: list[Device]) -> 
         assert heads == (expected if life.sent else [])
 
 
+@pytest.mark.deep
 @given(
     st.lists(st.lists(st.sampled_from(ACTS), max_size=10), min_size=1, max_size=4),
     st.integers(0, 2**32),

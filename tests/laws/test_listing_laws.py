@@ -16,6 +16,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -367,6 +368,7 @@ async def _live(acts: Sequence[Act]) -> None:
         await database.close()
 
 
+@pytest.mark.deep
 @given(ACTS)
 @settings(max_examples=120, deadline=None)
 def test_lane_c_does_what_the_contract_does_and_loses_nothing(acts: list[Act]) -> None:

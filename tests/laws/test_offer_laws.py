@@ -17,6 +17,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,6 +139,7 @@ async def _live(acts: Sequence[Act]) -> History:
     return history
 
 
+@pytest.mark.deep
 @given(ACTS)
 @settings(max_examples=60 * NIGHTS, deadline=None)
 def test_no_wh_is_sold_twice_and_no_order_is_there_in_part(acts: list[Act]) -> None:
@@ -187,6 +189,7 @@ A_MINUTE_LATE = (
 """What chance seldom does: a slot begins within the ten minutes of a reservation."""
 
 
+@pytest.mark.deep
 def test_histories_meet_every_end_an_act_may_have() -> None:
     ends = asyncio.run(_live(A_MINUTE_LATE)).ends
     for seed in range(60 * NIGHTS):

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -161,6 +162,7 @@ class Story:
             await choose(tx, member, choice, slot(deed.number))
 
 
+@pytest.mark.deep
 @settings(max_examples=EXAMPLES)
 @given(sales=SALES, told=TOLD, acts=ACTS)
 def test_each_wh_is_used_once_and_each_micro_unit_is_where_the_terms_say(

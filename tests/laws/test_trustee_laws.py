@@ -163,6 +163,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 SLOW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.deep
 @SLOW
 @given(DEEDS)
 @example(OVERLAPPING)

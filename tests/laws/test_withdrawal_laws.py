@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -213,6 +214,7 @@ async def _live(acts: Sequence[Act]) -> None:
         await history.nothing_untrue_there()
 
 
+@pytest.mark.deep
 @given(ACTS)
 @settings(max_examples=60, deadline=None)
 def test_every_wh_is_on_one_rail_whatever_happens_in_whatever_order(

@@ -108,6 +108,7 @@ async def audited(street: Street) -> list[bool]:
     return found
 
 
+@pytest.mark.deep
 async def test_the_total_of_a_street_is_right_and_anybody_proves_it(
     tmp_path: Path,
 ) -> None:
