@@ -1,4 +1,4 @@
-"""meterseal-verify: check a bundle, range proofs, a bill or a total, trusting no server.
+"""meterseal-verify: check evidence, range proofs, a bill or a total, trusting no server.
 
 Prints one line per claim - PASS, FAIL or UNCHECKED, the claim's name, a sentence -
 and exits 0 only when nothing failed. What was not asked is UNCHECKED and fails nothing:
@@ -30,11 +30,14 @@ from meterseal_proto.errors import Rejected
 from meterseal_proto.nodehttp import node_at
 from meterseal_proto.printable import printable
 from meterseal_proto.privatefile import (
-    MAX_FILE_BYTES,
     PrivateFile,
     is_private,
     parse_private,
 )
+from meterseal_proto.rating.archive import MAX_ARCHIVE_BYTES, is_archive
+from meterseal_proto.rating.claims_billed import Billed, judge_billed
+from meterseal_proto.rating.claims_traded import Traded, judge_traded
+from meterseal_proto.rating.evidence import Subject, unpack
 from meterseal_proto.tariff import LocalTime
 from meterseal_proto.totalfile import is_total, parse_total
 from meterseal_proto.usagefile import parse_usage
@@ -51,11 +54,13 @@ def examine(
 
     `openings` is a member's own file, held against what `data` says of his days.
     """
-    if is_private(data):
+    if not is_archive(data) and is_private(data):
         return _examine_private(data, expectation, openings)
     if openings is not None:
         text = "openings go with a proof file or a private bill"
         return (Claim("openings", Verdict.FAIL, text),)
+    if is_archive(data):
+        return _examine_evidence(data, expectation)
     if is_total(data):
         return _examine_total(data, expectation)
     try:
@@ -90,6 +95,18 @@ def _examine_total(data: bytes, expectation: Expectation) -> tuple[Claim, ...]:
         return (Claim("format", Verdict.FAIL, text),)
     known = Claim("format", Verdict.PASS, "a community's total in the one spelling")
     return (known, *judge_total(file, expectation))
+
+
+def _examine_evidence(data: bytes, expectation: Expectation) -> tuple[Claim, ...]:
+    try:
+        dossier = unpack(data)
+    except Rejected as rejected:
+        text = f"no evidence of a bill or a trade: {rejected.detail}"
+        return (Claim("format", Verdict.FAIL, text),)
+    known = Claim("format", Verdict.PASS, f"the evidence of a {dossier.subject}")
+    if dossier.subject is Subject.BILL:
+        return (known, *judge_billed(Billed(dossier, expectation)))
+    return (known, *judge_traded(Traded(dossier, expectation)))
 
 
 def _own(
@@ -153,7 +170,7 @@ def _read(name: str) -> bytes:
     try:
         # One byte more than the limit tells a file that is too large, at no cost.
         with Path(name).open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)
+            return file.read(MAX_ARCHIVE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise _Unread(f"{name} cannot be read: {reason}") from None
@@ -185,13 +202,14 @@ def _depth(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="meterseal-verify",
-        description="Check a bundle, a proof, a private bill or a community's total,"
+        description="Check a bundle, the evidence of a bill or trade, a proof, a private bill"
+        " or a community's total,"
         " claim by claim; offline, unless you give a node.",
         epilog="Exits 0 when no claim FAILs, 1 when one does, 2 for bad usage. UNCHECKED"
         " fails nothing: what must be held against your own knowledge you give, --network"
         " above all. `meterseal-verify clearing BOOK` replays an auction instead.",
     )
-    parser.add_argument("file", metavar="FILE", help="what to check, a JSON file")
+    parser.add_argument("file", metavar="FILE", help="what to check: JSON, or a ZIP")
     parser.add_argument(
         "--network", metavar="HEX",
         help="the network id you enrolled in; a file of another fails",

@@ -1,0 +1,357 @@
+"""The claims that evidence of a bill makes, each judged on its own and by name.
+
+Beside what all evidence claims: the document and its hash in the log, its usage slot by
+slot, each tariff's document, every line rated again, the lines' sum, what neighbours sold,
+the private registers' own proofs, and what the ledger was posted. What a file cannot tell
+is that no later credit note took the bill back. This module must never raise for anything
+a ZIP holds, and never let one good claim cover for another.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Final
+
+from meterseal_proto.boundedjson import read_json
+from meterseal_proto.claims import Claim, Unasked, Verdict, Wrong, judge_one
+from meterseal_proto.claims_private import judge_private
+from meterseal_proto.entry import bill_hash_entry, tariff_entry
+from meterseal_proto.privatefile import PrivateFile, parse_private
+from meterseal_proto.rating import evidence as parts
+from meterseal_proto.rating.billedload import Netted, load_between, read_netted
+from meterseal_proto.rating.claims_evidence import (
+    Case,
+    given,
+    judge_files,
+    judge_log,
+    judge_seals,
+)
+from meterseal_proto.rating.claims_slots import (
+    judge_history,
+    judge_usage,
+    open_usage,
+    slots_of,
+)
+from meterseal_proto.rating.ledgerrun import LedgerEntry
+from meterseal_proto.rating.line import Line, LineKind
+from meterseal_proto.rating.load import Load, Period
+from meterseal_proto.rating.price import Unrateable, rate
+from meterseal_proto.rating.statement import (
+    MAX_MINOR,
+    Segment,
+    Statement,
+    StatementKind,
+    statement_hash,
+)
+from meterseal_proto.rating.statement_json import MAX_BRACKETS, read_statement
+from meterseal_proto.rating.tariff import FullTariff, parse_full_tariff
+from meterseal_proto.tariff import LocalTime
+
+MAX_TARIFFS: Final = 16
+"""Versions of a tariff in one bill: one a month, and some."""
+_BILL: Final = "bill"
+_RETIRE: Final = "retire"
+_WH: Final = "wh"
+_EIGHT: Final = 8
+
+
+@dataclass(frozen=True)
+class Billed(Case):
+    """A ZIP about a bill."""
+
+    @cached_property
+    def statement(self) -> Statement:
+        """The document."""
+        return self.read(parts.STATEMENT, read_statement)
+
+    @cached_property
+    def earlier(self) -> Statement:
+        """The document that this one takes back, or stands in for."""
+        return self.read(parts.EARLIER, read_statement)
+
+    @cached_property
+    def tariffs(self) -> dict[bytes, FullTariff]:
+        """The tariffs, by hash."""
+        names = [parts.numbered(parts.TARIFF, n) for n in range(1, MAX_TARIFFS + 1)]
+        read = [self.read(name, parse_full_tariff) for name in names if self.has(name)]
+        return {tariff.hash(): tariff for tariff in read}
+
+    @cached_property
+    def netted(self) -> tuple[Netted, ...]:
+        """What neighbours sold."""
+        return self.read(parts.NETTED, read_netted) if self.has(parts.NETTED) else ()
+
+    @cached_property
+    def known(self) -> Statement:
+        """The statement, for claims that do not answer for it."""
+        return given(lambda: self.statement, parts.STATEMENT)
+
+    def private(self, number: int) -> PrivateFile:
+        """Return a private register's own file."""
+        return self.read(parts.numbered(parts.PRIVATE, number), parse_private)
+
+
+def judge_billed(case: Billed) -> tuple[Claim, ...]:
+    """Judge every claim of a bill's evidence, in the order a reader follows them."""
+    document = tuple(judge_one(n, check, case) for n, check in DOCUMENT_CLAIMS)
+    money = tuple(judge_one(n, check, case) for n, check in MONEY_CLAIMS)
+    return (
+        *judge_files(case), *document, *judge_seals(case), *_judge_usage(case),
+        *_judge_private(case), *money, *judge_log(case),
+    )  # fmt: skip
+
+
+def _judge_usage(case: Billed) -> Iterator[Claim]:
+    yield judge_one("usage", _usage, case)
+    yield judge_one("history", _history, case)
+
+
+def _judge_private(case: Billed) -> Iterator[Claim]:
+    """Judge the proofs of private registers, each claim under its file's name."""
+    try:
+        usage = case.statement.usage
+    except Wrong:
+        return
+    for number, told in enumerate(usage, 1):
+        if not told.proof:
+            continue
+        name = f"private-{number}"
+        try:
+            file = case.private(number)
+        except Wrong as wrong:
+            yield Claim(name, Verdict.FAIL, str(wrong))
+            continue
+        yield judge_one(name, partial(_private, number=number), case)
+        for claim in judge_private(file, case.expectation):
+            yield Claim(f"{name}.{claim.name}", claim.verdict, claim.text)
+
+
+def _statement(case: Billed) -> str:
+    statement = case.statement
+    if statement.network != given(lambda: case.genesis, parts.NETWORK).network:
+        raise Wrong("the statement is of another network than the genesis document")
+    said = "final bill" if statement.final else statement.kind.value
+    return (
+        f"{said} {statement.number} of member {statement.member}, meter point"
+        f" {statement.meter_point}, {statement.begin} to {statement.end}"
+    )
+
+
+def _bill_hash(case: Billed) -> str:
+    salt = case.read(parts.SALT, parts.read_salt)
+    document = given(lambda: case.content(parts.STATEMENT), parts.STATEMENT)
+    logged = case.prove(bill_hash_entry(statement_hash(salt, document)), "the bill")
+    return f"the salted hash of the document is entry {logged.index} of the log"
+
+
+def _earlier(case: Billed) -> str:
+    statement = case.known
+    named = statement.corrects or statement.replaces
+    if not named:
+        raise Unasked("it takes back no other bill, and stands in for none")
+    other = case.earlier
+    if other.number != named or other.network != statement.network:
+        raise Wrong(f"{parts.EARLIER} is not {named}, which the statement names")
+    salt = case.read(parts.EARLIER_SALT, parts.read_salt)
+    document = given(lambda: case.content(parts.EARLIER), parts.EARLIER)
+    case.prove(bill_hash_entry(statement_hash(salt, document)), "that bill")
+    if statement.kind is StatementKind.CREDIT_NOTE:
+        if [-line.amount for line in statement.lines] != [
+            line.amount for line in other.lines
+        ]:
+            raise Wrong(f"its lines are not those of {named} with the opposite sign")
+        return f"it takes back every line of {named}"
+    return f"it stands in for {named}, which is in the log"
+
+
+def _usage(case: Billed) -> str:
+    return judge_usage(case, case.known.usage)
+
+
+def _history(case: Billed) -> str:
+    return judge_history(case, case.known.usage, case.known.known_at)
+
+
+def _private(case: Billed, number: int) -> str:
+    told, file = case.statement.usage[number - 1], case.private(number)
+    if file.bill is None:
+        raise Wrong("it holds no bill that the device signed")
+    signed = file.bill.bill
+    if signed.hash() != told.proof:
+        raise Wrong("it is not the bill that the statement names")
+    place = (signed.statement.meter, signed.statement.register)
+    if place != (told.meter, told.register):
+        raise Wrong("it is of another register than the statement says")
+    return "the device's own bill is what the statement stands on"
+
+
+def _tariff(case: Billed) -> str:
+    statement = case.known
+    for segment in statement.segments:
+        tariff = _tariff_of(case, segment)
+        if tariff.valid_from > segment.begin:
+            raise Wrong(f"{tariff.id} is not valid when its segment begins")
+        if (tariff.currency, tariff.minor) != (statement.currency, statement.minor):
+            raise Wrong(f"{tariff.id} is of another currency than the statement")
+        case.prove(tariff_entry(tariff.document()), f"tariff {tariff.id}")
+    names = sorted({tariff.id for tariff in case.tariffs.values()})
+    return f"{', '.join(names)}: {len(case.tariffs)} versions, each in the log"
+
+
+def _tariff_of(case: Billed, segment: Segment) -> FullTariff:
+    tariff = case.tariffs.get(segment.tariff)
+    if tariff is None:
+        raise Wrong(f"no tariff of the file hashes to {segment.tariff.hex()[:16]}")
+    return tariff
+
+
+def _lines(case: Billed) -> str:
+    statement = case.known
+    if statement.kind is StatementKind.CREDIT_NOTE:
+        raise Unasked("a credit note's lines are those of its bill: see `earlier`")
+    if any(told.proof for told in statement.usage):
+        raise Unasked(
+            "nobody may rate hidden usage: see the proofs of private registers"
+        )
+    for segment in statement.segments:
+        tariff = given(partial(_tariff_of, case, segment), parts.TARIFF)
+        rated = rate_segment(case, segment, tariff)
+        for mine, told in zip(rated.lines, segment.lines, strict=False):
+            if mine != told:
+                raise Wrong(
+                    f"line {told.component!r} {told.part!r} says {told.amount}, rated it is"
+                    f" {mine.component!r} {mine.part!r} {mine.amount}"
+                )
+        if len(rated.lines) != len(segment.lines) or rated.after != segment.after:
+            raise Wrong("the tariff gives other lines than the statement has")
+    return f"{len(statement.lines)} lines are what the tariffs give for the usage"
+
+
+def rate_segment(case: Billed, segment: Segment, tariff: FullTariff) -> Segment:
+    """Return a segment as its tariff gives it for the usage; raises Wrong or Unasked."""
+    period = Period(segment.begin, segment.end, segment.cycle_begin, segment.cycle_end)
+    try:
+        load = _load(case, segment)
+        rated = rate(tariff, load, period, _clock(case, tariff.zone), segment.before)
+    except Unrateable as error:
+        raise Wrong(f"{tariff.id} cannot rate the usage: {error}") from None
+    except (ValueError, OverflowError, OSError) as error:
+        raise Wrong(f"the usage cannot be rated: {error}") from None
+    return Segment(
+        segment.tariff, segment.begin, segment.end, segment.cycle_begin,
+        segment.cycle_end, rated.lines, segment.before, rated.carried,
+    )  # fmt: skip
+
+
+def _load(case: Billed, segment: Segment) -> Load:
+    slots = [
+        given(partial(slots_of, case, number), parts.USAGE)
+        for number, _ in open_usage(case.known.usage)
+    ]
+    netted = given(lambda: case.netted, parts.NETTED)
+    return load_between(slots, netted, segment.begin, segment.end)
+
+
+def _clock(case: Billed, zone: str) -> LocalTime:
+    clock = case.expectation.clock
+    if clock is None:
+        raise Unasked("there is no time zone database to rate with")
+    try:
+        return clock(zone)
+    except (KeyError, OSError, ValueError):
+        raise Unasked(f"time zone {zone} is not known here") from None
+
+
+def _total(case: Billed) -> str:
+    """Judge the sum by itself: it is read beside the statement's own reader."""
+    document = given(lambda: case.content(parts.STATEMENT), parts.STATEMENT)
+    try:
+        told, amounts = _told_total(read_json(document, brackets=MAX_BRACKETS))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise Wrong("the statement has no lines and total to add up") from None
+    if told != sum(amounts):
+        raise Wrong(f"the lines add up to {sum(amounts)}, it says {told}")
+    return f"{len(amounts)} lines add up to {_money(case.known)}"
+
+
+def _told_total(found: Any) -> tuple[int, list[int]]:  # Any: JSON, checked by its use
+    lines = [line for segment in found["segments"] for line in segment["lines"]]
+    return found["total"], [line["amount"] for line in lines]
+
+
+def _money(statement: Statement) -> str:
+    sign = "-" if statement.total < 0 else ""
+    digits = str(abs(statement.total)).rjust(statement.minor + 1, "0")
+    if not statement.minor:
+        return f"{sign}{digits} {statement.currency}"
+    return f"{sign}{digits[: -statement.minor]}.{digits[-statement.minor :]} {statement.currency}"
+
+
+def _netted(case: Billed) -> str:
+    wanted = case.netted
+    sold = sum(_kwh(line) for line in case.known.lines if line.kind is LineKind.TRADED)
+    if not wanted:
+        if sold:
+            raise Wrong(f"lines name Wh of neighbours, and {parts.NETTED} is missing")
+        raise Unasked("the bill nets nothing that neighbours sold")
+    retired: dict[tuple[int, int], int] = {}
+    for entry in case.moved():
+        if (entry.purpose, entry.asset) == (_RETIRE, _WH):
+            slot = _slot(entry)
+            retired[slot] = retired.get(slot, 0) + entry.amount
+    told: dict[tuple[int, int], int] = {}
+    for one in wanted:
+        slot = (one.start, one.length)
+        told[slot] = told.get(slot, 0) + one.wh
+    if told != retired:
+        raise Wrong("what was netted is not what the ledger retired for it")
+    return f"{sum(told.values())} Wh of neighbours were netted and retired"
+
+
+def _kwh(line: Line) -> int:
+    return int(line.quantity is not None and line.quantity != 0)
+
+
+def _slot(entry: LedgerEntry) -> tuple[int, int]:
+    if len(entry.reference) != 2 * _EIGHT:
+        raise Wrong("an entry that retires Wh names no slot")
+    first, length = entry.reference[:_EIGHT], entry.reference[_EIGHT:]
+    return int.from_bytes(first), int.from_bytes(length)
+
+
+def _ledger(case: Billed) -> str:
+    statement = case.known
+    if statement.kind is StatementKind.CREDIT_NOTE:
+        raise Unasked("the bill in its place posts the difference of both")
+    own = {f"arrears:{statement.member}", f"user:{statement.member}"}
+    posted = 0
+    for entry in case.moved():
+        if entry.purpose != _BILL:
+            continue
+        if (entry.reference, entry.asset) != (
+            statement.number.encode(), statement.currency,
+        ):  # fmt: skip
+            raise Wrong(f"entry {entry.seq} is of another bill")
+        posted += entry.amount * ((entry.debit in own) - (entry.credit in own))
+    before = (
+        given(lambda: case.earlier, parts.EARLIER).total if statement.replaces else 0
+    )
+    asked = (statement.total - before) * 10 ** (MAX_MINOR - statement.minor)
+    if posted != asked:
+        raise Wrong(f"{posted} micro-units were posted, the document asks {asked}")
+    more = f" beside {statement.replaces}" if statement.replaces else ""
+    return f"{posted} micro-units were posted to the member{more}, as the document asks"
+
+
+DOCUMENT_CLAIMS: Final[tuple[tuple[str, Callable[[Billed], str]], ...]] = (
+    ("statement", _statement),
+    ("bill-hash", _bill_hash),
+    ("earlier", _earlier),
+)
+MONEY_CLAIMS: Final[tuple[tuple[str, Callable[[Billed], str]], ...]] = (
+    ("tariff", _tariff),
+    ("lines", _lines),
+    ("total", _total),
+    ("netted", _netted),
+    ("ledger", _ledger),
+)
