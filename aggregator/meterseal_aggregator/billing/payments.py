@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from meterseal_aggregator.billing.model import Cause as Unbilled
+from meterseal_aggregator.billing.model import Refused
 from meterseal_aggregator.identity import events
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import CASH, MUTUAL_FUND, REWARD_POOL, user
+from meterseal_aggregator.ledger.assets import declare, declared
 from meterseal_aggregator.ledger.model import (
     AccountCode,
     Asset,
@@ -41,7 +44,7 @@ REFERENCE: Final = "^[!-~]+( [!-~]+)*$"
 
 _PAYMENT: Final = """
 SELECT id, account, member_id, direction, amount, asset, way, reference, actor,
-  request_key, recorded_at
+  request_key, recorded_at, towards, bill
 FROM payments
 """
 
@@ -61,6 +64,15 @@ class Way(StrEnum):
     MOBILE = "mobile"
 
 
+class Towards(StrEnum):
+    """What money that came in is for."""
+
+    BALANCE = "balance"
+    """The account itself: to trade with, or a prepaid supply's top-up."""
+    BILLS = "bills"
+    """Bills of the member: the one named, else the oldest first."""
+
+
 class Purse(StrEnum):
     """An account of the community that money is paid into and out of."""
 
@@ -76,8 +88,9 @@ class Purse(StrEnum):
 class Wish:
     """A payment to be recorded: `account` a member's number or a purse.
 
-    `amount` is above 0 and at most MAX_PAYMENT_MICRO, in micro-units of the network's
-    money; `key` makes the wish one, for all operators together.
+    `amount` is above 0 and at most MAX_PAYMENT_MICRO, in micro-units of `asset`, the
+    network's money where it is None; `key` makes the wish one, for all operators together.
+    `bill` is a bill's number: the one it is towards, or of which money goes back.
     """
 
     account: int | Purse
@@ -86,6 +99,9 @@ class Wish:
     way: Way
     reference: str
     key: str
+    asset: Asset | None = None
+    towards: Towards = Towards.BALANCE
+    bill: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +127,8 @@ class Payment:
     actor: str
     key: str
     recorded_at: int
+    towards: Towards = Towards.BALANCE
+    bill: str = ""
 
 
 _PURSES: Final = {
@@ -124,8 +142,9 @@ async def record(tx: Transaction, wish: Wish, by: Actor, *, now: int) -> Payment
     """Record a payment; the same wish under the same key is one and answers alike.
 
     Raises Declined: KEY_USED, STATE for a reference that is taken, FUNDS for more than the
-    account (or the till) holds, FROZEN, RESERVE beyond what the ledger can count; and
-    NoSuchMember.
+    account (or the till) holds, FROZEN, RESERVE beyond what the ledger can count; Refused
+    (CURRENCY) for an asset that the ledger does not know; and NoSuchMember. What a payment
+    is towards is only kept here: `receivables` pays the bills, in the same transaction.
     """
     known = await _one(tx, "request_key = ?", (wish.key,))
     if known is not None:
@@ -134,11 +153,11 @@ async def record(tx: Transaction, wish: Wish, by: Actor, *, now: int) -> Payment
     member = None if isinstance(wish.account, Purse) else wish.account
     if member is not None:
         await identity.member(tx, member)
-    asset = Asset(await text_at(tx, Name.MONEY_ASSET, now))
+    asset = await _asset(tx, wish, now)
     ((last,),) = await tx.rows("SELECT coalesce(max(id), 0) FROM payments")
     made = Payment(
         last + 1, account_of(wish.account), member, wish.direction, wish.amount, asset,
-        wish.way, wish.reference, by.name, wish.key, now,
+        wish.way, wish.reference, by.name, wish.key, now, wish.towards, wish.bill,
     )  # fmt: skip
     (result,) = await ledger.post(tx, [_transfer(made)], now=now)
     _check(result, made)
@@ -183,9 +202,25 @@ def _same(known: Payment, wish: Wish) -> Payment:
         ("amount_micro", known.amount, wish.amount),
         ("way", known.way, wish.way),
         ("reference", known.reference, wish.reference),
+        ("asset", known.asset, wish.asset or known.asset),
+        ("towards", known.towards, wish.towards),
+        ("bill", known.bill, wish.bill),
     )
     check_same(f"payment {known.id}", compared)
     return known
+
+
+async def _asset(tx: Transaction, wish: Wish, now: int) -> Asset:
+    """Return what is paid in: the network's money, its rewards, or what it has declared."""
+    if wish.asset is None:
+        return Asset(await text_at(tx, Name.MONEY_ASSET, now))
+    if wish.asset not in await declared(tx):
+        # The first tokens for rewards name their asset, as the parameters spell it.
+        if wish.asset != await text_at(tx, Name.REWARD_ASSET, now):
+            detail = f"the ledger knows no asset {wish.asset}: have it declared first"
+            raise Refused(Unbilled.CURRENCY, detail)
+        await declare(tx, wish.asset, now=now)
+    return wish.asset
 
 
 async def _check_reference(tx: Transaction, wish: Wish) -> None:
@@ -238,12 +273,12 @@ async def _keep(tx: Transaction, made: Payment, by: Actor) -> None:
     row = (
         made.id, made.account, made.member, made.direction.value, made.amount,
         made.asset, made.way.value, made.reference, made.actor, made.key,
-        made.recorded_at,
+        made.recorded_at, made.towards.value, made.bill or None,
     )  # fmt: skip
     await tx.many(
         "INSERT INTO payments (id, account, member_id, direction, amount, asset, way,"
-        " reference, actor, request_key, recorded_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " reference, actor, request_key, recorded_at, towards, bill)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [row],
     )
     what = f"payment {made.id}"
@@ -259,8 +294,10 @@ async def _keep(tx: Transaction, made: Payment, by: Actor) -> None:
 
 
 def _payment(row: Sequence[Any]) -> Payment:  # rows are typed Any by the driver
-    number, account, member, direction, amount, asset, way, *rest = row
+    number, account, member, direction, amount, asset, way = row[:7]
+    reference, actor, key, at, towards, bill = row[7:]
     return Payment(
         number, AccountCode(account), member, Direction(direction), amount,
-        Asset(asset), Way(way), *rest,
+        Asset(asset), Way(way), reference, actor, key, at,
+        Towards(towards or Towards.BALANCE), bill or "",
     )  # fmt: skip

@@ -38,6 +38,7 @@ class Name(StrEnum):
     FINALITY_DELAY_S = "finality_delay_s"
     ZONE = "zone"
     MONEY_ASSET = "money_asset"
+    REWARD_ASSET = "reward_asset"
     CERTIFICATION_FEE_MICRO = "certification_fee_micro"
     CERTIFICATION_MINIMUM_WH = "certification_minimum_wh"
     CERTIFICATION_MAXIMUM_WH = "certification_maximum_wh"
@@ -85,6 +86,11 @@ PARAMETERS: Final[dict[Name, Parameter]] = {
         default="XTS",
         shape="[A-Z0-9]{2,12}",
         reason="the asset prices and bills are in, as KES; XTS is ISO 4217's for tests",
+    ),
+    Name.REWARD_ASSET: Parameter(
+        default="MSU",
+        shape="[A-Z0-9]{2,12}",
+        reason="the utility token that rewards for paying in time are in, 6 decimals",
     ),
     Name.CERTIFICATION_FEE_MICRO: Parameter(
         default=0,

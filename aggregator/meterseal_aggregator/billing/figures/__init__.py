@@ -1,0 +1,4 @@
+"""Figures of billing for providers and auditors: sums over many members, never of one.
+
+Nothing here writes.
+"""

@@ -1,0 +1,4 @@
+"""What members owe and pay: bills, arrears, instalments, fees, rewards, prepaid supplies.
+
+A bill's amount is settled elsewhere (`statements`); no room here may change one.
+"""
