@@ -38,6 +38,8 @@ from meterseal_proto.rating.components import (
     Hourly,
     Levy,
     Lifeline,
+    LimitPer,
+    Losses,
     NetMetering,
     On,
     Per,
@@ -45,6 +47,7 @@ from meterseal_proto.rating.components import (
     TierCounter,
     TieredTimeOfUse,
     TimeOfUse,
+    Wheeling,
     Window,
 )
 from meterseal_proto.rating.tariff import FullTariff
@@ -116,8 +119,11 @@ def plan_of(tariff: FullTariff) -> Plan:
 
 def _counts(one: Component) -> bool:
     """Tell whether a component is charged by usage, and so needs it."""
-    if isinstance(one, Levy):
-        return one.per is Per.UNIT and one.on is not On.BOUGHT
+    match one:
+        case Levy():
+            return one.per is Per.UNIT and one.on is not On.BOUGHT
+        case Wheeling() | Losses():
+            return one.on is not On.BOUGHT
     return isinstance(one, (*_ON_TOTAL, *_BY_TIME))
 
 
@@ -130,8 +136,10 @@ def _check(one: Component) -> None:
             tier_counter=TierCounter.ALL, allocation=Allocation.CHRONOLOGICAL
         ):
             why = "fills its tiers in the order of use; allocate them in proportion"
-        case Flat(on=On.EXPORT) | TimeOfUse(on=On.EXPORT) | Levy(on=On.EXPORT):
+        case Levy(on=On.EXPORT) | Wheeling(on=On.EXPORT) | Losses(on=On.EXPORT):
             why = "is charged on export, and a private register is an import"
+        case _ if getattr(one, "per", None) is LimitPer.KW:
+            why = "has limits by the highest power, which no device opens"
         case _:
             return
     raise Unrateable(f"component {one.name!r} {why}: no private bill has it")

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Final
 
 from meterseal_proto.rating.calendar import Place, Unrateable, runs_of
-from meterseal_proto.rating.components import Flat, On, Price, TimeOfUse
+from meterseal_proto.rating.components import Flat, Price, TimeOfUse
 from meterseal_proto.rating.hidden import Plan, Reading
 from meterseal_proto.rating.line import NOTHING_CARRIED, Carried, Line, LineKind, Rated
 from meterseal_proto.rating.load import Load, Period
@@ -66,7 +66,7 @@ def _rate_amount(
 ) -> Rated:
     one = Price(10**tariff.digits)
     components = tuple(
-        Flat(part.name, one, On.IMPORT) if isinstance(part, TimeOfUse) else part
+        Flat(part.name, one) if isinstance(part, TimeOfUse) else part
         for part in tariff.components
     )
     period = opened.period

@@ -21,7 +21,7 @@ from meterseal_aggregator.billing.model import Act, BillAct, Refused
 from meterseal_aggregator.billing.statements import store as bills
 from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.assets import declare
-from meterseal_aggregator.ledger.model import Transfer
+from meterseal_aggregator.ledger.model import MAX_AMOUNT, Transfer
 from meterseal_aggregator.stacks.events.bills import (
     BillCorrected,
     BillHash,
@@ -89,9 +89,7 @@ class Follow:
         if bill is None:
             await self._stray(tx, at, "bill-issued", told.bill)
             return
-        stood = replace(
-            bill, number=told.bill, due_at=told.due_at, amount=told.amount
-        )
+        stood = replace(bill, number=told.bill, due_at=told.due_at, amount=told.amount)
         await store.stand(tx, stood)
         now = int(self._now())
         await store.act(tx, bill, at, ("issued", told.amount), now=now)
@@ -139,7 +137,7 @@ class Follow:
         if bill is None:
             return
         asset = self._till.named(told.asset)
-        sound = told.amount == bill.outstanding and 0 < told.price and keeps(told.price)
+        sound = told.amount == bill.outstanding and told.price > 0 and keeps(told.price)
         if asset is None or not sound or asset == bill.asset:
             await self._stray(tx, at, "bill-paid-at-quote", told.bill)
             return
@@ -243,7 +241,7 @@ class Follow:
         assert isinstance(told, OpeningLet)
         if told.provider == self._till.provider:
             # For ever is written as any number: what is beyond ours ends never here.
-            until = told.until if keeps(told.until) else rules.MAX_AMOUNT
+            until = told.until if keeps(told.until) else MAX_AMOUNT
             await store.let(tx, told.meter, until)
 
     async def _day(self, tx: Transaction, at: Settled) -> None:
@@ -256,7 +254,9 @@ class Follow:
             row = (register, told.first, told.hash, told.counts_from)
             await store.day_stands(tx, row)
 
-    async def _stray(self, tx: Transaction, at: Settled, what: str, number: int) -> None:
+    async def _stray(
+        self, tx: Transaction, at: Settled, what: str, number: int
+    ) -> None:
         await store.stray(tx, at, what, number, int(self._now()))
         _log.error("chain_bill_unexplained", what=what, bill=number, txid=at.txid)
 

@@ -13,6 +13,8 @@ from meterseal_aggregator.ledger.model import AccountCode, Asset
 from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.transaction import Asset as Token
 from meterseal_proto.c32 import Principal
+from meterseal_proto.chaintariff import Terms
+from meterseal_proto.enrolment import Genesis
 
 NATIVE: Final = Asset("STX")
 """The asset that is no token."""
@@ -59,14 +61,22 @@ class NotAsked(Exception):
 class Till:
     """Whose contracts, who provides and who relays (addresses), which tokens are taken.
 
-    `tokens` are ledger assets by name; STX is always taken and is none of them.
+    `tokens` are ledger assets by name; STX is always taken and is none of them. `genesis`
+    is the network's, `due_s` the seconds that the contract gives to pay.
     """
 
+    genesis: Genesis
     contracts: Deployment
     provider: Principal
     relayer: str
     tokens: Mapping[Asset, Token]
     due_s: int
+
+    def terms(self, asset: Asset) -> Terms:
+        """Return what a tariff in an asset does not say; raises NotAsked as `token`."""
+        token = self.token(asset)
+        contract = None if token is None else token.contract
+        return Terms(self.provider, contract, self.due_s)
 
     def token(self, asset: Asset) -> Token | None:
         """Return an asset's token, None for STX; raises NotAsked for one that is not taken."""

@@ -75,7 +75,11 @@ def paid_at_quote(
     pair = [
         _transfer(other, (PROVIDER, QUOTED, price), (place, 0), now, "pay-quoted"),
         _transfer(
-            bill.asset, (QUOTED, owed(bill.member), amount), (place, 1), now, "pay-quoted"
+            bill.asset,
+            (QUOTED, owed(bill.member), amount),
+            (place, 1),
+            now,
+            "pay-quoted",
         ),
     ]
     return linked(pair)

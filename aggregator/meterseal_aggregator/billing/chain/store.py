@@ -167,9 +167,7 @@ async def is_strange(tx: Transaction, number: int) -> bool:
     return bool(rows)
 
 
-async def unposted(
-    tx: Transaction, after: int, limit: int
-) -> list[tuple[int, bytes]]:
+async def unposted(tx: Transaction, after: int, limit: int) -> list[tuple[int, bytes]]:
     """Return bills of the rail whose hash does not stand on the chain: row id and hash."""
     return [(row[0], row[1]) for row in await tx.rows(_UNPOSTED, (after, limit))]
 
@@ -210,9 +208,12 @@ async def tariffs_of(tx: Transaction, tariff: bytes) -> list[ChainTariff]:
     return [_tariff(row) for row in rows]
 
 
-async def unposted_tariffs(tx: Transaction, limit: int) -> list[ChainTariff]:
-    """Return tariffs that the chain did not tell of yet."""
-    rows = await tx.rows(f"{_TARIFF} WHERE posted = 0 ORDER BY hash LIMIT ?", (limit,))
+async def unposted_tariffs(
+    tx: Transaction, real_now: int, limit: int
+) -> list[ChainTariff]:
+    """Return tariffs that the chain did not tell of yet and would still take."""
+    where = " WHERE posted = 0 AND from_at > ? ORDER BY hash LIMIT ?"
+    rows = await tx.rows(_TARIFF + where, (real_now, limit))
     return [_tariff(row) for row in rows]
 
 
@@ -299,14 +300,14 @@ async def hold_tokens(tx: Transaction, holder: str, amount: int) -> None:
 
 # Rows are typed Any by the driver; these functions give them their types again.
 def _bill(row: Sequence[Any]) -> ChainBill:
-    *fields, asset, asked, number, due, amount, paid, reward, held = row
-    return ChainBill(
-        *fields, Asset(asset), asked, number, due, amount, paid, reward, bool(held)
-    )
+    fields = list(row)
+    fields[13], fields[20] = Asset(row[13]), bool(row[20])
+    return ChainBill(*fields)
 
 
 def _tariff(row: Sequence[Any]) -> ChainTariff:
-    return ChainTariff(*row[:-1], bool(row[-1]))
+    digest, tariff, document, provider, due, begin, posted = row
+    return ChainTariff(digest, tariff, document, provider, due, begin, bool(posted))
 
 
 def _first(rows: Sequence[Sequence[Any]]) -> ChainBill | None:
