@@ -7,6 +7,12 @@ what it shows as total is the document's. No room below imports this one, and it
 never read a database or a clock, nor compute a charge.
 """
 
+from meterseal_aggregator.billing.rendering.accepted import accepted
+from meterseal_aggregator.billing.rendering.compose import compose
+from meterseal_aggregator.billing.rendering.csv_table import csv_table
+from meterseal_aggregator.billing.rendering.green_button import green_button
+from meterseal_aggregator.billing.rendering.html import html
+from meterseal_aggregator.billing.rendering.pdf import pdf
 from meterseal_aggregator.billing.rendering.request import (
     Cause,
     Kind,
@@ -17,6 +23,7 @@ from meterseal_aggregator.billing.rendering.request import (
     Unrenderable,
     UsageSeries,
 )
+from meterseal_aggregator.billing.rendering.sms import bill_issued
 
 __all__ = [
     "Cause",
@@ -33,5 +40,15 @@ __all__ = [
 
 def render(kind: Kind, request: RenderRequest) -> bytes:
     """Return the statement as `kind`; Unrenderable says what is too much for it."""
-    del kind
-    return request.document
+    if kind is Kind.JSON:
+        return request.document
+    ready = accepted(request)
+    if kind is Kind.HTML:
+        return html(compose(ready))
+    if kind is Kind.PDF:
+        return pdf(compose(ready), request.statement.issued_at)
+    if kind is Kind.CSV:
+        return csv_table(ready)
+    if kind is Kind.GREEN_BUTTON:
+        return green_button(ready)
+    return bill_issued(ready).encode()

@@ -56,12 +56,12 @@ def tables(words: Words, statement: Statement, zone: tzinfo) -> tuple[Table, ...
     if not statement.usage:
         return ()
     columns = (
-        Column(words.say("Meter and register"), 34),
-        Column(words.say("From"), 15),
-        Column(words.say("To"), 15),
-        Column(words.say("Reading before"), 12, number=True),
-        Column(words.say("Reading after"), 12, number=True),
-        Column(words.say("Used"), 12, number=True),
+        Column(words.say("Meter and register"), 30),
+        Column(words.say("From"), 14),
+        Column(words.say("To"), 14),
+        Column(words.say("Reading before"), 14, number=True),
+        Column(words.say("Reading after"), 14, number=True),
+        Column(words.say("Used"), 16, number=True),
     )
     rows = tuple(row for usage in statement.usage for row in _rows(words, usage, zone))
     return (Table(words.say("Meter readings"), columns, rows),)

@@ -1,0 +1,7 @@
+"""placeholder"""
+
+from meterseal_aggregator.billing.rendering.request import RenderRequest
+
+
+def green_button(request: RenderRequest) -> bytes:
+    return b""
