@@ -33,7 +33,7 @@ from meterseal_proto.rating.claims_slots import (
     slots_of,
 )
 from meterseal_proto.rating.ledgerrun import LedgerEntry
-from meterseal_proto.rating.line import Line, LineKind
+from meterseal_proto.rating.line import LineKind
 from meterseal_proto.rating.load import Load, Period
 from meterseal_proto.rating.price import Unrateable, rate
 from meterseal_proto.rating.statement import (
@@ -95,6 +95,10 @@ def judge_billed(case: Billed) -> tuple[Claim, ...]:
     """Judge every claim of a bill's evidence, in the order a reader follows them."""
     document = tuple(judge_one(n, check, case) for n, check in DOCUMENT_CLAIMS)
     money = tuple(judge_one(n, check, case) for n, check in MONEY_CLAIMS)
+    if case.has(parts.NETTED) or _buys(case):
+        money = (*money, judge_one("netted", _netted, case))
+    if case.has(parts.EARLIER) or _follows(case):
+        document = (*document, judge_one("earlier", _earlier, case))
     return (
         *judge_files(case), *document, *judge_seals(case), *_judge_usage(case),
         *_judge_private(case), *money, *judge_log(case),
@@ -147,8 +151,6 @@ def _bill_hash(case: Billed) -> str:
 def _earlier(case: Billed) -> str:
     statement = case.known
     named = statement.corrects or statement.replaces
-    if not named:
-        raise Unasked("it takes back no other bill, and stands in for none")
     other = case.earlier
     if other.number != named or other.network != statement.network:
         raise Wrong(f"{parts.EARLIER} is not {named}, which the statement names")
@@ -289,11 +291,8 @@ def _money(statement: Statement) -> str:
 
 def _netted(case: Billed) -> str:
     wanted = case.netted
-    sold = sum(_kwh(line) for line in case.known.lines if line.kind is LineKind.TRADED)
-    if not wanted:
-        if sold:
-            raise Wrong(f"lines name Wh of neighbours, and {parts.NETTED} is missing")
-        raise Unasked("the bill nets nothing that neighbours sold")
+    if not wanted and _buys(case):
+        raise Wrong(f"lines name Wh of neighbours, and {parts.NETTED} is missing")
     retired: dict[tuple[int, int], int] = {}
     for entry in case.moved():
         if (entry.purpose, entry.asset) == (_RETIRE, _WH):
@@ -308,8 +307,21 @@ def _netted(case: Billed) -> str:
     return f"{sum(told.values())} Wh of neighbours were netted and retired"
 
 
-def _kwh(line: Line) -> int:
-    return int(line.quantity is not None and line.quantity != 0)
+def _buys(case: Billed) -> bool:
+    """Tell whether a line says that neighbours sold something."""
+    try:
+        lines = case.statement.lines
+    except Wrong:
+        return False
+    return any(line.kind is LineKind.TRADED and line.quantity for line in lines)
+
+
+def _follows(case: Billed) -> bool:
+    """Tell whether the statement names a bill before it."""
+    try:
+        return bool(case.statement.corrects or case.statement.replaces)
+    except Wrong:
+        return False
 
 
 def _slot(entry: LedgerEntry) -> tuple[int, int]:
@@ -346,12 +358,10 @@ def _ledger(case: Billed) -> str:
 DOCUMENT_CLAIMS: Final[tuple[tuple[str, Callable[[Billed], str]], ...]] = (
     ("statement", _statement),
     ("bill-hash", _bill_hash),
-    ("earlier", _earlier),
 )
 MONEY_CLAIMS: Final[tuple[tuple[str, Callable[[Billed], str]], ...]] = (
     ("tariff", _tariff),
     ("lines", _lines),
     ("total", _total),
-    ("netted", _netted),
     ("ledger", _ledger),
 )
