@@ -9,7 +9,7 @@ that of any bytes.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from meterseal_aggregator.billing.model import Act, BillAct
 from meterseal_aggregator.billing.payments import Actor
@@ -29,16 +29,15 @@ from meterseal_aggregator.ledger.model import Asset
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import store as log
 from meterseal_proto.entry import bill_hash_entry
-from meterseal_proto.rating.components import Count, Minor
+from meterseal_proto.rating.components import Count, Flat, Minor, Price
 from meterseal_proto.rating.line import LineKind
 from meterseal_proto.rating.statement import Segment, StatementKind
 from meterseal_proto.rating.statement_json import write_statement
-from meterseal_proto.rating.tariff import FullTariff
+from meterseal_proto.rating.tariff import Commodity, FullTariff, Rule, Split
 from meterseal_proto.rating.terms import Terms, due_at
 from tests.support.marketplace import NOW, fund, make_member, make_point
 from tests.support.statements import line, plain_statement
 from tests.support.street import BEGIN
-from tests.support.supplied import a_full_tariff
 
 DAY = 86_400
 XTS, KES, MSU = Asset("XTS"), Asset("KES"), Asset("MSU")
@@ -79,8 +78,10 @@ async def a_household(
     await declare(tx, asset, now=BEGIN)
     member = await make_member(tx, name)
     point = await make_point(tx, member)
-    plain = a_full_tariff(BEGIN, f"of-{name.lower()}", currency=asset, zone="UTC")
-    tariff = replace(plain, terms=terms)
+    tariff = FullTariff(
+        f"of-{name.lower()}", asset, "UTC", BEGIN, Commodity.ELECTRICITY,
+        (Flat("energy", Price(250_000)),), Rule.HALF_EVEN, Split.PROPORTION, terms=terms,
+    )  # fmt: skip
     await publish(tx, tariff.document(), now=BEGIN)
     ((supply,),) = await tx.rows(
         "INSERT INTO supplies (member_id, meter_point_id, tariff_code, prepaid, from_at,"
