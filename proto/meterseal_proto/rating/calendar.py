@@ -18,10 +18,29 @@ from typing import Final
 from meterseal_proto.rating.components import Calendar, Window
 from meterseal_proto.rating.load import Period
 from meterseal_proto.rating.tariff import Cycle, FullTariff
+from meterseal_proto.rating.weeks import (
+    HOLIDAY,
+    kinds_of_day,
+    minute_of,
+    season_names,
+)
 from meterseal_proto.tariff import DAY_NAMES, LocalTime
 
+__all__ = [
+    "DAY_S",
+    "HOLIDAY",
+    "Place",
+    "Portion",
+    "Run",
+    "Unrateable",
+    "cycle_of",
+    "day_begin",
+    "minute_of",
+    "portion_of",
+    "runs_of",
+]
+
 DAY_S: Final = 86_400
-HOLIDAY: Final = "hol"
 _KEPT: Final = 256
 """Months of tariffs kept: 20 tariffs over a year, 20 kB each."""
 
@@ -53,7 +72,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Portion:
     """A period's local days, and the share they are of its cycle's."""
 
     days: Fraction
@@ -89,11 +108,11 @@ def day_begin(day: date, near: int, local: LocalTime) -> int:
 
 
 @lru_cache(_KEPT)
-def share_of(period: Period, place: Place) -> Share:
+def portion_of(period: Period, place: Place) -> Portion:
     """Return how many local days a period has, and the share they are of its cycle's."""
     days = _days(period.begin, period.end, place.local)
     whole = _days(period.cycle_begin, period.cycle_end, place.local)
-    return Share(days, days / whole)
+    return Portion(days, days / whole)
 
 
 @lru_cache(_KEPT)
@@ -125,29 +144,16 @@ def runs_of(
     return (*runs, Run(now, begun, slots))
 
 
-def minute_of(text: str) -> int:
-    """Return the minute of the day that "HH:MM" tells, 0 to 1440; ValueError else."""
-    hours, colon, minutes = text.partition(":")
-    digits = hours + minutes
-    if not (len(digits) == 4 and digits.isascii() and digits.isdigit() and colon):
-        raise ValueError(f"{text!r} is no time of day HH:MM")
-    minute = int(hours) * 60 + int(minutes)
-    if minute > DAY_S // 60 or int(minutes) > 59:
-        raise ValueError(f"{text!r} is no time of day from 00:00 to 24:00")
-    return minute
-
-
 class _Days:
     """A calendar laid out: for each season and kind of day, the period of each minute."""
 
     def __init__(self, calendar: Calendar, holidays: tuple[str, ...]) -> None:
         self._seasons = sorted((one.begin, one.name) for one in calendar.seasons)
-        special = any(HOLIDAY in window.days for window in calendar.windows)
+        special = HOLIDAY in kinds_of_day(calendar)
         self._holidays = frozenset(holidays) if special else frozenset()
         self._windows: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
-        names = {name for _, name in self._seasons} or {""}
         for window in calendar.windows:
-            for season in window.seasons or names:
+            for season in window.seasons or season_names(calendar):
                 self._lay(window, season)
 
     def period(self, at: datetime) -> str:

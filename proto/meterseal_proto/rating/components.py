@@ -8,7 +8,7 @@ litres, W). This module must never hold a computation: `price` has them.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 Price = NewType("Price", int)
 """Integers of 10^-digits of the currency per unit; never negative."""
@@ -20,6 +20,9 @@ Minor = NewType("Minor", int)
 """Minor units of the currency, never negative."""
 Count = NewType("Count", int)
 """Days, seconds, basis points; never negative."""
+
+_NO_WINDOW: Final = Count(0)
+_NO_ENTRY: Final = Price(0)
 
 
 class On(StrEnum):
@@ -39,6 +42,17 @@ class Per(StrEnum):
     DAY = "day"
     MONTH = "month"
     """A billing cycle, called a month as on every bill."""
+
+
+class LimitPer(StrEnum):
+    """What the limits of tiers, and quotas, are multiplied by."""
+
+    CYCLE = "cycle"
+    """Nothing: so much a billing cycle."""
+    DAY = "day"
+    """The local days of what is rated; they are not carried from part to part."""
+    KW = "kw"
+    """The highest mean import over `window_s`, in kW: hours of use of it."""
 
 
 class Proration(StrEnum):
@@ -108,6 +122,15 @@ class Base(StrEnum):
     """The amounts of its base before rounding."""
     ROUNDED = "rounded"
     """The rounded amounts, as they stand on the bill."""
+
+
+class PayoutOf(StrEnum):
+    """Which kWh are paid when the year of a bank ends."""
+
+    BANK = "bank"
+    """All that it keeps, of every period."""
+    NET = "net"
+    """Export less import over all periods, month by month, never below nothing."""
 
 
 class Bank(StrEnum):
@@ -186,7 +209,7 @@ class Tier:
 
     price: Price
     to: Milli | None = None
-    entry: Price = Price(0)
+    entry: Price = _NO_ENTRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +226,6 @@ class Flat:
 
     name: str
     price: Price
-    on: On = On.GRID
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +234,8 @@ class Block:
 
     name: str
     tiers: tuple[Tier, ...]
-    per: Per = Per.MONTH
+    per: LimitPer = LimitPer.CYCLE
+    window_s: Count = _NO_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +244,8 @@ class Slab:
 
     name: str
     tiers: tuple[Tier, ...]
-    per: Per = Per.MONTH
+    per: LimitPer = LimitPer.CYCLE
+    window_s: Count = _NO_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +255,6 @@ class TimeOfUse:
     name: str
     calendar: str
     prices: tuple[PeriodPrice, ...]
-    on: On = On.GRID
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +269,8 @@ class TieredTimeOfUse:
     tier_counter: TierCounter
     allocation: Allocation
     tiers: tuple[PeriodTiers, ...]
-    per: Per = Per.MONTH
+    per: LimitPer = LimitPer.CYCLE
+    window_s: Count = _NO_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +307,7 @@ class FreeQuota:
     name: str
     of: str
     quantity: Milli
-    per: Per
+    per: LimitPer
     rule: QuotaRule
     up_to: Milli | None = None
 
@@ -315,11 +339,16 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Minimum:
-    """The least that `of` (names of components) costs; the rest is a line of its own."""
+    """The least that `of` (names of components) costs; the rest is a line of its own.
+
+    Where `of` comes to a credit it counts as nothing: the credit stays, and pays no part
+    of the minimum.
+    """
 
     name: str
     amount: Price
     per: SpanOf
+    base: Base
     of: tuple[str, ...]
 
 
@@ -330,23 +359,34 @@ class Maximum:
     name: str
     amount: Price
     per: SpanOf
+    base: Base
     of: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """Who keeps what a period had in the bank, where the period itself does not occur."""
+
+    period: str
+    to: str
 
 
 @dataclass(frozen=True, slots=True)
 class NetMetering:
     """Export is taken off import, in kWh; what is left over is kept for later.
 
-    With a bank per period, usage nets within the periods of `calendar`. At the end of
-    `year_end` (a month, 1 to 12) what is still kept is paid at `payout` and the bank is
-    empty; 0 pays nothing.
+    With a bank per period, usage nets within the periods of `calendar`; what is kept for a
+    period that does not occur goes to its successor, or waits. At the end of `year_end` (a
+    month, 1 to 12) what `payout_of` says is paid at `payout` and the bank is empty.
     """
 
     name: str
     bank: Bank
     year_end: Count
     payout: Price
+    payout_of: PayoutOf
     calendar: str = ""
+    successors: tuple[Successor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,6 +441,8 @@ class Share:
     of: tuple[str, ...]
 
 
+Energy = Flat | Block | Slab | TimeOfUse | TieredTimeOfUse | Hourly | Lifeline
+"""What prices usage."""
 Component = (
     Flat
     | Block

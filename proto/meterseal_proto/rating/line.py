@@ -82,12 +82,14 @@ class Carried:
     `bank` is kWh credited under net metering and not used yet, by time-of-use period (as
     the tariff names them; "" for all), in `1 / grain` of the unit. `used` is the usage of
     the same cycle that tiers have counted already, by their counter. `charged` is what the
-    year has cost so far before minimums, in currency: for a minimum or maximum of a year.
+    year has cost so far before minimums, in currency: for a minimum or maximum of a year;
+    `cycle` the same of the billing cycle, where a tariff carries its limits over its parts.
     """
 
     bank: tuple[tuple[str, int], ...] = ()
     used: tuple[tuple[str, int], ...] = ()
     charged: Fraction = Fraction(0)
+    cycle: Fraction = Fraction(0)
 
 
 NOTHING_CARRIED: Final = Carried()

@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from meterseal_proto.rating.components import Count, Milli, Minor, Price, SignedPrice
 
@@ -61,7 +61,8 @@ def written(value: object, *, tagged: bool = False) -> object:
 def read(kind: Any, value: Any, place: str) -> Any:
     """Return the value of an annotated kind that JSON spells; ValueError names the place."""
     origin = get_origin(kind)
-    if origin is UnionType:
+    # `A | None` is a Union where A is a NewType, a UnionType where it is a class.
+    if origin in (UnionType, Union):
         return _read_union(get_args(kind), value, place)
     if origin is tuple:
         item = get_args(kind)[0]

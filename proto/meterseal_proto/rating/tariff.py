@@ -19,7 +19,13 @@ from typing import Any, Final
 
 from meterseal_proto.boundedjson import read_json
 from meterseal_proto.errors import Malformed
-from meterseal_proto.rating.components import Calendar, Component, Minor
+from meterseal_proto.rating.components import (
+    Calendar,
+    Component,
+    Demand,
+    LimitPer,
+    Minor,
+)
 from meterseal_proto.rating.refusals import check_components
 from meterseal_proto.rating.spelling import read_fields, written
 from meterseal_proto.rating.statement import MAX_MINOR
@@ -168,4 +174,15 @@ def check(tariff: FullTariff) -> None:
             raise ValueError(f"holidays: {day!r} is no YYYY-MM-DD or MM-DD")
     if tariff.total_rounding is not None and tariff.total_rounding.step == 0:
         raise ValueError("total_rounding.step: at least one minor unit")
-    check_components(tariff.components, tariff.calendars)
+    carried = tariff.split is Split.CARRIED
+    check_components(
+        tariff.components, tariff.calendars, tariff.holidays, carried=carried
+    )
+    if tariff.commodity is Commodity.WATER:
+        _check_water(tariff)
+
+
+def _check_water(tariff: FullTariff) -> None:
+    for one in tariff.components:
+        if isinstance(one, Demand) or getattr(one, "per", None) is LimitPer.KW:
+            raise ValueError(f"{one.name}: water has no kW")
