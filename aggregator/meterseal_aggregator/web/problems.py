@@ -14,6 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from meterseal_aggregator.billing.model import Cause as Unbilled
+from meterseal_aggregator.billing.model import Refused as NotBilled
 from meterseal_aggregator.identity.model import NameTaken, NoSuchMember, TokenRefused
 from meterseal_aggregator.identity.wallets import Cause as Unlinked
 from meterseal_aggregator.identity.wallets import NotLinked
@@ -70,6 +72,11 @@ _DECLINED: Final[Mapping[Decline, HTTPStatus]] = {
     Decline.FIGURE: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 """What is not here stands against how things are: 409."""
+_UNBILLED: Final[Mapping[Unbilled, HTTPStatus]] = {
+    Unbilled.UNKNOWN: HTTPStatus.NOT_FOUND,
+    Unbilled.ERASED: HTTPStatus.GONE,
+}
+"""Likewise."""
 _UNLINKED: Final[Mapping[Unlinked, HTTPStatus]] = {
     Unlinked.PRINCIPAL: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unlinked.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
@@ -212,7 +219,7 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case Refused() | NotTaken() | NotLinked() | Declined():
+        case Refused() | NotTaken() | NotLinked() | Declined() | NotBilled():
             return _refusal(error)
         case NoSuchMember():
             return Problem(HTTPStatus.NOT_FOUND, "not-found", str(error))
@@ -229,8 +236,11 @@ def problem_of(error: Exception) -> Problem:
             return _ours(error)
 
 
-def _refusal(error: Refused | NotTaken | NotLinked | Declined) -> Problem:
+def _refusal(error: Refused | NotTaken | NotLinked | Declined | NotBilled) -> Problem:
     """Answer what a room refused, by its name for it."""
+    if isinstance(error, NotBilled):
+        unbilled = _UNBILLED.get(error.cause, HTTPStatus.CONFLICT)
+        return Problem(unbilled, error.cause.value, error.detail)
     if isinstance(error, Declined):
         declined = _DECLINED.get(error.cause, HTTPStatus.CONFLICT)
         return Problem(declined, error.cause.value, error.detail)
@@ -283,7 +293,7 @@ def install(app: FastAPI) -> None:
         return problem_of(error).response()
 
     for kind in (
-        Problem, Refused, NotTaken, NotLinked, Declined, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
+        Problem, Refused, NotTaken, NotLinked, Declined, NotBilled, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
         HTTPException, Unavailable, Rotten, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)
