@@ -4,6 +4,7 @@ This module must never bring a retired credit back.
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ from meterseal_aggregator.ledger.model import (
     Result,
     Transfer,
     TransferId,
+    linked,
 )
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.intervals import Interval
@@ -48,14 +50,47 @@ async def retire(tx: Transaction, wish: Retirement, *, now: int) -> Result:
     The interval is part of the transfer's content, so the same id with another interval
     is refused. A refusal writes nothing.
     """
+    wrong = _wrong(wish)
+    if wrong is not None:
+        return wrong
+    (result,) = await retire_all(tx, [wish], now=now)
+    return result
+
+
+async def retire_all(
+    tx: Transaction, wishes: Sequence[Retirement], *, now: int
+) -> list[Result]:
+    """Retire many, all or none, in a constant number of statements; results in order.
+
+    Raises ValueError for a wish that `retire` would refuse by itself.
+    """
+    for wish in wishes:
+        wrong = _wrong(wish)
+        if wrong is not None:
+            raise ValueError(f"a retirement has no legal {wrong.field}")
+    results = await ledger.post(tx, linked(list(map(_transfer, wishes))), now=now)
+    rows = [
+        (w.id, w.holder, w.beneficiary, w.interval.start, w.interval.length, w.wh, now)
+        for w, result in zip(wishes, results, strict=True)
+        if result.entered and not result.duplicate
+    ]
+    await tx.many(_WRITE, rows)
+    return results
+
+
+def _wrong(wish: Retirement) -> Result | None:
     if wish.holder.split(":", maxsplit=1)[0] not in HOLDERS:
         return Result(wish.id, refusal=Refusal.ACCOUNT_UNKNOWN, field="debit")
     if wish.wh < 1:
         return Result(wish.id, refusal=Refusal.MALFORMED, field="amount")
-    span = wish.interval
-    if span.start < 0 or span.length < 1:
+    if wish.interval.start < 0 or wish.interval.length < 1:
         return Result(wish.id, refusal=Refusal.MALFORMED, field="interval")
-    transfer = Transfer(
+    return None
+
+
+def _transfer(wish: Retirement) -> Transfer:
+    span = wish.interval
+    return Transfer(
         id=wish.id,
         amount=wish.wh,
         debit=wish.holder,
@@ -64,8 +99,3 @@ async def retire(tx: Transaction, wish: Retirement, *, now: int) -> Result:
         effective_at=span.end,
         reference=struct.pack(">QQ", span.start, span.length),
     )
-    (result,) = await ledger.post(tx, [transfer], now=now)
-    if result.entered and not result.duplicate:
-        row = (wish.id, wish.holder, wish.beneficiary, span.start, span.length)
-        await tx.many(_WRITE, [(*row, wish.wh, now)])
-    return result

@@ -82,7 +82,9 @@ class Draft:
     """A statement without its number; `owed` is what it posts, in micro-units by account.
 
     `document` is the statement's as it is spelled with NO_NUMBER. `netted` are the Wh of
-    neighbours it takes off; `amount` is its total in micro-units.
+    neighbours it takes off; `amount` is its total in micro-units; `rows` are the register
+    rows it stands on, each with its part of the period. `private_bill` is the row id of the
+    device's bill, where usage is hidden.
     """
 
     supply: Supply
@@ -96,6 +98,7 @@ class Draft:
     rows: tuple[tuple[int, int, int], ...]
     netted: tuple[Bought, ...] = ()
     after: Carried = NOTHING_CARRIED
+    private_bill: int | None = None
 
     def numbered(self, number: str) -> bytes:
         """Return the document with its number in place."""

@@ -31,6 +31,7 @@ from meterseal_proto.rating.components import (
     Hourly,
     Levy,
     Lifeline,
+    LimitPer,
     Losses,
     Maximum,
     Minimum,
@@ -156,7 +157,11 @@ class _Plain:
         return usage * self.money(dearest) + self.money(entries)
 
 
-def _flat(plain: _Plain, one: Flat | Wheeling) -> Fraction:
+def _flat(plain: _Plain, one: Flat) -> Fraction:
+    return plain.units(On.GRID) * plain.money(one.price)
+
+
+def _wheeling(plain: _Plain, one: Wheeling) -> Fraction:
     return plain.units(one.on) * plain.money(one.price)
 
 
@@ -172,7 +177,7 @@ def _levy(plain: _Plain, one: Levy) -> Fraction:
 
 
 def _time_of_use(plain: _Plain, one: TimeOfUse) -> Fraction:
-    used = plain.by_period(one.calendar, plain.rows[one.on])
+    used = plain.by_period(one.calendar, plain.rows[On.GRID])
     whole = sum(row.price * used.get(row.period, 0) for row in one.prices)
     return plain.money(Fraction(whole, plain.grain))
 
@@ -186,7 +191,7 @@ def _hourly(plain: _Plain, one: Hourly) -> Fraction:
 def _tiered(plain: _Plain, one: Block | Slab) -> Fraction:
     segment, usage = plain.segment, plain.units(On.GRID)
     whole = (segment.begin, segment.end) == (segment.cycle_begin, segment.cycle_end)
-    if one.per is not Per.MONTH or not whole or segment.before.used:
+    if one.per is not LimitPer.CYCLE or not whole or segment.before.used:
         return plain.tiers(one.tiers, usage)
     if isinstance(one, Slab):
         last = next(
@@ -268,7 +273,7 @@ def _takes_off(_plain: _Plain, _one: FreeQuota | Maximum | NetMetering) -> Fract
 # Any: each function takes the component of its own type, as the table pairs them.
 _MOST: Final[dict[type[Component], Callable[[_Plain, Any], Fraction]]] = {
     Flat: _flat,
-    Wheeling: _flat,
+    Wheeling: _wheeling,
     Losses: _losses,
     Levy: _levy,
     TimeOfUse: _time_of_use,

@@ -1,0 +1,115 @@
+"""Netting: what neighbours delivered to a member is taken off his bill, slot by slot, once.
+
+    pool = await delivered(tx, members, begin, end)
+    taken = pool.take(member, load)
+
+A Wh is netted where the member both was delivered it and imported it in the market's slot
+(SETTLED 3); the rest stays his, to sell or to give back. What is netted is retired with the
+bill and never comes back: a correction may net more, and what is netted already counts for
+the bill that replaces. This module must never net a Wh that the ledger does not hold for him.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from meterseal_aggregator.billing.usage import Bought, netted
+from meterseal_aggregator.ledger import store as ledger
+from meterseal_aggregator.ledger.accounts import buyer
+from meterseal_aggregator.ledger.model import WH, TransferId
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_proto.rating.load import Load
+
+BENEFICIARY: Final = "supply-{}"
+"""Under which name a supply's Wh are retired."""
+
+# A mock's Wh were never minted, so they are in nobody's account.
+_TRADES: Final = """
+SELECT t.buyer_id, t.start, t.length, t.state, sum(t.delivered_wh)
+FROM json_each(?) m
+CROSS JOIN trades t ON t.buyer_id = m.value
+  AND t.state IN ('held', 'settled') AND t.start >= ? AND t.start < ?
+LEFT JOIN settled_slots z ON z.meter_point_id = t.meter_point_id AND z.start = t.start
+WHERE coalesce(z.mocked, 0) = 0
+GROUP BY t.buyer_id, t.start, t.length, t.state
+ORDER BY t.buyer_id, t.start, t.length
+"""
+_NETTED: Final = """
+SELECT s.member_id, n.start, n.length, sum(n.wh)
+FROM json_each(?) m
+CROSS JOIN supplies s ON s.member_id = m.value
+JOIN netted_slots n ON n.supply_id = s.id AND n.start >= ? AND n.start < ?
+GROUP BY s.member_id, n.start, n.length
+"""
+
+
+@dataclass(slots=True)
+class Pool:
+    """What members were delivered and no bill netted yet, within what they hold.
+
+    `open` are those for whom trades of the span wait for a seller's meter.
+    """
+
+    slots: dict[int, list[Bought]] = field(default_factory=dict)
+    held: dict[int, int] = field(default_factory=dict)
+    open: frozenset[int] = frozenset()
+
+    def take(self, member: int, load: Load) -> tuple[Bought, ...]:
+        """Return what of a member's slots a load nets; the pool holds the rest then."""
+        wanted = self.slots.get(member, [])
+        if not wanted:
+            return ()
+        left, found = self.held.get(member, 0), []
+        for one in netted(load, wanted):
+            wh = min(one.wh, left)
+            left -= wh
+            if wh:
+                found.append(replace(one, wh=wh))
+        self.held[member] = left
+        used = {(one.start, one.length): one.wh for one in found}
+        rest = [
+            replace(one, wh=one.wh - used.get((one.start, one.length), 0))
+            for one in wanted
+        ]
+        self.slots[member] = [one for one in rest if one.wh]
+        return tuple(found)
+
+
+async def delivered(
+    tx: Transaction, members: Iterable[int], begin: int, end: int
+) -> Pool:
+    """Return what members were delivered in slots that start in [begin, end).
+
+    Three statements, however many members; one where nobody bought anything.
+    """
+    who = json.dumps(sorted(set(members)))
+    rows = await tx.rows(_TRADES, (who, begin, end))
+    if not rows:
+        return Pool()
+    done = {row[:3]: row[3] for row in await tx.rows(_NETTED, (who, begin, end))}
+    slots: dict[int, list[Bought]] = defaultdict(list)
+    for member, start, length, state, wh in rows:
+        left = wh - done.get((member, start, length), 0)
+        if state == "settled" and left > 0:
+            slots[member].append(Bought(start, length, left))
+    accounts = await ledger.balances(tx, WH, (buyer(member) for member in slots))
+    held = {
+        member: accounts[buyer(member)].held if buyer(member) in accounts else 0
+        for member in slots
+    }
+    waiting = frozenset(row[0] for row in rows if row[3] == "held")
+    return Pool(dict(slots), held, waiting)
+
+
+def retirement_id(number: str) -> TransferId:
+    """Return the ledger id under which a bill's Wh are retired."""
+    text = f"meterseal-billing/netted/{number}"
+    return TransferId(hashlib.sha256(text.encode()).digest())
+
+
+def beneficiary(supply: int) -> str:
+    """Return the name a supply's Wh are retired under."""
+    return BENEFICIARY.format(supply)
