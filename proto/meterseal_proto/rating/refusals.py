@@ -45,7 +45,7 @@ MAX_TIERS: Final = 32
 HOURS: Final = 8_760
 RESERVED: Final = frozenset({"traded", "rounding"})
 """Lines that every tariff may have are named so."""
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9 ._-]{0,39}")
 Calendars = Mapping[str, Calendar]
 
 

@@ -17,7 +17,7 @@ MINUTES: Final = 1_440
 MAX_WINDOWS: Final = 1_024
 """Twelve months of three kinds of day with 24 changes each stay below."""
 MAX_SEASONS: Final = 24
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9 ._-]{0,39}")
 _MONTH_DAY: Final = re.compile(r"\d{2}-\d{2}")
 _CLOCK: Final = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 _A_COMMON_YEAR: Final = 2001
