@@ -32,7 +32,6 @@ from meterseal_proto.rating.claims_slots import (
     open_usage,
     slots_of,
 )
-from meterseal_proto.rating.ledgerrun import LedgerEntry
 from meterseal_proto.rating.line import LineKind
 from meterseal_proto.rating.load import Load, Period
 from meterseal_proto.rating.price import Unrateable, rate
@@ -52,7 +51,6 @@ MAX_TARIFFS: Final = 16
 _BILL: Final = "bill"
 _RETIRE: Final = "retire"
 _WH: Final = "wh"
-_EIGHT: Final = 8
 
 
 @dataclass(frozen=True)
@@ -251,7 +249,14 @@ def _load(case: Billed, segment: Segment) -> Load:
         for number, _ in open_usage(case.known.usage)
     ]
     netted = given(lambda: case.netted, parts.NETTED)
-    return load_between(slots, netted, segment.begin, segment.end)
+    whole = case.known.segments
+    load = load_between(slots, netted, whole[0].begin, whole[-1].end)
+    low = (segment.begin - load.first) // load.step
+    high = (segment.end - load.first) // load.step
+    return Load(
+        segment.begin, load.step, load.imported[low:high], load.exported[low:high],
+        load.bought[low:high],
+    )  # fmt: skip
 
 
 def _clock(case: Billed, zone: str) -> LocalTime:
@@ -293,18 +298,15 @@ def _netted(case: Billed) -> str:
     wanted = case.netted
     if not wanted and _buys(case):
         raise Wrong(f"lines name Wh of neighbours, and {parts.NETTED} is missing")
-    retired: dict[tuple[int, int], int] = {}
-    for entry in case.moved():
-        if (entry.purpose, entry.asset) == (_RETIRE, _WH):
-            slot = _slot(entry)
-            retired[slot] = retired.get(slot, 0) + entry.amount
-    told: dict[tuple[int, int], int] = {}
-    for one in wanted:
-        slot = (one.start, one.length)
-        told[slot] = told.get(slot, 0) + one.wh
+    retired = sum(
+        entry.amount
+        for entry in case.moved()
+        if (entry.purpose, entry.asset) == (_RETIRE, _WH)
+    )
+    told = sum(one.wh for one in wanted)
     if told != retired:
-        raise Wrong("what was netted is not what the ledger retired for it")
-    return f"{sum(told.values())} Wh of neighbours were netted and retired"
+        raise Wrong(f"{told} Wh were netted, the ledger retired {retired}")
+    return f"{told} Wh that neighbours sold were netted, and retired in the ledger"
 
 
 def _buys(case: Billed) -> bool:
@@ -322,13 +324,6 @@ def _follows(case: Billed) -> bool:
         return bool(case.statement.corrects or case.statement.replaces)
     except Wrong:
         return False
-
-
-def _slot(entry: LedgerEntry) -> tuple[int, int]:
-    if len(entry.reference) != 2 * _EIGHT:
-        raise Wrong("an entry that retires Wh names no slot")
-    first, length = entry.reference[:_EIGHT], entry.reference[_EIGHT:]
-    return int.from_bytes(first), int.from_bytes(length)
 
 
 def _ledger(case: Billed) -> str:
