@@ -160,7 +160,7 @@ def _micro(tariff: FullTariff, price: int) -> int:
             f"{tariff.id}: a price is no whole number of micro-units below 2^32, and a"
             " device knows no other"
         )
-    return whole
+    return int(whole)
 
 
 def _bands(
