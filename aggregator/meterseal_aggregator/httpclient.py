@@ -10,6 +10,7 @@ a proxy from the environment, unpack an answer, keep it longer than its bounds, 
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,7 +41,9 @@ class Answer:
 class HttpClient:
     """Keeps connections open between exchanges; `tls` None trusts what this machine trusts.
 
-    `bearer` is the token that every request carries (RFC 6750 2.1).
+    `bearer` is the token that every request carries (RFC 6750 2.1). With `pinned`, an IP
+    address, it connects there whatever a name in the URL resolves to; TLS and the Host
+    header keep to the name, of which such a client speaks to one only.
     """
 
     def __init__(
@@ -48,8 +51,10 @@ class HttpClient:
         bounds: Bounds,
         tls: ssl.SSLContext | None = None,
         bearer: str | None = None,
+        pinned: str | None = None,
     ) -> None:
         self._bounds = bounds
+        self._pinned = pinned
         self._client = httpx2.AsyncClient(
             verify=True if tls is None else tls,
             timeout=bounds.within_s,
@@ -62,9 +67,16 @@ class HttpClient:
         """Return the answer whatever its status; Unavailable when none comes in bounds."""
         return await self._exchange("GET", url, None, {})
 
-    async def post(self, url: str, body: bytes, media_type: str) -> Answer:
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """Return the answer whatever its status; Unavailable when none comes in bounds."""
-        return await self._exchange("POST", url, body, {"content-type": media_type})
+        told = {"content-type": media_type, **(headers or {})}
+        return await self._exchange("POST", url, body, told)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -90,8 +102,13 @@ class HttpClient:
     ) -> Answer:
         # Packed, an answer could grow a thousandfold before it is counted.
         plain = {"accept-encoding": "identity", **headers}
+        there, name = httpx2.URL(url), {}
+        if self._pinned is not None:
+            plain["host"] = there.netloc.decode()
+            name = {"sni_hostname": there.host}
+            there = there.copy_with(host=self._pinned)
         async with self._client.stream(
-            method, url, content=body, headers=plain
+            method, there, content=body, headers=plain, extensions=name
         ) as reply:
             if reply.status_code in _REDIRECTS:
                 raise Unavailable(f"status {reply.status_code}: it is not there")

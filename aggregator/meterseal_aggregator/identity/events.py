@@ -58,6 +58,16 @@ async def told(tx: Transaction, member: int, *, after: int, limit: int) -> list[
     return [Event(*row) for row in rows]
 
 
+async def since(tx: Transaction, *, after: int, limit: int) -> list[tuple[int, Event]]:
+    """Return what anybody was told after a place, in order, each with whose it is."""
+    rows = await tx.rows(
+        "SELECT member_id, id, kind, body, at FROM member_events"
+        " WHERE id > ? ORDER BY id LIMIT ?",
+        (after, limit),
+    )
+    return [(row[0], Event(*row[1:])) for row in rows]
+
+
 async def newest(tx: Transaction) -> int:
     """Return the place of the last event of anybody, 0 where nobody was told anything."""
     ((last,),) = await tx.rows("SELECT coalesce(max(id), 0) FROM member_events")
