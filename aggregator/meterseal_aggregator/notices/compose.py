@@ -109,11 +109,11 @@ async def _words(tx: Transaction, one: Notice, language: Language) -> Words | No
 
 
 async def _bill(tx: Transaction, one: Notice, language: Language) -> Words | None:
-    number = int(one.about)
-    bill = (await statements.bills_by_id(tx, [number])).get(number)
-    standing = (await statements.standings(tx, [number])).get(number)
-    if bill is None or standing is None or bill.member != one.member:
+    found = await statements.bills_where(tx, "b.number = ?", (one.about,), limit=1)
+    bill = found[0] if found else None
+    if bill is None or bill.member != one.member:
         return None
+    standing = (await statements.standings(tx, [bill.id]))[bill.id]
     if one.kind is Kind.BILL_OVERDUE:
         return _overdue(bill, standing, language)
     if standing.state is BillState.CORRECTED:

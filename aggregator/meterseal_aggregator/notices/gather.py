@@ -25,12 +25,6 @@ MAX_SILENT: Final = 200
 EVENTS: Final = "member-events"
 SILENCE: Final = "silence"
 
-_KINDS: Final[Mapping[tuple[str, str], Kind]] = {
-    ("bill", "issued"): Kind.BILL_ISSUED,
-    ("bill", "overdue"): Kind.BILL_OVERDUE,
-    ("trade", "settled"): Kind.TRADE_SETTLED,
-    ("dispute", "decided"): Kind.DISPUTE_DECIDED,
-}
 _CURSOR: Final = "SELECT position FROM notice_cursors WHERE source = ?"
 _MOVE: Final = """
 INSERT INTO notice_cursors (source, position) VALUES (?, ?)
@@ -134,13 +128,23 @@ async def _move(tx: Transaction, source: str, position: int) -> None:
 
 def _kind(event: Event) -> Kind | None:
     body = _body(event)
-    kind = _KINDS.get((event.kind, str(body.get("state"))))
-    # Later runs of a trade post differences; what there is to tell was told.
-    return None if kind is Kind.TRADE_SETTLED and body.get("run") != 1 else kind
+    match event.kind, body.get("state"):
+        case "bill", "overdue":
+            return Kind.BILL_OVERDUE
+        case "bill", None | "issued" if body.get("kind") == "bill":
+            return Kind.BILL_ISSUED
+        case "trade", "settled" if body.get("run") == 1:
+            # Later runs post differences; what there is to tell was told.
+            return Kind.TRADE_SETTLED
+        case "dispute", "decided":
+            return Kind.DISPUTE_DECIDED
+        case _:
+            return None
 
 
 def _about(event: Event) -> str:
-    return str(_body(event).get("id"))
+    body = _body(event)
+    return str(body["number"] if event.kind == "bill" else body["id"])
 
 
 def _body(event: Event) -> Mapping[str, Any]:  # Any: JSON of our own
