@@ -168,6 +168,16 @@ def bill_hash_entry(salted: bytes) -> bytes:
     return bytes((EntryType.BILL_HASH, ENTRY_VERSION)) + salted
 
 
+def operator_edit_entry(salted: bytes) -> bytes:
+    """Return the log entry of an operator's edit of usage: `edit_hash`, no more.
+
+    ValueError for what is no hash of 32 bytes.
+    """
+    if len(salted) != _HASH_BYTES:
+        raise ValueError("an edit is logged by a hash of 32 bytes")
+    return bytes((EntryType.OPERATOR_EDIT, ENTRY_VERSION)) + salted
+
+
 def reporting_entry(
     network: bytes, cell: str, day: int, statement: bytes, count: int
 ) -> bytes:

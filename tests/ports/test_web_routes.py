@@ -178,6 +178,9 @@ async def test_nobody_but_the_operator_changes_anything(house: WebHouse) -> None
         },
         "/v1/meters/{meter}/telemetry/backfill": {"begin": SLOT, "end": MOVED},
         f"{A_REGISTER}/bill-requests": {"begin": 0, "end": SLOT, "tariff": "00" * 32},
+        f"{A_REGISTER}/edits": {"from": 0, "to": 900, "delta": 1, "reason": "mine"},
+        f"{A_REGISTER}/estimates": {"from": 0, "to": 900, "reason": "mine"},
+        "/v1/nem12-imports": {},
         "/v1/payments": {
             "account": 1,
             "direction": "in",

@@ -8,6 +8,13 @@ OF_A_COMMITTED = {
     f"{A_REGISTER}/days/{{seq}}/proof",
     f"{A_REGISTER}/days/{{seq}}/backup",
 }
+OF_USAGE = {
+    "/v1/meter-points/{point_id}/usage",
+    f"{A_REGISTER}/usage",
+    f"{A_REGISTER}/usage-history",
+    f"{A_REGISTER}/values",
+}
+"""What was metered, as it is believed."""
 NOT_THERE = {
     "/v1/offers/{offer_id}",
     "/v1/orders/{order_id}",
@@ -88,6 +95,7 @@ READABLE = {
     "metrics": {"/metrics", "/v1/market"},
     "ada": OF_A_COMMITTED
     | OF_MEMBERS
+    | OF_USAGE
     | {
         "/v1/members/{member_id}",
         "/v1/members/{member_id}/balances",
@@ -108,6 +116,7 @@ READABLE = {
     "bo": OF_MEMBERS | {"/v1/meter-points", "/v1/meters"},
     "cleo": OF_A_COMMITTED
     | OF_MEMBERS
+    | OF_USAGE
     | {
         "/v1/meter-points",
         "/v1/meter-points/{point_id}",

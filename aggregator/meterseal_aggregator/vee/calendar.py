@@ -10,7 +10,7 @@ nothing out. This module must never read the zone itself.
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import date, time, tzinfo
+from datetime import date, datetime, time, tzinfo
 from typing import Final
 
 from meterseal_aggregator.parameters.zone import second_of, zone_of
@@ -35,6 +35,13 @@ class LocalDays:
         """Return the zone that held at a second."""
         place = bisect_right(self._froms, second)
         return self._zones[place - 1] if place else zone_of("UTC")
+
+    def offset(self, second: int) -> int:
+        """Return how many seconds the zone's clocks are ahead of UTC at a second."""
+        moment = datetime.fromtimestamp(second, self.zone(second))
+        offset = moment.utcoffset()
+        assert offset is not None
+        return int(offset.total_seconds())
 
     def begin(self, day: int) -> int:
         """Return the first second of a day."""

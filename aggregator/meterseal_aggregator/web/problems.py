@@ -24,6 +24,8 @@ from meterseal_aggregator.market.model import Declined
 from meterseal_aggregator.privacy.model import Cause, NotTaken
 from meterseal_aggregator.registry.model import Refused, Trouble
 from meterseal_aggregator.translog.store import Rotten
+from meterseal_aggregator.vee.values import Cause as Unvalued
+from meterseal_aggregator.vee.values import NotValued
 from meterseal_proto.errors import Unavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -86,6 +88,15 @@ _UNLINKED: Final[Mapping[Unlinked, HTTPStatus]] = {
     Unlinked.SIGNATURE: HTTPStatus.FORBIDDEN,
     Unlinked.LINKED: HTTPStatus.CONFLICT,
     Unlinked.FULL: HTTPStatus.CONFLICT,
+}
+_UNVALUED: Final[Mapping[Unvalued, HTTPStatus]] = {
+    Unvalued.UNKNOWN: HTTPStatus.NOT_FOUND,
+    Unvalued.KEY_USED: HTTPStatus.CONFLICT,
+    Unvalued.PRIVATE: HTTPStatus.CONFLICT,
+    Unvalued.SPAN: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unvalued.ABOVE_CAPACITY: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unvalued.UNESTIMABLE: HTTPStatus.CONFLICT,
+    Unvalued.FILE: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
 _log = structlog.get_logger(__name__)
@@ -221,19 +232,26 @@ def problem_of(error: Exception) -> Problem:
             return error
         case Refused() | NotTaken() | NotLinked() | Declined() | NotBilled():
             return _refusal(error)
-        case NoSuchMember():
-            return Problem(HTTPStatus.NOT_FOUND, "not-found", str(error))
-        case TokenRefused():
-            status = HTTPStatus.UNPROCESSABLE_ENTITY
-            return Problem(status, "bad-request", str(error))
-        case NameTaken():
-            return Problem(HTTPStatus.CONFLICT, "name-taken", str(error))
+        case NotValued():
+            return Problem(_UNVALUED[error.cause], error.cause.value, error.detail)
+        case NameTaken() | NoSuchMember() | TokenRefused():
+            return _of_identity(error)
         case RequestValidationError():
             return _invalid(error)
         case HTTPException():
             return _plain(error)
         case _:
             return _ours(error)
+
+
+def _of_identity(error: NameTaken | NoSuchMember | TokenRefused) -> Problem:
+    """Answer what identity refused."""
+    if isinstance(error, NoSuchMember):
+        return Problem(HTTPStatus.NOT_FOUND, "not-found", str(error))
+    if isinstance(error, TokenRefused):
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return Problem(status, "bad-request", str(error))
+    return Problem(HTTPStatus.CONFLICT, "name-taken", str(error))
 
 
 def _refusal(error: Refused | NotTaken | NotLinked | Declined | NotBilled) -> Problem:
@@ -293,7 +311,7 @@ def install(app: FastAPI) -> None:
         return problem_of(error).response()
 
     for kind in (
-        Problem, Refused, NotTaken, NotLinked, Declined, NotBilled, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
+        Problem, Refused, NotTaken, NotLinked, Declined, NotBilled, NotValued, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
         HTTPException, Unavailable, Rotten, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)

@@ -21,6 +21,7 @@ from meterseal_aggregator.web import (
     chain,
     deeds,
     documents,
+    dossiers,
     enrolments,
     errands,
     evidence,
@@ -49,6 +50,7 @@ from meterseal_aggregator.web import (
     total_files,
     totals,
     trades,
+    usage,
     wallets,
     withdrawals,
 )
@@ -92,7 +94,7 @@ SIGNED: Final = frozenset(
     {"/v1/enrolments", "/v1/rotations", "/v1/private-bills", "/v1/histories"}
 )
 """Routes where a code or signatures stand for a token: paced, with large bodies."""
-FILES: Final = frozenset({documents.PATH})
+FILES: Final = frozenset({documents.PATH, usage.PATH})
 """Routes whose body is a file, read once they know whose."""
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     health.router,
@@ -104,6 +106,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     telemetry.router,
     agents.router,
     bundles.router,
+    dossiers.router,
     private.router,
     errands.router,
     histories.router,
@@ -130,6 +133,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     slots.router,
     stream.router,
     trades.router,
+    usage.router,
     holdings.router,
     standing.router,
     market.router,
