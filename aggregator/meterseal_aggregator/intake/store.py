@@ -266,6 +266,22 @@ async def seal_rows(
     return await _seals(tx, where, (after, limit), genesis)
 
 
+async def seals_named(
+    tx: Transaction, seal_ids: Sequence[int], genesis: Genesis
+) -> list[StoredSeal]:
+    """Return accepted seals by the `seal_id` of readings, by row, verified.
+
+    Two statements for up to SQLITE_MAX_VARIABLES of them.
+    """
+    found: list[StoredSeal] = []
+    for at in range(0, len(seal_ids), SQLITE_MAX_VARIABLES):
+        some = seal_ids[at : at + SQLITE_MAX_VARIABLES]
+        marks = ", ".join("?" * len(some))
+        where = f"WHERE s.id IN ({marks}) ORDER BY s.id"
+        found += await _seals(tx, where, some, genesis)
+    return found
+
+
 async def _one_seal(
     tx: Transaction, where: str, params: Sequence[object], genesis: Genesis
 ) -> StoredSeal | None:

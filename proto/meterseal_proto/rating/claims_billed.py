@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final
 
+from meterseal_proto.bill import ProvedBill
 from meterseal_proto.boundedjson import read_json
 from meterseal_proto.claims import Claim, Unasked, Verdict, Wrong, judge_one
 from meterseal_proto.claims_private import judge_private
@@ -32,8 +33,10 @@ from meterseal_proto.rating.claims_slots import (
     open_usage,
     slots_of,
 )
-from meterseal_proto.rating.line import LineKind
+from meterseal_proto.rating.hidden import plan_of
+from meterseal_proto.rating.line import Carried, LineKind, Rated
 from meterseal_proto.rating.load import Load, Period
+from meterseal_proto.rating.opened import OpenedPeriod, rate_opened
 from meterseal_proto.rating.price import Unrateable, rate
 from meterseal_proto.rating.statement import (
     MAX_MINOR,
@@ -87,6 +90,13 @@ class Billed(Case):
     def private(self, number: int) -> PrivateFile:
         """Return a private register's own file."""
         return self.read(parts.numbered(parts.PRIVATE, number), parse_private)
+
+    def signed(self, number: int) -> ProvedBill:
+        """Return the bill that a private register's device signed."""
+        evidence = self.private(number).bill
+        if evidence is None:
+            raise Wrong("it holds no bill that the device signed")
+        return evidence.bill
 
 
 def judge_billed(case: Billed) -> tuple[Claim, ...]:
@@ -173,11 +183,8 @@ def _history(case: Billed) -> str:
 
 
 def _private(case: Billed, number: int) -> str:
-    told, file = case.statement.usage[number - 1], case.private(number)
-    if file.bill is None:
-        raise Wrong("it holds no bill that the device signed")
-    signed = file.bill.bill
-    if signed.hash() != told.proof:
+    told, signed = case.statement.usage[number - 1], case.signed(number)
+    if signed.statement.digest() != told.proof:
         raise Wrong("it is not the bill that the statement names")
     place = (signed.statement.meter, signed.statement.register)
     if place != (told.meter, told.register):
@@ -231,8 +238,11 @@ def rate_segment(case: Billed, segment: Segment, tariff: FullTariff) -> Segment:
     """Return a segment as its tariff gives it for the usage; raises Wrong or Unasked."""
     period = Period(segment.begin, segment.end, segment.cycle_begin, segment.cycle_end)
     try:
-        load = _load(case, segment)
-        rated = rate(tariff, load, period, _clock(case, tariff.zone), segment.before)
+        local = _clock(case, tariff.zone)
+        if any(told.proof for told in case.known.usage):
+            rated = _rate_hidden(case, tariff, period, segment.before)
+        else:
+            rated = rate(tariff, _load(case, segment), period, local, segment.before)
     except Unrateable as error:
         raise Wrong(f"{tariff.id} cannot rate the usage: {error}") from None
     except (ValueError, OverflowError, OSError) as error:
@@ -241,6 +251,22 @@ def rate_segment(case: Billed, segment: Segment, tariff: FullTariff) -> Segment:
         segment.tariff, segment.begin, segment.end, segment.cycle_begin,
         segment.cycle_end, rated.lines, segment.before, rated.carried,
     )  # fmt: skip
+
+
+def _rate_hidden(
+    case: Billed, tariff: FullTariff, period: Period, before: Carried
+) -> Rated:
+    """Rate what devices opened, and nothing else."""
+    plan, told = plan_of(tariff), case.known.usage
+    signed = [
+        given(partial(case.signed, number), parts.PRIVATE).statement
+        for number in range(1, len(told) + 1)
+    ]
+    if [one.tariff for one in signed] != [one.hash() for one in plan.tariffs]:
+        raise Wrong("the devices opened other amounts than the tariff needs")
+    amounts = tuple(one.amount for one in signed)
+    opened = OpenedPeriod(period, told[0].step, amounts)
+    return rate_opened(tariff, plan, opened, _clock(case, tariff.zone), before)
 
 
 def _load(case: Billed, segment: Segment) -> Load:

@@ -52,7 +52,7 @@ class _Counted:
 def open_usage(usage: Sequence[Usage]) -> Iterator[tuple[int, Usage]]:
     """Yield the open registers of a statement with the number of their files."""
     for number, told in enumerate(usage, 1):
-        if not told.proof:
+        if told.digest:
             yield number, told
 
 
@@ -71,7 +71,7 @@ def judge_usage(case: Case, usage: Sequence[Usage]) -> str:
         _ends(case, number, told)
         found.registers.add(obis_text(slots.register))
     if not found.registers:
-        raise Unasked("the bill is of private registers only: see their proofs")
+        raise Unasked("the bill stands on no open readings: see the registers' proofs")
     return (
         f"{found.sealed} slots are as sealed, {found.edited} as edited in the log,"
         f" {found.told} are estimates or imports that no device sealed"
