@@ -10,7 +10,7 @@ never read a database or a clock, nor compute a charge.
 from meterseal_aggregator.billing.rendering.accepted import accepted
 from meterseal_aggregator.billing.rendering.compose import compose
 from meterseal_aggregator.billing.rendering.csv_table import csv_table
-from meterseal_aggregator.billing.rendering.green_button import green_button
+from meterseal_aggregator.billing.rendering.greenbutton import green_button
 from meterseal_aggregator.billing.rendering.html import html
 from meterseal_aggregator.billing.rendering.pdf import pdf
 from meterseal_aggregator.billing.rendering.request import (

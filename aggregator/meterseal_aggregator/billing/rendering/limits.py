@@ -60,6 +60,10 @@ def _counts(request: RenderRequest) -> Iterator[tuple[str, int, int]]:
     yield "lines of an address", len(request.names.address), MAX_ADDRESS_LINES
     yield "series of readings", len(request.series), MAX_SERIES
     for series in request.series:
+        if series.step <= 0 or len(series.qualities) != len(series.deltas):
+            raise ValueError("a series has a step, and one quality a slot")
+        if series.deltas and min(series.deltas) < 0:
+            raise ValueError("a series holds what a register grew by: none is negative")
         yield "slots of a series", len(series.deltas), MAX_SLOTS
         span = series.step * len(series.deltas)
         yield "days of a series", -(-span // _DAY_S), MAX_DAYS

@@ -42,6 +42,7 @@ class Paper(FPDF):
         super().__init__(format="A4")
         self.set_margins(MARGIN_MM, MARGIN_MM)
         self.set_auto_page_break(auto=False)
+        self.c_margin = 0.0
         self.set_producer(_PRODUCER)
         self.set_creation_date(datetime.fromtimestamp(created_at, UTC))
         self.core_fonts_encoding = CORE_ENCODING
@@ -55,12 +56,14 @@ class Paper(FPDF):
 
     def footer(self) -> None:
         """Write the page's number; fpdf2 calls it at each page's end."""
+        before = self._bold, self._size
         self.style(SMALL)
         self.set_y(BOTTOM_MM + 4)
         text = self._fit(self.page_text.replace("{page}", str(self.page_no())))
         pages = self.str_alias_nb_pages or ""
         line = text.replace("{pages}", pages)
         self.write_lines([line], MARGIN_MM, WIDTH_MM, "C")
+        self._bold, self._size = before
 
     def style(self, size: float = BODY, *, bold: bool = False) -> None:
         """Choose the size and weight of what is written next."""

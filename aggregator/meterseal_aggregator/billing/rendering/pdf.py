@@ -209,7 +209,7 @@ def _sum(paper: Paper, fact: Fact) -> None:
     paper.write_lines(label, MARGIN_MM, _SUM_MM, "R")
     after = paper.get_y()
     paper.set_y(top)
-    paper.write_lines(text, MARGIN_MM + _SUM_MM, WIDTH_MM - _SUM_MM, "R")
+    paper.write_lines(text, MARGIN_MM + _SUM_MM, WIDTH_MM - _SUM_MM - GAP_MM, "R")
     paper.set_y(max(after, paper.get_y()))
 
 

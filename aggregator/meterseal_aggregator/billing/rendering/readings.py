@@ -86,17 +86,24 @@ def is_volume(register: RegisterId) -> bool:
     return register >> 40 in _VOLUMES
 
 
+def day_slots(series: UsageSeries, zone: tzinfo) -> Iterator[tuple[int, int]]:
+    """Yield for each local day a series touches the first slot that began in it, and the next's."""
+    start, count = 0, len(series.deltas)
+    while start < count:
+        today = local(series.begin + start * series.step, zone)
+        midnight = today.replace(hour=0, minute=0, second=0, fold=0)
+        tomorrow = int((midnight + timedelta(days=1)).timestamp())
+        stop = -(-(tomorrow - series.begin) // series.step)
+        stop = min(count, max(stop, start + 1))
+        yield start, stop
+        start = stop
+
+
 def daily(series: UsageSeries, zone: tzinfo) -> Iterator[tuple[datetime, int]]:
     """Yield each local day a series touches, with the sum of the slots that began in it."""
-    end = series.begin + series.step * len(series.deltas)
-    start = 0
-    today = local(series.begin, zone).replace(hour=0, minute=0, second=0)
-    while start < len(series.deltas):
-        tomorrow = (today + timedelta(days=1)).replace(fold=0)
-        until = min(end, int(tomorrow.timestamp()))
-        stop = -(-(until - series.begin) // series.step)
-        yield today, sum(series.deltas[start:stop])
-        today, start = tomorrow, stop
+    for start, stop in day_slots(series, zone):
+        at = local(series.begin + start * series.step, zone)
+        yield at, sum(series.deltas[start:stop])
 
 
 def _rows(words: Words, usage: Usage, zone: tzinfo) -> Iterator[Row]:
