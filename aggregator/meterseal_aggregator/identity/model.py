@@ -52,6 +52,8 @@ class Action(StrEnum):
     """Ask to be a certified producer, and see what became of it."""
     TRADE = "trade"
     """Offer, order, bid and stake, and see what came of it."""
+    PAY = "pay"
+    """Pay bills from the balance, and see what came of it."""
     CERTIFY = "certify"
     """Decide on such applications; a member may where he is authorised, by his level."""
 
@@ -72,6 +74,7 @@ _OWN: Final = frozenset(
         Action.USE_WALLETS,
         Action.APPLY,
         Action.TRADE,
+        Action.PAY,
     }
 )
 
