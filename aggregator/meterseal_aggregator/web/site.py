@@ -22,6 +22,7 @@ from meterseal_aggregator.web import (
     deeds,
     documents,
     dossiers,
+    edits,
     enrolments,
     errands,
     evidence,
@@ -94,7 +95,7 @@ SIGNED: Final = frozenset(
     {"/v1/enrolments", "/v1/rotations", "/v1/private-bills", "/v1/histories"}
 )
 """Routes where a code or signatures stand for a token: paced, with large bodies."""
-FILES: Final = frozenset({documents.PATH, usage.PATH})
+FILES: Final = frozenset({documents.PATH, edits.PATH})
 """Routes whose body is a file, read once they know whose."""
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     health.router,
@@ -134,6 +135,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     stream.router,
     trades.router,
     usage.router,
+    edits.router,
     holdings.router,
     standing.router,
     market.router,

@@ -1,41 +1,32 @@
-"""Usage as it is believed, and what operators do to it: edits, estimates, imported files.
+"""Usage as it is believed: slots as bills read them, versions of days, values nobody sealed.
 
-    GET  /v1/meters/00..01/registers/1-0:1.8.0/usage?from=1800000000&to=1800086400
-    POST /v1/meters/00..01/registers/1-0:1.8.0/edits       {"from": .., "to": .., "wh": 420, ..}
-    POST /v1/meters/00..01/registers/1-0:1.8.0/estimates   {"from": .., "to": .., "reason": ..}
-    POST /v1/nem12-imports?utc_offset_minutes=600          Content-Type: text/csv
+    GET /v1/meters/00..01/registers/1-0:1.8.0/usage?from=1800000000&to=1800086400
+    GET /v1/meter-points/7/usage?register=1-0:1.8.0
 
 A member sees his own while he held the meter point. This module must never tell a member who
-wrote a value, nor repeat a word of a file in an answer.
+wrote a value.
 """
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Request
-from pydantic import ConfigDict, Field
+from fastapi import APIRouter, Depends, Query
 
-from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry.model import Span
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.vee import edit as editing
-from meterseal_aggregator.vee import importing, nem12, values
+from meterseal_aggregator.vee import values
 from meterseal_aggregator.vee.calendar import DAY_S
 from meterseal_aggregator.vee.days import Series, usage
-from meterseal_aggregator.vee.filling import MAX_DIGITS, Gap, estimate_gap
 from meterseal_aggregator.vee.history import history
 from meterseal_aggregator.vee.points import cut, joined, usage_of_points
-from meterseal_aggregator.vee.values import MAX_REASON, Place, Value
+from meterseal_aggregator.vee.values import Value
 from meterseal_aggregator.web.auth import Access, Asking
-from meterseal_aggregator.web.limits import read_file
 from meterseal_aggregator.web.problems import (
     forbidden,
     not_found,
     wrong_argument,
-    wrong_media_type,
 )
 from meterseal_aggregator.web.shapes import (
     MAX_SECOND,
@@ -45,41 +36,22 @@ from meterseal_aggregator.web.shapes import (
     MeterHex,
     Obis,
     Page,
-    RequestBody,
-    Second,
     View,
     cursor,
     parse_register,
 )
-from meterseal_aggregator.web.withdrawals import Key
-from meterseal_proto.rating.usage import MAX_SLOT
 
 router = APIRouter(prefix="/v1", tags=["usage"])
 
-PATH: Final = "/v1/nem12-imports"
-CSV: Final = "text/csv"
 MAX_SPAN_S: Final = 32 * DAY_S
 """A month of five minutes in one answer: 9,000 slots, 100 kB of JSON."""
 DEFAULT_S: Final = 31 * DAY_S
 MAX_DAYS: Final = 100
-AEMO_MINUTES: Final = 600
-"""NEM12 days are of the market's time, UTC+10 all year, unless somebody says otherwise."""
-_REGISTER: Final = "/meters/{meter}/registers/{register}"
-_BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {CSV: {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
-
+REGISTER: Final = "/meters/{meter}/registers/{register}"
 From = Annotated[int | None, Query(alias="from", ge=0, le=MAX_SECOND)]
 To = Annotated[int | None, Query(ge=0, le=MAX_SECOND)]
 ByCode = Annotated[str, Query(max_length=32, description="The register's OBIS code")]
 KnownAt = Annotated[int | None, Query(ge=0, le=MAX_SECOND)]
-Reason = Annotated[
-    str, Field(min_length=1, max_length=MAX_REASON, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-Quantity = Annotated[int, Field(ge=0, le=MAX_SLOT * 1_000)]
 
 
 class SlotsView(View):
@@ -148,59 +120,6 @@ class ValueView(View):
     known_at: int
 
 
-class EditRequest(RequestBody):
-    """A span of whole slots moved `delta` Wh or litres, whatever was told of it, and why."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "from": 1_800_000_000,
-                "to": 1_800_003_600,
-                "delta": 420,
-                "reason": "read on site, the relay was stuck",
-            }
-        }
-    )
-
-    begin: Annotated[Second, Field(alias="from")]
-    to: Second
-    delta: Quantity
-    reason: Reason
-
-
-class EstimateRequest(RequestBody):
-    """A span whose gaps are to be estimated, and why.
-
-    `difference` is what the register moved over the one gap there, where that is known;
-    `digits` those of a register that began again at zero in it.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "from": 1_800_000_000,
-                "to": 1_800_086_400,
-                "reason": "the agent was stolen",
-            }
-        }
-    )
-
-    begin: Annotated[Second, Field(alias="from")]
-    to: Second
-    reason: Reason
-    difference: Quantity | None = None
-    digits: Annotated[int, Field(ge=1, le=MAX_DIGITS)] | None = None
-
-
-class ImportView(View):
-    """What came of a file; `values` were written now, 0 where all was known."""
-
-    sha256: str
-    channels: int
-    days: int
-    values: int
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A register and a span of time, the last month where none is said."""
@@ -223,7 +142,7 @@ class PointAsked:
 Wish = Annotated[Asked, Depends()]
 
 
-@router.get(f"{_REGISTER}/usage")
+@router.get(f"{REGISTER}/usage")
 async def show_usage(wish: Wish, access: Asking, known_at: KnownAt = None) -> UsageView:
     """Show a register's slots over at most 32 days, as believed now or at a second."""
     at = int(access.site.now()) if known_at is None else known_at
@@ -237,7 +156,7 @@ async def show_usage(wish: Wish, access: Asking, known_at: KnownAt = None) -> Us
     return UsageView(known_at=at, items=items)
 
 
-@router.get(f"{_REGISTER}/usage-history")
+@router.get(f"{REGISTER}/usage-history")
 async def list_versions(
     wish: Wish, access: Asking, limit: Annotated[int, Query(ge=1, le=MAX_DAYS)] = 31
 ) -> Page[VersionView]:
@@ -261,7 +180,7 @@ async def list_versions(
     return Page(items=items, next=str(found[-1].end) if full else None)
 
 
-@router.get(f"{_REGISTER}/values")
+@router.get(f"{REGISTER}/values")
 async def list_values(
     wish: Wish, access: Asking, after: AfterId = 0, limit: Limit = 500
 ) -> Page[ValueView]:
@@ -274,7 +193,7 @@ async def list_values(
         )
     mine = access.caller.member is not None
     seen = [
-        _value(one, mine=mine)
+        value_view(one, mine=mine)
         for one in found
         if any(span.holds(one.start, one.end) for span in spans)
     ]
@@ -304,87 +223,10 @@ async def show_point_usage(
     )
 
 
-@router.post(f"{_REGISTER}/edits", status_code=201)
-async def edit_usage(
-    meter: MeterHex, register: Obis, body: EditRequest, key: Key, access: Asking
-) -> ValueView:
-    """Say what a register moved, whatever was told: it bills, and never mints (operator)."""
-    access.allow(Action.MANAGE)
-    site, by = access.site, access.caller.prefix
-    async with site.database.transaction() as tx:
-        place = await _place(tx, meter, register)
-        wish = editing.EditWish(
-            place, body.begin, body.to, body.delta, body.reason, by, key
-        )
-        made, is_new = await editing.edit(
-            tx, site.terms.genesis.network, wish, int(site.now())
-        )
-        if is_new:
-            await _note(tx, access, "edit-usage", f"value {made.id} of meter {meter}")
-    return _value(made, mine=False)
-
-
-@router.post(f"{_REGISTER}/estimates", status_code=201)
-async def estimate_usage(
-    meter: MeterHex, register: Obis, body: EstimateRequest, access: Asking
-) -> list[ValueView]:
-    """Estimate the gaps of a span; asked again, there is nothing left to do (operator)."""
-    access.allow(Action.MANAGE)
-    site, by = access.site, access.caller.prefix
-    async with site.database.transaction() as tx:
-        place = await _place(tx, meter, register)
-        gap = Gap(
-            place, body.begin, body.to, body.reason, by, body.difference, body.digits
-        )
-        made = await estimate_gap(tx, gap, int(site.now()))
-        if made:
-            what = f"values {made[0].id} to {made[-1].id} of meter {meter}"
-            await _note(tx, access, "estimate-usage", what)
-    return [_value(one, mine=False) for one in made]
-
-
-@router.post("/nem12-imports", status_code=201, openapi_extra=_BODY)
-async def import_file(
-    request: Request,
-    access: Asking,
-    utc_offset_minutes: Annotated[int, Query(ge=-720, le=840)] = AEMO_MINUTES,
-) -> ImportView:
-    """Import a NEM12 file of meters that are enrolled here, whole or not at all (operator).
-
-    `utc_offset_minutes`: the standard time of its days.
-    """
-    access.allow(Action.MANAGE)
-    if request.headers.get("content-type", "").partition(";")[0].strip() != CSV:
-        raise wrong_media_type(CSV)
-    raw = await read_file(request.receive, nem12.MAX_BYTES)
-    file = await asyncio.to_thread(importing.read, raw)
-    site = access.site
-    upload = importing.Upload(file, access.caller.prefix, 60 * utc_offset_minutes)
-    async with site.database.transaction() as tx:
-        done = await importing.import_nem12(tx, upload, int(site.now()))
-        what = f"NEM12 file {done.sha256.hex()[:16]}: {done.values} values"
-        await _note(tx, access, "import-usage", what)
-    return ImportView(
-        sha256=done.sha256.hex(),
-        channels=done.channels,
-        days=done.days,
-        values=done.values,
-    )
-
-
 async def _spans(tx: Transaction, access: Access, wish: Asked) -> list[Span]:
     return await access.register_spans(
         tx, wish.meter, wish.register, Action.SEE_READINGS
     )
-
-
-async def _place(tx: Transaction, meter: str, register: str) -> Place:
-    return await values.place_of(tx, bytes.fromhex(meter), parse_register(register))
-
-
-async def _note(tx: Transaction, access: Access, act: str, what: str) -> None:
-    real_now = int(access.site.real_now())
-    await identity.note(tx, access.caller.prefix, act, what, now=real_now)
 
 
 async def _tenancy(
@@ -440,7 +282,8 @@ def _slots(one: Series) -> SlotsView:
     )
 
 
-def _value(one: Value, *, mine: bool) -> ValueView:
+def value_view(one: Value, *, mine: bool) -> ValueView:
+    """Return a value as it is shown; `mine`: to a member, without its author."""
     return ValueView(
         id=one.id,
         start=one.start,
