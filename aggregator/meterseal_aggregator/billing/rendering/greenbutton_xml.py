@@ -218,7 +218,7 @@ def _digest_type(found: Digest, entry: _Element, resource: _Element) -> None:
     }
     for address in entry.links.get("self", ()):
         versions = found.types.setdefault(address, [])
-        if told not in versions[:MAX_VERSIONS]:
+        if told not in versions and len(versions) < MAX_VERSIONS:
             versions.append(told)
 
 
