@@ -1,6 +1,6 @@
 """Real receivers on loopback for every way out: a mail server, an HTTP one, a file.
 
-A stand takes letters, is busy, refuses for good, or says nothing, as its mood says.
+A stand takes letters, is busy, or refuses for good, as its mood says.
 """
 
 import asyncio
@@ -42,7 +42,6 @@ class Mood(Enum):
     TAKING = "taking"
     BUSY = "busy"
     REFUSING = "refusing"
-    SILENT = "silent"
 
 
 @dataclass
@@ -121,8 +120,6 @@ class MailServer:
         elif word == "DATA":
             await self._say(writer, "354 go on")
             await self._take(await reader.readuntil(b"\r\n.\r\n"), writer)
-        elif word == "RCPT" and self.stand.mood is Mood.SILENT:
-            await asyncio.Event().wait()
         else:
             await self._say(writer, self._reply(word))
         return word != "QUIT"
@@ -263,8 +260,6 @@ def _http(stand: Stand) -> Callable[..., object]:
         )
         body = await reader.readexactly(int(told["content-length"]))
         stand.heard.append(head + body)
-        if stand.mood is Mood.SILENT:
-            await asyncio.Event().wait()
         if stand.mood is Mood.TAKING:
             found = json.loads(body)
             stand.taken.append((found["id"], found["text"]))
