@@ -42,6 +42,11 @@ class Notice(StrEnum):
     BILL_OVERDUE = "bill-overdue"
     TRADE_SETTLED = "trade-settled"
     AGENT_SILENT = "agent-silent"
+    BILL_CREDITED = "bill-credited"
+    """A bill or credit note that asks for nothing."""
+    TRADE_PAID = "trade-paid"
+    """A settled trade of which only the money is told."""
+    DISPUTE_DECIDED = "dispute-decided"
 
 
 FIELDS: Final[Mapping[Notice, frozenset[str]]] = {
@@ -52,6 +57,9 @@ FIELDS: Final[Mapping[Notice, frozenset[str]]] = {
         {"number", "ordered", "delivered", "amount", "day"}
     ),
     Notice.AGENT_SILENT: frozenset({"meter", "since"}),
+    Notice.BILL_CREDITED: frozenset({"number", "amount"}),
+    Notice.TRADE_PAID: frozenset({"number", "amount"}),
+    Notice.DISPUTE_DECIDED: frozenset({"number"}),
 }
 """What each notice is filled with. `number` is a bill's or trade's; `amount` money with
 its code; `begin` and `end` the first and last day, `due`, `day` and `since` days; `hash`
@@ -72,6 +80,9 @@ _SUBJECTS: Final = {
     Notice.BILL_OVERDUE: noted("Bill {number} is overdue"),
     Notice.TRADE_SETTLED: noted("Trade {number} is settled"),
     Notice.AGENT_SILENT: noted("Your meter {meter} is silent"),
+    Notice.BILL_CREDITED: noted("Your bill {number}: {amount}"),
+    Notice.TRADE_PAID: noted("Trade {number} is settled"),
+    Notice.DISPUTE_DECIDED: noted("Your dispute {number} is decided"),
 }
 _BODIES: Final = {
     Notice.BILL_ISSUED: noted(
@@ -96,6 +107,15 @@ _BODIES: Final = {
         "We have heard nothing from your meter {meter} since {since}. Please see whether"
         " its box has power and is on the network. Until it is back, usage is estimated"
         " and nothing can be sold."
+    ),
+    Notice.BILL_CREDITED: noted(
+        "{number} comes to {amount}: there is nothing to pay. What is owed to you is set"
+        " against other bills, or added to your balance."
+    ),
+    Notice.TRADE_PAID: noted("Trade {number} settled: {amount}"),
+    Notice.DISPUTE_DECIDED: noted(
+        "Your dispute {number} is decided. The decision and its reasons are in your"
+        " account."
     ),
 }
 _SHORT: Final[Mapping[Notice, tuple[str, ...]]] = {
@@ -125,6 +145,9 @@ _SHORT: Final[Mapping[Notice, tuple[str, ...]]] = {
         noted("Meter {meter}: nothing heard since {since}. Check power and network."),
         noted("Your meter is silent. Check power and network."),
     ),
+    Notice.BILL_CREDITED: (noted("Your bill {number}: {amount}"),),
+    Notice.TRADE_PAID: (noted("Trade {number} settled: {amount}"),),
+    Notice.DISPUTE_DECIDED: (noted("Your dispute {number} is decided"),),
 }
 """Each from the longest form to the shortest; the first that is one SMS is sent."""
 
