@@ -59,7 +59,8 @@ async def test_an_operator_records_payments_and_members_see_their_own(
     assert made == {
         "id": 1, "account": f"user:{ada}", "member": ada, "direction": "in",
         "amount_micro": 900, "asset": "XTS", "way": "bank", "reference": "FT 2026-77",
-        "actor": actor, "recorded_at": LATER,
+        "actor": actor, "recorded_at": LATER, "towards": "balance", "bill": None,
+        "paid": [], "balance_micro": 900,
     }  # fmt: skip
     await _paid(house, "b", account="mutual-fund", way="cash")
     await _paid(house, "c", direction="out", amount_micro=100)

@@ -73,20 +73,22 @@ async def a_household(
     asset: Asset = XTS,
     prepaid: bool = False,
     cents: int = 0,
+    since: int = BEGIN,
 ) -> Household:
     """Make a member who is supplied by a tariff of these terms, with money of his."""
-    await declare(tx, asset, now=BEGIN)
+    for one in (asset, XTS):
+        await declare(tx, one, now=BEGIN)
     member = await make_member(tx, name)
-    point = await make_point(tx, member)
+    point = await make_point(tx, member, from_at=since)
     tariff = FullTariff(
-        f"of-{name.lower()}", asset, "UTC", BEGIN, Commodity.ELECTRICITY,
+        f"of-{name.lower()}", asset, "UTC", since, Commodity.ELECTRICITY,
         (Flat("energy", Price(250_000)),), Rule.HALF_EVEN, Split.PROPORTION, terms=terms,
     )  # fmt: skip
-    await publish(tx, tariff.document(), now=BEGIN)
+    await publish(tx, tariff.document(), now=since)
     ((supply,),) = await tx.rows(
         "INSERT INTO supplies (member_id, meter_point_id, tariff_code, prepaid, from_at,"
         " billed_to) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-        (member, point, tariff.id, prepaid, BEGIN, BEGIN),
+        (member, point, tariff.id, prepaid, since, since),
     )
     if cents:
         await fund(tx, member, cents * CENT, now=NOW)

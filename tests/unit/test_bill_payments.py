@@ -50,7 +50,7 @@ async def state(tx: Transaction, bill: int) -> tuple[BillState, int]:
 
 
 def wish(home: Household, cents: int, key: str = "k", bill: str = "") -> Wish:
-    return Wish(home.member, cents * CENT, XTS, key, bill)
+    return Wish(home.member, cents * CENT, key, XTS, bill)
 
 
 async def refused(tx: Transaction, asked: Wish, now: int = NOW) -> tuple[Cause, str]:

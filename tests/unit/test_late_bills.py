@@ -82,7 +82,7 @@ async def fill(tx: Transaction, micro: int) -> None:
 async def paid(
     tx: Transaction, home: Household, cents: int, now: int, key: str = "k"
 ) -> None:
-    await pay(tx, Wish(home.member, cents * CENT, XTS, key), now=now)
+    await pay(tx, Wish(home.member, cents * CENT, key, XTS), now=now)
 
 
 async def kinds(tx: Transaction, home: Household, kind: str) -> list[str]:
@@ -115,6 +115,20 @@ async def test_a_late_fee_is_charged_once_after_its_grace(db: Database) -> None:
             assert await late_fee(tx, bill) == 115
         assert await held(tx, FEE) == 115 * CENT
         assert (await standings(tx, [bill]))[bill].outstanding == 1_115 * CENT
+
+
+async def test_a_bill_in_place_of_a_charged_one_is_not_charged_again(
+    db: Database,
+) -> None:
+    async with db.transaction() as tx:
+        ada = await a_household(tx)
+        bill = await billed(tx, ada, 1_000)
+        await work(tx, FEE_FROM + 1)
+        new = await corrected(tx, ada, bill, 900)
+        await work(tx, FEE_FROM + 90 * DAY)
+        assert await state(tx, new) is BillState.OVERDUE
+        assert await late_fee(tx, new) == 115
+        assert await held(tx, FEE) == 115 * CENT
 
 
 async def test_a_late_fee_is_whole_minor_units(db: Database) -> None:

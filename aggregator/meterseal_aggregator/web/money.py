@@ -1,7 +1,8 @@
 """Money in and out as operators record it, and what sellers stake of theirs.
 
     POST /v1/payments {"account": 7, "direction": "in", "amount_micro": 5000000,
-                       "way": "bank", "reference": "FT-2026-0077"}       an operator's token
+                       "way": "bank", "reference": "FT-2026-0077",
+                       "bill": "2026-00000012"}                          an operator's token
     POST /v1/me/stake {"amount_micro": 2000000}
 
 Each post carries an `Idempotency-Key`; operators share theirs, so a retry by another of
@@ -14,6 +15,7 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from meterseal_aggregator.billing import payments
+from meterseal_aggregator.billing.model import MAX_NUMBER
 from meterseal_aggregator.billing.payments import (
     MAX_PAYMENT_MICRO,
     MAX_REFERENCE,
@@ -22,10 +24,15 @@ from meterseal_aggregator.billing.payments import (
     Direction,
     Payment,
     Purse,
+    Towards,
     Way,
     Wish,
 )
+from meterseal_aggregator.billing.receivables.model import Receipt
+from meterseal_aggregator.billing.receivables.refunds import check_refund
+from meterseal_aggregator.billing.receivables.topup import take_in
 from meterseal_aggregator.identity.model import Action, MemberId
+from meterseal_aggregator.ledger.model import Asset
 from meterseal_aggregator.market import stakes
 from meterseal_aggregator.market.stakes import Move
 from meterseal_aggregator.web.auth import Access, Asking
@@ -42,6 +49,10 @@ from meterseal_aggregator.web.withdrawals import Key
 
 router = APIRouter(prefix="/v1", tags=["money"])
 
+AssetText = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,12}$")]
+BillNumber = Annotated[
+    str, Field(min_length=1, max_length=MAX_NUMBER, pattern=r"^[A-Za-z0-9._-]+$")
+]
 MAX_STAKE_MICRO: Final = MAX_PAYMENT_MICRO
 """Nobody stakes more than he may pay in at once."""
 
@@ -49,8 +60,10 @@ MAX_STAKE_MICRO: Final = MAX_PAYMENT_MICRO
 class PaymentRequest(RequestBody):
     """Money seen in the world outside: `account` is a member's number or a purse.
 
-    `in` came to us, `out` went from us, in micro-units of the network's money. `reference`
-    is the receipt's: by the same way it is taken once.
+    `in` came to us, `out` went from us, in micro-units of `asset`, the network's money
+    where none is named. `reference` is the receipt's: by the same way it is taken once.
+    What comes in `towards` "bills" pays the one named in `bill`, or the oldest first; the
+    rest stays on the balance. What goes out with a `bill` gives back what was paid on it.
     """
 
     model_config = ConfigDict(
@@ -61,6 +74,7 @@ class PaymentRequest(RequestBody):
                 "amount_micro": 5_000_000,
                 "way": "mobile",
                 "reference": "QK41TZ88XX",
+                "towards": "bills",
             }
         }
     )
@@ -75,6 +89,22 @@ class PaymentRequest(RequestBody):
     reference: Annotated[
         str, Field(min_length=1, max_length=MAX_REFERENCE, pattern=REFERENCE)
     ]
+    asset: AssetText | None = None
+    towards: Literal["balance", "bills"] | None = None
+    bill: BillNumber | None = None
+
+    @property
+    def aim(self) -> Towards:
+        """What it is for: bills where it says so, or where it names one that comes in."""
+        named = self.bill is not None and self.direction == "in"
+        return Towards(self.towards or ("bills" if named else "balance"))
+
+
+class PartView(View):
+    """What of a payment went to one bill."""
+
+    bill: str
+    amount_micro: int
 
 
 class PaymentView(View):
@@ -90,6 +120,15 @@ class PaymentView(View):
     reference: str
     actor: str
     recorded_at: int
+    towards: str
+    bill: str | None
+
+
+class RecordedView(PaymentView):
+    """A payment and the bills it paid; `balance_micro` of it stays on the balance."""
+
+    paid: list[PartView]
+    balance_micro: int
 
 
 class OwnPaymentView(View):
@@ -126,18 +165,23 @@ class StakeView(View):
 
 
 @router.post("/payments", status_code=201)
-async def record_payment(body: PaymentRequest, key: Key, access: Asking) -> PaymentView:
-    """Record money that came in or went out (operator)."""
+async def record_payment(
+    body: PaymentRequest, key: Key, access: Asking
+) -> RecordedView:
+    """Record money that came in or went out (operator), and let it pay bills at once."""
     access.allow(Action.MANAGE)
     site = access.site
     account = Purse(body.account) if isinstance(body.account, str) else body.account
     wish = Wish(
         account, Direction(body.direction), body.amount_micro, Way(body.way),
-        body.reference, key,
+        body.reference, key, Asset(body.asset) if body.asset else None, body.aim,
+        body.bill or "",
     )  # fmt: skip
-    by = Actor(access.caller.prefix, int(site.real_now()))
+    by, now = Actor(access.caller.prefix, int(site.real_now())), int(site.now())
     async with site.database.transaction() as tx:
-        return _payment(await payments.record(tx, wish, by, now=int(site.now())))
+        made = await payments.record(tx, wish, by, now=now)
+        await check_refund(tx, made, now=now)
+        return _recorded(made, await take_in(tx, made, now=now))
 
 
 @router.get("/payments")
@@ -200,7 +244,16 @@ def _payment(one: Payment) -> PaymentView:
         reference=one.reference,
         actor=one.actor,
         recorded_at=one.recorded_at,
+        towards=one.towards.value,
+        bill=one.bill or None,
     )
+
+
+def _recorded(one: Payment, receipt: Receipt | None) -> RecordedView:
+    parts = receipt.parts if receipt is not None else ()
+    paid = [PartView(bill=part.number, amount_micro=part.amount) for part in parts]
+    rest = one.amount - (receipt.given if receipt is not None else 0)
+    return RecordedView(**_payment(one).model_dump(), paid=paid, balance_micro=rest)
 
 
 def _own(one: Payment) -> OwnPaymentView:

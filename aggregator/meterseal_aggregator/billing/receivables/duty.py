@@ -2,12 +2,18 @@
 
     done = await run_once(database, now)       # 0: nothing more to do now
 
-Plans are looked at before anything becomes overdue, and bills become overdue before a fee
+What usage drew pays its bill before anything else does; plans are looked at before anything becomes overdue, and bills become overdue before a fee
 is charged, so that one run and many come to the same. This module must never do in one run
 what the next one would do again.
 """
 
-from meterseal_aggregator.billing.receivables import corrections, late, plans, rewards
+from meterseal_aggregator.billing.receivables import (
+    corrections,
+    late,
+    plans,
+    prepaid,
+    rewards,
+)
 from meterseal_aggregator.storage.database import Database, Transaction
 
 
@@ -21,6 +27,8 @@ async def run_batch(tx: Transaction, *, now: int) -> int:
     """Do the next batch within an open transaction."""
     return (
         await corrections.follow_up(tx, now=now)
+        or await prepaid.settle_bills(tx, now=now)
+        or await prepaid.draw(tx, now=now)
         or await plans.look(tx, now=now)
         or await late.mark_overdue(tx, now=now)
         or await late.charge(tx, now=now)

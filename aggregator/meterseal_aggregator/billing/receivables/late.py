@@ -4,8 +4,8 @@
 
 Overdue is what is asked for and not disputed after its due second, outside a plan that is
 kept. The fee is on what is then unpaid of the bill itself, never on a fee and never on what
-is disputed; it is charged once, so what was disputed then stays free of it. A broken plan
-counts as due when it broke. This module must never charge a bill of the chain's rail: its
+is disputed; it is charged once for a bill and those in its place, so what was disputed then
+stays free of it. A broken plan counts as due when it broke. This module must never charge a bill of the chain's rail: its
 contract asks for nothing but the bill.
 """
 
@@ -23,6 +23,13 @@ from meterseal_aggregator.ledger.model import Transfer
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.rating.terms import DAY_S, Terms, late_fee
 
+# Whether a bill, or one it stands in the place of, was charged already.
+_CHARGED: Final = """
+WITH RECURSIVE before (id) AS (
+  SELECT ? UNION SELECT b.replaces_id FROM bills b JOIN before p ON b.id = p.id
+  WHERE b.replaces_id IS NOT NULL)
+SELECT 1 FROM before JOIN late_fees f ON f.bill_id = before.id LIMIT 1
+"""
 BATCH: Final = 200
 """Bills a transaction: some acts and an entry of the ledger each."""
 PURPOSE: Final = "late-fee"
@@ -113,6 +120,8 @@ async def _charge(
     fee -= fee % by.unit
     if fee <= 0:
         return now + DAY_S
+    if await tx.rows(_CHARGED, (one.bill,)):
+        return None
     await _post(tx, one, fee, now)
     await tx.many(
         "INSERT INTO late_fees (bill_id, asset, base, amount, at) VALUES (?, ?, ?, ?, ?)",

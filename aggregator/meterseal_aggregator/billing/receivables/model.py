@@ -55,13 +55,14 @@ class Wish:
     """A member's wish to pay bills with at most `amount` of `asset`, once a `key`.
 
     `bill` is a bill's number; the oldest are paid first where it is empty. `quote` is the
-    id of an operator's quote where `asset` is not the bills'.
+    id of an operator's quote where `asset` is not the bills'. Where no asset is said, it is
+    the quote's, the bill's or the network's money.
     """
 
     member: int
     amount: int
-    asset: Asset
     key: str
+    asset: Asset | None = None
     bill: str = ""
     quote: int | None = None
 
@@ -104,6 +105,21 @@ class Quote:
     expires_at: int
     actor: str
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrears:
+    """What a member owes in an asset: `overdue` and `disputed` are parts of `outstanding`.
+
+    `next_due_at` is when the first of his open bills is due.
+    """
+
+    asset: Asset
+    outstanding: int
+    overdue: int
+    disputed: int
+    bills: int
+    next_due_at: int
 
 
 def transfer_id(*about: str | int) -> TransferId:

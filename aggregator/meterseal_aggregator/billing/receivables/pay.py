@@ -45,6 +45,8 @@ from meterseal_aggregator.ledger.model import (
     Transfer,
     linked,
 )
+from meterseal_aggregator.parameters.model import Name
+from meterseal_aggregator.parameters.store import text_at
 from meterseal_aggregator.storage.database import Transaction
 
 PURPOSE: Final = "bill-payment"
@@ -84,14 +86,9 @@ async def pay(tx: Transaction, wish: Wish, *, now: int) -> Receipt:
     known = await store.by_key(tx, wish.member, wish.key)
     if known is not None:
         return _same(*known, wish)
-    quote = None
-    if wish.quote is not None:
-        quote = await quotes.in_force(tx, wish.quote, now=now)
-        if quote.asset != wish.asset:
-            detail = f"quote {quote.id} is for {quote.asset}: pay with that"
-            raise Refused(Cause.CURRENCY, detail)
+    quote, asset = await _by_what(tx, wish, now)
     giving = _Giving(
-        wish.member, Source.MEMBER, user(wish.member), wish.asset, wish.amount,
+        wish.member, Source.MEMBER, user(wish.member), asset, wish.amount,
         f"member:{wish.member}", wish.bill, quote, wish=_told(wish), key=wish.key,
     )  # fmt: skip
     made = await _move(tx, giving, now)
@@ -101,6 +98,21 @@ async def pay(tx: Transaction, wish: Wish, *, now: int) -> Receipt:
             f"no bill in {giving.bill_asset} waits to be paid: your money stays yours",
         )
     return made
+
+
+async def _by_what(tx: Transaction, wish: Wish, now: int) -> tuple[Quote | None, Asset]:
+    """Return the quote a wish takes, if any, and the asset it pays with."""
+    if wish.quote is not None:
+        quote = await quotes.in_force(tx, wish.quote, now=now)
+        if wish.asset not in (None, quote.asset):
+            detail = f"quote {quote.id} is for {quote.asset}: pay with that"
+            raise Refused(Cause.CURRENCY, detail)
+        return quote, quote.asset
+    if wish.asset is not None:
+        return None, wish.asset
+    if wish.bill:
+        return None, (await store.open_bill(tx, wish.bill, wish.member)).asset
+    return None, Asset(await text_at(tx, Name.MONEY_ASSET, now))
 
 
 async def settle(tx: Transaction, payment: Payment, *, now: int) -> Receipt | None:

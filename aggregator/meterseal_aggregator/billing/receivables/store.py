@@ -12,6 +12,7 @@ from typing import Final
 from meterseal_aggregator.billing.model import BillState, Cause, Refused, Standing
 from meterseal_aggregator.billing.receivables.model import (
     MAX_OPEN,
+    Arrears,
     Owed,
     Part,
     Receipt,
@@ -31,6 +32,16 @@ _OPEN: Final = (
 )
 _NAMED: Final = _OWED + " WHERE b.number = ?"
 _AMONG: Final = _OWED + " WHERE b.id IN ({marks})"
+_ARREARS: Final = """
+SELECT b.asset, sum(b.amount + s.late_fees + s.given - s.paid),
+  sum(CASE WHEN s.due_at < ? OR s.state = 'overdue'
+    THEN max(0, b.amount + s.late_fees + s.given - s.paid - s.disputed) ELSE 0 END),
+  sum(s.disputed), count(*), min(s.due_at)
+FROM bills b JOIN bill_standings s ON s.bill_id = b.id
+WHERE b.member_id = ? AND b.rail = 'ledger'
+  AND s.state IN ('issued', 'part-paid', 'overdue')
+GROUP BY b.asset ORDER BY b.asset
+"""
 _RECEIPT: Final = """
 SELECT id, member_id, source, asset, amount, given_asset, given, quote_id, payment_id, at,
   wish
@@ -76,6 +87,12 @@ async def among(tx: Transaction, bill_ids: Sequence[int]) -> list[Owed]:
     marks = ",".join("?" for _ in bill_ids)
     rows = await tx.rows(_AMONG.format(marks=marks), bill_ids)
     return [_owed(row) for row in rows if row[13] == "ledger"]
+
+
+async def arrears_of(tx: Transaction, member: int, *, now: int) -> list[Arrears]:
+    """Return what a member owes, by asset; nothing where he owes nothing."""
+    rows = await tx.rows(_ARREARS, (now, member))
+    return [Arrears(Asset(row[0]), *row[1:]) for row in rows]
 
 
 async def next_id(tx: Transaction) -> int:

@@ -12,6 +12,7 @@ from typing import Final
 
 from meterseal_aggregator.billing.model import micro
 from meterseal_aggregator.billing.tariffs import store as tariffs
+from meterseal_aggregator.billing.tariffs.model import NotPublished
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.rating.terms import Terms
 
@@ -52,13 +53,14 @@ async def terms_of(tx: Transaction, bill_ids: Sequence[int]) -> dict[int, BillTe
 async def share_terms(tx: Transaction, member: int, *, now: int) -> Terms | None:
     """Return the terms by which arrears take of a prepaid member's top-up.
 
-    Of several prepaid supplies, the least share holds; None for a member without any.
+    Of several prepaid supplies, the least share holds; None for a member without any, or
+    where no version of a tariff holds now.
     """
-    codes = await tx.rows(_PREPAID, (member, now, now))
-    found = None
-    for (code,) in codes:
-        ((_, _, tariff),) = await tariffs.versions(tx, code, now, now + 1)
-        most = tariff.terms.arrears_bp
-        if found is None or most < found.arrears_bp:
-            found = replace(NONE, arrears_bp=most)
-    return found
+    shares = []
+    for (code,) in await tx.rows(_PREPAID, (member, now, now)):
+        try:
+            ((_, _, tariff),) = await tariffs.versions(tx, code, now, now + 1)
+        except NotPublished:
+            return None
+        shares.append(tariff.terms.arrears_bp)
+    return replace(NONE, arrears_bp=min(shares)) if shares else None

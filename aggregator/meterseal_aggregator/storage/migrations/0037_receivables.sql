@@ -200,20 +200,21 @@ CREATE TABLE receivable_marks (
 ) STRICT, WITHOUT ROWID;
 
 -- What a prepaid supply's usage took from the balance, or gave back (below 0): cost is what
--- the cycle came to by then. It waits in escrow:prepaid-SUPPLY until the cycle's bill.
+-- it came to from from_at to to_at. It waits in escrow:prepaid-SUPPLY for the bill that
+-- begins at from_at.
 CREATE TABLE prepaid_draws (
   id INTEGER PRIMARY KEY CHECK (id > 0),
   supply_id INTEGER NOT NULL REFERENCES supplies (id),
-  cycle_begin INTEGER NOT NULL,
-  to_at INTEGER NOT NULL,
+  from_at INTEGER NOT NULL,
+  to_at INTEGER NOT NULL CHECK (to_at > from_at),
   asset TEXT NOT NULL,
   cost INTEGER NOT NULL,
-  amount INTEGER NOT NULL,
+  amount INTEGER NOT NULL CHECK (amount <> 0),
   kind TEXT NOT NULL CHECK (kind IN ('usage', 'returned')),
   at INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX prepaid_draws_by_supply ON prepaid_draws (supply_id, cycle_begin);
+CREATE INDEX prepaid_draws_by_supply ON prepaid_draws (supply_id, id);
 
 CREATE TRIGGER prepaid_draws_are_never_changed
 BEFORE UPDATE ON prepaid_draws
@@ -221,16 +222,21 @@ BEGIN
   SELECT RAISE(ABORT, 'a draw is never changed');
 END;
 
--- Up to when a prepaid supply was charged, when it is looked at again, and whether its
--- member was told that little is left.
+-- Up to when a prepaid supply was charged and from when its open draws are (NULL for none),
+-- what it came to, when it is looked at again, and whether its member knows little is left.
 CREATE TABLE prepaid_standings (
   supply_id INTEGER PRIMARY KEY REFERENCES supplies (id),
   charged_to INTEGER NOT NULL,
-  next_at INTEGER,
-  low INTEGER NOT NULL CHECK (low IN (0, 1))
+  drawn_from INTEGER,
+  cost INTEGER NOT NULL DEFAULT 0,
+  next_at INTEGER NOT NULL,
+  low INTEGER NOT NULL DEFAULT 0 CHECK (low IN (0, 1))
 ) STRICT;
 
-CREATE INDEX prepaid_standings_next ON prepaid_standings (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX prepaid_standings_next ON prepaid_standings (next_at);
+CREATE INDEX prepaid_standings_open ON prepaid_standings (drawn_from)
+WHERE drawn_from IS NOT NULL;
+CREATE INDEX supplies_prepaid ON supplies (id) WHERE prepaid = 1;
 
 -- A device that is unlocked by OpenPAYGO tokens: days of credit at a price a day. Its key is
 -- sealed by a key of the house that is not in the database.
@@ -239,12 +245,13 @@ CREATE TABLE paygo_devices (
   member_id INTEGER NOT NULL REFERENCES members (id),
   serial TEXT NOT NULL UNIQUE CHECK (length(serial) BETWEEN 1 AND 64),
   sealed_key BLOB NOT NULL CHECK (length(sealed_key) = 44),
-  starting_code INTEGER CHECK (starting_code BETWEEN 1 AND 999999999),
+  starting_code INTEGER NOT NULL CHECK (starting_code BETWEEN 1 AND 999999999),
   counter INTEGER NOT NULL CHECK (counter >= 0),
   day_price INTEGER NOT NULL CHECK (day_price > 0),
   asset TEXT NOT NULL,
   four_digits INTEGER NOT NULL CHECK (four_digits IN (0, 1)),
-  added_at INTEGER NOT NULL
+  added_at INTEGER NOT NULL,
+  actor TEXT NOT NULL CHECK (length(actor) BETWEEN 1 AND 64)
 ) STRICT;
 
 CREATE INDEX paygo_devices_by_member ON paygo_devices (member_id);
