@@ -26,11 +26,17 @@ DEFAULT_CAPACITY_W: Final = 25_000
 Command = Callable[["House", argparse.Namespace], Awaitable[int]]
 
 
+Plain = Callable[[argparse.Namespace], int]
+"""A command that needs no configuration and no database."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. What it writes is its owner's alone."""
     os.umask(0o077)
     try:
-        return _run(_parser().parse_args(arguments))
+        options = _parser().parse_args(arguments)
+        plain: Plain | None = getattr(options, "plain", None)
+        return _run(options) if plain is None else plain(options)
     except ImportError as error:
         return _fail(f"{error}; install this role: pip install 'meterseal[aggregator]'")
     except KeyboardInterrupt:
@@ -210,12 +216,25 @@ async def _fsck(house: "House", _options: argparse.Namespace) -> int:
     return 0
 
 
+def _price(options: argparse.Namespace) -> int:
+    from meterseal_aggregator.app.pricing import NotPriced
+    from meterseal_aggregator.app.pricingwish import answer
+
+    try:
+        print(answer(options))
+    except NotPriced as error:
+        return _fail(str(error))
+    return 0
+
+
 def _fail(why: str) -> int:
     print(f"meterseal-aggregator: {why}", file=sys.stderr)
     return 1
 
 
 def _parser() -> argparse.ArgumentParser:
+    from meterseal_aggregator.app.pricingwish import add_options
+
     parser = argparse.ArgumentParser(
         prog="meterseal-aggregator",
         description="Checks seals, keeps the log, mints credits, answers the API.",
@@ -241,6 +260,10 @@ def _parser() -> argparse.ArgumentParser:
         )
         if name in _OPTIONS:
             _OPTIONS[name](sub)
+    text = "price a year of hourly usage at a tariff; needs no configuration"
+    sub = commands.add_parser("price", help=text, description=text)
+    sub.set_defaults(plain=_price)
+    add_options(sub)
     return parser
 
 

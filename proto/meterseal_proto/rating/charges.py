@@ -22,6 +22,7 @@ from meterseal_proto.rating.line import LineKind, Unit
 from meterseal_proto.rating.load import WHOLE
 from meterseal_proto.rating.terms import BASIS_POINTS
 
+EVEN_DAYS: Final = Fraction(365, 12)
 TRADED: Final = "traded"
 """The line that says what neighbours sold; no component has this name."""
 
@@ -92,8 +93,13 @@ def _count(per: Per, proration: Proration, case: Case) -> tuple[Fraction, Unit]:
     """How many days or months a period pays, and which."""
     if per is Per.DAY:
         return case.share.days, Unit.DAY
+    cycles = _cycles(proration, case)
+    if per is Per.EVEN_DAY:
+        return cycles * EVEN_DAYS, Unit.DAY
+    return cycles, Unit.MONTH
+
+
+def _cycles(proration: Proration, case: Case) -> Fraction:
     if proration is Proration.DAYS:
-        return case.share.of_cycle, Unit.MONTH
-    if proration is Proration.WHOLE or case.begins_cycle:
-        return ONE, Unit.MONTH
-    return NONE, Unit.MONTH
+        return case.share.of_cycle
+    return ONE if proration is Proration.WHOLE or case.begins_cycle else NONE

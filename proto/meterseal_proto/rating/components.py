@@ -40,6 +40,9 @@ class Per(StrEnum):
 
     UNIT = "unit"
     DAY = "day"
+    """A local day; some have 23 or 25 hours."""
+    EVEN_DAY = "even-day"
+    """A day, but every billing cycle has a twelfth of 365: so months cost the same."""
     MONTH = "month"
     """A billing cycle, called a month as on every bill."""
 

@@ -87,13 +87,16 @@ _ONE: Final = Minor(1)
 class Stated:
     """What a caller says where URDB does not; None: it is not said.
 
-    `window_s`: the time over which a peak is a mean; `digits` at least; the zone and
-    currency, which URDB takes as known.
+    `window_s`: the time over which a peak is a mean. A charge per day is spread evenly over
+    twelve months of 365 days, as the database's own calculator (NREL SAM) has it, unless
+    the days of each month are asked for. `digits` at least; zone and currency, which URDB
+    takes as known.
     """
 
     tier_counter: TierCounter | None = None
     allocation: Allocation | None = None
     window_s: int | None = None
+    actual_days: bool = False
     zone: str = "UTC"
     currency: str = "USD"
     digits: int = _CENTS
@@ -266,7 +269,8 @@ class _Import:
             raise Refused(
                 "fixedchargefirstmeter and fixedmonthlycharge: which of them?"
             )
-        units = {"$/month": Per.MONTH, "$/day": Per.DAY}
+        daily = Per.DAY if self._stated.actual_days else Per.EVEN_DAY
+        units = {"$/month": Per.MONTH, "$/day": daily}
         for _, unit in charges:
             if unit not in units:
                 raise Refused(f"fixedchargeunits: {unit!r} is not $/month or $/day")
