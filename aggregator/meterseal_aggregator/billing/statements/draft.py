@@ -21,7 +21,7 @@ from meterseal_aggregator.billing.statements import guard
 from meterseal_aggregator.billing.statements.number import number_of
 from meterseal_aggregator.billing.statements.posting import Shares, shares
 from meterseal_aggregator.billing.supplies.model import Supply
-from meterseal_aggregator.billing.usage import Bought, Metered, Part, load_of, netted
+from meterseal_aggregator.billing.usage import Bought, Metered, Part, load_of
 from meterseal_aggregator.ledger.model import Asset
 from meterseal_aggregator.parameters.zone import zone_of
 from meterseal_proto.rating.line import NOTHING_CARRIED, Carried
@@ -33,6 +33,9 @@ from meterseal_proto.rating.tariff import FullTariff
 from meterseal_proto.rating.terms import due_at
 from meterseal_proto.tariff import LocalTime
 
+SETTLED_S: Final = 60
+"""A bill believes what was known a minute ago: who waits for the writer may still write down
+what he knew some seconds before, and a bill that had to know it would miss it for ever."""
 NO_NUMBER: Final = number_of(0, 1)
 """What stands in a draft where its number will."""
 _NUMBER: Final = '"number":"{}"'
@@ -52,13 +55,18 @@ class Moment:
     known_at: int
     issued_at: int
 
+    @classmethod
+    def of(cls, network: bytes, now: int) -> "Moment":
+        """Return the moment of what is done now."""
+        return cls(network, now - SETTLED_S, now)
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A bill to be made: a supply's [begin, end) within its cycle, and all it is made of.
 
-    `bought` is what neighbours delivered and no bill has netted; `carried` is what the
-    bill before leaves. `replaces` is the number of the bill it stands in for.
+    `before` are Wh of neighbours that a bill it stands in for (`replaces`, its number) has
+    netted already, `more` what it nets besides; `carried` is what the bill before leaves.
     """
 
     supply: Supply
@@ -67,7 +75,8 @@ class Wish:
     cycle: tuple[int, int]
     versions: Versions
     metered: Metered
-    bought: tuple[Bought, ...] = ()
+    before: tuple[Bought, ...] = ()
+    more: tuple[Bought, ...] = ()
     carried: Carried = NOTHING_CARRIED
     replaces: str = ""
 
@@ -82,7 +91,7 @@ class Draft:
     """A statement without its number; `owed` is what it posts, in micro-units by account.
 
     `document` is the statement's as it is spelled with NO_NUMBER. `netted` are the Wh of
-    neighbours it takes off; `amount` is its total in micro-units; `rows` are the register
+    neighbours to be retired with it; `amount` is its total in micro-units; `rows` are the register
     rows it stands on, each with its part of the period. `private_bill` is the row id of the
     device's bill, where usage is hidden.
     """
@@ -128,6 +137,12 @@ def put_number(document: bytes, number: str) -> bytes:
     return document.replace(blank, real)
 
 
+def segments_of(document: bytes) -> object:
+    """Return a stored statement's segments, to be compared with another's."""
+    found: object = json.loads(document)["segments"]
+    return found
+
+
 def after_of(document: bytes) -> Carried:
     """Return what the last segment of a stored statement leaves to the next bill."""
     found = json.loads(document)["segments"][-1].get("after")
@@ -155,7 +170,7 @@ def digest_of(tariff: FullTariff) -> bytes:
 
 def _drafted(wish: Wish, moment: Moment) -> Draft:
     first = _one_kind(wish)
-    load = load_of(wish.metered, wish.bought)
+    load = load_of(wish.metered, (*wish.before, *wish.more))
     segments = _segments(wish, load, local_of(first.zone))
     supply = wish.supply
     due = due_at(wish.versions[-1][2].terms, moment.issued_at)
@@ -190,7 +205,7 @@ def _drafted(wish: Wish, moment: Moment) -> Draft:
         owed=shares(statement.lines, first.minor),
         document=write_statement(statement),
         rows=tuple((part.row, part.begin, part.end) for part in wish.metered.parts),
-        netted=tuple(netted(load, wish.bought)),
+        netted=wish.more,
         after=segments[-1].after,
     )
 

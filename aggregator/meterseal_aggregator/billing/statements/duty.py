@@ -12,16 +12,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from meterseal_aggregator.billing.model import Act, BillAct, Refused
-from meterseal_aggregator.billing.statements import store
+from meterseal_aggregator.billing.model import Refused
 from meterseal_aggregator.billing.statements.draft import Draft, Moment, Wish, drafts
-from meterseal_aggregator.billing.statements.due import BATCH, Wait, prepared
+from meterseal_aggregator.billing.statements.due import BATCH, prepared
+from meterseal_aggregator.billing.statements.gather import Wait
 from meterseal_aggregator.billing.statements.issue import issue, keep_waits
 from meterseal_aggregator.storage.database import Database
 
 ACTOR: Final = "billing"
-OVERDUE_BATCH: Final = 1_000
-"""Bills a transaction marks overdue."""
 
 Rater = Callable[[Sequence[Wish], Moment], Awaitable[list[Draft | Refused]]]
 """Makes drafts of wishes, in order."""
@@ -44,7 +42,7 @@ async def run_once(
 
     0 means that nobody is due. `network` is the network's id, 32 bytes.
     """
-    moment = Moment(network, known_at=now, issued_at=now)
+    moment = Moment.of(network, now)
     async with database.reading() as tx:
         batch = await prepared(tx, moment, limit=limit)
     if not batch.count:
@@ -60,19 +58,3 @@ async def run_once(
         await issue(tx, made, moment, actor=ACTOR)
         await keep_waits(tx, waits, now=now)
     return batch.count
-
-
-async def overdue(database: Database, now: int) -> int:
-    """Mark the next bills that are due and not paid as overdue; returns how many."""
-    async with database.transaction() as tx:
-        late = await store.standings_where(
-            tx,
-            "s.state IN ('issued', 'part-paid') AND s.due_at < ?"
-            " AND b.amount + s.late_fees + s.given - s.paid > s.disputed",
-            (now,),
-            limit=OVERDUE_BATCH,
-        )
-        acts = [BillAct(one.bill, Act.OVERDUE, 0, now, ACTOR) for one in late]
-        if acts:
-            await store.act(tx, acts)
-    return len(late)

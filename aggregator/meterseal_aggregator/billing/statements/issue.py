@@ -14,7 +14,8 @@ from typing import Final
 
 from meterseal_aggregator.billing.model import Act, BillRow, Cause, Refused
 from meterseal_aggregator.billing.statements.draft import Draft, Moment
-from meterseal_aggregator.billing.statements.due import AGAIN_S, Wait
+from meterseal_aggregator.billing.statements.due import AGAIN_S
+from meterseal_aggregator.billing.statements.gather import Wait
 from meterseal_aggregator.billing.statements.netting import beneficiary, retirement_id
 from meterseal_aggregator.billing.statements.posting import Money, issued
 from meterseal_aggregator.billing.statements.write import (

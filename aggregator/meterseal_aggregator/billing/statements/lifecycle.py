@@ -6,7 +6,7 @@
 | --- | --- | --- |
 | paid | not corrected, at most what is outstanding | part-paid, or paid at nothing left |
 | unpaid | at most what was paid | outstanding again |
-| given | at most what was paid beyond what is asked | nothing outstanding |
+| given | not corrected: a negative total, or what was paid too much | as much more owed |
 | late-fee, waived | not corrected; waived at most the fees not paid | more, less outstanding |
 | disputed, resolved | at most what is outstanding, disputed | not asked for now; asked again |
 | overdue | something is asked | overdue, until nothing is |
@@ -69,8 +69,6 @@ def _unpaid(standing: Standing, amount: int) -> Standing:
 
 
 def _given(standing: Standing, amount: int) -> Standing:
-    if amount > -standing.outstanding:
-        raise _refused("more would be given than was too much: give less")
     return replace(standing, given=standing.given + amount)
 
 

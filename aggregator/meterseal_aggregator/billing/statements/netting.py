@@ -1,7 +1,7 @@
 """Netting: what neighbours delivered to a member is taken off his bill, slot by slot, once.
 
-    pool = await delivered(tx, members, begin, end)
-    taken = pool.take(member, load)
+    pool = await delivered(tx, [(supply, member)], span)
+    before, more = pool.take(supply, member, load)
 
 A Wh is netted where the member both was delivered it and imported it in the market's slot
 (SETTLED 3); the rest stays his, to sell or to give back. What is netted is retired with the
@@ -38,11 +38,12 @@ GROUP BY t.buyer_id, t.start, t.length, t.state
 ORDER BY t.buyer_id, t.start, t.length
 """
 _NETTED: Final = """
-SELECT s.member_id, n.start, n.length, sum(n.wh)
+SELECT s.member_id, s.id, n.start, n.length, sum(n.wh)
 FROM json_each(?) m
 CROSS JOIN supplies s ON s.member_id = m.value
 JOIN netted_slots n ON n.supply_id = s.id AND n.start >= ? AND n.start < ?
-GROUP BY s.member_id, n.start, n.length
+GROUP BY s.member_id, s.id, n.start, n.length
+ORDER BY s.id, n.start, n.length
 """
 
 
@@ -50,58 +51,73 @@ GROUP BY s.member_id, n.start, n.length
 class Pool:
     """What members were delivered and no bill netted yet, within what they hold.
 
-    `open` are those for whom trades of the span wait for a seller's meter.
+    `done` is what bills of a supply have netted in the span; `open` are the members for
+    whom trades of it wait for a seller's meter.
     """
 
     slots: dict[int, list[Bought]] = field(default_factory=dict)
     held: dict[int, int] = field(default_factory=dict)
+    done: dict[int, list[Bought]] = field(default_factory=dict)
     open: frozenset[int] = frozenset()
 
-    def take(self, member: int, load: Load) -> tuple[Bought, ...]:
-        """Return what of a member's slots a load nets; the pool holds the rest then."""
+    def has(self, supply: int, member: int) -> bool:
+        """Tell whether there is anything to net for a supply."""
+        return bool(self.done.get(supply) or self.slots.get(member))
+
+    def take(
+        self, supply: int, member: int, load: Load
+    ) -> tuple[tuple[Bought, ...], tuple[Bought, ...]]:
+        """Return what a load nets: of what is netted already, and more of the pool."""
+        before = netted(load, self.done.get(supply, ()))
         wanted = self.slots.get(member, [])
-        if not wanted:
-            return ()
-        left, found = self.held.get(member, 0), []
-        for one in netted(load, wanted):
+        # What is netted already comes first in its slots; more is what both leave.
+        both = netted(load, [*before, *wanted])[len(before) :]
+        left, more = self.held.get(member, 0), []
+        for one in both:
             wh = min(one.wh, left)
             left -= wh
             if wh:
-                found.append(replace(one, wh=wh))
+                more.append(replace(one, wh=wh))
         self.held[member] = left
-        used = {(one.start, one.length): one.wh for one in found}
+        used = {(one.start, one.length): one.wh for one in more}
         rest = [
             replace(one, wh=one.wh - used.get((one.start, one.length), 0))
             for one in wanted
         ]
         self.slots[member] = [one for one in rest if one.wh]
-        return tuple(found)
+        return tuple(before), tuple(more)
 
 
 async def delivered(
-    tx: Transaction, members: Iterable[int], begin: int, end: int
+    tx: Transaction, asked: Iterable[tuple[int, int]], span: tuple[int, int]
 ) -> Pool:
     """Return what members were delivered in slots that start in [begin, end).
 
-    Three statements, however many members; one where nobody bought anything.
+    `asked` are supplies with their members. Three statements, however many; one where
+    nobody bought anything.
     """
-    who = json.dumps(sorted(set(members)))
-    rows = await tx.rows(_TRADES, (who, begin, end))
+    who = json.dumps(sorted({member for _, member in asked}))
+    rows = await tx.rows(_TRADES, (who, *span))
     if not rows:
         return Pool()
-    done = {row[:3]: row[3] for row in await tx.rows(_NETTED, (who, begin, end))}
+    done: dict[int, list[Bought]] = defaultdict(list)
+    gone: dict[tuple[int, int, int], int] = defaultdict(int)
+    for member, supply, start, length, wh in await tx.rows(_NETTED, (who, *span)):
+        done[supply].append(Bought(start, length, wh))
+        gone[member, start, length] += wh
     slots: dict[int, list[Bought]] = defaultdict(list)
     for member, start, length, state, wh in rows:
-        left = wh - done.get((member, start, length), 0)
+        left = wh - gone[member, start, length]
         if state == "settled" and left > 0:
             slots[member].append(Bought(start, length, left))
     accounts = await ledger.balances(tx, WH, (buyer(member) for member in slots))
-    held = {
-        member: accounts[buyer(member)].held if buyer(member) in accounts else 0
-        for member in slots
-    }
-    waiting = frozenset(row[0] for row in rows if row[3] == "held")
-    return Pool(dict(slots), held, waiting)
+    held = {code: one.held for code, one in accounts.items()}
+    return Pool(
+        slots=dict(slots),
+        held={member: held.get(buyer(member), 0) for member in slots},
+        done=dict(done),
+        open=frozenset(row[0] for row in rows if row[3] == "held"),
+    )
 
 
 def retirement_id(number: str) -> TransferId:

@@ -87,6 +87,13 @@ class Difference:
     given: int = 0
 
 
+def difference(owed: Shares, before: Shares) -> Shares:
+    """Return what accounts are owed more than before, below 0 what less."""
+    accounts = {*owed, *before}
+    found = {one: owed.get(one, 0) - before.get(one, 0) for one in accounts}
+    return {account: amount for account, amount in found.items() if amount}
+
+
 def corrected(number: str, money: Money, found: Difference) -> list[Transfer]:
     """Return the chain that posts a correction under the new bill's number.
 

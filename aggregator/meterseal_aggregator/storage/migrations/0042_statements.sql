@@ -16,3 +16,5 @@ CREATE TABLE correction_marks (
 ) STRICT;
 
 INSERT INTO correction_marks (id, looked_to) VALUES (1, 0);
+
+CREATE INDEX bill_standings_to_look_at ON bill_standings (bill_id) WHERE looked_to = 0;

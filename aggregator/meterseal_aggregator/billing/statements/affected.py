@@ -1,0 +1,202 @@
+"""The duty that corrects: bills that stand on usage which is known otherwise now.
+
+    done = await run_once(database, network, now)        # 0: nothing is known otherwise
+
+A bill is rated again with its period's tariff when a later version of one of its days is
+known, or when the bill before it leaves something else to it. Where the lines are the same,
+only the look is noted. This module must never correct a private bill: its device opens anew.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from meterseal_aggregator.billing.model import BillRow, BillState, Cause, Refused
+from meterseal_aggregator.billing.statements import store
+from meterseal_aggregator.billing.statements.correct import (
+    Correction,
+    Why,
+    replace_all,
+)
+from meterseal_aggregator.billing.statements.draft import (
+    Draft,
+    Moment,
+    segments_of,
+)
+from meterseal_aggregator.billing.statements.due import supply_of
+from meterseal_aggregator.billing.statements.duty import ACTOR, Rater, rate_here
+from meterseal_aggregator.billing.statements.gather import (
+    Ask,
+    Batch,
+    Wait,
+    cycle_around,
+    gather,
+)
+from meterseal_aggregator.billing.statements.issue import keep_waits
+from meterseal_aggregator.storage.database import Database, Transaction
+
+BATCH: Final = 200
+"""Bills a transaction: each writes two documents."""
+LATER_READING: Final = Why(ACTOR, "usage is known otherwise")
+LAG_S: Final = 3_600
+"""How far behind its mark a look goes back: a day that was packed while another was being
+written may say an earlier second."""
+_MOST_DAYS: Final = 5_000
+"""Days a look asks for: a thousand registers of which a week is known otherwise."""
+
+# Later versions of days first known since the mark, and the bills that stand on them.
+_TOUCHED: Final = """
+SELECT u.bill_id, d.known_at FROM (
+  SELECT register_id, first, step * length(qualities) AS long, known_at FROM usage_days
+  WHERE version > 1 AND known_at > (SELECT looked_to FROM correction_marks) - ?
+    AND known_at <= ?
+  ORDER BY known_at LIMIT ?) d
+JOIN bill_usage u ON u.register_id = d.register_id
+  AND u.from_at < d.first + d.long AND u.to_at > d.first
+JOIN bill_standings s ON s.bill_id = u.bill_id
+  AND s.state <> 'corrected' AND s.looked_to < d.known_at
+JOIN bills b ON b.id = u.bill_id AND b.private_bill_id IS NULL
+LEFT JOIN bill_waits w ON w.supply_id = b.supply_id AND w.again_at > ?
+WHERE w.supply_id IS NULL
+UNION ALL
+SELECT s.bill_id, 0 FROM bill_standings s JOIN bills b ON b.id = s.bill_id
+LEFT JOIN bill_waits w ON w.supply_id = b.supply_id AND w.again_at > ?
+WHERE s.looked_to = 0 AND s.state <> 'corrected' AND w.supply_id IS NULL
+"""
+_SUPPLIES: Final = """
+SELECT s.id, s.member_id, s.meter_point_id, s.tariff_code, s.rail, s.prepaid, s.from_at,
+  s.to_at, s.billed_to
+FROM json_each(?) p CROSS JOIN supplies s ON s.id = p.value
+"""
+_DAYS: Final = """
+SELECT count(*), max(known_at) FROM (SELECT known_at FROM usage_days
+  WHERE version > 1 AND known_at > (SELECT looked_to FROM correction_marks) - ?
+    AND known_at <= ? ORDER BY known_at LIMIT ?)
+"""
+_LOOKED: Final = "UPDATE bill_standings SET looked_to = ? WHERE bill_id = ?"
+_MARK: Final = "UPDATE correction_marks SET looked_to = max(looked_to, ?)"
+
+
+async def run_once(
+    database: Database,
+    network: bytes,
+    now: int,
+    limit: int = BATCH,
+    *,
+    rater: Rater = rate_here,
+) -> int:
+    """Look at the next bills that are touched at Unix second `now`; returns how many."""
+    moment = Moment.of(network, now)
+    async with database.reading() as tx:
+        touched = await _touched(tx, moment)
+        batch, bills = await _prepared(tx, touched[:limit], moment)
+    if not bills:
+        return await _pass_mark(database, moment.known_at, idle=not touched)
+    found = await rater(batch.wishes, moment)
+    async with database.transaction() as tx:
+        await _settle(tx, batch, found, bills, moment)
+    return batch.count
+
+
+async def correct_now(
+    tx: Transaction, number: str, moment: Moment, why: Why
+) -> Correction | None:
+    """Rate one bill again as usage is known now; None where its lines stay the same.
+
+    Raises Refused: UNKNOWN, PRIVATE, STATE, and what stands against billing.
+    """
+    bill = await store.bill(tx, number)
+    if bill.private_bill is not None:
+        raise Refused(Cause.PRIVATE, "ask the meter's device to open the period anew")
+    batch, bills = await _prepared(tx, [bill.id], moment)
+    for wait in batch.waits:
+        raise wait.refused
+    found = await rate_here(batch.wishes, moment)
+    for one in found:
+        if isinstance(one, Refused):
+            raise one
+    made = await _settle(tx, batch, found, bills, moment, why)
+    return made[0] if made else None
+
+
+async def _touched(tx: Transaction, moment: Moment) -> list[int]:
+    """Return the bills to look at, in order of issue."""
+    known, now = moment.known_at, moment.issued_at
+    rows = await tx.rows(_TOUCHED, (LAG_S, known, _MOST_DAYS, now, now))
+    return sorted({row[0] for row in rows})
+
+
+async def _prepared(
+    tx: Transaction, ids: Sequence[int], moment: Moment
+) -> tuple[Batch, dict[tuple[int, int], BillRow]]:
+    """Return what the first of some bills, and all of its tariff and cycle, are made of.
+
+    The bills come by (supply, begin). One that was taken back raises Refused (STATE).
+    """
+    found = await store.bills_by_id(tx, ids)
+    if not found:
+        return Batch(), {}
+    wanted = json.dumps(sorted({one.supply for one in found.values()}))
+    supplies = {row[0]: supply_of(row) for row in await tx.rows(_SUPPLIES, (wanted,))}
+    bills = sorted(found.values(), key=lambda one: (one.begin, one.id))
+    first = supplies[bills[0].supply]
+    try:
+        cycle = await cycle_around(tx, first, bills[0].begin)
+    except Refused as refused:
+        wait = Wait(first, bills[0].begin, refused)
+        return Batch(waits=(wait,)), {(first.id, bills[0].begin): bills[0]}
+    alike = {
+        (one.supply, one.begin): one
+        for one in bills
+        if supplies[one.supply].terms.tariff_code == first.terms.tariff_code
+        and cycle[0] <= one.begin < cycle[1]
+    }
+    asks = [
+        Ask(supplies[one.supply], one.begin, one.end, one.number)
+        for one in alike.values()
+    ]
+    return await gather(tx, asks, cycle, moment), alike
+
+
+async def _settle(
+    tx: Transaction,
+    batch: Batch,
+    found: Sequence[Draft | Refused],
+    bills: dict[tuple[int, int], BillRow],
+    moment: Moment,
+    why: Why = LATER_READING,
+) -> list[Correction]:
+    """Correct what came out otherwise, and note the look at the others."""
+    waits, pairs, same = list(batch.waits), [], []
+    for wish, draft in zip(batch.wishes, found, strict=True):
+        bill = bills[wish.supply.id, wish.begin]
+        if isinstance(draft, Refused):
+            waits.append(Wait(wish.supply, wish.begin, draft))
+        elif segments_of(draft.document) == segments_of(bill.document):
+            same.append(bill)
+        else:
+            pairs.append((bill, draft))
+    current = await store.standings(tx, [bill.id for bill, _ in pairs])
+    pairs = [
+        (bill, d)
+        for bill, d in pairs
+        if current[bill.id].state is not BillState.CORRECTED
+    ]
+    made = await replace_all(tx, pairs, moment, why)
+    await tx.many(_LOOKED, [(moment.known_at, bill.id) for bill in same])
+    await keep_waits(tx, waits, now=moment.issued_at)
+    return made
+
+
+async def _pass_mark(database: Database, known_at: int, *, idle: bool) -> int:
+    """Move the mark past what was looked at; returns how many days there were beyond it."""
+    if not idle:
+        return 0
+    async with database.reading() as tx:
+        ((count, last),) = await tx.rows(_DAYS, (LAG_S, known_at, _MOST_DAYS))
+        ((mark,),) = await tx.rows("SELECT looked_to FROM correction_marks")
+    if not count or last <= mark:
+        return 0
+    async with database.transaction() as tx:
+        await tx.rows(_MARK, (last,))
+    return 1

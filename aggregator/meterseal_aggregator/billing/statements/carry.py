@@ -1,0 +1,53 @@
+"""What goes over from a bill that is taken back to the one in its place.
+
+    over = carry(old, new_amount)
+
+What was paid counts for the new bill, what is too much is given to the member's money, and
+late fees and disputes stay. Pure: the correction posts by it, and the audit counts again.
+This module must never take money out of a member's hands: what he was given before is owed.
+"""
+
+from dataclasses import dataclass
+
+from meterseal_aggregator.billing.model import Act, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """What a new bill begins with: `paid` or `given`, one of them 0, fees and disputes.
+
+    `now_given` is what is credited to the member with the correction itself.
+    """
+
+    paid: int
+    given: int
+    late_fees: int
+    disputed: int
+    now_given: int
+
+    def acts(self, old_number: str) -> tuple[tuple[Act, int, str], ...]:
+        """Return the new bill's first acts, in an order in which each is possible."""
+        note = f"from {old_number}"
+        found = (
+            (Act.LATE_FEE, self.late_fees, note),
+            (Act.GIVEN, self.given, note),
+            (Act.PAID, self.paid, note),
+            (Act.DISPUTED, self.disputed, note),
+        )
+        return tuple(one for one in found if one[1])
+
+
+def carry(old: Standing, new_amount: int) -> Carry:
+    """Return what a bill of `new_amount` takes over from where the old one stood."""
+    asked = new_amount + old.late_fees
+    settled = old.paid - old.given
+    now_given = max(0, settled - asked)
+    left = settled - now_given
+    outstanding = asked - left
+    return Carry(
+        paid=max(0, left),
+        given=max(0, -left),
+        late_fees=old.late_fees,
+        disputed=min(old.disputed, outstanding),
+        now_given=now_given,
+    )
