@@ -108,6 +108,7 @@ async def correct_now(
     bill = await store.bill(tx, number)
     if bill.private_bill is not None:
         raise Refused(Cause.PRIVATE, "ask the meter's device to open the period anew")
+    await _check_in_force(tx, bill)
     batch, bills = await _prepared(tx, [bill.id], moment)
     for wait in batch.waits:
         raise wait.refused
@@ -117,6 +118,15 @@ async def correct_now(
             raise one
     made = await _settle(tx, batch, found, bills, moment, why)
     return made[0] if made else None
+
+
+async def _check_in_force(tx: Transaction, bill: BillRow) -> None:
+    standing = (await store.standings(tx, [bill.id])).get(bill.id)
+    if standing is None or standing.state is BillState.CORRECTED:
+        raise Refused(
+            Cause.STATE,
+            f"{bill.number} was taken back, or takes one back: correct the bill in its place",
+        )
 
 
 async def _touched(tx: Transaction, moment: Moment) -> list[int]:
