@@ -16,6 +16,11 @@ from starlette.responses import JSONResponse, Response
 
 from meterseal_aggregator.billing.model import Cause as Unbilled
 from meterseal_aggregator.billing.model import Refused as NotBilled
+from meterseal_aggregator.billing.supplies.model import Cause as Unsupplied
+from meterseal_aggregator.billing.supplies.model import NotSupplied
+from meterseal_aggregator.billing.tariffs.model import Cause as Unpublished
+from meterseal_aggregator.billing.tariffs.model import NotPublished
+from meterseal_aggregator.disputes.model import Cause as Undisputed
 from meterseal_aggregator.identity.model import NameTaken, NoSuchMember, TokenRefused
 from meterseal_aggregator.identity.wallets import Cause as Unlinked
 from meterseal_aggregator.identity.wallets import NotLinked
@@ -77,6 +82,21 @@ _DECLINED: Final[Mapping[Decline, HTTPStatus]] = {
 _UNBILLED: Final[Mapping[Unbilled, HTTPStatus]] = {
     Unbilled.UNKNOWN: HTTPStatus.NOT_FOUND,
     Unbilled.ERASED: HTTPStatus.GONE,
+}
+"""Likewise."""
+_UNSUPPLIED: Final[Mapping[Unsupplied | Unpublished, HTTPStatus]] = {
+    Unpublished.UNKNOWN: HTTPStatus.NOT_FOUND,
+    Unpublished.DOCUMENT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unpublished.TEMPLATE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unpublished.ZONE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unpublished.CURRENCY: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unsupplied.UNKNOWN: HTTPStatus.NOT_FOUND,
+}
+"""Likewise."""
+_UNDISPUTED: Final[Mapping[Undisputed, HTTPStatus]] = {
+    Undisputed.UNKNOWN: HTTPStatus.NOT_FOUND,
+    Undisputed.AMOUNT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Undisputed.FULL: HTTPStatus.TOO_MANY_REQUESTS,
 }
 """Likewise."""
 _UNLINKED: Final[Mapping[Unlinked, HTTPStatus]] = {
@@ -232,8 +252,8 @@ def problem_of(error: Exception) -> Problem:
             return error
         case Refused() | NotTaken() | NotLinked() | Declined() | NotBilled():
             return _refusal(error)
-        case NotValued():
-            return Problem(_UNVALUED[error.cause], error.cause.value, error.detail)
+        case NotValued() | NotPublished() | NotSupplied():
+            return _of_supply(error)
         case NameTaken() | NoSuchMember() | TokenRefused():
             return _of_identity(error)
         case RequestValidationError():
@@ -242,6 +262,14 @@ def problem_of(error: Exception) -> Problem:
             return _plain(error)
         case _:
             return _ours(error)
+
+
+def _of_supply(error: NotValued | NotPublished | NotSupplied) -> Problem:
+    """Answer what is refused of usage, tariffs and supplies."""
+    if isinstance(error, NotValued):
+        return Problem(_UNVALUED[error.cause], error.cause.value, error.detail)
+    status = _UNSUPPLIED.get(error.cause, HTTPStatus.CONFLICT)
+    return Problem(status, error.cause.value, error.detail)
 
 
 def _of_identity(error: NameTaken | NoSuchMember | TokenRefused) -> Problem:
@@ -311,7 +339,7 @@ def install(app: FastAPI) -> None:
         return problem_of(error).response()
 
     for kind in (
-        Problem, Refused, NotTaken, NotLinked, Declined, NotBilled, NotValued, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
+        Problem, Refused, NotTaken, NotLinked, Declined, NotBilled, NotValued, NotPublished, NotSupplied, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
         HTTPException, Unavailable, Rotten, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)
