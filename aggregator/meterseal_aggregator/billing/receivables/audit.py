@@ -100,7 +100,7 @@ UNION ALL
 _FREE: Final = """
 SELECT b.number FROM bill_standings s JOIN bills b ON b.id = s.bill_id
 LEFT JOIN late_fees f ON f.bill_id = b.id
-WHERE s.state <> 'corrected' AND (s.disputed > b.amount + s.late_fees + s.given - s.paid
+WHERE s.state <> 'corrected' AND (s.disputed > max(0, b.amount + s.late_fees + s.given - s.paid)
   OR f.amount > f.base)
 ORDER BY b.id LIMIT 1
 """
