@@ -16,6 +16,7 @@ OF_USAGE = {
 }
 """What was metered, as it is believed."""
 NOT_THERE = {
+    "/v1/supplies/{supply_id}",
     "/v1/offers/{offer_id}",
     "/v1/orders/{order_id}",
     "/v1/auctions/{start}",
@@ -100,6 +101,8 @@ READABLE = {
         "/v1/members/{member_id}",
         "/v1/members/{member_id}/balances",
         "/v1/members/{member_id}/wallets",
+        "/v1/members/{member_id}/notice-preferences",
+        "/v1/supplies",
         "/v1/meter-points",
         "/v1/meter-points/{point_id}",
         "/v1/meters",
@@ -113,11 +116,12 @@ READABLE = {
         "/v1/seals/{seal_id}/bundle",
         "/v1/meters/{meter}/registers/{register}/seals/{seq}/bundle",
     },
-    "bo": OF_MEMBERS | {"/v1/meter-points", "/v1/meters"},
+    "bo": OF_MEMBERS | {"/v1/meter-points", "/v1/meters", "/v1/supplies"},
     "cleo": OF_A_COMMITTED
     | OF_MEMBERS
     | OF_USAGE
     | {
+        "/v1/supplies",
         "/v1/meter-points",
         "/v1/meter-points/{point_id}",
         "/v1/meters",

@@ -12,9 +12,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field, StrictInt, StrictStr
 
+from meterseal_aggregator.billing.tariffs import governed
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
-from meterseal_aggregator.market import agreement
 from meterseal_aggregator.parameters import store
 from meterseal_aggregator.parameters.model import MAX_TEXT, PARAMETERS, Name
 from meterseal_aggregator.parameters.model import Value as Known
@@ -107,7 +107,10 @@ async def show_parameter(name: str, access: Asking) -> ParameterDetail:
 async def record_parameter(
     name: str, body: ParameterRequest, access: Asking
 ) -> ChangeView:
-    """Record a value from a second on (operator); the grid not under promises made by it."""
+    """Record a value from a second on (operator); the grid not under promises made by it.
+
+    Tariffs that are made of it get their next version in the same moment.
+    """
     access.allow(Action.MANAGE)
     known, by = _known(name), access.caller.prefix
     now, real = int(access.site.now()), int(access.site.real_now())
@@ -115,7 +118,7 @@ async def record_parameter(
     wish = Change(known, body.value, begin, now, by)
     async with access.site.database.transaction() as tx:
         try:
-            await agreement.change(tx, wish)
+            await governed.change(tx, wish)
         except ParameterRefused as error:
             raise wrong_argument("value", str(error)) from None
         what = f"{known.value} = {body.value} from {begin}"

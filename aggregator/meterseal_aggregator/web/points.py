@@ -4,14 +4,16 @@ A member sees the meter points he holds or held; it must never tell him who came
 or after.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
+from meterseal_aggregator.billing.supplies import moves
+from meterseal_aggregator.billing.supplies.model import Terms
 from meterseal_aggregator.credits.store import minted_until
 from meterseal_aggregator.identity import store as identity
-from meterseal_aggregator.identity.model import Action
+from meterseal_aggregator.identity.model import Action, MemberId
 from meterseal_aggregator.registry import certificates, write
 from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry.certification import ENDED, Certifier, Level
@@ -21,10 +23,10 @@ from meterseal_aggregator.registry.model import (
     CodeGrant,
     CodeKind,
     MeterPoint,
-    Tenancy,
 )
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.web.auth import Access, Asking
+from meterseal_aggregator.web.problems import wrong_argument
 from meterseal_aggregator.web.shapes import (
     AfterId,
     ById,
@@ -37,9 +39,14 @@ from meterseal_aggregator.web.shapes import (
     Watts,
     cursor,
 )
+from meterseal_proto.rating.statement import Rail
 from meterseal_proto.topics import MAX_NAME
 
 router = APIRouter(prefix="/v1/meter-points", tags=["meter points"])
+
+MAX_SUPPLIES: Final = 16
+"""Meter points of one home that are billed: electricity, water, a heat pump of its own."""
+TariffCode = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
 class PointRequest(RequestBody):
@@ -71,15 +78,42 @@ class PointDetail(PointView):
     tenancies: list[TenancyOfPoint]
 
 
+class TermsRequest(RequestBody):
+    """How somebody is billed: his tariff's code, his rail, and whether he pays before."""
+
+    tariff_code: TariffCode
+    rail: Literal["ledger", "stacks"] = "ledger"
+    prepaid: bool = False
+
+    def terms(self) -> Terms:
+        """Return them as billing knows them."""
+        return Terms(self.tariff_code, Rail(self.rail), self.prepaid)
+
+
+class PointTerms(TermsRequest):
+    """How a meter point is billed: this one, or another one of the same home."""
+
+    meter_point: Annotated[int, Field(ge=1, lt=1 << 63)] | None = None
+
+
 class TenancyRequest(RequestBody):
-    """A member moves in."""
+    """A member moves in, and what of the home is supplied to him from then on."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"member": 3, "from_at": 1_790_000_000}}
+        json_schema_extra={
+            "example": {
+                "member": 3,
+                "from_at": 1_790_000_000,
+                "supplies": [{"tariff_code": "residential"}],
+            }
+        }
     )
 
     member: Annotated[int, Field(ge=1, lt=1 << 63)]
     from_at: Second
+    supplies: Annotated[
+        list[PointTerms], Field(max_length=MAX_SUPPLIES, default_factory=list)
+    ]
 
 
 class EndRequest(RequestBody):
@@ -170,25 +204,32 @@ async def show_point(point_id: ById, access: Asking) -> PointDetail:
 
 @router.post("/{point_id}/tenancies", status_code=201)
 async def move_in(point_id: ById, body: TenancyRequest, access: Asking) -> Made:
-    """Let a member move in; refused while another holds the meter point."""
+    """Let a member move in, with what is supplied to him; refused while another is there."""
     access.allow(Action.MANAGE)
+    supplies = {one.meter_point or point_id: one.terms() for one in body.supplies}
+    if len(supplies) < len(body.supplies):
+        raise wrong_argument("supplies", "name each meter point once")
+    member = MemberId(body.member)
+    arrival = moves.Arrival(member, point_id, body.from_at, supplies)
     async with access.site.database.transaction() as tx:
-        tenancy = Tenancy(body.member, point_id, body.from_at, None)
-        made = await write.begin_tenancy(tx, tenancy)
+        made = await moves.move_in(tx, arrival)
         what = f"member {body.member} at meter point {point_id} from {body.from_at}"
         await _note(tx, access, "move-in", what)
-    return Made(id=made)
+    return Made(id=made.tenancy)
 
 
 @router.post("/{point_id}/tenancies/end")
 async def move_out(point_id: ById, body: EndRequest, access: Asking) -> Made:
-    """End the tenancy of a meter point; answers the member's number."""
+    """End the tenancy of a home and what is supplied in it; answers the member's number.
+
+    His final bill is made once the usage to that second is complete.
+    """
     access.allow(Action.MANAGE)
     async with access.site.database.transaction() as tx:
-        member = await write.end_tenancy(tx, point_id, at=body.at)
-        what = f"member {member} from meter point {point_id} at {body.at}"
+        left = await moves.move_out(tx, point_id, at=body.at)
+        what = f"member {left.member} from meter point {point_id} at {body.at}"
         await _note(tx, access, "move-out", what)
-    return Made(id=member)
+    return Made(id=left.member)
 
 
 @router.post("/{point_id}/certifications", status_code=201)

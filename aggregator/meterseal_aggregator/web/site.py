@@ -27,6 +27,7 @@ from meterseal_aggregator.web import (
     enrolments,
     errands,
     evidence,
+    full_tariffs,
     health,
     histories,
     holdings,
@@ -37,10 +38,12 @@ from meterseal_aggregator.web import (
     members,
     meters,
     money,
+    notices,
     offers,
     operators,
     orders,
     parameters,
+    paygo,
     points,
     private,
     problems,
@@ -50,6 +53,7 @@ from meterseal_aggregator.web import (
     slots,
     standing,
     stream,
+    supplies,
     telemetry,
     total_files,
     totals,
@@ -85,6 +89,8 @@ OPEN: Final = frozenset(
         "/v1/anchors",
         "/v1/chain",
         "/v1/network/tariffs",
+        "/v1/network/full-tariffs",
+        "/v1/network/full-tariffs/{digest}",
         "/v1/network/tariffs/{digest}/evidence",
         "/v1/network/totals",
         "/v1/network/totals/{set_id}/set",
@@ -98,13 +104,18 @@ SIGNED: Final = frozenset(
     {"/v1/enrolments", "/v1/rotations", "/v1/private-bills", "/v1/histories"}
 )
 """Routes where a code or signatures stand for a token: paced, with large bodies."""
-FILES: Final = frozenset({documents.PATH, edits.PATH})
+FILES: Final = frozenset(
+    {documents.PATH, edits.PATH, supplies.IMPORTS, *full_tariffs.FILES}
+)
 """Routes whose body is a file, read once they know whose."""
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     health.router,
     enrolments.router,
     members.router,
     points.router,
+    supplies.router,
+    full_tariffs.router,
+    notices.router,
     meters.router,
     registers.router,
     telemetry.router,
@@ -134,6 +145,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     money.router,
     receivables.router,
     instalments.router,
+    paygo.router,
     listings.router,
     auctions.router,
     ratings.router,

@@ -30,6 +30,7 @@ from meterseal_aggregator.registry import store as registry
 from meterseal_aggregator.registry import write
 from meterseal_aggregator.registry.model import Refused, Tenancy
 from meterseal_aggregator.storage.database import Database, Transaction
+from meterseal_aggregator.storage.rehearsal import rehearsal
 
 _DIGEST: Final = 16
 """Characters of a file's SHA-256 in the operators' trail: enough to find the file again."""
@@ -70,10 +71,6 @@ class Loaded:
         )
 
 
-class _Dry(Exception):
-    """Ends a rehearsal's transaction, so that nothing of it is kept."""
-
-
 async def load(
     database: Database, data: bytes, order: Order, *, dry: bool = False
 ) -> Loaded:
@@ -84,25 +81,14 @@ async def load(
     async with database.reading() as tx:
         zone = zone_of(await text_at(tx, Name.ZONE, order.now))
     rows = read_sheet(data, zone)
-    done = Loaded()
-    try:
-        async with database.transaction() as tx:
-            done = await _take(tx, rows, order)
-            await _note(tx, data, done, order, dry=dry)
-    except _Dry:
-        pass
+    async with rehearsal(database, dry=dry) as tx:
+        done = await _take(tx, rows, order)
+        if done.added:
+            told = (
+                f"file {hashlib.sha256(data).hexdigest()[:_DIGEST]}: {done.added} added"
+            )
+            await identity.note(tx, order.actor, "import", told, now=order.real)
     return done
-
-
-async def _note(
-    tx: Transaction, data: bytes, done: Loaded, order: Order, *, dry: bool
-) -> None:
-    """Write what was done into the trail; raises _Dry where nothing is to be kept."""
-    if dry:
-        raise _Dry
-    if done.added:
-        told = f"file {hashlib.sha256(data).hexdigest()[:_DIGEST]}: {done.added} added"
-        await identity.note(tx, order.actor, "import", told, now=order.real)
 
 
 async def _take(tx: Transaction, rows: Sequence[SheetRow], order: Order) -> Loaded:

@@ -11,8 +11,6 @@ publish what holds already: who is billed must have been able to know (SETTLED 2
 from functools import lru_cache
 from typing import Final
 
-from meterseal_proto.rating.tariff import FullTariff, parse_full_tariff
-
 from meterseal_aggregator.billing.tariffs.model import Cause, NotPublished, Version
 from meterseal_aggregator.ledger.assets import declared
 from meterseal_aggregator.ledger.model import Asset
@@ -21,6 +19,7 @@ from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_aggregator.translog import store as log
 from meterseal_proto.entry import tariff_entry
 from meterseal_proto.errors import Malformed
+from meterseal_proto.rating.tariff import FullTariff, parse_full_tariff
 
 MAX_LOGGED_BYTES: Final = 65_000
 """The log holds the whole document, and an entry of it at most 65,535 bytes."""
@@ -59,7 +58,7 @@ async def publish(
     Raises NotPublished, in the order of Cause.
     """
     tariff = await checked(tx, document)
-    known = await _named(tx, tariff.hash())
+    known = await version_named(tx, tariff.hash())
     if known is not None:
         return known
     if tariff.valid_from < now:
@@ -142,8 +141,14 @@ async def versions(
 
 async def tariff_named(tx: Transaction, digest: bytes) -> FullTariff | None:
     """Return the tariff of a hash, or None."""
-    found = await _named(tx, digest)
+    found = await version_named(tx, digest)
     return found.tariff if found is not None else None
+
+
+async def version_named(tx: Transaction, digest: bytes) -> Version | None:
+    """Return the version of a hash, or None."""
+    rows = await tx.rows(_NAMED, (digest,))
+    return _version(rows[0]) if rows else None
 
 
 async def newest(tx: Transaction, code: str) -> Version | None:
@@ -178,11 +183,6 @@ async def _follow(tx: Transaction, tariff: FullTariff) -> None:
     if last.end is not None and tariff.valid_from > last.end:
         raise _gap(tariff.id, last.end, tariff.valid_from)
     await tx.many(_END, [(tariff.valid_from, last.digest)])
-
-
-async def _named(tx: Transaction, digest: bytes) -> Version | None:
-    rows = await tx.rows(_NAMED, (digest,))
-    return _version(rows[0]) if rows else None
 
 
 def _gap(code: str, begin: int, end: int) -> NotPublished:
