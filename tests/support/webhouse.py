@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 
+from meterseal_aggregator.billing.receivables.vault import Vault
 from meterseal_aggregator.credits import mint
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import MemberId, Role
@@ -131,6 +132,7 @@ async def a_house(folder: Path) -> AsyncIterator[WebHouse]:
             duties={},
             ask_again=_heard_by(asked),
             beside=desk.tally,
+            vault=Vault(bytes(32)),
             # As served, but a slow machine earns no further request meanwhile.
             publics=Rate(3_600.0, ENROLMENT_BURST),
         )

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Generic, TypeVar
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from meterseal_aggregator.billing.receivables.vault import Vault
 from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.beside.desk import BesideTally
 from meterseal_aggregator.intake.port import Counters
@@ -97,6 +98,8 @@ class Site:
     """Who listens to what happens to him."""
     documents: Desk = field(default_factory=Desk)
     """Reads meter documents; asks a model only where one is configured."""
+    vault: Vault | None = None
+    """Opens the keys of devices that take tokens; None where nobody gave it its secret."""
     chain: ChainDoor | None = None
     """The chain as members are shown it; None where `[stacks]` names none."""
     teller: Callable[[], Teller | None] = lambda: None

@@ -245,7 +245,7 @@ CREATE TABLE paygo_devices (
   member_id INTEGER NOT NULL REFERENCES members (id),
   serial TEXT NOT NULL UNIQUE CHECK (length(serial) BETWEEN 1 AND 64),
   sealed_key BLOB NOT NULL CHECK (length(sealed_key) = 44),
-  starting_code INTEGER NOT NULL CHECK (starting_code BETWEEN 1 AND 999999999),
+  starting_code INTEGER NOT NULL CHECK (starting_code BETWEEN 0 AND 999999999),
   counter INTEGER NOT NULL CHECK (counter >= 0),
   day_price INTEGER NOT NULL CHECK (day_price > 0),
   asset TEXT NOT NULL,
