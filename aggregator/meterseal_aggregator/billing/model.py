@@ -164,6 +164,18 @@ class BillAct:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class WaitRow:
+    """A supply that waits for its bill from `begin` on: the last `cause`, said at `at`."""
+
+    supply: int
+    begin: int
+    cause: str
+    detail: str
+    at: int
+    again_at: int
+
+
 def micro(minor_units: int, minor: int) -> int:
     """Return minor units (10^-minor of the currency's unit) as micro-units."""
     if not 0 <= minor <= MAX_MINOR:

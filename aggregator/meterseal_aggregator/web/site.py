@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from meterseal_aggregator.web import (
     agents,
     auctions,
+    bill_files,
+    bills,
     bundles,
     calls,
     cells,
@@ -143,6 +145,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     offers.router,
     orders.router,
     money.router,
+    bill_files.router,
+    bills.router,
     receivables.router,
     instalments.router,
     paygo.router,

@@ -19,11 +19,13 @@ from meterseal_aggregator.billing.model import (
     Cause,
     Refused,
     Standing,
+    WaitRow,
 )
 from meterseal_aggregator.billing.statements.lifecycle import after
 from meterseal_aggregator.ledger.model import Asset
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.rating.statement import Rail, StatementKind
+from meterseal_proto.units import RegisterId
 
 MAX_NAMED: Final = 10_000
 """Bills one call names: a statement binds at most 30,000 parameters."""
@@ -39,6 +41,7 @@ SELECT s.bill_id, b.amount, s.state, s.due_at, s.paid, s.late_fees, s.disputed, 
   s.looked_to
 FROM bill_standings s JOIN bills b ON b.id = s.bill_id
 """
+_NUMBERS: Final = "SELECT id, number FROM bills WHERE id IN ({marks})"
 _KEEP: Final = """
 UPDATE bill_standings SET state = ?, paid = ?, late_fees = ?, disputed = ?, given = ?
 WHERE bill_id = ?
@@ -127,6 +130,36 @@ async def acts_of(tx: Transaction, bill_id: int) -> list[BillAct]:
         (bill_id,),
     )
     return [BillAct(row[0], Act(row[1]), *row[2:]) for row in rows]
+
+
+async def numbers_of(tx: Transaction, ids: Iterable[int]) -> dict[int, str]:
+    """Return the numbers of bills by their row ids; what is no row's is left out."""
+    wanted = sorted(set(ids))
+    rows = await tx.rows(_NUMBERS.format(marks=_marks(wanted)), wanted)
+    return {row[0]: row[1] for row in rows}
+
+
+async def usage_of(
+    tx: Transaction, bill_id: int
+) -> list[tuple[int, RegisterId, int, int]]:
+    """Return the registers a bill stands on: row id, register, from, to, in order."""
+    rows = await tx.rows(
+        "SELECT u.register_id, r.register, u.from_at, u.to_at FROM bill_usage u"
+        " JOIN registers r ON r.id = u.register_id WHERE u.bill_id = ?"
+        " ORDER BY r.register, u.from_at",
+        (bill_id,),
+    )
+    return [(row[0], RegisterId(row[1]), row[2], row[3]) for row in rows]
+
+
+async def waits(tx: Transaction, *, after: int, limit: int) -> list[WaitRow]:
+    """Return supplies that have no bill though their cycle is over, by supply."""
+    rows = await tx.rows(
+        "SELECT supply_id, from_at, cause, detail, at, again_at FROM bill_waits"
+        " WHERE supply_id > ? ORDER BY supply_id LIMIT ?",
+        (after, limit),
+    )
+    return [WaitRow(*row) for row in rows]
 
 
 async def act(tx: Transaction, acts: Sequence[BillAct]) -> dict[int, Standing]:
