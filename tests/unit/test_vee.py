@@ -51,7 +51,7 @@ def _with(delta: int) -> Reading:
         (_with(1_001), replace(TRAIL, last_length=0, last_delta=0), ()),
         (replace(GOOD, value=701), TRAIL, (Check.REGISTER_SUM,)),
         (replace(GOOD, start=1_800), TRAIL, (Check.GAP,)),
-        (replace(GOOD, start=0), TRAIL, (Check.GAP,)),
+        (replace(GOOD, start=0), TRAIL, (Check.DUPLICATE,)),
         (_with(0), replace(TRAIL, zero_since=1_800 - MAX_ZERO_RUN_S), ()),
         (
             _with(0),

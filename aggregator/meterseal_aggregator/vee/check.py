@@ -74,7 +74,9 @@ def _failures(reading: Reading, register: Register, trail: Trail) -> Iterator[Ch
         yield Check.SPIKE
     if trail.value + reading.delta != reading.value:
         yield Check.REGISTER_SUM
-    if trail.end != reading.start:
+    if reading.start < trail.end:
+        yield Check.DUPLICATE
+    if reading.start > trail.end:
         yield Check.GAP
     after = follow(trail, reading)
     if after.zero_since is not None and reading.end - after.zero_since > MAX_ZERO_RUN_S:

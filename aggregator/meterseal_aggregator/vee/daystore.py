@@ -238,4 +238,9 @@ async def keep(
             for v in versions
         ],
     )  # fmt: skip
+    await tx.many(
+        "INSERT INTO days_to_look_at (day, register_id) VALUES (?, ?)"
+        " ON CONFLICT DO NOTHING",
+        [(v.day, v.register_id) for v in versions],
+    )
     await tx.many("DELETE FROM usage_due WHERE day = ? AND register_id = ?", list(done))

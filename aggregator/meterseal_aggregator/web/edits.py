@@ -3,13 +3,15 @@
     POST /v1/meters/00..01/registers/1-0:1.8.0/edits       {"from": .., "to": .., "delta": 420, ..}
     POST /v1/meters/00..01/registers/1-0:1.8.0/estimates   {"from": .., "to": .., "reason": ..}
     POST /v1/nem12-imports?utc_offset_minutes=600          Content-Type: text/csv
+    GET  /v1/day-checks                                    what is odd about whole days
 
-Each leaves a line in the operators' trail. This module must never repeat a word of a file in
+Each post leaves a line in the operators' trail. This module must never repeat a word of a file in
 an answer.
 """
 
 import asyncio
-from typing import Annotated, Final
+from dataclasses import asdict
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ConfigDict, Field
@@ -18,18 +20,23 @@ from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.vee import edit as editing
-from meterseal_aggregator.vee import importing, nem12, values
+from meterseal_aggregator.vee import importing, look, nem12, values
+from meterseal_aggregator.vee.daycheck import ALL_BP, Kind
 from meterseal_aggregator.vee.filling import MAX_DIGITS, Gap, estimate_gap
 from meterseal_aggregator.vee.values import MAX_REASON, Place
 from meterseal_aggregator.web.auth import Access, Asking
 from meterseal_aggregator.web.limits import read_file
-from meterseal_aggregator.web.problems import wrong_media_type
+from meterseal_aggregator.web.problems import wrong_argument, wrong_media_type
 from meterseal_aggregator.web.shapes import (
+    AfterId,
+    Limit,
     MeterHex,
     Obis,
+    Page,
     RequestBody,
     Second,
     View,
+    cursor,
     parse_register,
 )
 from meterseal_aggregator.web.usage import REGISTER, ValueView, value_view
@@ -50,6 +57,7 @@ _BODY: Final = {
 }
 
 
+Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Reason = Annotated[
     str, Field(min_length=1, max_length=MAX_REASON, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
@@ -98,6 +106,54 @@ class EstimateRequest(RequestBody):
     reason: Reason
     difference: Quantity | None = None
     digits: Annotated[int, Field(ge=1, le=MAX_DIGITS)] | None = None
+
+
+class RelationRequest(RequestBody):
+    """Register `other` measures the same ("check") as `register`, or a part of it ("sub").
+
+    They may differ by `tolerance_bp` basis points of the larger a day.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "meter": "00" * 16,
+                "register": "1-0:1.8.0",
+                "other_meter": "11" * 16,
+                "other_register": "1-0:1.8.0",
+                "kind": "check",
+                "tolerance_bp": 200,
+            }
+        }
+    )
+
+    meter: Hex
+    register_code: Annotated[str, Field(alias="register", max_length=32)]
+    other_meter: Hex
+    other_register: Annotated[str, Field(max_length=32)]
+    kind: Literal["check", "sub"]
+    tolerance_bp: Annotated[int, Field(ge=0, le=ALL_BP)] = 200
+
+
+class RelationView(View):
+    """Two registers whose days are compared."""
+
+    register_id: int
+    other_id: int
+    kind: str
+    tolerance_bp: int
+
+
+class DayCheckView(View):
+    """What is odd about a version of a day, in days since 1970-01-01; it bills all the same."""
+
+    id: int
+    register_id: int
+    day: int
+    version: int
+    failed: str
+    detail: str
+    found_at: int
 
 
 class ImportView(View):
@@ -175,6 +231,42 @@ async def import_file(
         days=done.days,
         values=done.values,
     )
+
+
+@router.post("/sibling-registers", status_code=201)
+async def relate_registers(body: RelationRequest, access: Asking) -> RelationView:
+    """Say that one register measures the same as another, or a part of it (operator)."""
+    access.allow(Action.MANAGE)
+    by = access.caller.prefix
+    async with access.site.database.transaction() as tx:
+        one = await _place(tx, body.meter, body.register_code)
+        other = await _place(tx, body.other_meter, body.other_register)
+        if one.register_id == other.register_id:
+            raise wrong_argument("other_register", "name another register")
+        relation = look.Relation(
+            one.register_id, other.register_id, Kind(body.kind), body.tolerance_bp, by
+        )
+        await look.relate(tx, relation, int(access.site.now()))
+        what = f"registers {relation.register_id} and {relation.other_id}"
+        await _note(tx, access, "relate-registers", what)
+    return RelationView(
+        register_id=relation.register_id,
+        other_id=relation.other_id,
+        kind=body.kind,
+        tolerance_bp=body.tolerance_bp,
+    )
+
+
+@router.get("/day-checks")
+async def list_day_checks(
+    access: Asking, after: AfterId = 0, limit: Limit = 100
+) -> Page[DayCheckView]:
+    """List what was found odd about days, oldest first (operator)."""
+    access.allow(Action.MANAGE)
+    async with access.site.database.reading() as tx:
+        found = await look.found_since(tx, after=after, limit=limit)
+    items = [DayCheckView(**asdict(one)) for one in found]
+    return Page(items=items, next=cursor(items, limit, lambda view: view.id))
 
 
 async def _place(tx: Transaction, meter: str, register: str) -> Place:
