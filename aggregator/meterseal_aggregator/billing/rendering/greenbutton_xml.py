@@ -230,6 +230,8 @@ def _digest_meter_reading(found: Digest, entry: _Element, resource: _Element) ->
 
 def _digest_block(found: Digest, entry: _Element, resource: _Element) -> None:
     del resource
+    if not found.raw:
+        return
     address = next(_meter_readings(entry), None)
     if address is None:
         raise Malformed("an IntervalBlock says by no link which MeterReading it is of")
