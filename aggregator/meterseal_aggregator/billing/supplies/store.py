@@ -59,6 +59,8 @@ async def begin(tx: Transaction, new: NewSupply) -> Supply:
 
     Raises NotSupplied: TENANCY, TARIFF, OVERLAP.
     """
+    if new.to_at is not None and new.to_at <= new.from_at:
+        raise NotSupplied(Cause.OVERLAP, "a supply ends after it begins")
     await _check_tenancy(tx, new)
     await _check_tariff(tx, new)
     terms = new.terms
