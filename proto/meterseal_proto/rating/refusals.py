@@ -22,6 +22,7 @@ from meterseal_proto.rating.components import (
     Lifeline,
     LifelineRule,
     LimitPer,
+    Losses,
     Maximum,
     Minimum,
     NetMetering,
@@ -37,6 +38,7 @@ from meterseal_proto.rating.components import (
     TieredTimeOfUse,
     TimeOfUse,
 )
+from meterseal_proto.rating.terms import BASIS_POINTS
 from meterseal_proto.rating.weeks import check_calendar, periods_of
 
 MAX_COMPONENTS: Final = 64
@@ -141,11 +143,17 @@ def _demand(one: Demand, calendars: Calendars) -> None:
 
 
 def _export(one: Export, calendars: Calendars) -> None:
-    if (one.price is None) != bool(one.calendar and one.prices):
+    by_period = bool(one.calendar or one.prices)
+    if (one.price is None) != by_period:
         text = "one price, or a calendar and a price for each of its periods"
         raise ValueError(f"{one.name}: {text}")
-    if one.calendar or one.prices:
+    if by_period:
         _priced(one.name, one.calendar, one.prices, calendars)
+
+
+def _losses(one: Losses, _calendars: Calendars) -> None:
+    if one.share_bp > BASIS_POINTS:
+        raise ValueError(f"{one.name}: share_bp is at most {BASIS_POINTS}, the whole")
 
 
 def _net_metering(one: NetMetering, calendars: Calendars) -> None:
@@ -307,4 +315,5 @@ _CHECKS: Final[dict[type, Callable[[Any, Calendars], None]]] = {
     Export: _export,
     NetMetering: _net_metering,
     FreeQuota: _quota,
+    Losses: _losses,
 }

@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
@@ -29,7 +30,7 @@ from meterseal_proto.rating.components import (
 from meterseal_proto.rating.refusals import check_components
 from meterseal_proto.rating.spelling import read_fields, written
 from meterseal_proto.rating.statement import MAX_MINOR
-from meterseal_proto.rating.terms import Terms
+from meterseal_proto.rating.terms import Terms, check_terms
 from meterseal_proto.tariff import canonical, read_names
 
 FORMAT: Final = "full-tariff/1"
@@ -170,8 +171,9 @@ def check(tariff: FullTariff) -> None:
     if list(tariff.holidays) != sorted(set(tariff.holidays)):
         raise ValueError("holidays are written in order, each once")
     for day in tariff.holidays:
-        if _HOLIDAY.fullmatch(day) is None:
-            raise ValueError(f"holidays: {day!r} is no YYYY-MM-DD or MM-DD")
+        if not _is_day(day):
+            raise ValueError(f"holidays: {day[:20]!r} is no YYYY-MM-DD or MM-DD")
+    check_terms(tariff.terms)
     if tariff.total_rounding is not None and tariff.total_rounding.step == 0:
         raise ValueError("total_rounding.step: at least one minor unit")
     carried = tariff.split is Split.CARRIED
@@ -180,6 +182,17 @@ def check(tariff: FullTariff) -> None:
     )
     if tariff.commodity is Commodity.WATER:
         _check_water(tariff)
+
+
+def _is_day(text: str) -> bool:
+    if _HOLIDAY.fullmatch(text) is None:
+        return False
+    try:
+        # "MM-DD" is of every year, so 02-29 is of those that have it.
+        date.fromisoformat(text if len(text) > len("MM-DD") else f"2000-{text}")
+    except ValueError:
+        return False
+    return True
 
 
 def _check_water(tariff: FullTariff) -> None:

@@ -40,6 +40,13 @@ class Terms:
     arrears_bp: Count = _HALF
 
 
+def check_terms(terms: Terms) -> None:
+    """Raise ValueError for a share of more than the whole."""
+    for name in ("late_bp", "late_most_bp", "reward_bp", "arrears_bp"):
+        if getattr(terms, name) > BASIS_POINTS:
+            raise ValueError(f"terms.{name}: at most {BASIS_POINTS} basis points")
+
+
 def due_at(terms: Terms, issued_at: int) -> int:
     """Return the second a bill issued at a second is due."""
     return issued_at + terms.due_days * DAY_S
