@@ -116,7 +116,7 @@ class BillDetail(BillView):
 
 
 class PreviewView(View):
-    """What would be billed now; nothing was written. `begin` and `end` as far as is final."""
+    """What would be billed now; nothing was written. `end` is a midnight at most."""
 
     supply: int
     begin: int

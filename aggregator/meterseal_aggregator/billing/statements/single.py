@@ -3,12 +3,13 @@
     draft = await preview(tx, network, supply, now=now)
     bill = await issue_one(tx, network, supply, begin, now=now, actor="token:ab12")
 
-A preview of a cycle that is not over goes as far as usage is final. This module must never
+A preview of a cycle that is not over goes to the last midnight that is final: usage is
+packed by local days. This module must never
 issue before the cycle is over: who moves out has his supply ended instead.
 """
 
 from dataclasses import replace
-from typing import Final
+from datetime import datetime, time
 
 from meterseal_aggregator.billing.model import BillRow, Cause, Refused
 from meterseal_aggregator.billing.statements import store
@@ -18,10 +19,10 @@ from meterseal_aggregator.billing.statements.gather import Ask, cycle_around, ga
 from meterseal_aggregator.billing.statements.issue import issue
 from meterseal_aggregator.billing.supplies.model import NotSupplied, Supply
 from meterseal_aggregator.billing.supplies.store import supply as supply_row
+from meterseal_aggregator.parameters.model import Name
+from meterseal_aggregator.parameters.store import text_at
+from meterseal_aggregator.parameters.zone import second_of, zone_of
 from meterseal_aggregator.storage.database import Transaction
-
-_GRID_S: Final = 3_600
-"""The longest slot of a meter: a preview ends where no register has one open."""
 
 
 async def preview(
@@ -33,7 +34,9 @@ async def preview(
     ask = ask_of(supply, cycle)
     final = await final_second(tx, now)
     if ask.end > final:
-        ask = replace(ask, end=final - final % _GRID_S)
+        where = zone_of(await text_at(tx, Name.ZONE, now))
+        today = datetime.fromtimestamp(final, where).date()
+        ask = replace(ask, end=second_of(today, time(0), where))
     return await _draft(tx, ask, cycle, Moment.of(network, now))
 
 
