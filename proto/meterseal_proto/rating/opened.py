@@ -10,7 +10,6 @@ never be given a usage that was not opened.
 """
 
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Final
 
 from meterseal_proto.rating.calendar import Place, Unrateable, runs_of
@@ -46,35 +45,39 @@ def rate_opened(
     carried: Carried = NOTHING_CARRIED,
 ) -> Rated:
     """Return the lines of a private bill; Unrateable says what does not fit."""
+    priced, load = laid_out(tariff, plan, opened, local)
+    rated = rate(priced, load, opened.period, local, carried)
+    if plan.reading is not Reading.AMOUNT:
+        return rated
+    return replace(rated, lines=tuple(_bare(line) for line in rated.lines))
+
+
+def laid_out(
+    tariff: FullTariff, plan: Plan, opened: OpenedPeriod, local: LocalTime
+) -> tuple[FullTariff, Load]:
+    """Return the tariff and the load that are rated for what was opened; Unrateable as above.
+
+    Of an amount the load is the amount, and what prices it is a price of 1.
+    """
     if len(opened.amounts) != len(plan.tariffs):
         raise Unrateable("as many amounts are opened as the plan asks for")
     if min(opened.amounts) < 0:
         raise Unrateable("an opened amount is never negative")
-    if plan.reading is Reading.AMOUNT:
-        return _rate_amount(tariff, opened, local, carried)
-    load = _load(tariff, plan, opened, local)
-    return rate(tariff, load, opened.period, local, carried)
-
-
-def usage_of(plan: Plan, opened: OpenedPeriod) -> int | None:
-    """Return the period's total in Wh or litres, None where nobody can know it."""
-    return None if plan.reading is Reading.AMOUNT else sum(opened.amounts)
-
-
-def _rate_amount(
-    tariff: FullTariff, opened: OpenedPeriod, local: LocalTime, carried: Carried
-) -> Rated:
+    if plan.reading is not Reading.AMOUNT:
+        return tariff, _load(tariff, plan, opened, local)
     one = Price(10**tariff.digits)
     components = tuple(
         Flat(part.name, one) if isinstance(part, TimeOfUse) else part
         for part in tariff.components
     )
-    period = opened.period
-    length = period.end - period.begin
-    load = Load(period.begin, length, list(opened.amounts), grain=AMOUNT_GRAIN)
-    priced = replace(tariff, components=components)
-    rated = rate(priced, load, period, local, carried)
-    return replace(rated, lines=tuple(_bare(line) for line in rated.lines))
+    begin, end = opened.period.begin, opened.period.end
+    load = Load(begin, end - begin, list(opened.amounts), grain=AMOUNT_GRAIN)
+    return replace(tariff, components=components), load
+
+
+def usage_of(plan: Plan, opened: OpenedPeriod) -> int | None:
+    """Return the period's total in Wh or litres, None where nobody can know it."""
+    return None if plan.reading is Reading.AMOUNT else sum(opened.amounts)
 
 
 def _bare(line: Line) -> Line:
@@ -123,8 +126,3 @@ def _first_slots(
     for run in runs:
         firsts.setdefault(run.period, run.first)
     return firsts
-
-
-def energy_exact(opened: OpenedPeriod) -> Fraction:
-    """Return an opened amount (reading AMOUNT) in currency."""
-    return Fraction(opened.amounts[0], AMOUNT_GRAIN)

@@ -1,0 +1,155 @@
+"""From what a device opened to a statement that has all but its number. Pure.
+
+    draft = drafted(period, tariff, opened, carried, moment)     # Refused says why there is none
+
+The tariff's own engine rates what was opened; the guard reckons it again, by a code of its
+own, from the same openings. This module must never put a usage into a document that was not
+opened, nor let a statement ask for more than was proved.
+"""
+
+from dataclasses import dataclass, replace
+
+from meterseal_aggregator.billing.model import Cause, Refused, micro
+from meterseal_aggregator.billing.private.model import Opened, PrivatePeriod
+from meterseal_aggregator.billing.statements import guard
+from meterseal_aggregator.billing.statements.draft import (
+    NO_NUMBER,
+    Draft,
+    Moment,
+    local_of,
+)
+from meterseal_aggregator.billing.statements.posting import shares
+from meterseal_aggregator.ledger.model import Asset
+from meterseal_proto.rating.calendar import cycle_of
+from meterseal_proto.rating.hidden import Plan, plan_of
+from meterseal_proto.rating.line import Carried
+from meterseal_proto.rating.load import Period
+from meterseal_proto.rating.opened import (
+    OpenedPeriod,
+    laid_out,
+    rate_opened,
+    usage_of,
+)
+from meterseal_proto.rating.price import Unrateable
+from meterseal_proto.rating.statement import (
+    Segment,
+    Statement,
+    StatementKind,
+    Usage,
+)
+from meterseal_proto.rating.statement_json import write_statement
+from meterseal_proto.rating.tariff import FullTariff
+from meterseal_proto.rating.terms import due_at
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a private statement is made of: the tariff, what was opened, what is carried.
+
+    `replaces` is the number of the bill it stands in for.
+    """
+
+    tariff: FullTariff
+    opened: Opened
+    carried: Carried
+    replaces: str = ""
+
+
+def drafted(period: PrivatePeriod, basis: Basis, moment: Moment) -> Draft | Refused:
+    """Return a period's draft, or why there is none: UNRATEABLE, GUARD."""
+    try:
+        return _drafted(period, basis, moment)
+    except Refused as refused:
+        return refused
+    except Unrateable as error:
+        supply = period.home.supply.id
+        return Refused(Cause.UNRATEABLE, f"supply {supply}: {error}")
+
+
+def _drafted(period: PrivatePeriod, basis: Basis, moment: Moment) -> Draft:
+    tariff, supply = basis.tariff, period.home.supply
+    local = local_of(tariff.zone)
+    cycle = cycle_of(tariff, period.begin, local)
+    found = OpenedPeriod(
+        Period(period.begin, period.end, *cycle), period.home.step, basis.opened.amounts
+    )
+    plan = plan_of(tariff)
+    rated = rate_opened(tariff, plan, found, local, basis.carried)
+    segment = Segment(
+        tariff.hash(), period.begin, period.end, *cycle, rated.lines, basis.carried,
+        rated.carried,
+    )  # fmt: skip
+    statement = Statement(
+        network=moment.network,
+        number=NO_NUMBER,
+        kind=StatementKind.BILL,
+        member=supply.member,
+        meter_point=supply.meter_point,
+        zone=tariff.zone,
+        begin=period.begin,
+        end=period.end,
+        currency=tariff.currency,
+        minor=tariff.minor,
+        rail=supply.terms.rail,
+        known_at=moment.known_at,
+        issued_at=moment.issued_at,
+        due_at=due_at(tariff.terms, moment.issued_at),
+        usage=_usage(period, plan, basis.opened, found),
+        segments=(segment,),
+        final=period.end == supply.to_at,
+        replaces=basis.replaces,
+    )
+    check(statement, plan, tariff, found)
+    bills = basis.opened.bills
+    return Draft(
+        supply=replace(supply, billed_to=period.begin),
+        begin=period.begin,
+        end=period.end,
+        asset=Asset(tariff.currency),
+        amount=micro(statement.total, tariff.minor),
+        due_at=statement.due_at,
+        owed=shares(statement.lines, tariff.minor),
+        document=write_statement(statement),
+        rows=(),
+        after=rated.carried,
+        private_bill=bills[0] if bills else None,
+    )
+
+
+def check(
+    statement: Statement, plan: Plan, tariff: FullTariff, found: OpenedPeriod
+) -> None:
+    """Go on if a statement asks no more than its tariff gives for what was opened.
+
+    Raises Refused (GUARD). An opened amount is held as a quantity at a price of 1.
+    """
+    local = local_of(tariff.zone)
+    priced, load = laid_out(tariff, plan, found, local)
+    name = priced.hash()
+    segments = tuple(
+        replace(one, tariff=name if one.tariff == tariff.hash() else one.tariff)
+        for one in statement.segments
+    )
+    versions = [(statement.begin, statement.end, priced)]
+    guard.check(replace(statement, segments=segments), versions, load, local)
+
+
+def _usage(
+    period: PrivatePeriod, plan: Plan, opened: Opened, found: OpenedPeriod
+) -> tuple[Usage, ...]:
+    """Return a row for each opening with its digest as proof; one of an estimate without."""
+    home = period.home
+    whole = Usage(
+        meter=home.meter,
+        register=home.register,
+        begin=period.begin,
+        end=period.end,
+        step=home.step,
+        first=None,
+        last=None,
+        quantity=None,
+        estimated=0,
+    )
+    if not opened.digests:
+        return (replace(whole, estimated=usage_of(plan, found) or 0),)
+    return tuple(replace(whole, proof=digest) for digest in opened.digests)

@@ -1,0 +1,32 @@
+"""A period's draft out of the tables: its tariff, what was opened, what the bill before leaves.
+
+This module must never write.
+"""
+
+from meterseal_aggregator.billing.model import Refused
+from meterseal_aggregator.billing.private.draft import Basis, drafted
+from meterseal_aggregator.billing.private.model import Opened, PrivatePeriod
+from meterseal_aggregator.billing.statements.draft import Draft, Moment
+from meterseal_aggregator.billing.statements.gather import carried
+from meterseal_aggregator.billing.tariffs import store as tariffs
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_proto.rating.line import NOTHING_CARRIED
+
+
+async def draft_of(
+    tx: Transaction,
+    period: PrivatePeriod,
+    opened: Opened,
+    moment: Moment,
+    replaces: str = "",
+) -> Draft | Refused:
+    """Return the draft of what was opened of a period, or why there is none.
+
+    `replaces` is the number of the bill it stands in for.
+    """
+    tariff = await tariffs.tariff_named(tx, period.tariff)
+    assert tariff is not None  # by the schema
+    supply = period.home.supply.id
+    left = await carried(tx, [(supply, period.begin)])
+    before = left.get(supply, NOTHING_CARRIED)
+    return drafted(period, Basis(tariff, opened, before, replaces), moment)
