@@ -194,6 +194,16 @@ class Database:
         finally:
             self._readers.put_nowait(driver)
 
+    async def scrub(self) -> bool:
+        """Write the file anew, so that nothing of what was deleted or changed is left in it.
+
+        Its log is emptied before and after. False where a reader was in the way of that:
+        then some of it may still stand in the log, and it is done again later. Nobody
+        writes meanwhile; it takes as long as copying the file twice.
+        """
+        async with self._lock:
+            return await self._writer.run(_scrub)
+
     async def close(self) -> None:
         """Close every connection."""
         for driver in self._all:
@@ -289,6 +299,16 @@ def _roll_back(connection: sqlite3.Connection) -> None:
     # What was cancelled may have begun or not: only SQLite itself can tell.
     if connection.in_transaction:
         connection.execute("ROLLBACK")
+
+
+def _scrub(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("VACUUM")
+        ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError as error:
+        raise Unavailable(f"the database is busy: {error}") from error
+    return not busy
 
 
 def _begin_writing(connection: sqlite3.Connection) -> None:

@@ -21,6 +21,7 @@ from meterseal_aggregator.billing.evidence.model import Gathered, NotYet
 from meterseal_aggregator.billing.evidence.trade import Asker
 from meterseal_aggregator.billing.model import MAX_NUMBER, Refused
 from meterseal_aggregator.billing.statements import store
+from meterseal_aggregator.erasure import store as erasures
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.market import trades
 from meterseal_aggregator.privacy import bills as private_bills
@@ -50,6 +51,8 @@ async def take_bill_evidence(number: BillNumber, access: Asking) -> Response:
             raise not_found("bill of yours") from None
         if access.caller.member not in (None, bill.member):
             raise not_found("bill of yours")
+        if await erasures.erased(tx, bill.member):
+            raise not_made("erased", "its member was erased: see /v1/restricted-bills")
         try:
             found = await billed.gather(tx, bill, access.site.terms.genesis)
         except NotYet as waiting:
