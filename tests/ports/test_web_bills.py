@@ -47,6 +47,7 @@ class Office:
         self, method: str, path: str, who: str, **rest: Json
     ) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self.tokens[who]}"}
+        assert self.app is not None
         transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(
             transport=transport, base_url="http://127.0.0.1"

@@ -196,6 +196,16 @@ class Utility:
                     known,
                 )
 
+    async def tell_day(
+        self, register: int, first: int, delta: int, *, known_at: int
+    ) -> None:
+        """Let a day of a register be known otherwise: the same in each slot."""
+        ((day, begin_at, end_at),) = _days(first, _midnight_after(first))
+        row = array("I", [delta] * ((end_at - begin_at) // STEP))
+        qualities = bytes([Quality.VALIDATED]) * len(row)
+        async with self.database.transaction() as tx:
+            await pack(tx, register, day, (first, STEP, row, qualities), known_at)
+
     async def bill(self, *, now: int, limit: int = 500) -> list[BillRow]:
         """Bill until nobody is due; returns all bills there are."""
         while await run_once(self.database, NETWORK, now, limit):
@@ -318,6 +328,10 @@ def _days(begin_at: int, end_at: int) -> list[tuple[int, int, int]]:
         found.append((number, max(begin, begin_at), min(_midnight(after), end_at)))
         first = after
     return found
+
+
+def _midnight_after(second: int) -> int:
+    return _midnight(datetime.fromtimestamp(second, BERLIN).date() + timedelta(1))
 
 
 def _midnight(day: date) -> int:
