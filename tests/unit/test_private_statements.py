@@ -10,6 +10,7 @@ import pytest
 
 from meterseal_aggregator.billing.model import BillRow, Cause, Refused
 from meterseal_aggregator.billing.private import duty, store
+from meterseal_aggregator.billing.private.check import findings
 from meterseal_aggregator.billing.private.draft import Basis, check, drafted
 from meterseal_aggregator.billing.private.fallback import estimated
 from meterseal_aggregator.billing.private.model import (
@@ -21,6 +22,7 @@ from meterseal_aggregator.billing.private.model import (
 )
 from meterseal_aggregator.billing.statements import store as bills
 from meterseal_aggregator.billing.statements.draft import Moment
+from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.privacy import bills as private
 from meterseal_aggregator.privacy import tariffs
 from meterseal_proto.rating.components import (
@@ -106,12 +108,16 @@ async def answer(home: PrivateHome) -> int:
     rows = await home.desk.rows(
         "SELECT from_at, to_at, tariff FROM bill_requests WHERE bill_id IS NULL ORDER BY id"
     )
+    told = 0
     for begin, end, name in rows:
         days = [
             day
             for day in home.days
             if begin <= day.seal.header.first and day.seal.header.end <= end
         ]
+        if not days:
+            continue
+        told += 1
         async with home.desk.database.reading() as tx:
             tariff = await tariffs.tariff_named(tx, name)
             before = await private.of_register(tx, home.device.register_id, GENESIS)
@@ -122,7 +128,7 @@ async def answer(home: PrivateHome) -> int:
             change["previous"] = before[-1].bill.statement.digest()
         signed = bill_over(home.device, days, tariff, **change)
         await private.take(home.desk.database, signed, GENESIS, end)
-    return len(rows)
+    return told
 
 
 async def issued(home: PrivateHome) -> list[tuple[BillRow, Statement]]:
@@ -242,6 +248,29 @@ async def test_a_silent_device_is_billed_by_what_it_opened_before(
         period = await store.of_bill(tx, row.id)
     assert period is not None
     assert period.state is PeriodState.FALLBACK
+
+
+async def test_a_period_opened_too_late_is_corrected_by_what_was_opened(
+    opening: Opener,
+) -> None:
+    home = await opening(daily(BLOCKS, STANDING))
+    late = BEGAN_AT + DAY_S + 14 * DAY_S + FALLBACK_AFTER_S
+    await work(home, BEGAN_AT + DAY_S)
+    await work(home, late)
+    assert await answer(home) == 1
+    await work(home, late + 60)
+    (guess, _), (note, _), (row, found) = await issued(home)
+    assert (note.corrects, note.amount) == (guess.id, -guess.amount)
+    assert (row.replaces, found.replaces) == (guess.id, guess.number)
+    assert row.private_bill is not None
+    assert row.amount > guess.amount
+    async with home.desk.database.reading() as tx:
+        period = await store.of_bill(tx, row.id)
+        found_all = await ledger_check.findings(tx) + await findings(tx, GENESIS)
+    assert period is not None
+    assert period.state is PeriodState.CORRECTED
+    assert all(one.ok for one in found_all), found_all
+    assert await work(home, late + 120) == 0
 
 
 async def test_a_home_that_never_opened_anything_pays_what_asks_no_usage(

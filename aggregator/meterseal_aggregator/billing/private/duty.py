@@ -8,6 +8,7 @@
 | ask | a period that is over is asked of its device | PAGE |
 | bill | a period that is opened becomes a statement | PAGE |
 | fall back | one that nobody opened in time does, by what was opened before | PAGE |
+| correct | and is corrected when it is opened after all | PAGE |
 
 Each is a transaction of its own. This module must never ask for more than a tariff needs.
 """
@@ -27,6 +28,8 @@ from meterseal_aggregator.billing.private.model import (
     PeriodState,
     PrivatePeriod,
 )
+from meterseal_aggregator.billing.statements import store as bills
+from meterseal_aggregator.billing.statements.correct import Why, replace_all
 from meterseal_aggregator.billing.statements.draft import (
     Draft,
     Moment,
@@ -48,6 +51,7 @@ from meterseal_proto.rating.terms import due_at
 PAGE: Final = 200
 """Periods a transaction: each is a draft of a millisecond."""
 ACTOR: Final = "private-billing"
+LATE: Final = "its device opened the period after all"
 _IN_FORCE: Final = """
 SELECT v.hash FROM full_tariffs v
 WHERE v.valid_from = (SELECT max(l.valid_from) FROM full_tariffs l
@@ -61,7 +65,7 @@ async def run_once(database: Database, network: bytes, now: int) -> int:
     """Do what is due at Unix second `now`; returns how many periods and tariffs moved on."""
     moment = Moment(network, known_at=now, issued_at=now)
     done = 0
-    for step in (tell, ask_devices, bill_opened, fall_back):
+    for step in (tell, ask_devices, bill_opened, fall_back, correct_opened):
         async with database.transaction() as tx:
             done += await step(tx, moment)
     return done
@@ -154,6 +158,25 @@ async def fall_back(tx: Transaction, moment: Moment) -> int:
         before = [(one, await store.opened(tx, one)) for one in past]
         opened = estimated(period, len(period.openings), before)
         await _issue(tx, period, opened, PeriodState.FALLBACK, moment)
+    return len(found)
+
+
+async def correct_opened(tx: Transaction, moment: Moment) -> int:
+    """Correct fallbacks whose device opened them after all; returns how many there were."""
+    found = await store.opened_whole(
+        tx, PeriodState.FALLBACK, now=moment.issued_at, limit=PAGE
+    )
+    for period in found:
+        assert period.bill is not None  # by the schema
+        old = (await bills.bills_by_id(tx, [period.bill]))[period.bill]
+        opened = await store.opened(tx, period)
+        draft = await draft_of(tx, period, opened, moment, old.number)
+        if isinstance(draft, Refused):
+            wait = Wait(period.home.supply, period.begin, draft)
+            await keep_waits(tx, [wait], now=moment.issued_at)
+            continue
+        (made,) = await replace_all(tx, [(old, draft)], moment, Why(ACTOR, LATE))
+        await store.billed(tx, period.id, PeriodState.CORRECTED, made.bill.id)
     return len(found)
 
 
