@@ -75,8 +75,8 @@ class Year:
 def price_year(wish: Wish) -> Year:
     """Return a year's twelve bills; NotPriced says what is wrong or missing."""
     try:
-        usage = read_usage(_read(wish.usage), year=wish.year, produced=wish.produced)
         tariff = _settled(wish)
+        usage = read_usage(_read(wish.usage), year=wish.year, produced=wish.produced)
         return Year(wish.year, tariff, tuple(_months(tariff, usage, wish.year)))
     except (Unreadable, ValueError) as error:
         raise NotPriced(str(error)) from None
