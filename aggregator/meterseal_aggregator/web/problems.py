@@ -21,6 +21,9 @@ from meterseal_aggregator.billing.supplies.model import NotSupplied
 from meterseal_aggregator.billing.tariffs.model import Cause as Unpublished
 from meterseal_aggregator.billing.tariffs.model import NotPublished
 from meterseal_aggregator.disputes.model import Cause as Undisputed
+from meterseal_aggregator.disputes.model import NotDisputed
+from meterseal_aggregator.erasure.model import Cause as Unerased
+from meterseal_aggregator.erasure.model import NotErased
 from meterseal_aggregator.identity.model import NameTaken, NoSuchMember, TokenRefused
 from meterseal_aggregator.identity.wallets import Cause as Unlinked
 from meterseal_aggregator.identity.wallets import NotLinked
@@ -254,6 +257,8 @@ def problem_of(error: Exception) -> Problem:
             return _refusal(error)
         case NotValued() | NotPublished() | NotSupplied():
             return _of_supply(error)
+        case NotDisputed() | NotErased():
+            return _of_member(error)
         case NameTaken() | NoSuchMember() | TokenRefused():
             return _of_identity(error)
         case RequestValidationError():
@@ -269,6 +274,16 @@ def _of_supply(error: NotValued | NotPublished | NotSupplied) -> Problem:
     if isinstance(error, NotValued):
         return Problem(_UNVALUED[error.cause], error.cause.value, error.detail)
     status = _UNSUPPLIED.get(error.cause, HTTPStatus.CONFLICT)
+    return Problem(status, error.cause.value, error.detail)
+
+
+def _of_member(error: NotDisputed | NotErased) -> Problem:
+    """Answer what is refused of disputes and erasure."""
+    if isinstance(error, NotDisputed):
+        undisputed = _UNDISPUTED.get(error.cause, HTTPStatus.CONFLICT)
+        return Problem(undisputed, error.cause.value, error.detail)
+    unknown = error.cause is Unerased.UNKNOWN
+    status = HTTPStatus.NOT_FOUND if unknown else HTTPStatus.CONFLICT
     return Problem(status, error.cause.value, error.detail)
 
 
@@ -339,7 +354,9 @@ def install(app: FastAPI) -> None:
         return problem_of(error).response()
 
     for kind in (
-        Problem, Refused, NotTaken, NotLinked, Declined, NotBilled, NotValued, NotPublished, NotSupplied, NoSuchMember, NameTaken, TokenRefused, RequestValidationError,
+        Problem, Refused, NotTaken, NotLinked, Declined, NotBilled, NotValued,
+        NotPublished, NotSupplied, NotDisputed, NotErased, NoSuchMember, NameTaken,
+        TokenRefused, RequestValidationError,
         HTTPException, Unavailable, Rotten, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, answer)
