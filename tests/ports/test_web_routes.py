@@ -71,6 +71,7 @@ def _filled(house: WebHouse, path: str) -> str:
         "{order_id}": "1",
         "{start}": "1",
         "/v1/offers/best": f"/v1/offers/best?{SOUGHT}",
+        "/v1/figures/billing": "/v1/figures/billing?month=2026-09",
         "{application_id}": "1",
         "{certifier_id}": "1",
         "{function}": "energy-token.retire",
@@ -202,6 +203,16 @@ async def test_nobody_but_the_operator_changes_anything(house: WebHouse) -> None
         "/v1/supplies/{supply_id}/end": {"at": MOVED},
         "/v1/supplies/{supply_id}/change": {"at": MOVED, "tariff_code": "x"},
         "/v1/notices/{notice_id}/retry": {},
+        "/v1/quotes": {
+            "asset": "XTS", "bill_asset": "KES", "rate_micro": 1, "expires_at": 1,
+        },
+        "/v1/instalment-plans": {
+            "member": 1, "dates": [{"due_at": 1, "amount_micro": 1}],
+        },
+        "/v1/paygo-devices": {
+            "member": 1, "serial": "S", "key": "00" * 16, "day_price_micro": 1,
+        },
+        "/v1/paygo-tokens": {"device": 1, "payment": 1},
         "/v1/payments": {
             "account": 1,
             "direction": "in",
