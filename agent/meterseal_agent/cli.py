@@ -226,6 +226,12 @@ def _bind(options: Options) -> int:
     return bind(options, print)
 
 
+def _open_on_chain(options: Options) -> int:
+    from meterseal_agent.technician.open_on_chain import open_on_chain
+
+    return open_on_chain(options, print)
+
+
 def _config(options: Options) -> Config:
     """Load the configuration, and from then on tell what happens on stderr."""
     config = load(Path(options.config), os.environ)
@@ -341,6 +347,12 @@ COMMANDS: Final = (
         "sign whose a meter is on the chain, for the registrar; change nothing",
         given.binding,
         _bind,
+    ),
+    Command(
+        "open-on-chain",
+        "make what a member hands in to pay his own bill on the chain, for ever",
+        given.chain_opening,
+        _open_on_chain,
     ),
     Command(
         "report",

@@ -231,6 +231,21 @@ def binding(sub: ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true", help="one JSON document")
 
 
+def chain_opening(sub: ArgumentParser) -> None:
+    """Take what `open-on-chain` needs."""
+    sub.add_argument(
+        "--openings", metavar="FILE", required=True, help="exported on your own page"
+    )
+    sub.add_argument(
+        "--bill", metavar="FILE", required=True, help="the file of the private bill"
+    )
+    sub.add_argument(
+        "--for-ever",
+        action="store_true",
+        help="yes: everybody may know what the period used, for ever",
+    )
+
+
 def reporting(sub: ArgumentParser) -> None:
     """Take what `report` needs."""
     configured(sub)
