@@ -30,7 +30,7 @@ _MOVE: Final = """
 INSERT INTO notice_cursors (source, position) VALUES (?, ?)
 ON CONFLICT (source) DO UPDATE SET position = excluded.position
 """
-_SILENT: Final = """
+_HEARD: Final = """
 WITH heard AS (
   SELECT m.agent AS agent, max(max(m.enrolled_at), coalesce(max((
     SELECT s.received_at FROM seals s WHERE s.register_id = r.id ORDER BY s.seq DESC LIMIT 1
@@ -40,8 +40,10 @@ WITH heard AS (
 told AS (
   SELECT heard.agent AS agent, max(heard.sealed, coalesce(h.received_at, 0)) AS at
   FROM heard LEFT JOIN agent_health h ON h.agent = heard.agent)
-SELECT agent, at FROM told WHERE at >= ? AND at < ? ORDER BY at, agent LIMIT ?
+SELECT agent, at FROM told
 """
+_SILENT: Final = _HEARD + " WHERE at >= ? AND at < ? ORDER BY at, agent LIMIT ?"
+_SILENT_SINCE: Final = _HEARD + " WHERE at < ?"
 _TENANTS: Final = """
 SELECT DISTINCT m.agent, t.member_id FROM meters m
 JOIN installations i ON i.meter_id = m.id AND i.to_at IS NULL
@@ -63,7 +65,7 @@ async def gather(
 
 async def silent(tx: Transaction, since: int) -> int:
     """Count the agents in service that nothing was heard of since a second."""
-    return len(await tx.rows(_SILENT, (0, since, -1)))
+    return len(await tx.rows(_SILENT_SINCE, (since,)))
 
 
 async def _of_events(tx: Transaction) -> list[Draft]:

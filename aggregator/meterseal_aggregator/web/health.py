@@ -6,7 +6,7 @@ token; it counts messages and duties, never watt-hours of anybody.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
 from fastapi import APIRouter
@@ -20,6 +20,7 @@ from meterseal_aggregator.intake.accept import Fate
 from meterseal_aggregator.privacy.trustees import store as trustees
 from meterseal_aggregator.translog import store as log
 from meterseal_aggregator.web.auth import Asking, TheSite
+from meterseal_aggregator.web.gauges import Watched, watch
 from meterseal_aggregator.web.shapes import Site, View
 from meterseal_proto.errors import Reason
 
@@ -56,21 +57,30 @@ async def metrics(access: Asking) -> Response:
     async with access.site.database.reading() as tx:
         size, waiting = await log.indexed(tx), await log.waiting(tx)
         sets = await trustees.counts(tx)
+        watched = await watch(tx, int(access.site.now()))
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Page(access.site, size, waiting, sets))
+    registry.register(_Page(access.site, _Log(size, waiting), sets, watched))
     return Response(generate_latest(registry), 200, media_type=MEDIA_TYPE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """Entries of the log that have an index, and that wait for one."""
+
+    size: int
+    waiting: int
 
 
 class _Page(Collector):
     """One scrape: our counts as Prometheus' families."""
 
     def __init__(
-        self, site: Site, log_size: int, log_waiting: int, sets: tuple[int, int, int]
+        self, site: Site, log: _Log, sets: tuple[int, int, int], watched: Watched
     ) -> None:
         self._sets = sets
         self._site = site
-        self._log_size = log_size
-        self._log_waiting = log_waiting
+        self._log = log
+        self._watched = watched
 
     def collect(self) -> Iterator[Metric]:
         """Give every family."""
@@ -83,10 +93,11 @@ class _Page(Collector):
         yield gauge("meterseal_sets_waiting", "Sets without a total yet", waiting)
         yield gauge("meterseal_sets_closed", "Sets that have no total", closed)
         yield gauge("meterseal_absent_days", "Receipted, in no set (alarm)", absent)
-        yield gauge("meterseal_log_entries", "Entries with an index", self._log_size)
+        yield gauge("meterseal_log_entries", "Entries with an index", self._log.size)
         yield gauge(
-            "meterseal_log_waiting", "Entries without an index", self._log_waiting
+            "meterseal_log_waiting", "Entries without an index", self._log.waiting
         )
+        yield from self._watched.families()
 
     def _uplink(self) -> Iterator[Metric]:
         for name, value in asdict(self._site.uplink).items():

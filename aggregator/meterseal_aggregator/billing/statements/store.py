@@ -122,6 +122,12 @@ async def open_of(tx: Transaction, member: int) -> list[Standing]:
     return sorted(found, key=lambda one: (one.due_at, one.bill))
 
 
+async def counted(tx: Transaction) -> dict[str, int]:
+    """Count bills by where they stand: every state, also those of none."""
+    rows = await tx.rows("SELECT state, count(*) FROM bill_standings GROUP BY state")
+    return {state.value: 0 for state in BillState} | dict(rows)
+
+
 async def acts_of(tx: Transaction, bill_id: int) -> list[BillAct]:
     """Return what was done to a bill, in order."""
     rows = await tx.rows(

@@ -111,3 +111,9 @@ async def _some(
             )
         found.append(anchor)
     return found
+
+
+async def last_published_at(tx: Transaction) -> int | None:
+    """Give the second at which an anchor was published last, by whomever; None of none."""
+    ((at,),) = await tx.rows("SELECT max(published_at) FROM anchors")
+    return None if at is None else int(at)

@@ -94,3 +94,9 @@ async def of(tx: Transaction, deed_id: int) -> list[Lasting]:
         (deed_id,),
     )
     return [Lasting(Kind(kind), *rest) for kind, *rest in rows]
+
+
+async def count(tx: Transaction) -> int:
+    """Count what keeps deeds from going on, all accounts together."""
+    ((found,),) = await tx.rows("SELECT count(*) FROM troubles")
+    return int(found)

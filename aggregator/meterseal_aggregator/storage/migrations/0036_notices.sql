@@ -49,3 +49,11 @@ BEFORE DELETE ON notices
 BEGIN
   SELECT RAISE(ABORT, 'a notice is never deleted');
 END;
+
+-- What audits found, for who watches from outside: the last row is how things stand.
+CREATE TABLE audits (
+  id INTEGER PRIMARY KEY CHECK (id > 0),
+  at INTEGER NOT NULL,
+  findings INTEGER NOT NULL CHECK (findings >= 0),
+  failing INTEGER NOT NULL CHECK (failing BETWEEN 0 AND findings)
+) STRICT;
