@@ -13,6 +13,7 @@ ROOMS = (
     "privacy",
     "real_registers",
     "telegrams",
+    "vee",
 )
 
 

@@ -22,16 +22,15 @@ from meterseal_proto.units import Quality
 
 _MISSING: Final = bytes((Quality.MISSING,))
 _ESTIMATES: Final = (Quality.ESTIMATED, Quality.INTERPOLATED)
-_NEAR: Final = 2
-"""Days a local date may lie beside the UTC day of its slots, and one for a zone that changed."""
+_NEAR: Final = 1
+"""Days a local date lies beside the UTC day of its slots, at most: zones are -12 to +14 h."""
 
+# No version is looked up for each day: nearly all have one, and the last one told holds.
 _USAGE: Final = """
-SELECT g.id, g.step, d.first, d.step, d.deltas, d.qualities
+SELECT g.id, g.step, d.day, d.version, d.first, d.deltas, d.qualities
 FROM json_each(?) a CROSS JOIN registers g ON g.id = a.value
 LEFT JOIN usage_days d ON d.register_id = g.id AND d.day BETWEEN ? AND ?
-  AND d.version = (SELECT max(l.version) FROM usage_days l
-    WHERE l.register_id = d.register_id AND l.day = d.day AND l.known_at <= ?)
-ORDER BY g.id, d.day
+  AND d.known_at <= ?
 """
 
 # A row has the types of its columns; the driver does not say them.
@@ -86,45 +85,43 @@ async def usage(
     As believed at `known_at`, in Unix seconds like all times. Registers that do not exist
     are left out; an open register without any day is missing as a whole.
     """
-    days = (begin // DAY_S - _NEAR, end // DAY_S + _NEAR)
-    rows = await tx.rows(_USAGE, (json.dumps(list(register_ids)), *days, known_at))
-    by_register: dict[tuple[int, int], list[Row]] = {}
-    for register_id, step, *day in rows:
-        kept = by_register.setdefault((register_id, step), [])
-        if day[0] is not None:
-            kept.append(tuple(day))
+    near = (begin // DAY_S - _NEAR, end // DAY_S + _NEAR)
+    asked = json.dumps(sorted(set(register_ids)))
+    found: dict[int, tuple[int, dict[int, Row]]] = {}
+    for row in await tx.rows(_USAGE, (asked, *near, known_at)):
+        number, step, day, version = row[:4]
+        _, days = found.setdefault(number, (step, {}))
+        if day is not None and (day not in days or days[day][3] < version):
+            days[day] = row
     return {
-        register_id: series(begin, end, step, found)
-        for (register_id, step), found in by_register.items()
+        number: series(begin, end, step, [days[day][4:] for day in sorted(days)])
+        for number, (step, days) in found.items()
     }
 
 
 def series(begin: int, end: int, step: int, days: Sequence[Row]) -> Series:
     """Return the slots of `step` seconds that start in [begin, end), of packed days.
 
-    A day is (first, step, deltas, qualities), in order of time.
+    A day is (first, deltas, qualities), in order of time.
     """
     first, last = begin + -begin % step, end + -end % step
-    deltas, qualities = bytearray(), bytearray()
+    deltas, qualities = [], []
     at = first
-    for start, _, raw, codes in days:
+    for start, raw, codes in days:
         low, high = max(at, start), min(last, start + step * len(codes))
         if low >= high:
             continue
-        hole = (low - at) // step
-        deltas += bytes(4 * hole)
-        qualities += _MISSING * hole
+        if low > at:
+            deltas.append(bytes((low - at) // step * 4))
+            qualities.append(_MISSING * ((low - at) // step))
         one, two = (low - start) // step, (high - start) // step
-        deltas += raw[4 * one : 4 * two]
-        qualities += codes[one:two]
+        deltas.append(raw[4 * one : 4 * two])
+        qualities.append(codes[one:two])
         at = high
     rest = max(0, last - at) // step
-    deltas += bytes(4 * rest)
-    qualities += _MISSING * rest
-    return Series(
-        first, last, step, unpacked(bytes(deltas)), bytes(qualities),
-        missing_of(first, step, qualities),
-    )  # fmt: skip
+    codes = b"".join((*qualities, _MISSING * rest))
+    slots = unpacked(b"".join((*deltas, bytes(4 * rest))))
+    return Series(first, last, step, slots, codes, missing_of(first, step, codes))
 
 
 def missing_of(
