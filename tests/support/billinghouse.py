@@ -179,7 +179,7 @@ class Utility:
         step: int = STEP,
     ) -> None:
         """Let every day of a span be known, each slot as `delta` says."""
-        days = _days(begin_at, end_at)
+        days = days_of(begin_at, end_at)
         async with self.database.transaction() as tx:
             for day, first, end in days:
                 slots = range(first, end, step)
@@ -200,7 +200,7 @@ class Utility:
         self, register: int, first: int, delta: int, *, known_at: int
     ) -> None:
         """Let a day of a register be known otherwise: the same in each slot."""
-        ((day, begin_at, end_at),) = _days(first, _midnight_after(first))
+        ((day, begin_at, end_at),) = days_of(first, _midnight_after(first))
         row = array("I", [delta] * ((end_at - begin_at) // STEP))
         qualities = bytes([Quality.VALIDATED]) * len(row)
         async with self.database.transaction() as tx:
@@ -318,7 +318,7 @@ async def pack(
     )
 
 
-def _days(begin_at: int, end_at: int) -> list[tuple[int, int, int]]:
+def days_of(begin_at: int, end_at: int) -> list[tuple[int, int, int]]:
     """Return the local days of a span: number, first second, first second after."""
     first = datetime.fromtimestamp(begin_at, BERLIN).date()
     found = []

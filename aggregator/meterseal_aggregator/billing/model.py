@@ -61,6 +61,10 @@ class Refused(Exception):
         self.cause = cause
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type["Refused"], tuple[Cause, str]]:
+        """Let it come back from a worker process with its cause."""
+        return Refused, (self.cause, self.detail)
+
 
 class BillState(StrEnum):
     """Where a bill stands. A dispute is an amount beside it, no state."""

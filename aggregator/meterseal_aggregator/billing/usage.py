@@ -159,9 +159,12 @@ def load_of(found: Metered, bought: Iterable[Bought] = ()) -> Load:
     step = max(part.series.step for part in found.parts)
     first = _up(found.want.begin, step)
     slots = (_up(found.want.end, step) - first) // step
-    imported = _row(found.taken, first, step, slots)
-    row = array("I", bytes(4 * slots))
+    # A list is added up faster than an array, and it is added up often.
+    imported = _row(found.taken, first, step, slots).tolist()
+    exported = _row(found.given, first, step, slots).tolist() if found.given else ()
+    row = array("I")
     for wish in bought:
+        row = row or array("I", bytes(4 * slots))
         _net(imported, row, wish, first, step)
     estimated = sum(
         part.series.qualities.count(quality)
@@ -172,7 +175,7 @@ def load_of(found: Metered, bought: Iterable[Bought] = ()) -> Load:
         first,
         step,
         imported,
-        _row(found.given, first, step, slots) if found.given else (),
+        exported,
         row if any(row) else (),
         estimated=estimated,
     )
@@ -352,18 +355,13 @@ async def _with_ends(
     for row, at, value in await tx.rows_of_pairs(_ENDS, sorted(pairs)):
         shown[row, at] = value
 
-    def told(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-        return tuple(
-            replace(
-                part,
-                first=shown.get((part.row, part.begin)),
-                last=shown.get((part.row, part.end)),
-            )
-            for part in parts
-        )
+    def told(part: Part) -> Part:
+        first = shown.get((part.row, part.begin))
+        last = shown.get((part.row, part.end))
+        return part if first is last is None else replace(part, first=first, last=last)
 
     return [
-        replace(one, taken=told(one.taken), given=told(one.given))
+        Metered(one.want, tuple(map(told, one.taken)), tuple(map(told, one.given)))
         if isinstance(one, Metered)
         else one
         for one in found

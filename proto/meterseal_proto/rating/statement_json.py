@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
@@ -21,6 +22,7 @@ FORMAT: Final = "statement/1"
 MAX_DOCUMENT_BYTES: Final = 1 << 20
 """A year's bill with hundreds of lines has 200 kB."""
 MAX_BRACKETS: Final = 20_000
+_PLAIN: Final = frozenset({NoneType, bool, int, str})
 _MAX_DIGITS: Final = 60
 """Of a numerator or denominator: exact amounts of real tariffs have fewer than 40."""
 
@@ -64,6 +66,8 @@ def _statement(found: Any) -> Statement:
 
 
 def _written(value: object) -> object:
+    if type(value) in _PLAIN:
+        return value
     match value:
         case StrEnum():
             return value.value
@@ -73,15 +77,20 @@ def _written(value: object) -> object:
             return str(value)
         case tuple():
             return [_written(one) for one in value]
-        case None | bool() | int() | str():
-            return value
-    assert is_dataclass(value)
     assert not isinstance(value, type)
     return {
-        field.name: _written(getattr(value, field.name))
-        for field in fields(value)
-        if getattr(value, field.name) != field.default
+        name: _written(found)
+        for name, default in _fields(type(value))  # type: ignore[arg-type]
+        if (found := getattr(value, name)) != default
     }
+
+
+# mypy does not know that the class of an object can be hashed.
+@cache
+def _fields(kind: type) -> tuple[tuple[str, object], ...]:
+    """Return a shape's fields with their defaults, in order: asked once, used by millions."""
+    assert is_dataclass(kind)
+    return tuple((field.name, field.default) for field in fields(kind))
 
 
 # Any: a type as annotations spell it, and JSON that is checked against it.

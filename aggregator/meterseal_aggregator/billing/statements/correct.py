@@ -169,6 +169,8 @@ def _papers(case: _Case, moment: Moment) -> list[Paper]:
         replaces="",
     )
     common = replace(old, issued_at=moment.issued_at, log_entry=0)
+    documents = write_statement(note), draft.numbered(bill_at.number)
+    seals = [sealed(one) for one in documents]
     taken_back = replace(
         common,
         id=note_at.id,
@@ -178,7 +180,9 @@ def _papers(case: _Case, moment: Moment) -> list[Paper]:
         corrects=old.id,
         replaces=None,
         private_bill=None,
-        document=write_statement(note),
+        document=documents[0],
+        salt=seals[0][0],
+        hash=seals[0][1],
     )
     instead = replace(
         common,
@@ -190,12 +194,14 @@ def _papers(case: _Case, moment: Moment) -> list[Paper]:
         replaces=old.id,
         private_bill=draft.private_bill,
         known_at=moment.known_at,
-        document=draft.numbered(bill_at.number),
+        document=documents[1],
+        salt=seals[1][0],
+        hash=seals[1][1],
     )
     # The chain's contract knows what was paid there.
     first = case.over.acts(old.number) if old.rail is Rail.LEDGER else ()
-    paper = Paper(sealed(instead), draft.due_at, draft.rows, draft.netted, first)
-    return [Paper(sealed(taken_back)), paper]
+    paper = Paper(instead, draft.due_at, draft.rows, draft.netted, first)
+    return [Paper(taken_back), paper]
 
 
 def _chain(case: _Case) -> list[Transfer]:

@@ -8,6 +8,8 @@ up nobody else. A batch is of one tariff and one cycle. This module must never w
 """
 
 import json
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -54,22 +56,34 @@ SELECT * FROM (
   SELECT {_COLUMNS} FROM supplies s JOIN due ON due.code = s.tariff_code
   WHERE (s.to_at IS NULL OR s.billed_to < s.to_at)
     AND s.billed_to < (SELECT max(before) FROM due) AND s.billed_to < due.before
+    AND s.id NOT IN (SELECT value FROM json_each(?5))
     AND NOT EXISTS (SELECT 1 FROM bill_waits w WHERE w.supply_id = s.id AND w.again_at > ?2)
   ORDER BY s.billed_to, s.id LIMIT ?4)
 UNION
 SELECT * FROM (
   SELECT {_COLUMNS} FROM supplies s
   WHERE s.billed_to < s.to_at AND s.to_at <= ?3
+    AND s.id NOT IN (SELECT value FROM json_each(?5))
     AND NOT EXISTS (SELECT 1 FROM bill_waits w WHERE w.supply_id = s.id AND w.again_at > ?2)
   ORDER BY s.to_at, s.id LIMIT ?4)
 ORDER BY 9, 1
 """  # noqa: S608 - the columns are this module's own
 
 
-async def prepared(tx: Transaction, moment: Moment, *, limit: int = BATCH) -> Batch:
-    """Return the next bills that are due at a moment, at most `limit`."""
+async def prepared(
+    tx: Transaction,
+    moment: Moment,
+    *,
+    limit: int = BATCH,
+    flying: Collection[int] = (),
+) -> Batch:
+    """Return the next bills that are due at a moment, at most `limit`.
+
+    Supplies in `flying` are being billed by somebody else and are left out.
+    """
     final = await final_second(tx, moment.issued_at)
-    found = await due(tx, final, now=moment.issued_at, limit=limit)
+    look = Look(moment.issued_at, limit, tuple(flying))
+    found = await due(tx, final, look)
     if not found:
         return Batch()
     first = found[0]
@@ -91,14 +105,32 @@ async def prepared(tx: Transaction, moment: Moment, *, limit: int = BATCH) -> Ba
     return Batch(batch.wishes, (*batch.waits, *waits))
 
 
-async def due(tx: Transaction, final: int, *, now: int, limit: int) -> list[Supply]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look for who is due: those that wait until later than `now` are left out."""
+
+    now: int
+    limit: int
+    flying: tuple[int, ...] = ()
+
+
+async def due(tx: Transaction, final: int, look: Look) -> list[Supply]:
     """Return supplies with a cycle that is over and final, the longest due first.
 
-    At most `_LOOK` times `limit`; those that wait until later than `now` are left out.
+    At most `_LOOK` times the look's limit.
     """
     rows = await tx.rows(_IN_FORCE, (final,))
     codes = [[code, _cycle_begin(document, final)] for code, document in rows]
-    found = await tx.rows(_DUE, (json.dumps(codes), now, final, _LOOK * limit))
+    found = await tx.rows(
+        _DUE,
+        (
+            json.dumps(codes),
+            look.now,
+            final,
+            _LOOK * look.limit,
+            json.dumps(look.flying),
+        ),
+    )
     return [supply_of(row) for row in found]
 
 

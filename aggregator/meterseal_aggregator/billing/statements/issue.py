@@ -169,7 +169,8 @@ async def _still(tx: Transaction, drafts: Sequence[Draft]) -> list[Draft]:
 
 
 def _paper(draft: Draft, place: Place, moment: Moment) -> Paper:
-    supply = draft.supply
+    supply, document = draft.supply, draft.numbered(place.number)
+    salt, digest = sealed(document)
     row = BillRow(
         id=place.id,
         number=place.number,
@@ -186,15 +187,15 @@ def _paper(draft: Draft, place: Place, moment: Moment) -> Paper:
         rail=supply.terms.rail,
         known_at=moment.known_at,
         issued_at=moment.issued_at,
-        document=draft.numbered(place.number),
-        salt=None,
-        hash=b"",
+        document=document,
+        salt=salt,
+        hash=digest,
         log_entry=0,
     )
     given: tuple[tuple[Act, int, str], ...] = ()
     if draft.amount < 0 and supply.terms.rail is Rail.LEDGER:
         given = ((Act.GIVEN, -draft.amount, "to your money"),)
-    return Paper(sealed(row), draft.due_at, draft.rows, draft.netted, given)
+    return Paper(row, draft.due_at, draft.rows, draft.netted, given)
 
 
 def _chains(drafts: Sequence[Draft], rows: Sequence[BillRow]) -> list[Transfer]:

@@ -10,7 +10,7 @@ again, it is the same. Pure. This module must never post to an account what no l
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +28,6 @@ from meterseal_aggregator.ledger.model import (
     Asset,
     Transfer,
     TransferId,
-    linked,
 )
 from meterseal_proto.rating.line import Line, LineKind
 
@@ -41,6 +40,8 @@ _DIGEST_CHARS: Final = 32
 
 Shares = Mapping[AccountCode, int]
 """Micro-units by account: what it is owed, below 0 what it gives."""
+_Move = tuple[AccountCode, AccountCode, int]
+"""From, to, how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def issued(number: str, money: Money, owed: Shares) -> list[Transfer]:
     """Return the chain that issues a bill, empty where no account is owed anything."""
     total = sum(owed.values())
     party = arrears(money.member) if total >= 0 else user(money.member)
-    return linked(_moves(number, money, owed, party, paying_first=total >= 0))
+    moves = _moves(owed, party, paying_first=total >= 0)
+    return _chain(number, money, moves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,10 @@ def corrected(number: str, money: Money, found: Difference) -> list[Transfer]:
     less, so that on the way the account never owes less than nothing.
     """
     party = arrears(money.member)
-    moves = _moves(number, money, found.owed, party, paying_first=True)
+    moves = _moves(found.owed, party, paying_first=True)
     if found.given:
-        legs = (party, user(money.member))
-        moves.insert(0, _move(number, money, legs, found.given))
-    return linked(moves)
+        moves.insert(0, (party, user(money.member), found.given))
+    return _chain(number, money, moves)
 
 
 def transfer_id(number: str, debit: AccountCode, credit: AccountCode) -> TransferId:
@@ -114,36 +115,30 @@ def transfer_id(number: str, debit: AccountCode, credit: AccountCode) -> Transfe
     return TransferId(hashlib.sha256(text.encode()).digest())
 
 
-def _moves(
-    number: str, money: Money, owed: Shares, party: AccountCode, *, paying_first: bool
-) -> list[Transfer]:
-    up = [
-        _move(number, money, (party, account), amount)
-        for account, amount in sorted(owed.items())
-        if amount > 0
-    ]
+def _moves(owed: Shares, party: AccountCode, *, paying_first: bool) -> list[_Move]:
+    up = [(party, account, more) for account, more in sorted(owed.items()) if more > 0]
     down = [
-        _move(number, money, (account, party), -amount)
-        for account, amount in sorted(owed.items())
-        if amount < 0
+        (account, party, -less) for account, less in sorted(owed.items()) if less < 0
     ]
     return [*up, *down] if paying_first else [*down, *up]
 
 
-def _move(
-    number: str, money: Money, legs: tuple[AccountCode, AccountCode], amount: int
-) -> Transfer:
-    debit, credit = legs
-    return Transfer(
-        id=transfer_id(number, debit, credit),
-        amount=amount,
-        debit=debit,
-        credit=credit,
-        purpose=PURPOSE,
-        effective_at=money.end,
-        asset=money.asset,
-        reference=number.encode(),
-    )
+def _chain(number: str, money: Money, moves: Sequence[_Move]) -> list[Transfer]:
+    reference, last = number.encode(), len(moves) - 1
+    return [
+        Transfer(
+            id=transfer_id(number, debit, credit),
+            amount=amount,
+            debit=debit,
+            credit=credit,
+            purpose=PURPOSE,
+            effective_at=money.end,
+            asset=money.asset,
+            reference=reference,
+            linked=n < last,
+        )
+        for n, (debit, credit, amount) in enumerate(moves)
+    ]
 
 
 def _subject(component: str) -> str:

@@ -95,10 +95,10 @@ async def places_of(tx: Transaction, moment: Moment, count: int) -> list[Place]:
     ]
 
 
-def sealed(row: BillRow) -> BillRow:
-    """Return a row with a fresh salt, and the hash of its document with it."""
+def sealed(document: bytes) -> tuple[bytes, bytes]:
+    """Return a fresh salt, and the hash of a document with it."""
     salt = secrets.token_bytes(SALT_BYTES)
-    return replace(row, salt=salt, hash=statement_hash(salt, row.document))
+    return salt, statement_hash(salt, document)
 
 
 async def write(

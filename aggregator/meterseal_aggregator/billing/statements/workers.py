@@ -1,0 +1,61 @@
+"""Rating in processes of their own, where one core is too little for all bills of a night.
+
+    async with rating_processes(2) as rater:
+        biller = Biller(database, network, rater)
+        await gather(*(until_idle(lambda: biller.run_once(now)) for _ in range(2)))
+
+A worker is given wishes and gives drafts: it has no database. With as many batches under way
+as workers, reading, rating and writing go on beside each other. This module must never
+rate twice what a worker has rated.
+"""
+
+import asyncio
+import multiprocessing
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import asynccontextmanager
+from typing import Final
+
+from meterseal_aggregator.billing.model import Refused
+from meterseal_aggregator.billing.statements.draft import Draft, Moment, Wish, drafts
+from meterseal_aggregator.billing.statements.duty import Rater
+from meterseal_proto.errors import Unavailable
+
+MOST: Final = 64
+"""Workers: more cores than any machine has that bills a network."""
+
+
+@asynccontextmanager
+async def rating_processes(count: int) -> AsyncIterator[Rater]:
+    """Give a rater of `count` worker processes (1 to MOST), which end with the block.
+
+    It raises Unavailable where a worker was killed; the block must be entered anew then.
+    """
+    if not 1 <= count <= MOST:
+        raise ValueError(f"1 to {MOST} workers")
+    # A fork would copy the threads' locks of this process; a spawned one starts clean.
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
+    try:
+        yield _rater(pool, count)
+    finally:
+        await asyncio.to_thread(pool.shutdown)
+
+
+def _rater(pool: ProcessPoolExecutor, count: int) -> Rater:
+    async def rate(wishes: Sequence[Wish], moment: Moment) -> list[Draft | Refused]:
+        size = max(1, -(-len(wishes) // count))
+        loop = asyncio.get_running_loop()
+        parts = [
+            loop.run_in_executor(pool, drafts, wishes[at : at + size], moment)
+            for at in range(0, len(wishes), size)
+        ]
+        try:
+            found = await asyncio.gather(*parts)
+        except BrokenProcessPool as error:
+            raise Unavailable(
+                "a rating process ended: start the workers anew"
+            ) from error
+        return [one for part in found for one in part]
+
+    return rate
