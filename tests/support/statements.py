@@ -38,9 +38,9 @@ def line(
     )
 
 
-def plain_statement(**changed: object) -> Statement:
-    """May 2026 in Berlin: 312.5 kWh by day and night, a tax of 19 %, 121.37 EUR in all."""
-    lines = (
+def plain_lines() -> tuple[Line, ...]:
+    """Energy by day and night, neighbours' Wh, lines, a standing charge, a tax: 121.37."""
+    return (
         Line(
             "energy",
             LineKind.ENERGY,
@@ -76,7 +76,11 @@ def plain_statement(**changed: object) -> Statement:
         ),
         line("cash", LineKind.ROUNDING, 0),
     )
-    segment = Segment(bytes([7]) * 32, MAY, JUNE, MAY, JUNE, lines)
+
+
+def plain_statement(**changed: object) -> Statement:
+    """May 2026 in Berlin: 312.5 kWh by day and night, a tax of 19 %, 121.37 EUR in all."""
+    segment = Segment(bytes([7]) * 32, MAY, JUNE, MAY, JUNE, plain_lines())
     usage = Usage(
         MeterId(bytes(16)),
         IMPORT,

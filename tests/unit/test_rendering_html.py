@@ -137,6 +137,14 @@ def test_a_credit_note_says_what_it_takes_back_and_asks_for_no_money() -> None:
     assert "Due on" not in text
 
 
+def test_a_bill_of_more_sun_than_use_says_what_is_owed_to_the_member() -> None:
+    lines = (line("sun", LineKind.EXPORT, -1_250),)
+    segment = replace(plain_statement().segments[0], lines=lines)
+    bill = plain_statement(segments=(segment,))
+    text = page(statement=bill, standing=Standing()).text.replace("\xa0", " ")
+    assert "Owed to you: EUR 12.50" in text
+
+
 def test_a_private_register_shows_neither_reading_nor_usage() -> None:
     usage = replace(
         plain_statement().usage[0],

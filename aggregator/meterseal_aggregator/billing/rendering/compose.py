@@ -79,7 +79,8 @@ def _facts(words: Words, request: RenderRequest, zone: tzinfo) -> tuple[Fact, ..
 
 def _headline(words: Words, request: RenderRequest) -> Fact:
     statement, standing = request.statement, request.standing
-    if standing is not None and statement.kind is StatementKind.BILL:
+    asks = statement.kind is StatementKind.BILL and statement.total > 0
+    if standing is not None and asks:
         asked = standing.outstanding - standing.disputed
         text = micro_money(words.locale, asked, statement.minor, statement.currency)
         return Fact(words.say("Still to pay for this bill"), text, plain(asked, MICRO))
