@@ -148,7 +148,9 @@ def _overdue(bill: BillRow, standing: Standing, language: Language) -> Words | N
 
 
 async def _trade(tx: Transaction, one: Notice, language: Language) -> Words | None:
-    assert one.event is not None, "a trade's notice comes of an event"
+    if one.event is None:
+        # Erasure took the event away, and the trade's figures with it.
+        return None
     ((member, event),) = await events.since(tx, after=one.event - 1, limit=1)
     told = json.loads(event.body)
     amount = told.get("paid_micro", told.get("received_micro"))

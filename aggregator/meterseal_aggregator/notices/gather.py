@@ -25,6 +25,8 @@ MAX_SILENT: Final = 200
 EVENTS: Final = "member-events"
 SILENCE: Final = "silence"
 
+_NAMED: Final = {"bill": "number", "trade": "id", "dispute": "dispute"}
+"""What an event of a kind calls the thing it is about."""
 _CURSOR: Final = "SELECT position FROM notice_cursors WHERE source = ?"
 _MOVE: Final = """
 INSERT INTO notice_cursors (source, position) VALUES (?, ?)
@@ -69,9 +71,10 @@ async def silent(tx: Transaction, since: int) -> int:
 
 
 async def _of_events(tx: Transaction) -> list[Draft]:
-    place = await _position(tx, EVENTS)
-    if place is None:
-        await _move(tx, EVENTS, await events.newest(tx))
+    place, newest = await _position(tx, EVENTS), await events.newest(tx)
+    if place is None or place > newest:
+        # The first look; or the last events were erased, and their numbers come again.
+        await _move(tx, EVENTS, newest)
         return []
     found = await events.since(tx, after=place, limit=BATCH)
     if not found:
@@ -138,15 +141,14 @@ def _kind(event: Event) -> Kind | None:
         case "trade", "settled" if body.get("run") == 1:
             # Later runs post differences; what there is to tell was told.
             return Kind.TRADE_SETTLED
-        case "dispute", "decided":
+        case "dispute", "upheld" | "part-upheld" | "rejected":
             return Kind.DISPUTE_DECIDED
         case _:
             return None
 
 
 def _about(event: Event) -> str:
-    body = _body(event)
-    return str(body["number"] if event.kind == "bill" else body["id"])
+    return str(_body(event)[_NAMED[event.kind]])
 
 
 def _body(event: Event) -> Mapping[str, Any]:  # Any: JSON of our own

@@ -2,8 +2,8 @@
 
     kept = await keep(tx, member, Wish(Language.SW, (Address(Way.SMS, "+254..."),)), now=now)
 
-Addresses are personal and stand here alone: `forget` empties them. This module must never
-put one into a log or an error.
+Addresses are personal and stand in tables of their own, which erasure empties. This module
+must never put one into a log or an error.
 """
 
 import re
@@ -129,17 +129,6 @@ async def wishes(tx: Transaction, members: Collection[int]) -> Mapping[int, Wish
         member: Wish(Language(languages.get(member, Language.EN)), addresses)
         for member, addresses in found.items()
     }
-
-
-async def forget(tx: Transaction, member: int) -> int:
-    """Empty what is known of how to reach a member: for erasure; returns how many rows."""
-    count = 0
-    for sql in (
-        "DELETE FROM notice_addresses WHERE member_id = ? RETURNING 1",
-        "DELETE FROM notice_languages WHERE member_id = ? RETURNING 1",
-    ):
-        count += len(await tx.rows(sql, (member,)))
-    return count
 
 
 def _spelled(kinds: Collection[Kind]) -> str:
