@@ -10,6 +10,7 @@ from meterseal_aggregator.parameters.store import Change, record
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.vee import days, job
 from meterseal_aggregator.vee.days import Series, usage
+from meterseal_aggregator.vee.recount import findings
 from meterseal_proto.rating.usage import packed, usage_digest
 from meterseal_proto.units import Quality
 from tests.support.migrated import open_migrated
@@ -232,6 +233,28 @@ async def test_days_follow_the_zone_of_their_time(database: Database) -> None:
     ]
     found = await seen(database, spring - DAY, spring + DAY + 23 * 3_600)
     assert (found.total, found.missing) == (284, ())
+
+
+async def test_a_zone_said_to_hold_in_the_past_moves_all_borders(
+    database: Database,
+) -> None:
+    home = await settle_in(database, 1)
+    for _ in range(4):
+        await told(database, home, *range(SLOTS))
+    await work(database, BEGIN + 4 * DAY)
+    async with database.transaction() as tx:
+        await record(tx, Change(Name.ZONE, "America/Bogota", 0, BEGIN, "late"))
+    await told(database, home, *range(SLOTS))
+    await work(database, BEGIN + 6 * DAY)
+    found = await seen(database, BEGIN, BEGIN + 5 * DAY)
+    assert (found.missing, found.total) == ((), 5 * sum(range(SLOTS)))
+    async with database.reading() as tx:
+        ((first,),) = await tx.rows(
+            "SELECT first FROM usage_days ORDER BY day DESC, version DESC LIMIT 1"
+        )
+        (finding,) = await findings(tx)
+    assert (first - BEGIN) % DAY == 5 * 3_600
+    assert finding.ok, finding
 
 
 async def test_many_days_cost_as_many_statements_as_few(database: Database) -> None:

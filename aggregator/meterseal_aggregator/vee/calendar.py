@@ -23,10 +23,14 @@ _MIDNIGHT: Final = time(0)
 class LocalDays:
     """The days of zones that held from a second on: (from second, IANA name), in order.
 
-    Before the first of them it is UTC, as the parameter's default says.
+    Before the first of them it is UTC, as the parameter's default says. `backdated` names
+    those that were said to hold in the past: by them days have other borders than before.
     """
 
-    def __init__(self, changes: Sequence[tuple[int, str]]) -> None:
+    def __init__(
+        self, changes: Sequence[tuple[int, str]], backdated: str = "[]"
+    ) -> None:
+        self.backdated = backdated
         self._froms = [at for at, _ in changes]
         self._zones: list[tzinfo] = [zone_of(name) for _, name in changes]
         self._begins: dict[int, int] = {}

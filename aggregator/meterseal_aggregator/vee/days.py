@@ -175,7 +175,7 @@ async def _pack(
     for day, register_id, step in due:
         part = books[register_id].part(days.begin(day), days.end(day))
         old = before.get((day, register_id))
-        if part[1] and (old is None or part != (old.first, old.deltas, old.qualities)):
+        if _is_new(part, old):
             number, since = (old.version, old.known_at) if old else (0, 0)
             # A clock that was set back must not make a version older than its predecessor.
             at = max(now, since)
@@ -183,3 +183,10 @@ async def _pack(
                 Packed(register_id, day, number + 1, part[0], step, *part[1:], at)
             )
     await daystore.keep(tx, versions, [row[:2] for row in due])
+
+
+def _is_new(part: tuple[int, bytes, bytes], old: Packed | None) -> bool:
+    """Tell whether a day says anything that its last version does not."""
+    if old is None:
+        return bool(part[2].strip(_MISSING))
+    return part != (old.first, old.deltas, old.qualities)

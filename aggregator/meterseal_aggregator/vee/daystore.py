@@ -31,7 +31,10 @@ SPARSE: Final = 4
 """Where fewer than one of so many registers of a range is wanted, each is looked up alone."""
 
 _PROGRESS: Final = """
-SELECT p.seal_id, p.value_id, v.seal_id FROM usage_progress p CROSS JOIN vee_progress v
+SELECT p.seal_id, p.value_id, v.seal_id, p.zones FROM usage_progress p CROSS JOIN vee_progress v
+"""
+_WRITE_PROGRESS: Final = """
+UPDATE usage_progress SET seal_id = ?, value_id = ?, zones = ?
 """
 _SEALS: Final = """
 SELECT s.id, s.register_id, s.first, s.step, s.count, g.step
@@ -44,6 +47,13 @@ SELECT id, register_id, start, length FROM vee_values WHERE id > ? ORDER BY id L
 _MARK: Final = """
 INSERT INTO usage_due (day, register_id, end_at, at_once) VALUES (?, ?, ?, ?)
 ON CONFLICT (day, register_id) DO UPDATE SET at_once = max(at_once, excluded.at_once)
+"""
+_MARK_ALL: Final = """
+INSERT INTO usage_due (day, register_id, end_at, at_once)
+SELECT DISTINCT d.day + b.beside, d.register_id, 0, 1
+FROM usage_days d CROSS JOIN (SELECT -1 AS beside UNION SELECT 0 UNION SELECT 1) b
+WHERE d.day + b.beside >= 0
+ON CONFLICT (day, register_id) DO UPDATE SET at_once = 1
 """
 _LONG: Final = """
 INSERT INTO usage_long (register_id, start, length) VALUES (?, ?, ?)
@@ -137,15 +147,24 @@ class Packed:
 async def local_days(tx: Transaction) -> LocalDays:
     """Return the network's local days."""
     changes = await history(tx, Name.ZONE)
-    return LocalDays([(change.from_at, str(change.value)) for change in changes])
+    zones = [(change.from_at, str(change.value)) for change in changes]
+    late = [
+        zone
+        for zone, c in zip(zones, changes, strict=True)
+        if c.from_at < c.recorded_at
+    ]
+    return LocalDays(zones, json.dumps(late))
 
 
 async def mark(tx: Transaction, days: LocalDays) -> tuple[Reach, int]:
     """Note the days of what came since; returns how far was looked, and at how much.
 
-    Readings that are not assessed yet have not come yet.
+    Readings that are not assessed yet have not come yet. Where a zone was said to hold in
+    the past, all packed days wait again, and those beside them.
     """
-    ((seal, value, assessed),) = await tx.rows(_PROGRESS)
+    ((seal, value, assessed, zones),) = await tx.rows(_PROGRESS)
+    if zones != days.backdated:
+        await tx.rows(_MARK_ALL)
     seals = await tx.rows(_SEALS, (seal, assessed, SEALS))
     values = await tx.rows(_NEW_VALUES, (value, VALUES))
     reach = Reach(
@@ -154,9 +173,9 @@ async def mark(tx: Transaction, days: LocalDays) -> tuple[Reach, int]:
     )
     if seals or values:
         await _mark(tx, days, seals, values)
-    if reach != Reach(seal, value):
-        row = (reach.seal_id, reach.value_id)
-        await tx.many("UPDATE usage_progress SET seal_id = ?, value_id = ?", [row])
+    if reach != Reach(seal, value) or zones != days.backdated:
+        row = (reach.seal_id, reach.value_id, days.backdated)
+        await tx.many(_WRITE_PROGRESS, [row])
     return reach, len(seals) + len(values)
 
 

@@ -99,11 +99,13 @@ CREATE TABLE usage_long (
   PRIMARY KEY (register_id, start, length)
 ) STRICT, WITHOUT ROWID;
 
--- How far seals and values have been looked through for days to pack.
+-- How far seals and values have been looked through for days to pack; zones: what was said so
+-- far to hold in the past, for what is said so later moves the borders of packed days.
 CREATE TABLE usage_progress (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   seal_id INTEGER NOT NULL,
-  value_id INTEGER NOT NULL
+  value_id INTEGER NOT NULL,
+  zones TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 
 INSERT INTO usage_progress (id, seal_id, value_id) VALUES (1, 0, 0);
