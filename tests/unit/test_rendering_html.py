@@ -212,6 +212,20 @@ def test_a_name_as_long_as_a_book_is_refused() -> None:
         render(Kind.HTML, request(names=Names("a" * (MAX_TEXT + 1))))
 
 
+@pytest.mark.parametrize("changed", [{"issued_at": 1 << 40}, {"due_at": -1}])
+def test_a_time_that_no_calendar_has_is_refused(changed: dict[str, int]) -> None:
+    for kind in set(Kind) - {Kind.JSON}:
+        with pytest.raises(Unrenderable, match="no second of this age"):
+            render(kind, request(statement=plain_statement(**changed)))
+
+
+def test_an_amount_beyond_a_ledger_is_refused() -> None:
+    row = line("energy", LineKind.ENERGY, 1 << 63)
+    segment = replace(plain_statement().segments[0], lines=(row,))
+    with pytest.raises(Unrenderable, match="beyond any ledger"):
+        render(Kind.HTML, request(statement=plain_statement(segments=(segment,))))
+
+
 def test_an_unknown_zone_is_refused_by_name() -> None:
     with pytest.raises(Unrenderable, match="Mars/Olympus"):
         render(Kind.HTML, request(statement=plain_statement(zone="Mars/Olympus")))

@@ -22,6 +22,10 @@ from meterseal_aggregator.billing.rendering.request import (
 
 MAX_OBIS: Final = (1 << 48) - 1
 """Six bytes (IEC 62056-6-1)."""
+MAX_TIME: Final = 1 << 37
+"""The year 6325: calendars of every language go on until 9999."""
+MAX_AMOUNT: Final = 1 << 63
+"""What a ledger's signed 64 bits hold, in minor units."""
 _DAY_S: Final = 86_400
 
 
@@ -33,21 +37,31 @@ def check(request: RenderRequest) -> None:
                 Cause.TOO_LARGE,
                 f"{count} {what}: a bill is printed with at most {most}",
             )
-    usage, series = request.statement.usage, request.series
-    for register in (
-        *(row.register for row in usage),
-        *(row.register for row in series),
-    ):
-        if not 0 <= register <= MAX_OBIS:
-            raise Unrenderable(
-                Cause.NOT_SAYABLE, f"register {register} is no OBIS code of six bytes"
-            )
+    _check_numbers(request)
     for text in _texts(request):
         if len(text) > MAX_TEXT:
             raise Unrenderable(
                 Cause.TOO_LARGE,
                 f"{text[:20]!r}... has {len(text)} characters, at most {MAX_TEXT} are printed",
             )
+
+
+def _check_numbers(request: RenderRequest) -> None:
+    statement, usage = request.statement, request.statement.usage
+    registers = [row.register for row in usage]
+    registers += [row.register for row in request.series]
+    for register in registers:
+        if not 0 <= register <= MAX_OBIS:
+            raise Unrenderable(
+                Cause.NOT_SAYABLE, f"register {register} is no OBIS code of six bytes"
+            )
+    times = [statement.begin, statement.end, statement.issued_at, statement.due_at]
+    times += [at for row in usage for at in (row.begin, row.end)]
+    times += [at for row in statement.segments for at in (row.begin, row.end)]
+    if min(times) < 0 or max(times) >= MAX_TIME:
+        raise Unrenderable(Cause.NOT_SAYABLE, "a time of it is no second of this age")
+    if max((abs(line.amount) for line in statement.lines), default=0) >= MAX_AMOUNT:
+        raise Unrenderable(Cause.NOT_SAYABLE, "an amount of it is beyond any ledger")
 
 
 def _counts(request: RenderRequest) -> Iterator[tuple[str, int, int]]:
