@@ -11,9 +11,9 @@ from typing import Final
 
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.keys import keep_new
+from meterseal_aggregator.billing.tariffs.governed import change
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import MemberId, Role
-from meterseal_aggregator.market.agreement import change
 from meterseal_aggregator.market.model import Declined
 from meterseal_aggregator.parameters import store as parameters
 from meterseal_aggregator.parameters.model import Name, Value
