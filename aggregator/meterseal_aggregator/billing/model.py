@@ -170,8 +170,12 @@ class BillAct:
 
 @dataclass(frozen=True, slots=True)
 class WaitRow:
-    """A supply that waits for its bill from `begin` on: the last `cause`, said at `at`."""
+    """A supply that waits for its bill from `begin` on, or for that bill's correction.
 
+    `cause` is the last one, said at `at`.
+    """
+
+    id: int
     supply: int
     begin: int
     cause: str

@@ -131,6 +131,7 @@ class PreviewView(View):
 class WaitView(View):
     """A supply whose cycle is over and that has no bill yet, with the cause."""
 
+    id: int
     supply: int
     begin: int
     cause: str

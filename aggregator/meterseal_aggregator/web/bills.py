@@ -102,12 +102,13 @@ async def list_own_bills(
 async def list_waits(
     access: Asking, after: AfterId = 0, limit: Limit = 100
 ) -> Page[WaitView]:
-    """List supplies that cannot be billed yet, by supply, each with its cause (operator)."""
+    """List supplies that cannot be billed or corrected yet, each with its cause (operator)."""
     access.allow(Action.MANAGE)
     async with access.site.database.reading() as tx:
         found = await store.waits(tx, after=after, limit=limit)
     items = [
         WaitView(
+            id=one.id,
             supply=one.supply,
             begin=one.begin,
             cause=one.cause,
@@ -117,7 +118,7 @@ async def list_waits(
         )
         for one in found
     ]
-    return Page(items=items, next=cursor(items, limit, lambda view: view.supply))
+    return Page(items=items, next=cursor(items, limit, lambda view: view.id))
 
 
 @router.get("/supplies/{supply_id}/preview")

@@ -33,6 +33,7 @@ from meterseal_aggregator.billing.statements.gather import (
     gather,
 )
 from meterseal_aggregator.billing.statements.issue import keep_waits
+from meterseal_aggregator.billing.statements.write import end_waits
 from meterseal_aggregator.storage.database import Database, Transaction
 
 BATCH: Final = 200
@@ -56,11 +57,13 @@ JOIN bill_usage u ON u.register_id = d.register_id
 JOIN bill_standings s ON s.bill_id = u.bill_id
   AND s.state <> 'corrected' AND s.looked_to < d.known_at
 JOIN bills b ON b.id = u.bill_id AND b.private_bill_id IS NULL
-LEFT JOIN bill_waits w ON w.supply_id = b.supply_id AND w.again_at > ?
+LEFT JOIN bill_waits w ON w.supply_id = b.supply_id AND w.from_at = b.from_at
+  AND w.again_at > ?
 WHERE w.supply_id IS NULL
 UNION ALL
 SELECT s.bill_id, 0 FROM bill_standings s JOIN bills b ON b.id = s.bill_id
-LEFT JOIN bill_waits w ON w.supply_id = b.supply_id AND w.again_at > ?
+LEFT JOIN bill_waits w ON w.supply_id = b.supply_id AND w.from_at = b.from_at
+  AND w.again_at > ?
 WHERE s.looked_to = 0 AND s.state <> 'corrected' AND w.supply_id IS NULL
 """
 _SUPPLIES: Final = """
@@ -194,6 +197,7 @@ async def _settle(
     ]
     made = await replace_all(tx, pairs, moment, why)
     await tx.many(_LOOKED, [(moment.known_at, bill.id) for bill in same])
+    await end_waits(tx, same)
     await keep_waits(tx, waits, now=moment.issued_at)
     return made
 

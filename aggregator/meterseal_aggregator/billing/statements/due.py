@@ -57,14 +57,16 @@ SELECT * FROM (
   WHERE (s.to_at IS NULL OR s.billed_to < s.to_at)
     AND s.billed_to < (SELECT max(before) FROM due) AND s.billed_to < due.before
     AND s.id NOT IN (SELECT value FROM json_each(?5))
-    AND NOT EXISTS (SELECT 1 FROM bill_waits w WHERE w.supply_id = s.id AND w.again_at > ?2)
+    AND NOT EXISTS (SELECT 1 FROM bill_waits w WHERE w.supply_id = s.id
+      AND w.from_at = s.billed_to AND w.again_at > ?2)
   ORDER BY s.billed_to, s.id LIMIT ?4)
 UNION
 SELECT * FROM (
   SELECT {_COLUMNS} FROM supplies s
   WHERE s.billed_to < s.to_at AND s.to_at <= ?3
     AND s.id NOT IN (SELECT value FROM json_each(?5))
-    AND NOT EXISTS (SELECT 1 FROM bill_waits w WHERE w.supply_id = s.id AND w.again_at > ?2)
+    AND NOT EXISTS (SELECT 1 FROM bill_waits w WHERE w.supply_id = s.id
+      AND w.from_at = s.billed_to AND w.again_at > ?2)
   ORDER BY s.to_at, s.id LIMIT ?4)
 ORDER BY 9, 1
 """  # noqa: S608 - the columns are this module's own

@@ -43,7 +43,7 @@ SELECT s.id, s.billed_to, s.to_at FROM json_each(?) p CROSS JOIN supplies s ON s
 _WAIT: Final = """
 INSERT INTO bill_waits (supply_id, from_at, cause, detail, at, again_at)
 VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (supply_id) DO UPDATE SET from_at = excluded.from_at, cause = excluded.cause,
+ON CONFLICT (supply_id, from_at) DO UPDATE SET cause = excluded.cause,
   detail = excluded.detail, at = excluded.at, again_at = excluded.again_at
 """
 _MAX_DETAIL: Final = 400

@@ -159,10 +159,10 @@ async def usage_of(
 
 
 async def waits(tx: Transaction, *, after: int, limit: int) -> list[WaitRow]:
-    """Return supplies that have no bill though their cycle is over, by supply."""
+    """Return what waits to be billed or corrected, in the order in which it first did."""
     rows = await tx.rows(
-        "SELECT supply_id, from_at, cause, detail, at, again_at FROM bill_waits"
-        " WHERE supply_id > ? ORDER BY supply_id LIMIT ?",
+        "SELECT id, supply_id, from_at, cause, detail, at, again_at FROM bill_waits"
+        " WHERE id > ? ORDER BY id LIMIT ?",
         (after, limit),
     )
     return [WaitRow(*row) for row in rows]

@@ -8,7 +8,6 @@ For `issue` and `correct` alone, which post in the same transaction. A constant 
 statements, however many papers. This module must never decide whether a bill may be.
 """
 
-import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,9 +48,7 @@ INSERT INTO bill_usage (bill_id, register_id, from_at, to_at) VALUES (?, ?, ?, ?
 _NETTED: Final = """
 INSERT INTO netted_slots (supply_id, start, length, wh, bill_id) VALUES (?, ?, ?, ?, ?)
 """
-_BILLED: Final = """
-DELETE FROM bill_waits WHERE supply_id IN (SELECT value FROM json_each(?))
-"""
+_END_WAIT: Final = "DELETE FROM bill_waits WHERE supply_id = ? AND from_at = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +124,13 @@ async def write(
         for slot in one.netted
     ]
     await tx.many(_NETTED, netted)
-    await tx.rows(_BILLED, (json.dumps([one.row.supply for one in bills]),))
+    await end_waits(tx, [one.row for one in bills])
     return rows
+
+
+async def end_waits(tx: Transaction, bills: Sequence[BillRow]) -> None:
+    """Forget why there was no bill, or no look at it: there is one now."""
+    await tx.many(_END_WAIT, [(one.supply, one.begin) for one in bills])
 
 
 def _row(one: BillRow) -> tuple[object, ...]:

@@ -142,13 +142,15 @@ BEGIN
   SELECT RAISE(ABORT, 'what a bill stands on is never deleted');
 END;
 
--- Why a supply whose cycle is over has no bill yet, and when that is looked at again: the
--- last reason only, gone with the bill.
+-- Why a supply has no bill from a second on though the cycle is over, or why that bill is not
+-- corrected, and when it is looked at again: the last reason only, gone with the bill.
 CREATE TABLE bill_waits (
-  supply_id INTEGER PRIMARY KEY REFERENCES supplies (id),
+  id INTEGER PRIMARY KEY CHECK (id > 0),
+  supply_id INTEGER NOT NULL REFERENCES supplies (id),
   from_at INTEGER NOT NULL,
   cause TEXT NOT NULL CHECK (length(cause) BETWEEN 1 AND 32),
   detail TEXT NOT NULL CHECK (length(detail) <= 400),
   at INTEGER NOT NULL,
-  again_at INTEGER NOT NULL
+  again_at INTEGER NOT NULL,
+  UNIQUE (supply_id, from_at)
 ) STRICT;

@@ -1,0 +1,225 @@
+"""What neighbours sold: netted slot by slot, once, retired with the bill, corrected with it."""
+
+from array import array
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from meterseal_aggregator.billing.model import BillRow
+from meterseal_aggregator.billing.statements import affected, audit, duty, store
+from meterseal_aggregator.billing.supplies.model import NewSupply, Terms
+from meterseal_aggregator.billing.supplies.store import begin
+from meterseal_aggregator.billing.tariffs.store import publish
+from meterseal_aggregator.credits import audit as credit_audit
+from meterseal_aggregator.credits.retire import Retirement, retire
+from meterseal_aggregator.identity.model import MemberId
+from meterseal_aggregator.ledger.accounts import buyer, retired
+from meterseal_aggregator.ledger.model import TransferId
+from meterseal_aggregator.market.settlement.runs import Run, due_at
+from meterseal_proto.intervals import Interval
+from meterseal_proto.rating.components import Export, Flat, Netting, Price, Wheeling
+from meterseal_proto.rating.line import LineKind
+from meterseal_proto.rating.statement_json import read_statement
+from meterseal_proto.rating.tariff import Commodity, Cycle, FullTariff, Rule, Split
+from meterseal_proto.units import IMPORT, Quality
+from tests.support.billinghouse import DAY, HOUR, NETWORK, add_meter, pack
+from tests.support.marketplace import make_point
+from tests.support.migrated import open_migrated
+from tests.support.settling import World, a_world, slot
+from tests.support.street import BEGIN
+
+NOW = BEGIN + DAY + 6 * HOUR
+TARIFF = FullTariff(
+    "daily", "XTS", "UTC", BEGIN, Commodity.ELECTRICITY,
+    (
+        Flat("energy", Price(300_000)),
+        Wheeling("lines", Price(50_000)),
+        Export("feed-in", Netting.REGISTER, Price(80_000)),
+    ),
+    Rule.HALF_EVEN, Split.PROPORTION, minor=6, cycle=Cycle.DAY,
+)  # fmt: skip
+
+
+@dataclass
+class Street:
+    """A seller and a buyer who is supplied by the tariff, with a meter of import."""
+
+    world: World
+    ada: int
+    supply: int
+    register: int
+
+    async def used(self, *wh: int, known_at: int = BEGIN + DAY + HOUR) -> None:
+        """Let the buyer's first slots of the day be known, and the others as nothing."""
+        row = array("I", [*wh, *[0] * (96 - len(wh))])
+        day = (BEGIN // DAY, (BEGIN, 900, row, bytes([Quality.VALIDATED]) * 96))
+        async with self.world.database.transaction() as tx:
+            await pack(tx, self.register, *day, known_at)
+
+    async def bill(self, now: int = NOW) -> list[BillRow]:
+        """Bill and correct all there is; returns all bills."""
+        while await duty.run_once(self.world.database, NETWORK, now):
+            pass
+        while await affected.run_once(self.world.database, NETWORK, now):
+            pass
+        async with self.world.database.reading() as tx:
+            found = await audit.findings(tx) + await credit_audit.findings(tx)
+            assert [one for one in found if not one.ok] == []
+            return await store.bills(tx, limit=100)
+
+
+@pytest.fixture
+async def street(tmp_path: Path) -> AsyncIterator[Street]:
+    database = await open_migrated(tmp_path / "street.sqlite")
+    world = await a_world(database)
+    ada = world.buyers[0]
+    async with database.transaction() as tx:
+        await publish(tx, TARIFF.document(), now=BEGIN)
+        point = await make_point(tx, ada)
+        rows = await add_meter(tx, point, (IMPORT,), from_at=BEGIN)
+        made = await begin(tx, NewSupply(MemberId(ada), point, Terms("daily"), BEGIN))
+    yield Street(world, ada, made.id, rows[IMPORT])
+    await database.close()
+
+
+def figures(bill: BillRow) -> dict[str, Fraction | None]:
+    """What of each line was charged for, in kWh."""
+    return {
+        line.component: line.quantity
+        for line in read_statement(bill.document).lines
+        if line.kind not in (LineKind.EXPORT, LineKind.TRADED)
+    }
+
+
+async def test_delivered_wh_are_netted_where_they_were_imported_and_the_rest_stays(
+    street: Street,
+) -> None:
+    world = street.world
+    for number in (0, 1):
+        await world.sell(street.ada, number, 500)
+    await world.tell(500, 400)
+    await world.run()
+    await street.used(300, 1_000, 700)
+    (bill,) = await street.bill()
+    # 300 of 500 in the first slot, the 400 that came in the second.
+    assert figures(bill) == {"energy": Fraction(1_300, 1_000), "lines": Fraction(7, 10)}
+    assert await world.energy(retired(f"supply-{street.supply}")) == 700
+    assert await world.energy(buyer(street.ada)) == 200
+    rows = await world.rows("SELECT start, wh FROM netted_slots ORDER BY start")
+    assert rows == [(slot(0), 300), (slot(1), 400)]
+    assert await street.bill() == [bill]
+
+
+async def test_a_bill_waits_for_trades_whose_sellers_meter_is_silent_but_not_for_ever(
+    street: Street,
+) -> None:
+    await street.world.sell(street.ada, 0, 500)
+    await street.used(300)
+    assert await street.bill() == []
+    rows = await street.world.rows("SELECT cause FROM bill_waits")
+    assert rows == [("trades-open",)]
+    bills = await street.bill(BEGIN + 4 * DAY + HOUR)
+    assert figures(bills[0])["energy"] == Fraction(3, 10)
+
+
+async def test_a_correction_upwards_nets_more_of_what_the_member_still_holds(
+    street: Street,
+) -> None:
+    await street.world.sell(street.ada, 0, 500)
+    await street.world.tell(500)
+    await street.world.run()
+    await street.used(300)
+    await street.bill()
+    await street.used(450, known_at=NOW)
+    *_, new = await street.bill(NOW + DAY)
+    assert figures(new) == {"energy": 0, "lines": Fraction(45, 100)}
+    assert await street.world.energy(buyer(street.ada)) == 50
+    rows = await street.world.rows("SELECT wh FROM netted_slots ORDER BY bill_id")
+    assert rows == [(300,), (150,)]
+
+
+async def test_a_correction_downwards_brings_no_retired_wh_back(street: Street) -> None:
+    await street.world.sell(street.ada, 0, 500)
+    await street.world.tell(500)
+    await street.world.run()
+    await street.used(300)
+    await street.bill()
+    await street.used(100, known_at=NOW)
+    *_, new = await street.bill(NOW + DAY)
+    assert figures(new) == {"energy": 0, "lines": Fraction(1, 10)}
+    assert await street.world.energy(retired(f"supply-{street.supply}")) == 300
+    # Told again as it was: what is retired already counts.
+    await street.used(300, known_at=NOW + DAY)
+    *_, last = await street.bill(NOW + 2 * DAY)
+    assert figures(last)["lines"] == Fraction(3, 10)
+    assert await street.world.energy(retired(f"supply-{street.supply}")) == 300
+
+
+async def test_wh_that_were_sold_on_are_not_netted(street: Street) -> None:
+    await street.world.sell(street.ada, 0, 500)
+    await street.world.tell(500)
+    await street.world.run()
+    async with street.world.database.transaction() as tx:
+        gone = Retirement(
+            TransferId(bytes(32)),
+            buyer(street.ada),
+            "else",
+            Interval(slot(0), 900),
+            400,
+        )
+        assert (await retire(tx, gone, now=NOW)).entered
+    await street.used(300)
+    (bill,) = await street.bill()
+    assert figures(bill) == {"energy": Fraction(2, 10), "lines": Fraction(1, 10)}
+
+
+async def test_what_a_certified_producer_exports_is_credits_and_no_part_of_his_bill(
+    street: Street,
+) -> None:
+    world = street.world
+    seller = world.producers[0]
+    async with world.database.transaction() as tx:
+        ((meter,),) = await tx.rows(
+            "SELECT meter_id FROM installations WHERE meter_point_id = ? LIMIT 1",
+            (seller.point,),
+        )
+        await tx.rows(
+            "INSERT INTO registers (id, meter_id, register, step, capacity_w,"
+            " initial_value, initial_at, enrolment_hash)"
+            " VALUES (777, ?, ?, 900, 9000, 0, ?, ?)",
+            (meter, IMPORT, BEGIN, bytes([7]) * 32),
+        )
+        wish = NewSupply(
+            MemberId(seller.member), seller.point, Terms("daily"), BEGIN, BEGIN + DAY
+        )
+        made = await begin(tx, wish)
+        row = array("I", [10] * 96)
+        for register in (777, seller.home.register_id if seller.home else 0):
+            day = (BEGIN // DAY, (BEGIN, 900, row, bytes([17]) * 96))
+            await pack(tx, register, *day, BEGIN + DAY + HOUR)
+    bills = [one for one in await street.bill() if one.supply == made.id]
+    statement = read_statement(bills[0].document)
+    assert [one.register for one in statement.usage] == [IMPORT]
+    assert bills[0].amount == 960 * 300
+
+
+async def test_a_seller_whose_reading_is_corrected_keeps_his_bill_and_moves_in_trust(
+    street: Street,
+) -> None:
+    world = street.world
+    await world.sell(street.ada, 0, 500)
+    await world.tell(250)
+    await world.run()
+    await street.used(300)
+    (bill,) = await street.bill()
+    before = await world.trust()
+    await world.revise(0, 500, 1)
+    world.now = due_at(Run.LAST, slot(0) + 900, "UTC") + 1
+    await world.run()
+    assert len(await world.trust()) > len(before)
+    assert await world.energy(buyer(street.ada)) == 250
+    assert await street.bill(world.now) == [bill]
+    assert await world.well()
