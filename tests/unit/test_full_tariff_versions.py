@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.billing.supplies.audit import findings
 from meterseal_aggregator.billing.tariffs import governed, store
 from meterseal_aggregator.billing.tariffs.model import Cause, NotPublished
 from meterseal_aggregator.billing.tariffs.template import parse_template
@@ -275,3 +276,24 @@ async def test_a_template_that_cannot_be_filled_is_refused(
     assert caught.value.cause is Cause.TEMPLATE
     with pytest.raises(ValueError, match="canonical"):
         parse_template(document + b" ")
+
+
+async def test_the_audit_finds_a_parameter_that_a_tariff_does_not_follow(
+    db: Database,
+) -> None:
+    async def audited() -> str:
+        async with db.reading() as tx:
+            (found,) = await findings(tx)
+        return "" if found.ok else found.detail
+
+    await follow_template(db)
+    async with db.transaction() as tx:
+        await governed.change(tx, wish(210_000, NEXT))
+    assert await audited() == ""
+    async with db.transaction() as tx:
+        # Not by the door that everybody must take.
+        await parameters.record(tx, wish(220_000, LATER))
+    assert f"changes at {LATER}" in await audited()
+    async with db.transaction() as tx:
+        await store.publish(tx, a_full_tariff(LATER).document(), now=NOW)
+    assert await audited() == ""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.billing.supplies import store
+from meterseal_aggregator.billing.supplies.audit import SUPPLIED, findings
 from meterseal_aggregator.billing.supplies.model import (
     Cause,
     NewSupply,
@@ -254,3 +255,64 @@ async def test_the_schema_holds_supplies_to_their_tenancies(street: Street) -> N
                 " billed_to) VALUES (?, ?, 'x', ?, ?)",
                 (street.bo, street.beside, BEGIN, BEGIN),
             )
+
+
+# What the audit would see.
+
+
+async def audited(street: Street) -> str:
+    async with street.db.reading() as tx:
+        (found,) = await findings(tx)
+    assert found.invariant == SUPPLIED
+    return "" if found.ok else found.detail
+
+
+async def without_triggers(street: Street, *statements: str) -> str:
+    async with street.db.transaction() as tx:
+        names = await tx.rows("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        for (name,) in names:
+            await tx.rows(f"DROP TRIGGER {name}")
+        for sql in statements:
+            await tx.rows(sql)
+    return await audited(street)
+
+
+async def test_what_was_published_and_supplied_rightly_is_found_right(
+    street: Street,
+) -> None:
+    async with street.db.transaction() as tx:
+        made = await begun(tx, street)
+        await store.change(tx, made, Terms("night"), at=MOVED)
+        await move_out(tx, street.point, at=MOVED + 9)
+        await tariffs.publish(tx, a_full_tariff(MOVED, price=1).document(), now=NOW)
+    assert await audited(street) == ""
+
+
+@pytest.mark.parametrize(
+    ("sql", "what"),
+    [
+        ("UPDATE full_tariffs SET document = x'7b7d'", "not a full tariff"),
+        ("UPDATE full_tariffs SET hash = zeroblob(32) WHERE code = 'night'", "hash"),
+        ("UPDATE full_tariffs SET asset = 'EUR'", "currency"),
+        ("UPDATE full_tariffs SET valid_to = valid_from + 7 WHERE valid_to", "then"),
+        ("UPDATE log_entries SET body = x'0000'", "the log says otherwise"),
+        ("UPDATE tenancies SET from_at = from_at + 1", "within a tenancy"),
+        ("UPDATE supplies SET from_at = from_at - 9, tariff_code = 'x'", "tenancy"),
+        ("UPDATE supplies SET tariff_code = 'x'", "does not hold"),
+        (
+            (
+                "INSERT INTO supplies (member_id, meter_point_id, tariff_code, from_at,"
+                " billed_to) SELECT member_id, meter_point_id, 'night', from_at + 5,"
+                " from_at + 5 FROM supplies"
+            ),
+            "at the same time",
+        ),
+    ],
+)
+async def test_whatever_was_changed_behind_our_back_is_found(
+    street: Street, sql: str, what: str
+) -> None:
+    async with street.db.transaction() as tx:
+        await begun(tx, street)
+        await tariffs.publish(tx, a_full_tariff(MOVED, price=1).document(), now=NOW)
+    assert what in await without_triggers(street, sql)
