@@ -12,6 +12,7 @@ from meterseal_aggregator.storage.migrate import migrate
 from meterseal_aggregator.vee import days, job
 from meterseal_aggregator.vee.calendar import LocalDays
 from meterseal_aggregator.vee.estimate import Known, Unestimable, apportion, estimate
+from meterseal_aggregator.vee.nem12 import NotNem12, parse
 from meterseal_aggregator.vee.packing import (
     MISSING,
     Book,
@@ -266,3 +267,37 @@ async def _work(database: QuickDatabase, now: int) -> None:
     for duty in (job, days):
         while await duty.run_once(database, now):
             pass
+
+
+def _nem12(values: list[int]) -> bytes:
+    told = ",".join(f"{value // 1_000}.{value % 1_000:03}" for value in values)
+    return (
+        "100,NEM12,202701161200,OURS,THEIRS\r\n"
+        "200,NMI0000001,E1,1,E1,N1,S1,kWh,30,\r\n"
+        f"300,20270115,{told},V,,,20270116120000,\r\n"
+        "400,1,20,A,,\r\n400,21,48,S14,,\r\n900\r\n"
+    ).encode()
+
+
+@given(st.lists(st.integers(0, 99_999), min_size=48, max_size=48), st.data())
+def test_a_file_is_read_to_the_wh_or_refused_by_line(
+    values: list[int], data: st.DataObject
+) -> None:
+    whole = _nem12(values)
+    ((day,),) = (channel.days for channel in parse(whole))
+    assert list(day.values) == values
+    place = data.draw(st.integers(0, len(whole) - 1))
+    spoilt = bytearray(whole)
+    match data.draw(st.sampled_from(("change", "cut", "drop", "double"))):
+        case "change":
+            spoilt[place] = data.draw(st.integers(0, 255))
+        case "cut":
+            del spoilt[place:]
+        case "drop":
+            del spoilt[place]
+        case _:
+            spoilt[place:place] = spoilt[place : place + 40]
+    try:
+        parse(bytes(spoilt))
+    except NotNem12 as refused:
+        assert str(refused).startswith("line ")
