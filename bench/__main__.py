@@ -4,6 +4,7 @@ import importlib
 import sys
 
 ROOMS = (
+    "billing",
     "bills",
     "edge_agent",
     "edge_bus",

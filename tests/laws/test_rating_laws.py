@@ -174,6 +174,7 @@ def carried(draw: st.DrawFn) -> FullTariff:
         Lifeline("lifeline", rule, limit, draw(PRICES), draw(PRICES)),
         FreeQuota("free", "block", limit, LimitPer.CYCLE, QuotaRule.FIRST,
                   draw(st.none() | st.integers(1, 400_000).map(Milli))),
+        Fixed("by day", draw(PRICES), Per.DAY, Proration.DAYS),
         Fixed("fixed", draw(PRICES), Per.MONTH,
               draw(st.sampled_from((Proration.DAYS, Proration.BEGIN)))),
         Minimum("least", Price(draw(st.integers(0, 10**8))), SpanOf.CYCLE, Base.EXACT,

@@ -247,6 +247,18 @@ def test_what_cannot_be_priced_is_told_in_one_sentence(
     assert (told.out, told.err.count("\n")) == ("", 1)
 
 
+def test_a_leap_year_has_its_own_day_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "leap.csv"
+    path.write_text(csv_of(2020))
+    tariff = a_file(tmp_path, OURS)
+    wish = ("--tariff", tariff, "--usage", path, "--year", "2020", "--json")
+    assert price(*wish) == 0
+    february = json.loads(capsys.readouterr().out)["months"][1]
+    assert february["lines"][0]["quantity"] == "69.6"
+
+
 def test_a_file_that_is_not_there_is_told(
     tmp_path: Path, usage: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -173,6 +173,7 @@ REFUSED = [
     (week(lambda c: c["windows"][0].update(seasons=["x"])), "is no season of it"),
     (document(FLAT, holidays=["12-25", "01-06"]), "holidays are written in order"),
     (document(FLAT, holidays=["Christmas"]), "is no YYYY-MM-DD or MM-DD"),
+    (document(FLAT, holidays=["12-25"] * 401), "holidays: at most 400"),
     (document(FLAT, holidays=["02-30"]), "is no YYYY-MM-DD or MM-DD"),
     (
         document({"type": "hourly", "name": "energy", "prices": [1, 2]}),

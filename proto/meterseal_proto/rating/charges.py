@@ -74,7 +74,7 @@ def _power(
     limits = [None if one.to is None else Fraction(one.to, WHOLE) for one in tiers]
     lines = []
     for n, tier in enumerate(tiers):
-        held = within(limits, n, (NONE, peak))
+        held = Fraction(within(limits, n, (NONE, peak)))
         if held or n == 0:
             part = ", ".join(filter(None, (period, tier_name(tiers, n))))
             each = case.price(tier.price) * share

@@ -36,7 +36,9 @@ _BEFORE_MONTH: Final = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 """Days of a year before each month, 29 February never counted."""
 _KEPT: Final = 64
 """Months of hourly prices kept, each some 100 kB."""
-Limits = Sequence[Fraction | None]
+Amount = int | Fraction
+"""A quantity in 1/grain; an integer where it is whole, for integers are quicker."""
+Limits = Sequence[Amount | None]
 
 
 def flat(component: Flat, case: Case) -> list[Draft]:
@@ -125,7 +127,8 @@ def limits_of(
 ) -> Limits:
     """Return where each tier ends, in 1/grain, for this part of the cycle; None: never."""
     each = Fraction(case.limit(1, per, window_s))
-    return [None if tier.to is None else tier.to * each for tier in tiers]
+    times = each.numerator if each.denominator == 1 else each
+    return [None if tier.to is None else tier.to * times for tier in tiers]
 
 
 def tier_at(limits: Limits, usage: int) -> int:
@@ -133,15 +136,13 @@ def tier_at(limits: Limits, usage: int) -> int:
     return next(n for n, end in enumerate(limits) if end is None or usage <= end)
 
 
-def within(
-    limits: Limits, tier: int, span: tuple[Fraction | int, Fraction | int]
-) -> Fraction:
+def within(limits: Limits, tier: int, span: tuple[Amount, Amount]) -> Amount:
     """Return how much of [begin, end) of a counter lies in a tier."""
-    begin = limits[tier - 1] if tier else NONE
+    begin = limits[tier - 1] if tier else 0
     assert begin is not None
     end = limits[tier]
     high = span[1] if end is None else min(span[1], end)
-    return Fraction(max(0, high - max(span[0], begin)))
+    return max(0, high - max(span[0], begin))
 
 
 def telescoped(
@@ -149,7 +150,7 @@ def telescoped(
     period: str,
     tiers: Sequence[Tier],
     limits: Limits,
-    span: tuple[Fraction | int, Fraction | int],
+    span: tuple[Amount, Amount],
 ) -> list[Draft]:
     """Return the lines of [begin, end) of a counter, each unit in its tier."""
     found = [(n, within(limits, n, span)) for n in range(len(tiers))]
@@ -160,7 +161,7 @@ def lines_of(
     case: Case,
     period: str,
     tiers: Sequence[Tier],
-    found: Iterable[tuple[int, Fraction]],
+    found: Iterable[tuple[int, Amount]],
 ) -> list[Draft]:
     """Return a line for each tier that holds anything, or for the first one a line of 0."""
     rows = list(found)
@@ -219,10 +220,10 @@ def _chronological(component: TieredTimeOfUse, case: Case) -> list[Draft]:
         period: limits_of(rows, component.per, component.window_s, case)
         for period, rows in tiers.items()
     }
-    held: dict[str, list[Fraction]] = {}
+    held: dict[str, list[Amount]] = {}
     for run in case.runs(component.calendar):
         after = counter + sum(usage[run.first : run.last])
-        found = held.setdefault(run.period, [NONE] * len(tiers[run.period]))
+        found = held.setdefault(run.period, [0] * len(tiers[run.period]))
         for n in range(len(found)):
             found[n] += within(limits[run.period], n, (counter, after))
         counter = after

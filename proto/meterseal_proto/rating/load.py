@@ -5,6 +5,7 @@ what a slot used has no load yet. Quantities are integers in `1 / grain` of the 
 unit (kWh, or m3): 1,000 for Wh and litres. This module must never hold a float.
 """
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -44,13 +45,18 @@ class Load:
             row: Sequence[int] = getattr(self, name)
             if row and len(row) != slots:
                 raise ValueError(f"{name} has {len(row)} slots, imported {slots}")
-            if row and min(row) < 0:
+            if row and not _unsigned(row) and min(row) < 0:
                 raise ValueError(f"{name}: a slot is negative; correct the readings")
 
     @property
     def end(self) -> int:
         """The first second after it."""
         return self.first + self.step * len(self.imported)
+
+
+def _unsigned(row: Sequence[int]) -> bool:
+    """Whether a row cannot be negative: an array of unsigned integers, as days are kept."""
+    return isinstance(row, array) and row.typecode in "BHILQ"
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,15 +157,14 @@ class _Rating:
     def carried(self) -> Carried:
         """Return what the next period starts from."""
         case = self.case
-        year, cycle = self._charged(SpanOf.YEAR), self._charged(SpanOf.CYCLE)
-        goes_on = case.carries and not case.ends_cycle
-        before = NONE if case.begins_cycle else case.carried.cycle
-        return Carried(
-            bank=bank_after(case),
-            used=tuple(sorted(case.used.items())),
-            charged=NONE if case.ends_month(DECEMBER) else case.carried.charged + year,
-            cycle=before + cycle if goes_on else NONE,
-        )
+        charged = cycle = NONE
+        if not case.ends_month(DECEMBER):
+            charged = case.carried.charged + self._charged(SpanOf.YEAR)
+        if case.carries and not case.ends_cycle:
+            before = NONE if case.begins_cycle else case.carried.cycle
+            cycle = before + self._charged(SpanOf.CYCLE)
+        used = tuple(sorted(case.used.items()))
+        return Carried(bank_after(case), used, charged, cycle)
 
     def _drafts(self, component: Component) -> list[Draft]:
         kind = type(component)

@@ -296,10 +296,11 @@ def _nets(net: NetMetering, one: Component) -> None:
 
 
 def _unique(what: str, names: Iterable[str]) -> None:
-    found = list(names)
-    for name in found:
-        if found.count(name) > 1:
-            raise ValueError(f"{what}: {name!r} is there twice")
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{what}: {name[:40]!r} is there twice")
+        seen.add(name)
 
 
 _FIRST: Final = ("Flat", "Block", "Lifeline")

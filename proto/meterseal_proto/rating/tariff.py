@@ -41,6 +41,8 @@ MAX_BRACKETS: Final = 4_096
 MAX_DIGITS: Final = 18
 """What files of real tariffs tell a price to, once they went through a binary fraction."""
 DEFAULT_DIGITS: Final = 6
+MAX_HOLIDAYS: Final = 400
+"""Twenty years of moving feasts."""
 _DOMAIN: Final = b"meterseal/full-tariff/v1\x00"
 _HOLIDAY: Final = re.compile(r"(\d{4}-)?\d{2}-\d{2}")
 
@@ -168,6 +170,8 @@ def check(tariff: FullTariff) -> None:
         raise ValueError(f"minor: 0 to {MAX_MINOR} decimals")
     if not tariff.minor <= tariff.digits <= MAX_DIGITS:
         raise ValueError(f"digits: {tariff.minor} (minor) to {MAX_DIGITS} decimals")
+    if len(tariff.holidays) > MAX_HOLIDAYS:
+        raise ValueError(f"holidays: at most {MAX_HOLIDAYS}")
     if list(tariff.holidays) != sorted(set(tariff.holidays)):
         raise ValueError("holidays are written in order, each once")
     for day in tariff.holidays:
