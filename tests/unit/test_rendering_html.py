@@ -70,7 +70,7 @@ def test_a_bill_says_who_when_what_and_how_much() -> None:
         "of which estimated",
         "energy, night",
         "0.1999",
-        "19 %",
+        "19 % of 101.99",
         request().hash.hex(),
         "meterseal-verify bill.zip",
     ):

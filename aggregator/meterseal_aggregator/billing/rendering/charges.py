@@ -26,6 +26,8 @@ from meterseal_aggregator.billing.rendering.words import Words, noted
 from meterseal_proto.rating.line import Line, LineKind, Unit
 from meterseal_proto.rating.statement import Segment, Statement
 
+PERCENT: Final = 100
+
 
 class Group(Enum):
     """What lines stand together under, in the order they are printed."""
@@ -145,12 +147,19 @@ def _rows(words: Words, statement: Statement, segment: Segment) -> list[Row]:
 
 def _row(words: Words, minor: int, line: Line) -> Row:
     named = ", ".join(text for text in (line.component, line.part) if text)
-    counted = ""
-    if line.quantity is not None:
-        unit = words.say(_UNITS[line.unit]) if line.unit in _UNITS else ""
-        counted = f"{quantity(words.locale, line.quantity)} {unit}".strip()
-    asked = "" if line.price is None else price(words.locale, line.price, minor)
     kind = kind_text(words, line.kind)
-    return Row(
-        (f"{kind}: {named}", counted, asked, figure(words.locale, line.amount, minor))
-    )
+    amount = figure(words.locale, line.amount, minor)
+    return Row((f"{kind}: {named}", *_counted(words, minor, line), amount))
+
+
+def _counted(words: Words, minor: int, line: Line) -> tuple[str, str]:
+    """Return quantity and price; of a share, whose price is one percent, its base instead."""
+    if line.quantity is None:
+        return "", "" if line.price is None else price(words.locale, line.price, minor)
+    counted = quantity(words.locale, line.quantity)
+    if line.unit is Unit.PERCENT and line.price is not None:
+        base = price(words.locale, line.price * PERCENT, minor)
+        return words.say("{share} of {amount}", share=f"{counted} %", amount=base), ""
+    unit = words.say(_UNITS[line.unit]) if line.unit in _UNITS else ""
+    asked = "" if line.price is None else price(words.locale, line.price, minor)
+    return f"{counted} {unit}".strip(), asked
