@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -10,107 +9,34 @@ from structlog.testing import capture_logs
 
 from meterseal_aggregator.billing.receivables.late import mark_overdue
 from meterseal_aggregator.billing.rendering import Language
-from meterseal_aggregator.billing.statements.issue import told
-from meterseal_aggregator.billing.statements.store import bills_by_id
-from meterseal_aggregator.identity import events
-from meterseal_aggregator.notices import outbox, preferences
-from meterseal_aggregator.notices.duty import Mailroom, run_once
-from meterseal_aggregator.notices.gather import LOOK_S
+from meterseal_aggregator.notices import outbox
+from meterseal_aggregator.notices.duty import run_once
 from meterseal_aggregator.notices.model import (
-    USUAL,
     Address,
-    Kind,
-    Letter,
     State,
     Undeliverable,
     Way,
 )
 from meterseal_aggregator.notices.pace import LONGEST_S, MAX_ATTEMPTS, pause_s
-from meterseal_aggregator.notices.port import Outlet
-from meterseal_aggregator.notices.preferences import Wish, WrongAddress
-from meterseal_aggregator.storage.database import Database
 from meterseal_proto.errors import Unavailable
-from meterseal_proto.units import MeterId
-from tests.support.billed import DAY, Household, a_household, billed, corrected
-from tests.support.marketplace import NOW
+from tests.support.billed import DAY, a_household, corrected
 from tests.support.migrated import open_migrated
-
-ADA = "ada@home.example"
-NUMBER = "+254700000007"
-EVERYTHING = frozenset(Kind)
-OPERATOR = Address(Way.EMAIL, "ops@street.example")
-LINK = "https://street.example"
-
-
-@dataclass
-class Pigeons:
-    """An outlet that keeps what it took, or fails as it is told."""
-
-    trouble: Exception | None = None
-    took: list[Letter] = field(default_factory=list)
-    tries: list[str] = field(default_factory=list)
-
-    async def send(self, letter: Letter) -> None:
-        self.tries.append(letter.id)
-        if self.trouble is not None:
-            # As servers do, it repeats whom it is about.
-            raise type(self.trouble)(f"{self.trouble}: {letter.address.to}")
-        self.took.append(letter)
-
-
-@dataclass
-class Post:
-    """A database with a household, and a mailroom of pigeons."""
-
-    db: Database
-    home: Household
-    pigeons: Pigeons
-    now: int = NOW
-
-    def mailroom(self, ways: frozenset[Way] = frozenset(Way)) -> Mailroom:
-        outlets: dict[Way, Outlet] = dict.fromkeys(ways, self.pigeons)
-        return Mailroom(outlets, (OPERATOR,), LINK)
-
-    async def run(self, after_s: int = 0) -> int:
-        self.now += after_s
-        return await run_once(self.db, self.mailroom(), self.now)
-
-    async def wish(self, *addresses: Address, language: Language = Language.EN) -> None:
-        async with self.db.transaction() as tx:
-            wish = Wish(language, addresses)
-            await preferences.keep(tx, self.home.member, wish, now=self.now)
-
-    async def bill(self, cents: int = 12_50) -> int:
-        async with self.db.transaction() as tx:
-            bill = await billed(tx, self.home, cents, issued_at=self.now)
-            row = (await bills_by_id(tx, [bill]))[bill]
-            await events.tell(tx, [told(row, self.now + 14 * DAY)], now=self.now)
-        return bill
-
-    async def tell(self, kind: str, body: dict[str, object]) -> None:
-        async with self.db.transaction() as tx:
-            one = events.Told(self.home.member, kind, body)
-            await events.tell(tx, [one], now=self.now)
-
-    async def states(self) -> list[tuple[str, str, int]]:
-        async with self.db.reading() as tx:
-            found = await outbox.notices(tx, after=0, limit=99)
-        return [(one.kind.value, one.state.value, one.attempts) for one in found]
+from tests.support.pigeons import (
+    ADA,
+    EVERYTHING,
+    LINK,
+    NUMBER,
+    Pigeons,
+    Post,
+    a_post,
+    email,
+)
 
 
 @pytest.fixture
 async def post(tmp_path: Path) -> AsyncIterator[Post]:
-    db = await open_migrated(tmp_path / "notices.sqlite")
-    async with db.transaction() as tx:
-        home = await a_household(tx)
-    made = Post(db, home, Pigeons())
-    await made.run()
-    yield made
-    await db.close()
-
-
-def email(kinds: frozenset[Kind] = USUAL) -> Address:
-    return Address(Way.EMAIL, ADA, kinds=kinds)
+    async with a_post(tmp_path) as opened:
+        yield opened
 
 
 async def test_a_bill_is_told_once_by_every_way_its_member_wants(post: Post) -> None:
@@ -306,101 +232,6 @@ async def test_who_was_erased_meanwhile_is_told_nothing_and_leaves_no_address(
     await post.run(after_s=DAY)
     assert post.pigeons.took == []
     assert {state for _, state, _ in await post.states()} == {"moot"}
-
-
-# Silence.
-
-
-async def an_agent(post: Post, name: str, heard_at: int) -> None:
-    async with post.db.transaction() as tx:
-        ((meter,),) = await tx.rows(
-            "INSERT INTO meters (meter, serial, profile, agent, enrolled_at)"
-            " VALUES (?, ?, 'test', ?, ?) RETURNING id",
-            (MeterId(name.encode().ljust(16)), name, name, NOW - 9 * DAY),
-        )
-        await tx.rows(
-            "INSERT INTO installations (meter_id, meter_point_id, from_at)"
-            " VALUES (?, ?, ?)",
-            (meter, post.home.point, NOW - 9 * DAY),
-        )
-        await tx.rows(
-            "INSERT INTO registers (meter_id, register, step, capacity_w, initial_value,"
-            " initial_at, enrolment_hash) VALUES (?, 1, 900, 1000, 0, 0, ?)",
-            (meter, name.encode().ljust(32)),
-        )
-        await tx.rows(
-            "INSERT INTO agent_health (agent, at, received_at, payload)"
-            " VALUES (?, ?, ?, x'00')",
-            (name, heard_at, heard_at),
-        )
-
-
-async def test_a_silent_agent_is_told_to_its_home_and_to_the_operator_once(
-    post: Post,
-) -> None:
-    await post.wish(email())
-    await an_agent(post, "home-7", NOW)
-    await post.run(after_s=25 * 3_600)
-    assert post.pigeons.took == []
-    await post.run(after_s=2 * 3_600)
-    assert [one.address.to for one in post.pigeons.took] == [OPERATOR.to, ADA]
-    assert "home-7" in post.pigeons.took[0].subject
-    for _ in range(3):
-        assert await post.run(after_s=LOOK_S) == 0
-    # It comes back, and falls silent again.
-    async with post.db.transaction() as tx:
-        await tx.rows("UPDATE agent_health SET received_at = ?", (post.now,))
-    assert await post.run(after_s=26 * 3_600 + LOOK_S) == 4
-
-
-async def test_an_agent_out_of_service_is_not_missed(post: Post) -> None:
-    await an_agent(post, "home-7", NOW)
-    async with post.db.transaction() as tx:
-        await tx.rows("UPDATE meters SET removed_at = ?", (NOW,))
-    assert await post.run(after_s=30 * DAY) == 0
-
-
-# What members say.
-
-
-@pytest.mark.parametrize(
-    ("way", "to"),
-    [
-        (Way.EMAIL, "ada"), (Way.EMAIL, "a@b.example\r\nBcc: c@d.example"),
-        (Way.EMAIL, "a b@c.example"), (Way.EMAIL, "\u00e4da@home.example"),
-        (Way.SMS, "0700"), (Way.SMS, "+0700000000"), (Way.SMS, "+25470000000x"),
-        (Way.WEBHOOK, "ftp://a.example"), (Way.WEBHOOK, "https://u:p@a.example"),
-        (Way.WEBHOOK, "https://a.example/#x"), (Way.WEBHOOK, "https://a.example/ x"),
-        (Way.WEBHOOK, "https:///x"), (Way.WEBHOOK, "https://a.example:x/"),
-        (Way.WEBHOOK, "https://a.example/" + "x" * 500),
-    ],
-)  # fmt: skip
-async def test_an_address_that_cannot_be_one_is_refused_without_repeating_it(
-    post: Post, way: Way, to: str
-) -> None:
-    with pytest.raises(WrongAddress) as caught:
-        await post.wish(Address(way, to))
-    assert to not in str(caught.value)
-
-
-async def test_a_wish_takes_the_place_of_the_last_and_a_secret_stays_with_its_url(
-    post: Post,
-) -> None:
-    async def secrets() -> list[bytes]:
-        async with post.db.reading() as tx:
-            found = await preferences.wishes(tx, [post.home.member])
-        return [one.secret for one in found[post.home.member].addresses]
-
-    hook = Address(Way.WEBHOOK, "https://a.example/hook")
-    await post.wish(hook, email())
-    first = await secrets()
-    await post.wish(hook)
-    assert await secrets() == [first[1]]
-    await post.wish(Address(Way.WEBHOOK, "https://b.example/hook"))
-    (other,) = await secrets()
-    assert len(other) == 32
-    assert other != first[1]
-    assert "example" not in repr(hook)
 
 
 def test_pauses_grow_to_a_bound_and_differ_from_notice_to_notice() -> None:
