@@ -12,6 +12,7 @@ from typing import Annotated, Final, Generic, TypeVar
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from meterseal_aggregator.billing.chain.model import Till
 from meterseal_aggregator.billing.receivables.vault import Vault
 from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.beside.desk import BesideTally
@@ -104,6 +105,8 @@ class Site:
     """The chain as members are shown it; None where `[stacks]` names none."""
     teller: Callable[[], Teller | None] = lambda: None
     """Who mints what members withdraw, and where; None likewise."""
+    till: Callable[[], Till | None] = lambda: None
+    """Who provides on the chain, and where bills are computed and paid; None likewise."""
 
 
 class RequestBody(BaseModel):

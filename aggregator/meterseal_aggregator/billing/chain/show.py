@@ -53,10 +53,13 @@ async def shown(
 ) -> list[Shown]:
     """Return a page of a member's bills on the chain, by id, at a real second."""
     found = await store.of_member(tx, member, after=after, limit=limit)
-    return [await _shown(tx, till, bill, real_now) for bill in found]
+    return [await shown_one(tx, till, bill, real_now) for bill in found]
 
 
-async def _shown(tx: Transaction, till: Till, bill: ChainBill, real_now: int) -> Shown:
+async def shown_one(
+    tx: Transaction, till: Till, bill: ChainBill, real_now: int
+) -> Shown:
+    """Return a bill with what may be done about it, at a real second."""
     state = await _state(tx, bill, real_now)
     calls: list[Handed] = []
     if state in (ChainState.LET, ChainState.DAYS):
