@@ -40,7 +40,7 @@ from deploy.people import exports
 from deploy.processes import Failed, Processes, until
 from deploy.story import beginning
 from deploy.story.mirror import Row, table
-from deploy.story.scene import Scene, people
+from deploy.story.scene import GENESIS, Scene, people
 from deploy.story.telling import tell
 from deploy.story.walk import Line, Stumbled, Walk
 from deploy.street import Plan, Street, aggregate, registers
@@ -70,7 +70,6 @@ depth = {depth}
 KEY: Final = "oracle.key"
 PARTS: Final = ("seller", "neighbour", "buyer")
 TOO_FEW: Final = "WITH=chain needs three homes, two that export and one of them at noon: HOMES=3 or more"
-STORY_NETWORK: Final = b"\x6d" * 32
 
 Say = Callable[[str], None]
 Chapter = Callable[[Scene, Life], Awaitable[None]]
@@ -191,7 +190,7 @@ class Chain:
 
         async def play() -> None:
             async with self._walk("story", self.story) as walk:
-                scene = Scene(walk, at, cast, STORY_NETWORK, Meters(STORY_NETWORK))
+                scene = Scene(walk, at, cast, GENESIS.network, Meters(GENESIS.network))
                 rows.extend(await tell(scene))
 
         run(play)

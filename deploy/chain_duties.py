@@ -11,7 +11,8 @@ from typing import Final
 from deploy.story.walk import Line
 
 USAGE_PROOFS: Final = "meter-data.submit-usage-proof"
-MONTH: Final = 30
+MONTH: Final = 28
+"""Days that the shortest month has."""
 
 DUTIES: Final[Mapping[str, tuple[str, ...]]] = {
     "register users and meters": (
@@ -43,9 +44,10 @@ DUTIES: Final[Mapping[str, tuple[str, ...]]] = {
     "propose, vote, execute": (
         "governance.propose", "governance.vote", "governance.execute",
     ),
-    "a month of 30 daily commitments": (USAGE_PROOFS,),
+    "a month of daily commitments": (USAGE_PROOFS,),
     "a bill, paid in time": (
-        "billing.post-tariff", "billing.calculate-bills", "payment.pay-bill",
+        "billing.post-tariff", "billing.post-bill-hash", "billing.calculate-bills",
+        "payment.pay-bill",
     ),
     "community totals": ("usage-aggregation.post-set", "usage-aggregation.post-total"),
     "audit log": ("audit-log.append-entry",),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from deploy.chain_meters import CHAIN_ID, Json, Street
+from deploy.story.house import House
 from deploy.story.walk import Person, Stumbled, Walk
 from meterseal_aggregator.stacks.calls import oracle
 from meterseal_aggregator.stacks.calls.arguments import LogPlace, Reading, Sealed
@@ -21,6 +22,7 @@ from meterseal_proto.binding import Binding
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import Value
 from meterseal_proto.curve import ORDER
+from meterseal_proto.enrolment import Genesis
 from meterseal_proto.seal import OpenRecord, parse_header
 
 HOUR: Final = 3_600
@@ -38,6 +40,8 @@ PARTS: Final[Mapping[str, str]] = {
 }
 """Who plays whom, by the devnet's names of its accounts."""
 TRUSTEES: Final = 3
+GENESIS: Final = Genesis(CHAIN_ID, "STORY.user-registry", "story+00+AA")
+"""The network whose meters the story makes up: nobody else's log, registry or key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,6 @@ class Trades:
     window: int
 
 
-@dataclass(frozen=True, slots=True)
-class Month:
-    """Thirty committed days from `begin` on, as they were sealed."""
-
-    begin: int
-    days: tuple[Json, ...]
-
-
 @dataclass(slots=True)
 class Scene:
     """One story: `network` is the id that its headers carry, 32 bytes."""
@@ -74,7 +70,7 @@ class Scene:
     keys: dict[str, bytes] = field(default_factory=dict)
     evidence: Json = field(default_factory=dict)
     trades: Trades | None = None
-    month: Month | None = None
+    house: House | None = None
 
     def who(self, name: str) -> Principal:
         """Return somebody's principal."""

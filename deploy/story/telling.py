@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from deploy.story import beginning, energy, market, month, votes
+from deploy.story import beginning, bills, energy, market, month, votes
 from deploy.story.mirror import Row, compared, listen
 from deploy.story.scene import Scene
 
@@ -20,7 +20,7 @@ CHAPTERS: Final[tuple[Callable[[Scene], Awaitable[None]], ...]] = (
     market.court,
     market.reputations,
     month.month,
-    month.bills,
+    bills.billed,
     votes.governance_told,
     votes.community,
     votes.rotation,

@@ -18,7 +18,7 @@ from deploy import devnet as devnets
 from deploy.chain_meters import Street
 from deploy.processes import Processes
 from deploy.story.mirror import Row, compared, listen, table
-from deploy.story.scene import Scene, people
+from deploy.story.scene import GENESIS, Scene, people
 from deploy.story.telling import tell
 from deploy.story.walk import Person, Stumbled, Walk
 from meterseal_aggregator.stacks.calls import token
@@ -32,8 +32,6 @@ from meterseal_aggregator.storage.migrate import migrate
 from meterseal_proto.clarity import Value
 from tests.contracts.test_contracts import installed, need_node
 from tests.support.followed import followed
-
-NETWORK = b"\x6d" * 32
 
 
 @dataclass(slots=True)
@@ -76,7 +74,7 @@ async def scene(folder: Path, walks: type[Walk]) -> AsyncIterator[Scene]:
             walk = walks(books, node, devnet, Limits(depth=1), print)
             cast = people(devnet.accounts)
             at = Deployment(cast["admin"].principal.address)
-            yield Scene(walk, at, cast, NETWORK, Street(NETWORK))
+            yield Scene(walk, at, cast, GENESIS.network, Street(GENESIS.network))
         finally:
             await node.close()
             await books.close()

@@ -1,0 +1,231 @@
+"""The month's bill by the oracle's own duties: opened by its device, billed, computed, paid.
+
+Nobody calls the contracts by hand but the member, with what he is shown: the duties want
+every other deed, the outbox sends it, the indexer hears it, and the ledger moves by what was
+heard. This module must never want a deed for the provider itself, but a wrong one.
+"""
+
+import time
+from typing import Final
+
+from deploy.chain_meters import IMPORT
+from deploy.story.house import House, answer
+from deploy.story.scene import DAY, Scene, some
+from deploy.story.walk import PUSHES, Stumbled
+from meterseal_aggregator.billing.chain import check as chain_check
+from meterseal_aggregator.billing.chain import duty, show, store
+from meterseal_aggregator.billing.chain.ask import open_on_chain
+from meterseal_aggregator.billing.chain.follow import Follow
+from meterseal_aggregator.billing.chain.model import (
+    ChainBill,
+    Moment,
+    OpenWish,
+    Till,
+)
+from meterseal_aggregator.billing.chain.tokens import FollowTokens
+from meterseal_aggregator.billing.private import check as private_check
+from meterseal_aggregator.billing.private import duty as private
+from meterseal_aggregator.billing.statements import store as bills
+from meterseal_aggregator.ledger import check as ledger_check
+from meterseal_aggregator.stacks.calls import billing
+from meterseal_aggregator.stacks.mirror.indexer import index_once
+from meterseal_aggregator.stacks.outbox.run import run_once
+from meterseal_aggregator.stacks.wallet.membercalls import made
+from meterseal_proto.chainproof import Opening, opening, steps
+from meterseal_proto.clarity import Ok, UInt, decode
+from meterseal_proto.errors import Unavailable
+from meterseal_proto.rating.components import (
+    Block,
+    Fixed,
+    Milli,
+    Per,
+    Price,
+    Proration,
+    Tier,
+)
+from meterseal_proto.rating.tariff import Commodity, FullTariff, Rule, Split
+from meterseal_proto.seal import parse_header
+
+WINDOW: Final = 1_200
+"""Twice the window in which a day of the story may be corrected."""
+PARTIAL: Final = 1_000
+"""Micro-STX left for a second payment."""
+DONE: Final = {
+    "bill-tariff": "billing.post-tariff",
+    "bill-hash": "billing.post-bill-hash",
+    "bill-made": "billing.calculate-bills",
+    "bill-refund": "payment.refund-excess",
+    "bill-day": "meter-data.submit-usage-proof",
+}
+"""What a deed of the duties does, by the beginning of its name."""
+_DEEDS: Final = """
+SELECT d.deed, s.txid, s.result FROM deeds d JOIN seen s ON s.deed_id = d.id
+WHERE d.state = 'confirmed' AND d.deed LIKE 'bill-%' ORDER BY d.id
+"""
+
+
+def tell_tariff(begin: int) -> FullTariff:
+    """Return the tariff of the story: two blocks and a charge per day, rounded down."""
+    tiers = (Tier(Price(500_000), Milli(100_000)), Tier(Price(1_000_000)))
+    components = (
+        Block("energy", tiers),
+        Fixed("standing", Price(10_000), Per.DAY, Proration.DAYS),
+    )
+    return FullTariff(
+        "month", "STX", "UTC", begin, Commodity.ELECTRICITY, components, Rule.DOWN,
+        Split.PROPORTION, minor=6,
+    )  # fmt: skip
+
+
+async def provided(scene: Scene, house: House) -> None:
+    """Let the duties tell the house's device what it will be asked, and post the tariff."""
+    await work(scene, house)
+    async with house.books.reading() as tx:
+        ((posted,),) = await tx.rows("SELECT count(*) FROM chain_tariffs WHERE posted")
+    if posted != 1:
+        raise Stumbled("the duty did not post the tariff")
+
+
+async def billed(scene: Scene) -> None:
+    """Bill what the device opens, have it computed on the chain, pay it there in time."""
+    some(scene.house, "month")
+    house = scene.house
+    assert house is not None
+    scene.walk.chapter(
+        "The bill: opened by its device, computed from the month's sum, paid in time"
+    )
+    scene.walk.later(WINDOW, "the window to correct a day is over")
+    await work(scene, house)
+    await answer(house, now=scene.now())
+    await work(scene, house)
+    asked = await _opened(scene, house)
+    await _refused_above(scene, house, asked)
+    let = billing.let_provider(
+        scene.at, house.meter.id, scene.who("provider"), scene.now() + DAY
+    )
+    await scene.does("home", let, "his own opt-in")
+    await work(scene, house)
+    await _paid(scene, house)
+    await _compared(scene, house)
+
+
+async def _opened(scene: Scene, house: House) -> ChainBill:
+    """Let the member open his bill on the chain, once and for ever."""
+    whole = house.whole
+    found = opening(whole.value.reveal(), whole.blinding)
+    async with house.books.transaction() as tx:
+        (row,) = await bills.bills(tx, limit=2, member=house.member)
+        wish = OpenWish(
+            house.member, row.number, scene.who("home"), found.value, found.z, found.a
+        )
+        asked = await open_on_chain(tx, till(scene, house), wish, _moment(scene))
+    scene.walk.say(
+        f"     bill {row.number}: {found.value} Wh, {asked.asked} micro-STX, opened by home"
+    )
+    return asked
+
+
+async def _refused_above(scene: Scene, house: House, asked: ChainBill) -> None:
+    """Ask one micro-STX more, as the owner may: the contract knows what usage costs."""
+    headers = [parse_header(bytes.fromhex(str(day["header"]))) for day in house.days]
+    dear = billing.AskedBill(
+        asked.tariff, asked.meter, IMPORT, asked.begin, asked.end,
+        tuple(steps([one.sum for one in headers])),
+        Opening(asked.usage, asked.z, asked.a), asked.asked + 1,
+    )  # fmt: skip
+    note = "one micro-STX above tariff x usage"
+    await scene.refused("home", billing.calculate_bills(scene.at, [dear]), 1310, note)
+
+
+async def _paid(scene: Scene, house: House) -> None:
+    """Pay in two parts, by the calls that the member is shown."""
+    for left in (PARTIAL, 0):
+        bill = await _bill(house)
+        call = show.pay_call(till(scene, house), bill, bill.outstanding - left)
+        payment = made(scene.at, scene.who("home"), call.function, call.arguments)
+        note = "in part" if left else "and the rest, in time"
+        await scene.does("home", payment, note)
+        await work(scene, house)
+    bill = await _bill(house)
+    if bill.outstanding or not bill.reward:
+        raise Stumbled("what was paid on the chain was not heard of")
+
+
+async def _compared(scene: Scene, house: House) -> None:
+    """Hold the mirrored tokens to the contract's, and the books to their audits."""
+    home = scene.who("home")
+    async with house.books.reading() as tx:
+        tokens = await store.tokens_of(tx, home.text())
+        found = await chain_check.findings(tx)
+        found += await private_check.findings(tx, house.genesis)
+        found += await ledger_check.findings(tx)
+    note = f"{tokens} millionths of a utility token for paying in time"
+    await scene.sees("utility-token.get-balance", (home,), Ok(UInt(tokens)), note)
+    for one in found:
+        if not one.ok:
+            raise Stumbled(f"invariant {one.invariant} fails: {one.detail}")
+
+
+async def work(scene: Scene, house: House) -> None:
+    """Let duties, outbox and indexer go on until nothing moves; note what was done."""
+    walk, provider = scene.walk, scene.people["provider"].account
+    before = await _deeds(house)
+    for _ in range(PUSHES):
+        moved = await private.run_once(house.books, house.genesis.network, scene.now())
+        moved += await duty.run_once(house.books, till(scene, house), _moment(scene))
+        try:
+            done = await run_once(
+                house.books, walk.node, provider, walk.limits, int(time.time())
+            )
+            moved += done.steps
+            walk.chain.mine(walk.limits.depth)
+            moved += await _heard(scene, house)
+        except Unavailable as why:
+            walk.troubles.append(str(why))
+            await walk.pause()
+            continue
+        if not moved:
+            break
+    else:
+        raise Stumbled(f"the duties do not come to an end: {walk.troubles[-1:]}")
+    for deed, (txid, result) in (await _deeds(house)).items():
+        if deed not in before:
+            function = DONE[deed.partition(" ")[0]]
+            walk.noted("provider", function, txid, "by duty", decode(result))
+
+
+async def _heard(scene: Scene, house: House) -> int:
+    """Read the chain to its tip; returns how many events were told."""
+    walk = scene.walk
+    followers = (Follow(till(scene, house), scene.now), FollowTokens())
+    before, told = -1, 0
+    while True:
+        done = await index_once(
+            house.books, walk.node, scene.at, walk.limits, followers, int(time.time())
+        )
+        told += done.events
+        if done.height <= before:
+            return told
+        before = done.height
+
+
+async def _bill(house: House) -> ChainBill:
+    async with house.books.reading() as tx:
+        (bill,) = await store.of_member(tx, house.member, after=0, limit=2)
+    return bill
+
+
+async def _deeds(house: House) -> dict[str, tuple[str, bytes]]:
+    async with house.books.reading() as tx:
+        rows = await tx.rows(_DEEDS)
+    return {deed: (txid, result) for deed, txid, result in rows}
+
+
+def till(scene: Scene, house: House) -> Till:
+    """Return whose contracts these are, and who provides there."""
+    provider = scene.who("provider")
+    return Till(house.genesis, scene.at, provider, provider.text(), {}, 14 * DAY)
+
+
+def _moment(scene: Scene) -> Moment:
+    return Moment(scene.now(), scene.now())
