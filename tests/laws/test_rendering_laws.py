@@ -3,9 +3,11 @@
 import csv
 import re
 from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 from html import unescape
 from io import BytesIO, StringIO
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -40,6 +42,7 @@ from meterseal_proto.errors import Malformed
 from meterseal_proto.rating.statement import Statement
 from tests.support.beancheck import complaints
 from tests.support.data import shared_data
+from tests.support.greenbutton import document, reading
 from tests.support.renderings import request, requests, series
 from tests.support.statements import CURRENCIES, DAY, JUNE, MAY, statements
 
@@ -68,7 +71,7 @@ def shown(text: str, section: str) -> list[Decimal]:
     return [Decimal(value) for value in re.findall(r'<data value="([^"]*)">', found)]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(requests())
 def test_a_page_shows_the_total_and_groups_that_add_up_to_it(
     asked: RenderRequest,
@@ -82,7 +85,7 @@ def test_a_page_shows_the_total_and_groups_that_add_up_to_it(
     assert page.count(asked.hash.hex()) == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(requests())
 def test_paper_shows_the_total_or_is_refused_for_want_of_a_font(
     asked: RenderRequest,
@@ -100,7 +103,7 @@ def test_paper_shows_the_total_or_is_refused_for_want_of_a_font(
     assert data == pdf(sheet, asked.statement.issued_at, Fonts())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(requests())
 def test_a_table_has_a_row_a_line_and_the_total(asked: RenderRequest) -> None:
     text = render(Kind.CSV, asked).decode()
@@ -116,7 +119,7 @@ def test_a_table_has_a_row_a_line_and_the_total(asked: RenderRequest) -> None:
         )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(requests())
 def test_green_button_is_valid_and_tells_the_total(asked: RenderRequest) -> None:
     try:
@@ -138,7 +141,7 @@ def test_green_button_is_valid_and_tells_the_total(asked: RenderRequest) -> None
         assert sorted([i.value for i in one.intervals] for one in found) == given_values
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(requests())
 def test_a_receipt_is_one_sms_with_number_and_total(asked: RenderRequest) -> None:
     text = render(Kind.SMS, asked).decode()
@@ -199,3 +202,34 @@ def test_a_damaged_green_button_file_is_read_or_refused_and_nothing_else(
             for end, later in zip(ends, one.intervals[1:], strict=False)
         )
         assert all(interval.value >= 0 for interval in one.intervals)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 40).map(lambda slot: slot * 300),
+            st.sampled_from((300, 600, 900)),
+            st.integers(-1, 10**6),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.integers(-3, 3),
+)
+def test_a_series_is_read_if_and_only_if_nothing_overlaps_or_shrinks(
+    rows: list[tuple[int, int, int]], power: int
+) -> None:
+    text = "".join(reading(start, value, length) for start, length, value in rows)
+    data = document(text, powerOfTenMultiplier=str(power))
+    spans = sorted((start, start + length) for start, length, _ in rows)
+    apart = all(end <= start for (_, end), (start, _) in pairwise(spans))
+    try:
+        (found,) = read_green_button(data)
+    except Malformed:
+        assert not apart or min(value for _, _, value in rows) < 0
+        return
+    assert apart
+    assert [interval.start for interval in found.intervals] == [s for s, _ in spans]
+    whole = sum(value for _, _, value in rows) * Fraction(10) ** power
+    assert sum(interval.value for interval in found.intervals) == int(whole)
