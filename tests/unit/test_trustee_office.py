@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from meterseal_aggregator.app.duties import duties
+from meterseal_aggregator.app.duties import Wires, duties
 from meterseal_aggregator.app.house import open_house
 from meterseal_aggregator.app.trustees import open_trustees, settle
 from meterseal_aggregator.config import Config, ConfigError
+from meterseal_aggregator.notices.duty import Mailroom
 from meterseal_aggregator.privacy.trustees import store
 from meterseal_aggregator.privacy.trustees.model import Said
 from meterseal_aggregator.registry.enrol import enrol
@@ -24,6 +25,7 @@ from tests.support.certificates import Authority
 from tests.support.enrolling import NOW, TERMS, a_registry, a_request
 from tests.support.total_evidence import KEYS
 
+NO_MAIL = Mailroom({})
 A_NO = Said(Act.SET, 1, 0, NOW, None, b"", "another-set", "it signed another")
 
 
@@ -50,7 +52,10 @@ async def test_trustees_are_written_down_once_and_their_silence_is_no_failure(
                 assert office is not None
                 assert office.trustees.keys == tuple(KEYS)
                 assert await settle(house, office) == 0
-                names = [one.name for one in duties(house, lambda *_: False, office)]
+                names = [
+                    one.name
+                    for one in duties(house, Wires(lambda *_: False, NO_MAIL, office))
+                ]
                 assert "totals" in names
         async with house.database.reading() as tx:
             rows = await tx.rows("SELECT number, box, sign FROM trustees")
@@ -100,7 +105,7 @@ async def test_files_of_no_use_are_named_and_without_trustees_nobody_is_asked(
     async with open_house(plain, upgrade=True) as house:
         async with open_trustees(house) as office:
             assert office is None
-        names = [one.name for one in duties(house, lambda *_: False, None)]
+        names = [one.name for one in duties(house, Wires(lambda *_: False, NO_MAIL))]
         assert "totals" not in names
 
 

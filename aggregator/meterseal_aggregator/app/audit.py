@@ -11,7 +11,12 @@ from typing import Final
 from meterseal_aggregator.app.chain import chain_side, means
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.billing import audit as payments_audit
+from meterseal_aggregator.billing.chain import check as chain_bills_check
+from meterseal_aggregator.billing.private import check as private_bills_check
+from meterseal_aggregator.billing.receivables import audit as receivables_audit
+from meterseal_aggregator.billing.statements import audit as bills_audit
 from meterseal_aggregator.credits import audit as credits_audit
+from meterseal_aggregator.disputes import audit as disputes_audit
 from meterseal_aggregator.identity import check as wallets_check
 from meterseal_aggregator.intake import check as intake_check
 from meterseal_aggregator.ledger import check as ledger_check
@@ -31,6 +36,7 @@ from meterseal_aggregator.storage.finding import Finding
 from meterseal_aggregator.translog import fsck
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_aggregator.vee import audit as vee_audit
+from meterseal_aggregator.vee import recount
 
 Findings = Callable[[Transaction], Awaitable[list[Finding]]]
 
@@ -45,12 +51,6 @@ async def audit(house: House) -> list[Finding]:
     async def log(tx: Transaction) -> list[Finding]:
         return [await _log(tx, vkey)]
 
-    async def seals(tx: Transaction) -> list[Finding]:
-        return await intake_check.findings(tx, genesis)
-
-    async def days(tx: Transaction) -> list[Finding]:
-        return await privacy_check.findings(tx, genesis)
-
     async def told(tx: Transaction) -> list[Finding]:
         bills = await privacy_check.told(tx, genesis)
         sums = await privacy_check.community(tx, genesis)
@@ -63,7 +63,11 @@ async def audit(house: House) -> list[Finding]:
         1: [vee_audit.findings],
         2: [credits_audit.findings, registry_check.findings],
         4: [ledger_check.findings],
-        LOG: [log, seals, days],
+        LOG: [
+            log,
+            partial(intake_check.findings, genesis=genesis),
+            partial(privacy_check.findings, genesis=genesis),
+        ],
         bookcheck.MIRRORED: [bookcheck.findings, _withdrawals],
         privacy_check.TOLD: [told],
         HEALED: [_anchors, deeds],
@@ -73,6 +77,14 @@ async def audit(house: House) -> list[Finding]:
         listings_audit.LISTED: [listings_audit.findings],
         payments_audit.RECORDED: [payments_audit.findings],
         auctions_audit.AUCTIONED: [auctions_audit.findings],
+        recount.INVARIANT: [recount.findings],
+        bills_audit.BILLS: [bills_audit.findings],
+        receivables_audit.OWED: [receivables_audit.findings],
+        chain_bills_check.INVARIANT: [
+            partial(private_bills_check.findings, genesis=genesis),
+            chain_bills_check.findings,
+        ],
+        disputes_audit.INVARIANT: [disputes_audit.findings],
     }
     found: list[Finding] = []
     async with house.database.reading() as tx:

@@ -1,15 +1,18 @@
-"""The background duties: prove, validate, mint, trade, sequence, anchor, add up, tell; in batches.
+"""The background duties: prove, validate, mint, trade, bill, sequence, anchor, add up, tell.
 
 Rooms do the work; here each gets its period, the network's time and its keys. Every
 duty runs until it finds nothing to do, so a backlog drains at full speed.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
+from meterseal_aggregator.app.billing import bill, collect, pack_usage
 from meterseal_aggregator.app.chain import publishing
+from meterseal_aggregator.app.chainbilling import bill_private, bring_bills
 from meterseal_aggregator.app.drive import drive
 from meterseal_aggregator.app.follow import follow
 from meterseal_aggregator.app.house import House
@@ -20,6 +23,8 @@ from meterseal_aggregator.app.witnesses import ask, open_lines
 from meterseal_aggregator.credits import mint
 from meterseal_aggregator.intake import failed
 from meterseal_aggregator.jobs import Duty, until_idle
+from meterseal_aggregator.notices import duty as notices
+from meterseal_aggregator.notices.duty import Mailroom
 from meterseal_aggregator.privacy import proofs
 from meterseal_aggregator.privacy.errands.send import Messenger, Voice
 from meterseal_aggregator.privacy.telling import Tell, tell_failures
@@ -33,19 +38,28 @@ BATCHES_OF_PROOFS: Final = 20
 _log = structlog.get_logger(__name__)
 
 
-def duties(house: House, tell: Tell, office: Office | None = None) -> list[Duty]:
-    """Return every duty of a running aggregator with its period.
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """What duties reach beyond the house.
 
-    `tell` sends an agent a signed receipt it has not asked for. `office` has the lines to
-    the trustees; None where there are none.
+    `tell` sends an agent a signed receipt it has not asked for; `mailroom` has the ways out
+    for notices; `office` the lines to the trustees, None where there are none.
     """
+
+    tell: Tell
+    mailroom: Mailroom
+    office: Office | None = None
+
+
+def duties(house: House, wires: Wires) -> list[Duty]:
+    """Return every duty of a running aggregator with its period."""
 
     async def prove() -> int:
         return await check_proofs(house) + await tell_failures(
             house.database,
             house.keys.genesis.network,
             house.keys.receipt,
-            tell,
+            wires.tell,
             int(house.now()),
         )
 
@@ -57,11 +71,16 @@ def duties(house: House, tell: Tell, office: Office | None = None) -> list[Duty]
         Duty("mint", periods.mint_s, _with(house, credit)),
         Duty("market", periods.market_s, _with(house, keep_market)),
         Duty("settle", periods.settle_s, _with(house, settle_market)),
+        Duty("pack", periods.pack_s, _with(house, pack_usage)),
+        Duty("bill", periods.bill_s, _with(house, bill)),
+        Duty("bill-private", periods.bill_s, _with(house, bill_private)),
+        Duty("collect", periods.collect_s, _with(house, collect)),
         Duty("anchor", periods.anchor_s, _with(house, anchor)),
         *(_chain(house) if house.config.stacks is not None else []),
-        *([_totals(house, office)] if office is not None else []),
+        *([_totals(house, wires.office)] if wires.office is not None else []),
         *([_witness(house)] if house.config.witnesses else []),
-        _errands(house, tell),
+        _errands(house, wires.tell),
+        _notify(house, wires.mailroom),
     ]
 
 
@@ -134,7 +153,8 @@ def _withdraw(house: House) -> Duty:
 
 
 def _chain(house: House) -> list[Duty]:
-    return [_drive(house), _follow(house), _withdraw(house)]
+    bills = Duty("bill-on-chain", house.config.jobs.drive_s, _with(house, bring_bills))
+    return [_drive(house), _follow(house), _withdraw(house), bills]
 
 
 def _follow(house: House) -> Duty:
@@ -160,6 +180,17 @@ def _errands(house: House, tell: Tell) -> Duty:
         return await messenger.run_once(int(house.now()))
 
     return Duty("errands", house.config.jobs.errands_s, run)
+
+
+def _notify(house: House, mailroom: Mailroom) -> Duty:
+    """Return the duty that tells members and operators what happened."""
+
+    async def run() -> int:
+        return await until_idle(
+            lambda: notices.run_once(house.database, mailroom, int(house.now()))
+        )
+
+    return Duty("notify", house.config.jobs.notify_s, run)
 
 
 def _witness(house: House) -> Duty:

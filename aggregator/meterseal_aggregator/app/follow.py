@@ -9,6 +9,7 @@ transaction that settles it. This module must never decide what an event means.
 from typing import Final
 
 from meterseal_aggregator.app.chain import chain_side
+from meterseal_aggregator.app.chainbilling import bill_followers
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.retiring import retire_on_chain
 from meterseal_aggregator.stacks.mirror.indexer import Follower, index_once
@@ -20,7 +21,7 @@ FOLLOW_FOR_S: Final = 25.0
 
 def followers(house: House) -> tuple[Follower, ...]:
     """Return who is told of settled events, in this order."""
-    return (Follow(retire_on_chain, house.now),)
+    return (Follow(retire_on_chain, house.now), *bill_followers(house))
 
 
 async def follow(house: House) -> int:

@@ -26,9 +26,10 @@ from meterseal_aggregator.app.api import WebParts, web_app
 from meterseal_aggregator.app.chain import members_door
 from meterseal_aggregator.app.descriptors import raise_limit, share
 from meterseal_aggregator.app.documents import documents_desk
-from meterseal_aggregator.app.duties import duties
+from meterseal_aggregator.app.duties import Wires, duties
 from meterseal_aggregator.app.gate import Gate
 from meterseal_aggregator.app.house import House
+from meterseal_aggregator.app.mailroom import open_mailroom
 from meterseal_aggregator.app.trustees import open_trustees
 from meterseal_aggregator.app.webserver import WebBounds, WebServer
 from meterseal_aggregator.config import ConfigError
@@ -47,6 +48,7 @@ from meterseal_aggregator.intake.port import (
 )
 from meterseal_aggregator.jobs import Runner, tend
 from meterseal_aggregator.market.documents.desk import Desk
+from meterseal_aggregator.notices.duty import Mailroom
 from meterseal_aggregator.privacy.errands.desk import ErrandDesk
 from meterseal_aggregator.privacy.trustees.round import Office
 from meterseal_aggregator.stacks.wallet.handover import ChainDoor
@@ -72,16 +74,18 @@ async def serve(house: House, say: Say) -> None:
         open_trustees(house) as office,
         members_door(house) as door,
         documents_desk(house.config.documents) as documents,
+        open_mailroom(house.config.notices, house.real_now) as mailroom,
     ):
-        await _serve(house, office, Doors(door, documents), say)
+        await _serve(house, office, Doors(door, documents, mailroom), say)
 
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What members reach beyond the house: the chain, and who reads their documents."""
+    """What is beyond the house: the chain, who reads documents, the ways out for notices."""
 
     chain: ChainDoor | None
     documents: Desk
+    mailroom: Mailroom
 
 
 async def _serve(house: House, office: Office | None, doors: Doors, say: Say) -> None:
@@ -99,7 +103,7 @@ async def _serve(house: House, office: Office | None, doors: Doors, say: Say) ->
     errands = ErrandDesk(house.database, house.keys.genesis, house.now)
     uplink, mqtt = _uplink(house, gate, door, partial(_take_told, desk, errands))
     calm_the_collector()
-    work = duties(house, partial(_tell, uplink), office)
+    work = duties(house, Wires(partial(_tell, uplink), doors.mailroom, office))
     runner = Runner(house.database, uuid4().hex, house.real_now, chance=_CHANCE.random)
     with _listen(config.web.host, config.web.port) as web_socket:
         listeners = Listeners(min(LISTENERS, shares.web // 2))

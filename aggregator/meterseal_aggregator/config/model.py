@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from meterseal_aggregator.config.chain import Stacks
 from meterseal_aggregator.config.market import Documents, Market, Trust
+from meterseal_aggregator.config.notices import Notices
 from meterseal_aggregator.config.tables import Jobs, Mqtt, Trustee, Web, Witness
 from meterseal_aggregator.market.terms import MarketRules
 from meterseal_aggregator.stacks.transaction import Network
@@ -66,6 +67,7 @@ class Config(BaseSettings):
     trust: Trust = Trust()
     market: Market = Market()
     documents: Documents = Documents()
+    notices: Notices = Notices()
 
     @classmethod
     def settings_customise_sources(

@@ -160,3 +160,7 @@ class Jobs(Table):
     withdraw_s: float = Field(default=10.0, gt=0, le=MAX_PERIOD_S)
     market_s: float = Field(default=2.0, gt=0, le=MAX_PERIOD_S)
     settle_s: float = Field(default=10.0, gt=0, le=MAX_PERIOD_S)
+    pack_s: float = Field(default=30.0, gt=0, le=MAX_PERIOD_S)
+    bill_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)
+    collect_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)
+    notify_s: float = Field(default=10.0, gt=0, le=MAX_PERIOD_S)
