@@ -213,26 +213,31 @@ async def test_usage_is_cut_where_it_is_asked_and_holes_are_named(
     assert (inside.begin, list(inside.deltas)) == (BEGIN + STEP, [1])
 
 
-async def test_days_follow_the_zone_of_their_time(database: Database) -> None:
-    # 2027-03-28 has 92 quarter hours in Vienna; BEGIN is 2027-01-15.
+@pytest.mark.parametrize(
+    ("midnight", "slots"),
+    [
+        (1_806_188_400, 92),  # 2027-03-28 00:00 in Vienna
+        (1_824_933_600, 100),  # 2027-10-31
+        (1_835_391_600, 96),  # 2028-02-29
+    ],
+)
+async def test_days_follow_the_zone_of_their_time(
+    database: Database, midnight: int, slots: int
+) -> None:
     home = await settle_in(database, 1)
     async with database.transaction() as tx:
         await record(tx, Change(Name.ZONE, "Europe/Vienna", 0, 0, "test"))
-    spring = 1_806_188_400  # 2027-03-27 23:00 UTC
-    home.end = spring - DAY
-    await told(database, home, *[1] * (SLOTS + 92 + SLOTS))
-    await work(database, spring + 3 * DAY)
+    home.end = midnight - DAY
+    await told(database, home, *[1] * (SLOTS + slots + SLOTS))
+    await work(database, midnight + 3 * DAY)
     async with database.reading() as tx:
         rows = await tx.rows(
             "SELECT first, length(qualities) FROM usage_days ORDER BY day"
         )
-    assert rows == [
-        (spring - DAY, 96),
-        (spring, 92),
-        (spring + 23 * 3_600, 96),
-    ]
-    found = await seen(database, spring - DAY, spring + DAY + 23 * 3_600)
-    assert (found.total, found.missing) == (284, ())
+    after = midnight + slots * STEP
+    assert rows == [(midnight - DAY, 96), (midnight, slots), (after, 96)]
+    found = await seen(database, midnight - DAY, after + DAY)
+    assert (found.total, found.missing) == (192 + slots, ())
 
 
 async def test_a_zone_said_to_hold_in_the_past_moves_all_borders(
