@@ -12,7 +12,7 @@ This module must never compute a charge.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -170,13 +170,7 @@ def check(tariff: FullTariff) -> None:
         raise ValueError(f"minor: 0 to {MAX_MINOR} decimals")
     if not tariff.minor <= tariff.digits <= MAX_DIGITS:
         raise ValueError(f"digits: {tariff.minor} (minor) to {MAX_DIGITS} decimals")
-    if len(tariff.holidays) > MAX_HOLIDAYS:
-        raise ValueError(f"holidays: at most {MAX_HOLIDAYS}")
-    if list(tariff.holidays) != sorted(set(tariff.holidays)):
-        raise ValueError("holidays are written in order, each once")
-    for day in tariff.holidays:
-        if not _is_day(day):
-            raise ValueError(f"holidays: {day[:20]!r} is no YYYY-MM-DD or MM-DD")
+    _check_holidays(tariff.holidays)
     check_terms(tariff.terms)
     if tariff.total_rounding is not None and tariff.total_rounding.step == 0:
         raise ValueError("total_rounding.step: at least one minor unit")
@@ -186,6 +180,16 @@ def check(tariff: FullTariff) -> None:
     )
     if tariff.commodity is Commodity.WATER:
         _check_water(tariff)
+
+
+def _check_holidays(days: Sequence[str]) -> None:
+    if len(days) > MAX_HOLIDAYS:
+        raise ValueError(f"holidays: at most {MAX_HOLIDAYS}")
+    if list(days) != sorted(set(days)):
+        raise ValueError("holidays are written in order, each once")
+    for day in days:
+        if not _is_day(day):
+            raise ValueError(f"holidays: {day[:20]!r} is no YYYY-MM-DD or MM-DD")
 
 
 def _is_day(text: str) -> bool:
