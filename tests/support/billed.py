@@ -163,7 +163,7 @@ async def _document(
 ) -> tuple[str, bytes]:
     ((last,),) = await tx.rows("SELECT coalesce(max(id), 0) FROM bills")
     number = f"B-{last + 1}"
-    begin, end = issued_at - 30 * DAY - last, issued_at
+    begin, end = issued_at - 30 * DAY + last, issued_at
     lines = (line("energy", LineKind.ENERGY, cents),)
     segment = Segment(home.tariff.hash(), begin, end, begin, end, lines)
     statement = plain_statement(
@@ -194,7 +194,7 @@ async def _row(
     ((last,),) = await tx.rows("SELECT coalesce(max(id), 0) FROM bills")
     row = (
         last + 1, number, StatementKind.BILL.value, home.supply, home.member,
-        issued_at - 30 * DAY - last, issued_at, home.tariff.currency, cents * CENT,
+        issued_at - 30 * DAY + last, issued_at, home.tariff.currency, cents * CENT,
         replaces, "ledger", issued_at, issued_at, document, bytes(16), digest, entry,
     )  # fmt: skip
     await tx.many(
