@@ -17,6 +17,8 @@ from meterseal_proto.errors import Malformed
 MAX_READINGS: Final = 400 * 288
 """400 days of five minutes, over all series of a file."""
 MAX_ENTRIES: Final = 20_000
+MAX_ELEMENTS: Final = 2_000_000
+"""Of a whole file: readings have eight at most, and expat takes a second for a million."""
 MAX_DEPTH: Final = 24
 MAX_CHILDREN: Final = 4_096
 """Elements of one entry, IntervalReadings aside."""
@@ -115,6 +117,7 @@ class _Handler:
     def __init__(self, found: Digest) -> None:
         self.found = found
         self.open: list[_Element] = []
+        self.elements = 0
         self.children = self.before = 0
         """Elements kept of the entry, now and before the IntervalReading that is open."""
 
@@ -122,6 +125,9 @@ class _Handler:
         space, _, local = name.rpartition(_PARTED)
         if not self.open and (space, local) not in ((ATOM, "feed"), (ATOM, "entry")):
             raise Malformed("not a Green Button file: it begins with an Atom feed")
+        self.elements += 1
+        if self.elements > MAX_ELEMENTS:
+            raise Malformed(f"a file has at most {MAX_ELEMENTS} elements")
         if len(self.open) >= MAX_DEPTH:
             raise Malformed(f"elements are nested deeper than {MAX_DEPTH}")
         if (space, local) == (ATOM, "entry"):
