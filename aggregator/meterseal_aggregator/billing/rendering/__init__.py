@@ -10,6 +10,7 @@ never read a database or a clock, nor compute a charge.
 from meterseal_aggregator.billing.rendering.accepted import accepted
 from meterseal_aggregator.billing.rendering.compose import compose
 from meterseal_aggregator.billing.rendering.csv_table import csv_table
+from meterseal_aggregator.billing.rendering.fonts import Fonts
 from meterseal_aggregator.billing.rendering.greenbutton import green_button
 from meterseal_aggregator.billing.rendering.html import html
 from meterseal_aggregator.billing.rendering.pdf import pdf
@@ -27,6 +28,7 @@ from meterseal_aggregator.billing.rendering.sms import bill_issued
 
 __all__ = [
     "Cause",
+    "Fonts",
     "Kind",
     "Language",
     "Names",
@@ -38,15 +40,18 @@ __all__ = [
 ]
 
 
-def render(kind: Kind, request: RenderRequest) -> bytes:
-    """Return the statement as `kind`; Unrenderable says what is too much for it."""
+def render(kind: Kind, request: RenderRequest, fonts: Fonts | None = None) -> bytes:
+    """Return the statement as `kind`; Unrenderable says what is too much for it.
+
+    `fonts` are for PDF; without them, those that the system's packages brought.
+    """
     if kind is Kind.JSON:
         return request.document
     ready = accepted(request)
     if kind is Kind.HTML:
         return html(compose(ready))
     if kind is Kind.PDF:
-        return pdf(compose(ready), request.statement.issued_at)
+        return pdf(compose(ready), request.statement.issued_at, fonts)
     if kind is Kind.CSV:
         return csv_table(ready)
     if kind is Kind.GREEN_BUTTON:
