@@ -9,7 +9,14 @@ import pytest
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.vee import days, job
 from meterseal_aggregator.vee.days import usage
-from meterseal_aggregator.vee.importing import Imported, Upload, import_nem12, read
+from meterseal_aggregator.vee.importing import (
+    Imported,
+    Upload,
+    keep,
+    places_of,
+    prepare,
+    read,
+)
 from meterseal_aggregator.vee.nem12 import MAX_BYTES, Channel, NotNem12, parse
 from meterseal_aggregator.vee.values import Cause, NotValued
 from meterseal_proto.units import IMPORT
@@ -185,7 +192,9 @@ async def load(
     database: Database, data: bytes, now: int = BEGIN + DAY, offset_s: int = 0
 ) -> Imported:
     async with database.transaction() as tx:
-        return await import_nem12(tx, Upload(read(data), "op", offset_s), now)
+        upload = Upload(read(data), "op", offset_s)
+        told = prepare(upload, await places_of(tx, upload.file), now)
+        return await keep(tx, upload, told, now)
 
 
 async def stored(database: Database) -> list[tuple[object, ...]]:

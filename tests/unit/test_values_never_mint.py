@@ -13,7 +13,7 @@ from meterseal_aggregator.vee import days
 from meterseal_aggregator.vee.days import usage
 from meterseal_aggregator.vee.edit import EditWish, edit
 from meterseal_aggregator.vee.filling import Gap, estimate_gap
-from meterseal_aggregator.vee.importing import File, Upload, import_nem12
+from meterseal_aggregator.vee.importing import File, Upload, keep, places_of, prepare
 from meterseal_aggregator.vee.nem12 import Channel, NemDay
 from meterseal_aggregator.vee.packing import Source
 from meterseal_aggregator.vee.values import Place, Value, place_of, write
@@ -129,7 +129,8 @@ async def test_an_imported_day_of_actual_values_does_not_mint(tmp_path: Path) ->
             date = datetime.fromtimestamp(BEGIN, UTC).date()
             channel.days.append(NemDay(date, (50,) * 96, ("A",) * 96, 3))
             upload = Upload(File(bytes(32), (channel,)), "op", 0)
-            done = await import_nem12(tx, upload, world.now)
+            told = prepare(upload, await places_of(tx, upload.file), world.now)
+            done = await keep(tx, upload, told, world.now)
         assert done.values == 96
         await world.run()
         async with database.reading() as tx:

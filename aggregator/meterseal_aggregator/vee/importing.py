@@ -1,7 +1,10 @@
 """A NEM12 file becomes values of registers that exist: whole, or not at all.
 
-    file = read(data)
-    done = await import_nem12(tx, Upload(file, "operator", offset_s=36_000), now)
+    upload = Upload(read(data), "operator", offset_s=36_000)
+    async with database.reading() as tx:
+        places = await places_of(tx, upload.file)
+    values = prepare(upload, places, now)         # takes a second: beside the loop
+    done = await keep(tx, upload, values, now)
 
 A channel is the register of its meter's serial number: E... what was taken (1.8.0), B... what
 was given (2.8.0). Imported values bill where no device told the slot; they never mint. The
@@ -9,7 +12,7 @@ same file again changes nothing. This module must never write a part of a file.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -22,18 +25,18 @@ from meterseal_aggregator.vee.nem12 import (
     NotNem12,
     parse,
 )
-from meterseal_aggregator.vee.packing import Source, share
+from meterseal_aggregator.vee.packing import share
 from meterseal_aggregator.vee.values import (
     Cause,
+    Claimed,
     NotValued,
     Place,
-    Value,
     check_capacity,
     check_open,
     check_span,
     imported,
     places_of_serial,
-    write,
+    write_imported,
 )
 from meterseal_proto.units import EXPORT, IMPORT, Quality
 
@@ -80,27 +83,54 @@ def read(data: bytes) -> File:
         raise NotValued(Cause.FILE, str(error)) from None
 
 
-async def import_nem12(tx: Transaction, upload: Upload, now: int) -> Imported:
-    """Write what a file tells and is not known so yet, at Unix second `now`.
+async def places_of(tx: Transaction, file: File) -> list[Place]:
+    """Return the register of each channel; raises NotValued: UNKNOWN, PRIVATE."""
+    return [await _place(tx, channel) for channel in file.channels]
 
-    Raises NotValued: FILE, UNKNOWN, PRIVATE, SPAN, ABOVE_CAPACITY, each naming the line.
+
+def prepare(
+    upload: Upload, places: Sequence[Place], now: int
+) -> dict[int, dict[int, Claimed]]:
+    """Return what a file says of each register's slots, by start.
+
+    Raises NotValued: FILE, SPAN, ABOVE_CAPACITY, each naming the line.
     """
-    file = upload.file
-    values: list[Value] = []
-    taken: set[tuple[int, int]] = set()
-    for channel in file.channels:
-        place = await _place(tx, channel)
-        fresh = [
-            value
+    found: dict[int, dict[int, Claimed]] = {}
+    for channel, place in zip(upload.file.channels, places, strict=True):
+        told = found.setdefault(place.register_id, {})
+        fresh = dict(
+            slot
             for day in channel.days
-            for value in _values(place, channel, day, upload, now)
-        ]
-        _check_once(channel, taken, fresh)
-        known = await imported(tx, place.register_id, fresh)
-        values += [v for v in fresh if known.get(v.start) != _told(v)]
-    await write(tx, values)
+            for slot in _slots(place, channel, day, upload.offset_s, now)
+        )
+        if not told.keys().isdisjoint(fresh):
+            raise NotValued(
+                Cause.FILE,
+                f"line {channel.line}, NMISuffix: another channel of this file tells the"
+                " same time of that meter's register",
+            )
+        told |= fresh
+    return found
+
+
+async def keep(
+    tx: Transaction,
+    upload: Upload,
+    claims: Mapping[int, Mapping[int, Claimed]],
+    now: int,
+) -> Imported:
+    """Write what a file says and is not known so yet, at Unix second `now`."""
+    file, count = upload.file, 0
+    reason = f"NEM12 file {file.sha256.hex()[:16]}"
+    for register_id, told in claims.items():
+        known = await imported(tx, register_id, told)
+        fresh = {at: claim for at, claim in told.items() if known.get(at) != claim}
+        await write_imported(
+            tx, register_id, fresh, reason=reason, author=upload.author, now=now
+        )
+        count += len(fresh)
     days = sum(len(channel.days) for channel in file.channels)
-    return Imported(file.sha256, len(file.channels), days, len(values))
+    return Imported(file.sha256, len(file.channels), days, count)
 
 
 async def _place(tx: Transaction, channel: Channel) -> Place:
@@ -121,44 +151,23 @@ async def _place(tx: Transaction, channel: Channel) -> Place:
     return found[0]
 
 
-def _check_once(
-    channel: Channel, taken: set[tuple[int, int]], values: Sequence[Value]
-) -> None:
-    """Refuse two channels of one file that tell the same slot of a register."""
-    slots = {(value.register_id, value.start) for value in values}
-    if slots & taken:
-        raise NotValued(
-            Cause.FILE,
-            f"line {channel.line}, NMISuffix: another channel of this file tells the"
-            " same time of that meter's register",
-        )
-    taken |= slots
-
-
-def _values(
-    place: Place, channel: Channel, day: NemDay, upload: Upload, now: int
-) -> Iterator[Value]:
-    """Give a day's values on the register's grid."""
+def _slots(
+    place: Place, channel: Channel, day: NemDay, offset_s: int, now: int
+) -> Iterator[tuple[int, Claimed]]:
+    """Give a day's slots on the register's grid."""
     midnight = datetime.combine(day.date, datetime.min.time(), UTC)
-    begin = int(midnight.timestamp()) - upload.offset_s
-    length = channel.minutes * 60
-    reason = f"NEM12 file {upload.file.sha256.hex()[:16]}"
+    begin = int(midnight.timestamp()) - offset_s
+    length, step = channel.minutes * 60, place.step
     try:
         check_span(place, begin, begin + DAY_S, until=now, longest_s=DAY_S)
-        spans = (
-            _split(begin, length, day, place.step)
-            if length > place.step
-            else _merged(begin, length, day, place.step)
-        )
-        for start, delta, code in spans:
-            check_capacity(place, delta, place.step)
-            quality = _QUALITIES.get(code, Quality.ESTIMATED)
-            yield Value(
-                0, place.register_id, start, place.step, delta, quality,
-                Source.IMPORT, f"nem12:{code}", reason, upload.author, now,
-            )  # fmt: skip
+        on_grid = _split if length > step else _merged
+        slots = list(on_grid(begin, length, day, step))
+        check_capacity(place, max((slot[1] for slot in slots), default=0), step)
     except NotValued as error:
         raise _at(error, day.line) from None
+    for start, delta, code in slots:
+        quality = _QUALITIES.get(code, Quality.ESTIMATED)
+        yield start, Claimed(delta, place.step, quality, f"nem12:{code}")
 
 
 def _split(
@@ -190,10 +199,6 @@ def _merged(
             codes = day.qualities[n : n + times]
             worst = next((code for code in codes if code != "A"), "A")
             yield begin + n * length, sum(parts), worst
-
-
-def _told(value: Value) -> tuple[int, int, str]:
-    return value.delta, value.quality, value.method
 
 
 def _at(error: NotValued, line: int) -> NotValued:

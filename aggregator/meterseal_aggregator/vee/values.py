@@ -5,10 +5,10 @@ nor market read this table. A value is never changed; a later one takes its plac
 `registers` and `meters` (registry); it must never write any but VEE's own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.vee.packing import Source
@@ -68,6 +68,15 @@ class Place:
     capacity_w: int
     initial_at: int
     mode: int
+
+
+class Claimed(NamedTuple):
+    """What a file says of a slot; see Value."""
+
+    delta: int
+    length: int
+    quality: int
+    method: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,15 +218,35 @@ def _value(row: Sequence[object]) -> Value:
 
 
 async def imported(
-    tx: Transaction, register_id: int, values: Sequence[Value]
-) -> dict[int, tuple[int, int, str]]:
-    """Return what imports say of these values' times so far: delta, quality, method by start."""
-    if not values:
+    tx: Transaction, register_id: int, told: Mapping[int, Claimed]
+) -> dict[int, Claimed]:
+    """Return what imports say so far, by start, of the time in which a file tells slots."""
+    if not told:
         return {}
-    first, last = min(v.start for v in values), max(v.start for v in values)
     rows = await tx.rows(
-        "SELECT start, delta, quality, method FROM vee_values WHERE register_id = ?"
-        " AND start >= ? AND start <= ? AND source = 'import' ORDER BY id",
-        (register_id, first, last),
+        "SELECT start, delta, length, quality, method FROM vee_values"
+        " WHERE register_id = ? AND start >= ? AND start <= ? AND source = 'import'"
+        " ORDER BY id",
+        (register_id, min(told), max(told)),
     )
-    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+    return {row[0]: Claimed(*row[1:]) for row in rows}
+
+
+async def write_imported(
+    tx: Transaction,
+    register_id: int,
+    told: Mapping[int, Claimed],
+    *,
+    reason: str,
+    author: str,
+    now: int,
+) -> None:
+    """Append what a file tells of a register's slots, by start; one statement."""
+    await tx.many(
+        _WRITE,
+        [
+            (None, register_id, start, claim.length, claim.delta, int(claim.quality),
+             Source.IMPORT.value, claim.method, reason, author, now, None)
+            for start, claim in told.items()
+        ],
+    )  # fmt: skip

@@ -218,11 +218,15 @@ async def import_file(
     if request.headers.get("content-type", "").partition(";")[0].strip() != CSV:
         raise wrong_media_type(CSV)
     raw = await read_file(request.receive, nem12.MAX_BYTES)
+    site, now = access.site, int(access.site.now())
+    # Neither holds the writer nor the loop: a year's file takes a second.
     file = await asyncio.to_thread(importing.read, raw)
-    site = access.site
     upload = importing.Upload(file, access.caller.prefix, 60 * utc_offset_minutes)
+    async with site.database.reading() as tx:
+        places = await importing.places_of(tx, file)
+    told = await asyncio.to_thread(importing.prepare, upload, places, now)
     async with site.database.transaction() as tx:
-        done = await importing.import_nem12(tx, upload, int(site.now()))
+        done = await importing.keep(tx, upload, told, now)
         what = f"NEM12 file {done.sha256.hex()[:16]}: {done.values} values"
         await _note(tx, access, "import-usage", what)
     return ImportView(
