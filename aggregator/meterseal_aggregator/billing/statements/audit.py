@@ -22,11 +22,7 @@ from meterseal_aggregator.billing.model import (
 from meterseal_aggregator.billing.statements import store
 from meterseal_aggregator.billing.statements.carry import carry
 from meterseal_aggregator.billing.statements.lifecycle import begun, replayed
-from meterseal_aggregator.billing.statements.netting import (
-    BENEFICIARY,
-    beneficiary,
-    retirement_id,
-)
+from meterseal_aggregator.billing.statements.netting import retirement_id
 from meterseal_aggregator.billing.statements.number import count_of
 from meterseal_aggregator.billing.statements.posting import (
     PURPOSE,
@@ -72,11 +68,11 @@ WHERE t.id IN ({marks})
 """
 _ALL: Final = "SELECT count(*) FROM ledger_transfers WHERE purpose = ?"
 _NETTED: Final = """
-SELECT b.number, b.supply_id, sum(n.wh) FROM netted_slots n
+SELECT b.number, b.member_id, sum(n.wh) FROM netted_slots n
 JOIN bills b ON b.id = n.bill_id GROUP BY b.id ORDER BY b.id
 """
 _RETIRED: Final = """
-SELECT transfer_id, beneficiary, wh FROM retirements WHERE beneficiary GLOB ?
+SELECT transfer_id, beneficiary, wh FROM retirements WHERE holder GLOB ?
 """
 _NUMBERS: Final = "SELECT number FROM bills ORDER BY number"
 
@@ -246,10 +242,10 @@ async def _check_numbers(tx: Transaction) -> None:
 
 async def _netted(tx: Transaction) -> Finding:
     netted = {
-        retirement_id(number): (beneficiary(supply), wh)
-        for number, supply, wh in await tx.rows(_NETTED)
+        retirement_id(number): (str(member), wh)
+        for number, member, wh in await tx.rows(_NETTED)
     }
-    rows = await tx.rows(_RETIRED, (BENEFICIARY.format("[0-9]*"),))
+    rows = await tx.rows(_RETIRED, ("buyer:*",))
     retired = {row[0]: (row[1], row[2]) for row in rows}
     whole = sum(wh for _, wh in netted.values())
     detail = f"{whole} Wh netted by {len(netted)} bills, {len(retired)} retirements"

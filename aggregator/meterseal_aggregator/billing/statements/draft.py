@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from meterseal_aggregator.billing.model import Cause, Refused, micro
 from meterseal_aggregator.billing.statements import guard
@@ -148,11 +148,14 @@ def after_of(document: bytes) -> Carried:
     found = json.loads(document)["segments"][-1].get("after")
     if found is None:
         return NOTHING_CARRIED
-    return Carried(
-        bank=tuple((name, amount) for name, amount in found.get("bank", ())),
-        used=tuple((name, amount) for name, amount in found.get("used", ())),
-        charged=Fraction(found.get("charged", "0")),
-    )
+    return Carried(**{name: _read(told) for name, told in found.items()})
+
+
+def _read(told: object) -> Any:  # Any: what its field is, of the two kinds there are
+    if isinstance(told, str):
+        return Fraction(told)
+    assert isinstance(told, list)
+    return tuple((name, amount) for name, amount in told)
 
 
 @lru_cache(maxsize=64)

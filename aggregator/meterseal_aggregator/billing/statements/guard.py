@@ -5,13 +5,12 @@
 A second, plain way to the same money, which shares no code with the engine that made the
 statement: each component's slots are looked up one by one in its calendar, and what it can
 come to at most is added up. That is its very amount where a price does not depend on how
-much was used, by tiers counted once over a whole cycle, and otherwise the amount at the
-dearest tier: what is carried from part to part can only make that less. This module must
-never mend a statement.
+much was used, and by tiers counted once over a whole cycle; otherwise it is the amount at
+the dearest tier, with what the parts before have used where that may be priced anew. This
+module must never mend a statement.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
 from itertools import compress
@@ -19,9 +18,9 @@ from operator import mul, sub
 from typing import Any, Final
 
 from meterseal_aggregator.billing.model import Cause, Refused
+from meterseal_aggregator.billing.statements.plainclock import days, hours, labels
 from meterseal_proto.rating.components import (
     Block,
-    Calendar,
     Component,
     Demand,
     Export,
@@ -53,10 +52,10 @@ from meterseal_proto.rating.tariff import FullTariff
 from meterseal_proto.tariff import LocalTime
 
 _KEPT: Final = 128
-_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_HOLIDAY: Final = "hol"
 _BASIS_POINTS: Final = 10_000
 _NOTHING: Final = Fraction(0)
+_EVEN_DAYS: Final = Fraction(365, 12)
+"""Days of a month that is a twelfth of a year."""
 
 Versions = Sequence[tuple[int, int, FullTariff]]
 
@@ -96,22 +95,46 @@ class _Plain:
         low = (segment.begin - load.first) // load.step
         high = (segment.end - load.first) // load.step
         self.first, self.step, self.grain = segment.begin, load.step, load.grain
+        imported = load.imported[low:high]
+        exported, bought = load.exported[low:high], load.bought[low:high]
+        slotwise = [
+            one
+            for one in tariff.components
+            if isinstance(one, Export) and one.netting is Netting.SLOT
+        ]
+        if slotwise and exported:
+            pairs = list(zip(imported, exported, strict=True))
+            imported = [max(0, taken - given) for taken, given in pairs]
+            exported = [max(0, given - taken) for taken, given in pairs]
+        grid = list(map(sub, imported, bought)) if bought else imported
         self.rows: dict[On, Sequence[int]] = {
-            On.IMPORT: load.imported[low:high],
-            On.EXPORT: load.exported[low:high],
-            On.BOUGHT: load.bought[low:high],
+            On.IMPORT: imported,
+            On.EXPORT: exported,
+            On.BOUGHT: bought,
+            On.GRID: grid,
         }
-        grid = self.rows[On.IMPORT]
-        if self.rows[On.BOUGHT]:
-            grid = list(map(sub, grid, self.rows[On.BOUGHT]))
-        self.rows[On.GRID] = grid
+        self.plain_usage = not any(
+            isinstance(one, NetMetering) for one in tariff.components
+        )
+        self.components = {one.name: one for one in tariff.components}
         self.amounts: dict[str, Fraction] = {}
 
     def most(self) -> Fraction:
         """Return the most that all components come to."""
-        for component in self.tariff.components:
-            self.amounts[component.name] = _MOST[type(component)](self, component)
-        return sum(self.amounts.values(), _NOTHING)
+        return sum(map(self.amount, self.components), _NOTHING)
+
+    def amount(self, name: str) -> Fraction:
+        """Return the most that one component comes to; a base may stand after it."""
+        if name not in self.amounts:
+            component = self.components[name]
+            self.amounts[name] = _MOST[type(component)](self, component)
+        return self.amounts[name]
+
+    @property
+    def used_before(self) -> Fraction:
+        """What the parts of the cycle before have used, by all counters together."""
+        used = sum(amount for _, amount in self.segment.before.used)
+        return Fraction(used, self.grain)
 
     def units(self, on: On) -> Fraction:
         """Return a quantity of the whole segment, in kWh or m3."""
@@ -123,7 +146,7 @@ class _Plain:
 
     def labels(self, calendar: str) -> Mapping[str, bytes]:
         """Return which slots are in each period of a calendar: a byte a slot, 1 or 0."""
-        return _labels(
+        return labels(
             self.tariff.calendar(calendar),
             self.tariff.holidays,
             self.local,
@@ -141,14 +164,15 @@ class _Plain:
 
     def times(self, per: Per, proration: Proration) -> Fraction:
         """Return how often a charge is owed."""
-        days = _days(self.segment.begin, self.segment.end, self.local)
+        share = days(self.segment.begin, self.segment.end, self.local)
         if per is Per.DAY:
-            return days
+            return share
         cycle = (self.segment.cycle_begin, self.segment.cycle_end)
-        if proration is Proration.DAYS:
-            return days / _days(*cycle, self.local)
         late = proration is Proration.BEGIN and self.segment.begin != cycle[0]
-        return Fraction(0 if late else 1)
+        found = Fraction(0 if late else 1)
+        if proration is Proration.DAYS:
+            found = share / days(*cycle, self.local)
+        return found * _EVEN_DAYS if per is Per.EVEN_DAY else found
 
     def tiers(self, tiers: Sequence[Tier], usage: Fraction) -> Fraction:
         """Return what a usage costs at the dearest tier, entries of all of them included."""
@@ -183,16 +207,17 @@ def _time_of_use(plain: _Plain, one: TimeOfUse) -> Fraction:
 
 
 def _hourly(plain: _Plain, one: Hourly) -> Fraction:
-    hours = _hours(plain.local, plain.first, plain.step, len(plain.rows[On.GRID]))
-    whole = sum(map(mul, plain.rows[On.GRID], map(one.prices.__getitem__, hours)))
+    slots = hours(plain.local, plain.first, plain.step, len(plain.rows[On.GRID]))
+    whole = sum(map(mul, plain.rows[On.GRID], map(one.prices.__getitem__, slots)))
     return plain.money(Fraction(whole, plain.grain))
 
 
 def _tiered(plain: _Plain, one: Block | Slab) -> Fraction:
     segment, usage = plain.segment, plain.units(On.GRID)
     whole = (segment.begin, segment.end) == (segment.cycle_begin, segment.cycle_end)
-    if one.per is not LimitPer.CYCLE or not whole or segment.before.used:
-        return plain.tiers(one.tiers, usage)
+    if one.per is not LimitPer.CYCLE or not whole or not plain.plain_usage:
+        # A slab that is reached later prices anew what was used before it.
+        return plain.tiers(one.tiers, usage + plain.used_before)
     if isinstance(one, Slab):
         last = next(
             t for t in one.tiers if t.to is None or usage <= Fraction(t.to, 1000)
@@ -221,7 +246,8 @@ def _tiered_time_of_use(plain: _Plain, one: TieredTimeOfUse) -> Fraction:
 
 
 def _lifeline(plain: _Plain, one: Lifeline) -> Fraction:
-    return plain.units(On.GRID) * plain.money(max(one.price, one.above))
+    usage = plain.units(On.GRID) + plain.used_before
+    return usage * plain.money(max(one.price, one.above))
 
 
 def _fixed(plain: _Plain, one: Fixed) -> Fraction:
@@ -245,9 +271,6 @@ def _demand(plain: _Plain, one: Demand) -> Fraction:
 
 def _export(plain: _Plain, one: Export) -> Fraction:
     row = plain.rows[On.EXPORT]
-    if one.netting is Netting.SLOT and row:
-        over = map(sub, row, plain.rows[On.IMPORT])
-        row = [max(0, left) for left in over]
     if one.price is not None:
         return -plain.money(Fraction(one.price * sum(row), plain.grain))
     used = plain.by_period(one.calendar, row) if row else {}
@@ -256,7 +279,7 @@ def _export(plain: _Plain, one: Export) -> Fraction:
 
 
 def _share(plain: _Plain, one: Share) -> Fraction:
-    base = sum((plain.amounts[name] for name in one.of), _NOTHING)
+    base = sum(map(plain.amount, one.of), _NOTHING)
     # A base may be rounded up by a minor unit a line before the share is taken.
     slack = Fraction(len(plain.segment.lines), 10**plain.tariff.minor)
     return (base + slack) * plain.money(one.rate)
@@ -266,8 +289,34 @@ def _minimum(plain: _Plain, one: Minimum) -> Fraction:
     return plain.money(one.amount)
 
 
-def _takes_off(_plain: _Plain, _one: FreeQuota | Maximum | NetMetering) -> Fraction:
+def _takes_off(_plain: _Plain, _one: Maximum | NetMetering) -> Fraction:
     return _NOTHING
+
+
+def _quota(plain: _Plain, one: FreeQuota) -> Fraction:
+    """Nothing; or, where who uses too much loses it in a later part, what he had of it."""
+    if one.up_to is None or not plain.segment.before.used:
+        return _NOTHING
+    return Fraction(one.quantity, 1_000) * _dearest(plain, plain.components[one.of])
+
+
+def _dearest(plain: _Plain, one: Component) -> Fraction:
+    """Return the dearest price of what a quota may be of."""
+    match one:
+        case Block() | Slab():
+            return plain.money(max(tier.price for tier in one.tiers))
+        case TieredTimeOfUse():
+            return plain.money(max(t.price for row in one.tiers for t in row.tiers))
+        case TimeOfUse():
+            return plain.money(max(row.price for row in one.prices))
+        case Hourly():
+            return plain.money(max(one.prices))
+        case Lifeline():
+            return plain.money(max(one.price, one.above))
+        case Flat():
+            return plain.money(one.price)
+        case _:
+            raise Refused(Cause.GUARD, f"{one.name}: no quota is known of such a thing")
 
 
 # Any: each function takes the component of its own type, as the table pairs them.
@@ -288,77 +337,9 @@ _MOST: Final[dict[type[Component], Callable[[_Plain, Any], Fraction]]] = {
     Share: _share,
     Minimum: _minimum,
     Maximum: _takes_off,
-    FreeQuota: _takes_off,
+    FreeQuota: _quota,
     NetMetering: _takes_off,
 }
-
-
-@lru_cache(_KEPT)
-def _labels(
-    calendar: Calendar,
-    holidays: tuple[str, ...],
-    local: LocalTime,
-    first: int,
-    step: int,
-    slots: int,
-) -> Mapping[str, bytes]:
-    found = [_period(calendar, holidays, local(first + n * step)) for n in range(slots)]
-    return {name: bytes(one == name for one in found) for name in set(found)}
-
-
-def _period(calendar: Calendar, holidays: tuple[str, ...], at: datetime) -> str:
-    day = _DAYS[at.weekday()]
-    special = any(_HOLIDAY in window.days for window in calendar.windows)
-    if special and (f"{at:%Y-%m-%d}" in holidays or f"{at:%m-%d}" in holidays):
-        day = _HOLIDAY
-    begun = [s for s in calendar.seasons if s.begin <= f"{at:%m-%d}"]
-    # Before the year's first season the last one of the year before goes on.
-    season = max(begun or calendar.seasons, key=lambda one: one.begin, default=None)
-    clock = f"{at:%H:%M}"
-    return next(
-        window.period
-        for window in calendar.windows
-        if day in window.days
-        and (season is None or not window.seasons or season.name in window.seasons)
-        and window.begin <= clock < window.end
-    )
-
-
-@lru_cache(_KEPT)
-def _hours(local: LocalTime, first: int, step: int, slots: int) -> tuple[int, ...]:
-    """Return each slot's hour of a year of 365 days; 29 February is the 28th again."""
-    found = []
-    for n in range(slots):
-        at = local(first + n * step)
-        day = min(at.day, 28) if at.month == 2 else at.day
-        common = at.replace(year=2023, day=day, fold=0)
-        found.append((common.timetuple().tm_yday - 1) * 24 + at.hour)
-    return tuple(found)
-
-
-@lru_cache(_KEPT)
-def _days(begin: int, end: int, local: LocalTime) -> Fraction:
-    """Return the local days of [begin, end), the parts of days as such."""
-    found, day = _NOTHING, local(begin).date()
-    while True:
-        starts, ends = (
-            _midnight(day, begin, local),
-            _midnight(day + timedelta(1), begin, local),
-        )
-        if starts >= end:
-            return found
-        found += Fraction(max(0, min(end, ends) - max(begin, starts)), ends - starts)
-        day += timedelta(1)
-
-
-def _midnight(day: date, near: int, local: LocalTime) -> int:
-    """Return the first second of a local day, by halving a span that must hold it."""
-    low = near + (day - local(near).date()).days * 86_400 - 2 * 86_400
-    high = low + 4 * 86_400
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if local(middle).date() < day else (low, middle)
-    return high
 
 
 @lru_cache(_KEPT)

@@ -16,7 +16,7 @@ from meterseal_aggregator.billing.model import Act, BillRow, Cause, Refused
 from meterseal_aggregator.billing.statements.draft import Draft, Moment
 from meterseal_aggregator.billing.statements.due import AGAIN_S
 from meterseal_aggregator.billing.statements.gather import Wait
-from meterseal_aggregator.billing.statements.netting import beneficiary, retirement_id
+from meterseal_aggregator.billing.statements.netting import retirement_id
 from meterseal_aggregator.billing.statements.posting import Money, issued
 from meterseal_aggregator.billing.statements.write import (
     Paper,
@@ -123,7 +123,7 @@ async def retire_netted(
         Retirement(
             retirement_id(row.number),
             buyer(draft.supply.member),
-            beneficiary(draft.supply.id),
+            str(draft.supply.member),
             Interval(draft.begin, draft.end - draft.begin),
             sum(one.wh for one in draft.netted),
         )

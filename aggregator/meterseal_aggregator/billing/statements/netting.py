@@ -23,9 +23,6 @@ from meterseal_aggregator.ledger.model import WH, TransferId
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.rating.load import Load
 
-BENEFICIARY: Final = "supply-{}"
-"""Under which name a supply's Wh are retired."""
-
 # A mock's Wh were never minted, so they are in nobody's account.
 _TRADES: Final = """
 SELECT t.buyer_id, t.start, t.length, t.state, sum(t.delivered_wh)
@@ -124,8 +121,3 @@ def retirement_id(number: str) -> TransferId:
     """Return the ledger id under which a bill's Wh are retired."""
     text = f"meterseal-billing/netted/{number}"
     return TransferId(hashlib.sha256(text.encode()).digest())
-
-
-def beneficiary(supply: int) -> str:
-    """Return the name a supply's Wh are retired under."""
-    return BENEFICIARY.format(supply)
