@@ -6,6 +6,11 @@
 ALTER TABLE payments ADD COLUMN towards TEXT CHECK (towards IN ('balance', 'bills'));
 ALTER TABLE payments ADD COLUMN bill TEXT CHECK (length(bill) BETWEEN 1 AND 32);
 
+-- Figures are summed over what is open, and over what was issued in some months.
+CREATE INDEX bill_standings_open ON bill_standings (bill_id)
+WHERE state IN ('issued', 'part-paid', 'overdue');
+CREATE INDEX bills_by_issue ON bills (issued_at);
+
 -- How much of bill_asset one whole unit of asset pays, by an operator's word, for a time.
 CREATE TABLE quotes (
   id INTEGER PRIMARY KEY CHECK (id > 0),
