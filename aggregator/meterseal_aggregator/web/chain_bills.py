@@ -151,7 +151,9 @@ async def list_chain_bills(
 ) -> Page[ChainBillView]:
     """List your bills on the chain, and what your wallet may do about each."""
     member = access.me(Action.USE_WALLETS)
-    till, real_now = _till(access), int(access.site.real_now())
+    till, real_now = access.site.till(), int(access.site.real_now())
+    if till is None:
+        return Page(items=[], next=None)
     async with access.site.database.reading() as tx:
         found = await show.shown(
             tx, till, member, after=after, limit=limit, real_now=real_now

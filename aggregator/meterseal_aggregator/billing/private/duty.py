@@ -30,11 +30,7 @@ from meterseal_aggregator.billing.private.model import (
 )
 from meterseal_aggregator.billing.statements import store as bills
 from meterseal_aggregator.billing.statements.correct import Why, replace_all
-from meterseal_aggregator.billing.statements.draft import (
-    Draft,
-    Moment,
-    local_of,
-)
+from meterseal_aggregator.billing.statements.draft import Moment, local_of
 from meterseal_aggregator.billing.statements.gather import Wait
 from meterseal_aggregator.billing.statements.issue import issue, keep_waits
 from meterseal_aggregator.billing.tariffs import store as tariffs
@@ -144,21 +140,23 @@ async def bill_opened(tx: Transaction, moment: Moment) -> int:
     found = await store.opened_whole(
         tx, PeriodState.ASKED, now=moment.issued_at, limit=PAGE
     )
+    done = 0
     for period in found:
         opened = await store.opened(tx, period)
-        await _issue(tx, period, opened, PeriodState.OPENED, moment)
-    return len(found)
+        done += await _issue(tx, period, opened, PeriodState.OPENED, moment)
+    return done
 
 
 async def fall_back(tx: Transaction, moment: Moment) -> int:
     """Issue the bills of periods that nobody opened in time; returns how many there were."""
     found = await store.silent(tx, now=moment.issued_at, limit=PAGE)
+    done = 0
     for period in found:
         past = await store.before(tx, period.home.supply.id, period.begin, LOOKS_BACK)
         before = [(one, await store.opened(tx, one)) for one in past]
         opened = estimated(period, len(period.openings), before)
-        await _issue(tx, period, opened, PeriodState.FALLBACK, moment)
-    return len(found)
+        done += await _issue(tx, period, opened, PeriodState.FALLBACK, moment)
+    return done
 
 
 async def correct_opened(tx: Transaction, moment: Moment) -> int:
@@ -167,17 +165,24 @@ async def correct_opened(tx: Transaction, moment: Moment) -> int:
         tx, PeriodState.FALLBACK, now=moment.issued_at, limit=PAGE
     )
     for period in found:
-        assert period.bill is not None  # by the schema
-        old = (await bills.bills_by_id(tx, [period.bill]))[period.bill]
-        opened = await store.opened(tx, period)
-        draft = await draft_of(tx, period, opened, moment, old.number)
-        if isinstance(draft, Refused):
-            wait = Wait(period.home.supply, period.begin, draft)
+        try:
+            await _correct(tx, period, moment)
+        except Refused as refused:
+            wait = Wait(period.home.supply, period.begin, refused)
             await keep_waits(tx, [wait], now=moment.issued_at)
-            continue
-        (made,) = await replace_all(tx, [(old, draft)], moment, Why(ACTOR, LATE))
-        await store.billed(tx, period.id, PeriodState.CORRECTED, made.bill.id)
     return len(found)
+
+
+async def _correct(tx: Transaction, period: PrivatePeriod, moment: Moment) -> None:
+    """Put a bill of what was opened in the place of the fallback's; raises Refused."""
+    assert period.bill is not None  # by the schema
+    old = (await bills.bills_by_id(tx, [period.bill]))[period.bill]
+    opened = await store.opened(tx, period)
+    draft = await draft_of(tx, period, opened, moment, old.number)
+    if isinstance(draft, Refused):
+        raise draft
+    (made,) = await replace_all(tx, [(old, draft)], moment, Why(ACTOR, LATE))
+    await store.billed(tx, period.id, PeriodState.CORRECTED, made.bill.id)
 
 
 async def _issue(
@@ -186,11 +191,14 @@ async def _issue(
     opened: Opened,
     state: PeriodState,
     moment: Moment,
-) -> None:
+) -> int:
+    """Issue a period's bill, or write down why not; returns 0 where it was passed over."""
     draft = await draft_of(tx, period, opened, moment)
-    if isinstance(draft, Draft):
-        for row in await issue(tx, [draft], moment, actor=ACTOR):
-            await store.billed(tx, period.id, state, row.id)
-        return
-    wait = Wait(period.home.supply, period.begin, draft)
-    await keep_waits(tx, [wait], now=moment.issued_at)
+    if isinstance(draft, Refused):
+        wait = Wait(period.home.supply, period.begin, draft)
+        await keep_waits(tx, [wait], now=moment.issued_at)
+        return 1
+    rows = await issue(tx, [draft], moment, actor=ACTOR)
+    for row in rows:
+        await store.billed(tx, period.id, state, row.id)
+    return len(rows)

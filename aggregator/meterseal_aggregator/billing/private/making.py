@@ -3,7 +3,7 @@
 This module must never write.
 """
 
-from meterseal_aggregator.billing.model import Refused
+from meterseal_aggregator.billing.model import Cause, Refused
 from meterseal_aggregator.billing.private.draft import Basis, drafted
 from meterseal_aggregator.billing.private.model import Opened, PrivatePeriod
 from meterseal_aggregator.billing.statements.draft import Draft, Moment
@@ -26,7 +26,13 @@ async def draft_of(
     """
     tariff = await tariffs.tariff_named(tx, period.tariff)
     assert tariff is not None  # by the schema
-    supply = period.home.supply.id
+    supply, to_at = period.home.supply.id, period.home.supply.to_at
+    if to_at is not None and to_at < period.end:
+        return Refused(
+            Cause.STATE,
+            f"supply {supply} ended within the period its device was asked for: bill its"
+            " rest by an estimate, and correct it",
+        )
     left = await carried(tx, [(supply, period.begin)])
     before = left.get(supply, NOTHING_CARRIED)
     return drafted(period, Basis(tariff, opened, before, replaces), moment)

@@ -1,0 +1,185 @@
+"""What is billed of opened sums is what is billed of the usage itself, whatever the tariff."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterseal_aggregator.billing.chain.totals import on_totals
+from meterseal_proto.rating.components import (
+    Allocation,
+    Base,
+    Block,
+    Calendar,
+    Component,
+    Fixed,
+    Flat,
+    Levy,
+    Lifeline,
+    LifelineRule,
+    Milli,
+    Per,
+    PeriodPrice,
+    PeriodTiers,
+    Price,
+    Proration,
+    Share,
+    ShareKind,
+    SignedPrice,
+    Slab,
+    Tier,
+    TierCounter,
+    TieredTimeOfUse,
+    TimeOfUse,
+    Window,
+)
+from meterseal_proto.rating.hidden import Plan, Reading, plan_of
+from meterseal_proto.rating.load import Load, Period
+from meterseal_proto.rating.opened import OpenedPeriod, rate_opened
+from meterseal_proto.rating.price import rate
+from meterseal_proto.rating.tariff import Commodity, FullTariff, Rule, Split
+
+ZONE = ZoneInfo("Europe/Madrid")
+LOCAL = partial(datetime.fromtimestamp, tz=ZONE)
+STEP = 3_600
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+prices = st.integers(0, 3_000_000).map(Price)
+limits = st.integers(1, 400_000).map(Milli)
+
+
+def calendar(begin: int, end: int) -> Calendar:
+    """Day from one hour to another of weekdays, night else."""
+    work, rest = WEEK[:5], WEEK[5:]
+    hours = f"{begin:02}:00", f"{end:02}:00"
+    return Calendar(
+        "dn",
+        (
+            Window("day", work, *hours),
+            Window("night", work, "00:00", hours[0]),
+            Window("night", work, hours[1], "24:00"),
+            Window("night", rest),
+        ),
+    )
+
+
+@st.composite
+def tiers(draw: st.DrawFn) -> tuple[Tier, ...]:
+    ends = sorted(draw(st.sets(limits, max_size=3)))
+    found = [Tier(draw(prices), Milli(end)) for end in ends]
+    return (*found, Tier(draw(prices)))
+
+
+@st.composite
+def on_usage(draw: st.DrawFn) -> Component:
+    """A component whose price of a usage needs no single interval."""
+    match draw(st.integers(0, 5)):
+        case 0:
+            return Flat("energy", draw(prices))
+        case 1:
+            return Block("energy", draw(tiers()))
+        case 2:
+            return Slab("energy", draw(tiers()))
+        case 3:
+            rule = draw(st.sampled_from(LifelineRule))
+            return Lifeline("energy", rule, draw(limits), draw(prices), draw(prices))
+        case 4:
+            rows = (
+                PeriodPrice("day", draw(prices)),
+                PeriodPrice("night", draw(prices)),
+            )
+            return TimeOfUse("energy", "dn", rows)
+    rows_ = tuple(PeriodTiers(name, draw(tiers())) for name in ("day", "night"))
+    if len({tuple(t.to for t in row.tiers) for row in rows_}) > 1:
+        rows_ = tuple(replace(row, tiers=rows_[0].tiers) for row in rows_)
+    counter = draw(st.sampled_from(TierCounter))
+    return TieredTimeOfUse("energy", "dn", counter, Allocation.PROPORTIONAL, rows_)
+
+
+@st.composite
+def tariffs(draw: st.DrawFn) -> FullTariff:
+    """One energy component, and what stands beside it on a bill."""
+    energy = draw(on_usage())
+    beside: list[Component] = [
+        Fixed("standing", draw(prices), Per.DAY, Proration.DAYS),
+        Share("vat", ShareKind.TAX, draw(prices), Base.EXACT, ("energy", "standing")),
+    ]
+    if draw(st.booleans()):
+        amount = SignedPrice(draw(prices))
+        beside.append(Levy("fund", amount, Per.UNIT, Proration.DAYS))
+    begin = draw(st.integers(1, 11))
+    timed = isinstance(energy, TimeOfUse | TieredTimeOfUse)
+    return FullTariff(
+        "home", "EUR", "Europe/Madrid", 0, Commodity.ELECTRICITY, (energy, *beside),
+        draw(st.sampled_from(Rule)), Split.PROPORTION,
+        calendars=(calendar(begin, begin + draw(st.integers(1, 12))),) if timed else (),
+    )  # fmt: skip
+
+
+@st.composite
+def loads(draw: st.DrawFn) -> Load:
+    """Two to nine days of hours, some of them with a change of the clocks."""
+    month, day = draw(st.sampled_from(((3, 25), (6, 1), (10, 20))))
+    first = datetime(2026, month, day, tzinfo=ZONE)
+    last = first.replace(day=day + draw(st.integers(2, 6)))
+    begin, end = int(first.timestamp()), int(last.timestamp())
+    scale = draw(st.sampled_from((3, 900, 12_000)))
+    seed = draw(st.integers(1, 10**6))
+    row = [(n * seed) % scale for n in range((end - begin) // STEP)]
+    return Load(begin, STEP, row)
+
+
+def opened(plan: Plan, load: Load) -> OpenedPeriod:
+    starts = range(load.first, load.end, STEP)
+    period = Period.whole(load.first, load.end)
+    return OpenedPeriod(
+        period, STEP, tuple(_amount(one.prices(starts, LOCAL), load) for one in plan.tariffs)
+    )  # fmt: skip
+
+
+def _amount(asked: Sequence[int], load: Load) -> int:
+    return sum(p * v for p, v in zip(asked, load.imported, strict=True))
+
+
+@given(tariffs(), loads())
+def test_opened_sums_cost_what_the_usage_costs(tariff: FullTariff, load: Load) -> None:
+    plan = plan_of(tariff)
+    found = opened(plan, load)
+    rated = rate_opened(tariff, plan, found, LOCAL)
+    whole = rate(tariff, load, found.period, LOCAL)
+    assert rated.exact == whole.exact
+    if plan.reading is not Reading.AMOUNT:
+        assert rated.lines == whole.lines
+
+
+@given(
+    st.sampled_from((0, 1, 3)),
+    st.lists(prices, min_size=3, max_size=3),
+    limits,
+    loads(),
+    st.sampled_from((0, 2, 6)),
+)
+def test_no_bill_asks_more_than_the_contract_gives_for_its_usage(
+    kind: int, priced: list[Price], limit: Milli, load: Load, minor: int
+) -> None:
+    low, high, daily = priced
+    kinds: dict[int, Component] = {
+        0: Flat("energy", low),
+        1: Block("energy", (Tier(low, limit), Tier(high))),
+        3: Lifeline("energy", LifelineRule.ELIGIBILITY, limit, low, high),
+    }
+    energy = kinds[kind]
+    standing = Fixed("standing", daily, Per.DAY, Proration.DAYS)
+    tariff = FullTariff(
+        "home", "STX", "Europe/Madrid", 0, Commodity.ELECTRICITY, (energy, standing),
+        Rule.DOWN, Split.PROPORTION, minor=minor,
+    )  # fmt: skip
+    period = Period.whole(load.first, load.end)
+    asked = rate(tariff, load, period, LOCAL).total * 10 ** (6 - minor)
+    days = (LOCAL(load.end).date() - LOCAL(load.first).date()).days
+    given_ = on_totals(tariff, 0).charge(sum(load.imported), days)
+    # Each of at most three lines is rounded down.
+    assert given_ - 3 * 10 ** (6 - minor) < asked <= given_
