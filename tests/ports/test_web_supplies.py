@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from meterseal_aggregator.billing.supplies.sheet import MAX_SHEET_BYTES
 from tests.support.supplied import CODE, a_full_tariff, declare_money
 from tests.support.webhouse import LATER, MOVED, WebHouse, a_house, pretty
 
@@ -327,5 +328,5 @@ async def test_a_file_with_a_fault_names_its_line_and_changes_nothing(
     assert not {"Dov", "Eve"} & names
     wrong = await house.post("/v1/supply-imports", "operator", {})
     assert wrong.status_code == 415
-    large = await load(house, b" " * ((2 << 20) + 1))
+    large = await load(house, b" " * (MAX_SHEET_BYTES + 1))
     assert large.status_code == 413

@@ -20,10 +20,11 @@ from typing import Final
 from meterseal_aggregator.billing.supplies.model import Terms
 from meterseal_proto.rating.statement import Rail
 
-MAX_SHEET_BYTES: Final = 2 << 20
-"""A town of 10,000 homes has 1 MB."""
-MAX_ROWS: Final = 10_000
-"""All of them go into one transaction: seconds, in which nobody else writes."""
+MAX_SHEET_BYTES: Final = 1 << 19
+"""Rows have 50 bytes as a rule, and 250 are many."""
+MAX_ROWS: Final = 2_000
+"""All of them go into one transaction, in which nobody else writes: six seconds of a busy
+machine. A town is several files, each whole or not at all."""
 MAX_FAULTS: Final = 50
 """Faults that are named; whoever mends these sees the rest."""
 MAX_NAME: Final = 120
