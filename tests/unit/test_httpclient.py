@@ -144,3 +144,26 @@ async def test_nobody_there_and_no_address_are_told_apart_from_answers() -> None
         with pytest.raises(Unavailable):
             await client.get(where)
     await client.close()
+
+
+async def test_a_pinned_client_connects_there_and_asks_by_name() -> None:
+    heard: list[bytes] = []
+
+    async def note(request: bytes, writer: asyncio.StreamWriter) -> None:
+        heard.append(request)
+        writer.write(http("200 OK", b""))
+        await writer.drain()
+
+    async with answering(note) as url:
+        client = HttpClient(BOUNDS, pinned="127.0.0.1")
+        # A name that is nobody's (RFC 2606 2): it is never looked up.
+        there = url.replace("127.0.0.1", "hook.invalid")
+        answer = await client.post(
+            f"{there}/x", b"{}", "application/json", {"a-b": "c"}
+        )
+        await client.close()
+    assert answer.status == 200
+    head = heard[0].lower()
+    assert f"host: {there.removeprefix('http://')}".encode() in head
+    assert b"a-b: c" in head
+    assert b"content-type: application/json" in head
