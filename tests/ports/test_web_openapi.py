@@ -22,7 +22,7 @@ SIGNED_BODIES = frozenset(
 KEYED = frozenset(
     {
         "/v1/auction-orders", "/v1/listings/purchases", "/v1/listings/refunds",
-        "/v1/me/certifications", "/v1/me/deposits", "/v1/me/listing",
+        "/v1/me/certifications", "/v1/me/deposits", "/v1/me/disputes", "/v1/me/listing",
         "/v1/me/listing/removal", "/v1/me/stake", "/v1/me/stake/release",
         "/v1/me/withdrawals", "/v1/offers", "/v1/orders", "/v1/payments",
         "/v1/orders/{order_id}/cancellation", "/v1/me/bill-payments", "/v1/quotes",

@@ -45,7 +45,6 @@ _UNREADABLE: Final = (
     zlib.error,
     struct.error,
     EOFError,
-    NotImplementedError,
     OSError,
     OverflowError,
     RuntimeError,
