@@ -166,6 +166,15 @@ async def test_a_rate_of_urdb_is_published_or_named_what_it_leaves_open(
     )
     assert answer.status_code == 422, pretty(answer)
     assert "tier_counter" in answer.json()["detail"]
+    sells = {**rate, "energyratestructure": [[{"rate": 0.25, "sell": 0.1}]]}
+    raw_sells = json.dumps(sells).encode()
+    answer = await house.ask("POST", path, "operator", content=raw_sells)
+    assert answer.status_code == 422, pretty(answer)
+    assert "metering" in answer.json()["detail"]
+    solar = path.replace("us-flat", "us-solar") + "&metering=net-billing"
+    answer = await house.ask("POST", solar, "operator", content=raw_sells)
+    assert answer.status_code == 201, pretty(answer)
+    assert '"export"' in answer.json()["document"]
     for wrong in ("&tier_counter=both", "&unknown=1", "&window_s=0"):
         answer = await house.ask("POST", path + wrong, "operator", content=raw)
         assert answer.status_code == 422, wrong

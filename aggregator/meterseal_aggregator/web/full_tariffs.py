@@ -17,10 +17,14 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from meterseal_aggregator.billing.tariffs import governed, store
+from meterseal_aggregator.billing.tariffs.metering import (
+    Metering,
+    Settled,
+    with_metering,
+)
 from meterseal_aggregator.billing.tariffs.model import Version
 from meterseal_aggregator.billing.tariffs.store import MAX_LOGGED_BYTES
 from meterseal_aggregator.billing.tariffs.urdb import Stated, import_urdb
-from meterseal_aggregator.billing.tariffs.urdbread import Refused
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.storage.database import Transaction
@@ -39,7 +43,7 @@ from meterseal_aggregator.web.shapes import (
     cursor,
 )
 from meterseal_proto.rating.components import Allocation, TierCounter
-from meterseal_proto.rating.tariff import check
+from meterseal_proto.rating.tariff import FullTariff, check
 
 router = APIRouter(prefix="/v1", tags=["tariffs"])
 
@@ -99,6 +103,8 @@ class ImportWish(BaseModel):
     tier_counter: TierCounter | None = None
     allocation: Allocation | None = None
     window_s: Annotated[int, Field(ge=1, le=86_400)] | None = None
+    actual_days: bool = False
+    metering: Metering | None = None
     dry_run: bool = False
 
     def stated(self) -> Stated:
@@ -107,6 +113,7 @@ class ImportWish(BaseModel):
             tier_counter=self.tier_counter,
             allocation=self.allocation,
             window_s=self.window_s,
+            actual_days=self.actual_days,
             zone=self.zone,
             currency=self.currency,
         )
@@ -147,10 +154,8 @@ async def import_rate(
     access.allow(Action.MANAGE)
     raw = await read_file(request.receive, MAX_URDB_BYTES)
     try:
-        made = import_urdb(raw, wish.stated()).tariff
-        tariff = replace(made, id=wish.code, valid_from=wish.valid_from)
-        check(tariff)
-    except (Refused, ValueError) as error:
+        tariff = _imported(raw, wish)
+    except ValueError as error:
         raise wrong_argument("body", str(error)) from None
     return await _publish(access, tariff.document(), dry=wish.dry_run)
 
@@ -189,6 +194,21 @@ async def show_full_tariff(
     if found is None:
         raise not_found("tariff")
     return _view(found)
+
+
+def _imported(raw: bytes, wish: ImportWish) -> FullTariff:
+    """Return a rate as the tariff of a code; ValueError says what it leaves open."""
+    found = import_urdb(raw, wish.stated())
+    made = replace(found.tariff, id=wish.code, valid_from=wish.valid_from)
+    if wish.metering is not None:
+        settled = Settled(wish.metering, sells=found.sells)
+        return with_metering(made, settled, credits_minimum=True)
+    if found.sells:
+        raise ValueError(
+            "the rate pays for export: say how it is settled by `metering`"
+        )
+    check(made)
+    return made
 
 
 async def _publish(access: Access, document: bytes, *, dry: bool) -> FullTariffView:
