@@ -18,6 +18,10 @@ from tests.support.street import BEGIN, STEP, Home, settle_in
 
 DAY = 86_400
 SLOTS = 96
+VALUE = (
+    "INSERT INTO vee_values (register_id, start, length, delta, quality, source, method,"
+    " reason, author, known_at) VALUES (1, ?, ?, ?, ?, ?, '', 'r', 'a', 0)"
+)
 
 
 @pytest.fixture
@@ -46,11 +50,7 @@ async def value(
 ) -> None:
     """Add a value of register 1 as its writers do."""
     async with database.transaction() as tx:
-        await tx.many(
-            "INSERT INTO vee_values (register_id, start, length, delta, quality, source,"
-            " method, reason, author, known_at) VALUES (1, ?, ?, ?, ?, ?, '', 'r', 'a', 0)",
-            [(start, length, delta, quality, source)],
-        )
+        await tx.many(VALUE, [(start, length, delta, quality, source)])
 
 
 async def told(database: Database, home: Home, *deltas: int, **how: int) -> None:
@@ -294,6 +294,22 @@ async def test_registers_far_apart_are_looked_up_one_by_one(
             tx, [1, 500, 90_000], BEGIN, BEGIN + DAY, known_at=BEGIN + DAY
         )
     assert {n: one.total // 96 for n, one in found.items()} == {1: 1, 500: 3, 90_000: 1}
+
+
+async def test_no_day_is_packed_while_more_of_it_waits(database: Database) -> None:
+    await settle_in(database, 1)
+    rows = [
+        (BEGIN + n % 4_000 // 80 * DAY + n % 80 * STEP, STEP, n, 0, "import")
+        for n in range(4_050)
+    ]
+    async with database.transaction() as tx:
+        await tx.many(VALUE, rows)
+    now = BEGIN + 60 * DAY
+    assert await days.run_once(database, now) == 4_000
+    assert await versions(database) == []
+    await work(database, now)
+    assert {row[1] for row in await versions(database)} == {1}
+    assert (await seen(database, BEGIN, BEGIN + STEP)).deltas[0] == 4_000
 
 
 async def test_a_register_without_a_day_is_missing_as_a_whole(

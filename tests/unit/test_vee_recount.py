@@ -93,6 +93,6 @@ async def test_what_waits_to_be_packed_is_left_out(database: Database) -> None:
     await value(database, 1, BEGIN, "edit", 7)
     assert (await found(database)).ok
     async with database.transaction() as tx:
-        reach, seen = await daystore.mark(tx, await daystore.local_days(tx))
-        assert (reach.value_id, seen) == (3, 1)
+        marked = await daystore.mark(tx, await daystore.local_days(tx))
+        assert (marked.reach.value_id, marked.seen, marked.behind) == (3, 1, False)
     assert (await found(database)).ok

@@ -152,11 +152,12 @@ async def run_batch(tx: Transaction, now: int) -> int:
     statements. A day whose slots are as they were gets no version.
     """
     days = await daystore.local_days(tx)
-    reach, seen = await daystore.mark(tx, days)
-    due = await daystore.due(tx, days, now)
+    marked = await daystore.mark(tx, days)
+    # A day of which more is known already would only get a version too many.
+    due = [] if marked.behind else await daystore.due(tx, days, now)
     if due:
-        await _pack(tx, days, reach, due, now=now)
-    return seen + len(due)
+        await _pack(tx, days, marked.reach, due, now=now)
+    return marked.seen + len(due)
 
 
 async def _pack(

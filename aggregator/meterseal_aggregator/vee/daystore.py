@@ -126,6 +126,15 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """How far and at how many rows was looked, and whether more of them wait already."""
+
+    reach: Reach
+    seen: int
+    behind: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Packed:
     """A version of a register's day; see the table."""
 
@@ -156,8 +165,8 @@ async def local_days(tx: Transaction) -> LocalDays:
     return LocalDays(zones, json.dumps(late))
 
 
-async def mark(tx: Transaction, days: LocalDays) -> tuple[Reach, int]:
-    """Note the days of what came since; returns how far was looked, and at how much.
+async def mark(tx: Transaction, days: LocalDays) -> Marked:
+    """Note the days of what came since.
 
     Readings that are not assessed yet have not come yet. Where a zone was said to hold in
     the past, all packed days wait again, and those beside them.
@@ -176,7 +185,8 @@ async def mark(tx: Transaction, days: LocalDays) -> tuple[Reach, int]:
     if reach != Reach(seal, value) or zones != days.backdated:
         row = (reach.seal_id, reach.value_id, days.backdated)
         await tx.many(_WRITE_PROGRESS, [row])
-    return reach, len(seals) + len(values)
+    behind = len(seals) == SEALS or len(values) == VALUES
+    return Marked(reach, len(seals) + len(values), behind)
 
 
 async def _mark(

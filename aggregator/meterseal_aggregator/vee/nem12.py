@@ -23,7 +23,7 @@ MAX_BYTES: Final = 2 << 20
 """A year of two channels in intervals of five minutes has 1.5 MB."""
 MAX_CHANNELS: Final = 100
 MAX_DAYS: Final = 800
-"""Days of all channels together: a year of two, written in about a second."""
+"""Days of all channels together: a year of two, written in two seconds at most."""
 MAX_FIELD: Final = 240
 """Characters of a field: the longest, a reason's description, has at most so many."""
 LENGTHS: Final = (5, 15, 30)
