@@ -40,6 +40,7 @@ from meterseal_proto.rating.components import (
     Export,
     Fixed,
     Flat,
+    NetMetering,
     Netting,
     Per,
     PeriodPrice,
@@ -115,7 +116,7 @@ def a_tariff(
 ) -> FullTariff:
     """A tariff of these components, a standing charge, and VAT of all but what is fed in."""
     own = components or (CLOCKED,)
-    names = tuple(c.name for c in own if not isinstance(c, Export))
+    names = tuple(c.name for c in own if not isinstance(c, Export | NetMetering))
     every = (*own, STANDING_CHARGE, vat(*names, STANDING_CHARGE.name))
     timed = any(isinstance(c, TimeOfUse) for c in own)
     return FullTariff(

@@ -20,7 +20,14 @@ from meterseal_aggregator.billing.statements.draft import Moment
 from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import CASH, UTILITY, arrears, tax, user
 from meterseal_aggregator.ledger.model import Transfer, TransferId
-from meterseal_proto.rating.components import Flat, Price
+from meterseal_proto.rating.components import (
+    Bank,
+    Count,
+    Flat,
+    NetMetering,
+    PayoutOf,
+    Price,
+)
 from meterseal_proto.rating.statement import StatementKind
 from meterseal_proto.rating.statement_json import read_statement
 from meterseal_proto.units import EXPORT, IMPORT, Quality
@@ -281,3 +288,45 @@ async def test_many_bills_are_corrected_in_one_transaction_of_as_many_statements
             assert len(await correct(utility, LATER)) == 3 * many
             counts.append(utility.database.waits - before)
     assert counts[0] == counts[1]
+
+
+async def test_what_a_corrected_bill_leaves_over_is_taken_up_by_the_bills_after_it(
+    tmp_path: Path,
+) -> None:
+    bank = NetMetering("roof", Bank.ONE, Count(12), Price(0), PayoutOf.BANK)
+    async with a_utility(tmp_path, a_tariff(ENERGY, bank)) as utility:
+        home = await utility.supply("Ada", registers=(IMPORT, EXPORT))
+        for begin, end, given in ((MAY, JUNE, 1_500), (JUNE, JULY, 0)):
+            await utility.use(home, begin, end, 1_000)
+            await utility.use(home, begin, end, given, register=EXPORT)
+        await utility.use(home, JULY, at(2026, 8), 1_000)
+        await utility.use(home, JULY, at(2026, 8), 0, register=EXPORT)
+        bills = await utility.bill(now=at(2026, 8, 1, 6))
+        kept = 500 * 31 * 96
+        used = [read_statement(one.document).segments[-1] for one in bills]
+        assert [one.after.bank for one in used[:1]] == [(("", kept),)]
+        # Half of May's surplus was none: June pays more, July as before.
+        await utility.use(
+            home, MAY, JUNE, 1_250, register=EXPORT, known_at=LATER - HOUR
+        )
+        found = await correct(utility, LATER)
+        new = {one.begin: one for one in found if one.replaces}
+        assert set(new) == {MAY, JUNE}
+        assert new[MAY].amount == bills[0].amount
+        segment = read_statement(new[JUNE].document).segments[0]
+        assert segment.before.bank == (("", kept // 2),)
+        assert new[JUNE].amount > bills[1].amount
+        assert await utility.balance(arrears(home.member)) == -(
+            new[MAY].amount + new[JUNE].amount + bills[2].amount
+        )
+
+
+async def test_a_tax_that_fell_to_a_credit_is_taken_back_from_its_authority(
+    utility: Utility,
+) -> None:
+    home, bill = await may(utility, delta=100)
+    await utility.use(home, MAY, JUNE, 0, known_at=LATER - HOUR)
+    *_, new = await correct(utility, LATER)
+    assert new.amount == (1_000 + 190) * CENT
+    assert await utility.balance(tax("vat")) == 190 * CENT
+    assert bill.amount > new.amount

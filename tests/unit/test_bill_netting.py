@@ -14,12 +14,11 @@ from meterseal_aggregator.billing.supplies.model import NewSupply, Terms
 from meterseal_aggregator.billing.supplies.store import begin
 from meterseal_aggregator.billing.tariffs.store import publish
 from meterseal_aggregator.credits import audit as credit_audit
-from meterseal_aggregator.credits.retire import Retirement, retire
 from meterseal_aggregator.identity.model import MemberId
+from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import buyer, retired
-from meterseal_aggregator.ledger.model import TransferId
+from meterseal_aggregator.ledger.model import AccountCode, Transfer, TransferId
 from meterseal_aggregator.market.settlement.runs import Run, due_at
-from meterseal_proto.intervals import Interval
 from meterseal_proto.rating.components import Export, Flat, Netting, Price, Wheeling
 from meterseal_proto.rating.line import LineKind
 from meterseal_proto.rating.statement_json import read_statement
@@ -106,7 +105,7 @@ async def test_delivered_wh_are_netted_where_they_were_imported_and_the_rest_sta
     (bill,) = await street.bill()
     # 300 of 500 in the first slot, the 400 that came in the second.
     assert figures(bill) == {"energy": Fraction(1_300, 1_000), "lines": Fraction(7, 10)}
-    assert await world.energy(retired(f"supply-{street.supply}")) == 700
+    assert await world.energy(retired(str(street.ada))) == 700
     assert await world.energy(buyer(street.ada)) == 200
     rows = await world.rows("SELECT start, wh FROM netted_slots ORDER BY start")
     assert rows == [(slot(0), 300), (slot(1), 400)]
@@ -150,12 +149,12 @@ async def test_a_correction_downwards_brings_no_retired_wh_back(street: Street) 
     await street.used(100, known_at=NOW)
     *_, new = await street.bill(NOW + DAY)
     assert figures(new) == {"energy": 0, "lines": Fraction(1, 10)}
-    assert await street.world.energy(retired(f"supply-{street.supply}")) == 300
+    assert await street.world.energy(retired(str(street.ada))) == 300
     # Told again as it was: what is retired already counts.
     await street.used(300, known_at=NOW + DAY)
     *_, last = await street.bill(NOW + 2 * DAY)
     assert figures(last)["lines"] == Fraction(3, 10)
-    assert await street.world.energy(retired(f"supply-{street.supply}")) == 300
+    assert await street.world.energy(retired(str(street.ada))) == 300
 
 
 async def test_wh_that_were_sold_on_are_not_netted(street: Street) -> None:
@@ -163,14 +162,12 @@ async def test_wh_that_were_sold_on_are_not_netted(street: Street) -> None:
     await street.world.tell(500)
     await street.world.run()
     async with street.world.database.transaction() as tx:
-        gone = Retirement(
-            TransferId(bytes(32)),
-            buyer(street.ada),
-            "else",
-            Interval(slot(0), 900),
-            400,
-        )
-        assert (await retire(tx, gone, now=NOW)).entered
+        gone = Transfer(
+            TransferId(bytes(32)), 400, buyer(street.ada), AccountCode("escrow:else"),
+            "listing", NOW,
+        )  # fmt: skip
+        (result,) = await ledger.post(tx, [gone], now=NOW)
+        assert result.entered
     await street.used(300)
     (bill,) = await street.bill()
     assert figures(bill) == {"energy": Fraction(2, 10), "lines": Fraction(1, 10)}

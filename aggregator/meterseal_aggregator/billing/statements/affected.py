@@ -21,7 +21,7 @@ from meterseal_aggregator.billing.statements.correct import (
 from meterseal_aggregator.billing.statements.draft import (
     Draft,
     Moment,
-    segments_of,
+    told_by,
 )
 from meterseal_aggregator.billing.statements.due import supply_of
 from meterseal_aggregator.billing.statements.duty import ACTOR, Rater, rate_here
@@ -185,7 +185,7 @@ async def _settle(
         bill = bills[wish.supply.id, wish.begin]
         if isinstance(draft, Refused):
             waits.append(Wait(wish.supply, wish.begin, draft))
-        elif segments_of(draft.document) == segments_of(bill.document):
+        elif _same(draft, bill):
             same.append(bill)
         else:
             pairs.append((bill, draft))
@@ -200,6 +200,11 @@ async def _settle(
     await end_waits(tx, same)
     await keep_waits(tx, waits, now=moment.issued_at)
     return made
+
+
+def _same(draft: Draft, bill: BillRow) -> bool:
+    told = told_by(draft.document, yearly=draft.yearly)
+    return told == told_by(bill.document, yearly=draft.yearly)
 
 
 async def _pass_mark(database: Database, known_at: int, *, idle: bool) -> int:

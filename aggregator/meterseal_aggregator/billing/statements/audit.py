@@ -33,7 +33,8 @@ from meterseal_aggregator.billing.statements.posting import (
     issued,
     shares,
 )
-from meterseal_aggregator.ledger.model import Transfer
+from meterseal_aggregator.ledger.accounts import buyer
+from meterseal_aggregator.ledger.model import Transfer, TransferId
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding
 from meterseal_proto.entry import bill_hash_entry
@@ -72,7 +73,8 @@ SELECT b.number, b.member_id, sum(n.wh) FROM netted_slots n
 JOIN bills b ON b.id = n.bill_id GROUP BY b.id ORDER BY b.id
 """
 _RETIRED: Final = """
-SELECT transfer_id, beneficiary, wh FROM retirements WHERE holder GLOB ?
+SELECT r.transfer_id, r.holder, r.beneficiary, r.wh FROM retirements r
+WHERE r.transfer_id IN ({marks})
 """
 _NUMBERS: Final = "SELECT number FROM bills ORDER BY number"
 
@@ -242,11 +244,16 @@ async def _check_numbers(tx: Transaction) -> None:
 
 async def _netted(tx: Transaction) -> Finding:
     netted = {
-        retirement_id(number): (str(member), wh)
+        retirement_id(number): (buyer(member), str(member), wh)
         for number, member, wh in await tx.rows(_NETTED)
     }
-    rows = await tx.rows(_RETIRED, ("buyer:*",))
-    retired = {row[0]: (row[1], row[2]) for row in rows}
-    whole = sum(wh for _, wh in netted.values())
+    retired: dict[TransferId, tuple[str, str, int]] = {}
+    numbers = [row[0] for row in await tx.rows(_NUMBERS)]
+    for at in range(0, len(numbers), PAGE):
+        ids = [retirement_id(number) for number in numbers[at : at + PAGE]]
+        marks = ",".join("?" for _ in ids)
+        for row in await tx.rows(_RETIRED.format(marks=marks), ids):
+            retired[row[0]] = (row[1], row[2], row[3])
+    whole = sum(wh for _, _, wh in netted.values())
     detail = f"{whole} Wh netted by {len(netted)} bills, {len(retired)} retirements"
     return Finding(NETTED, ok=netted == retired, detail=detail)

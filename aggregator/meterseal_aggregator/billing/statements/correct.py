@@ -47,7 +47,7 @@ from meterseal_aggregator.billing.statements.write import (
 from meterseal_aggregator.identity.events import tell
 from meterseal_aggregator.ledger.model import Transfer
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_proto.rating.line import Line
+from meterseal_proto.rating.line import NOTHING_CARRIED, Carried, Line
 from meterseal_proto.rating.statement import (
     Rail,
     Segment,
@@ -219,10 +219,17 @@ async def _look_again(tx: Transaction, cases: Sequence[_Case]) -> None:
     changed = [
         (one.old.supply, one.old.end)
         for one in cases
-        if one.taken.segments[-1].after != one.draft.after
+        if _left(one.taken.segments[-1].after, one) != _left(one.draft.after, one)
     ]
     if changed:
         await tx.rows(_FOLLOWING, (json.dumps(changed),))
+
+
+def _left(after: Carried, case: _Case) -> Carried:
+    """Return what of a bill's rest the next one is made of."""
+    return (
+        after if case.draft.yearly else replace(after, charged=NOTHING_CARRIED.charged)
+    )
 
 
 def _taken_back(segment: Segment) -> Segment:

@@ -24,6 +24,7 @@ from meterseal_aggregator.billing.supplies.model import Supply
 from meterseal_aggregator.billing.usage import Bought, Metered, Part, load_of
 from meterseal_aggregator.ledger.model import Asset
 from meterseal_aggregator.parameters.zone import zone_of
+from meterseal_proto.rating.components import Maximum, Minimum, SpanOf
 from meterseal_proto.rating.line import NOTHING_CARRIED, Carried
 from meterseal_proto.rating.load import Load, Period
 from meterseal_proto.rating.price import Unrateable, rate
@@ -93,7 +94,7 @@ class Draft:
     `document` is the statement's as it is spelled with NO_NUMBER. `netted` are the Wh of
     neighbours to be retired with it; `amount` is its total in micro-units; `rows` are the register
     rows it stands on, each with its part of the period. `private_bill` is the row id of the
-    device's bill, where usage is hidden.
+    device's bill, where usage is hidden; `yearly` tells that a line hangs on the year's cost.
     """
 
     supply: Supply
@@ -108,6 +109,7 @@ class Draft:
     netted: tuple[Bought, ...] = ()
     after: Carried = NOTHING_CARRIED
     private_bill: int | None = None
+    yearly: bool = False
 
     def numbered(self, number: str) -> bytes:
         """Return the document with its number in place."""
@@ -137,9 +139,21 @@ def put_number(document: bytes, number: str) -> bytes:
     return document.replace(blank, real)
 
 
-def segments_of(document: bytes) -> object:
-    """Return a stored statement's segments, to be compared with another's."""
-    found: object = json.loads(document)["segments"]
+def told_by(document: bytes, *, yearly: bool) -> object:
+    """Return what a stored statement's segments say, to be compared with another's.
+
+    What the year has cost so far is left out where no line hangs on it: else a correction in
+    March would have every bill since then issued anew, of the same lines.
+    """
+    segments = json.loads(document)["segments"]
+    for segment in segments:
+        for side in ("before", "after"):
+            if not yearly and side in segment:
+                segment[side].pop("charged", None)
+    found: object = [
+        {name: told for name, told in segment.items() if told != {}}
+        for segment in segments
+    ]
     return found
 
 
@@ -210,6 +224,14 @@ def _drafted(wish: Wish, moment: Moment) -> Draft:
         rows=tuple((part.row, part.begin, part.end) for part in wish.metered.parts),
         netted=wish.more,
         after=segments[-1].after,
+        yearly=any(_yearly(tariff) for _, _, tariff in wish.versions),
+    )
+
+
+def _yearly(tariff: FullTariff) -> bool:
+    return any(
+        isinstance(one, Minimum | Maximum) and one.per is SpanOf.YEAR
+        for one in tariff.components
     )
 
 

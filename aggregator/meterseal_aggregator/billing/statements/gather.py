@@ -28,7 +28,9 @@ from meterseal_aggregator.billing.usage import Metered, Want, load_of, metered
 from meterseal_aggregator.ledger.assets import declared
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.rating.calendar import cycle_of
+from meterseal_proto.rating.components import Export, Netting
 from meterseal_proto.rating.line import NOTHING_CARRIED, Carried
+from meterseal_proto.rating.load import Load
 
 TRADES_WAIT_S: Final = 3 * 86_400
 """A bill waits so long after its period for sellers' meters; what they tell later stays with
@@ -180,8 +182,22 @@ class _Gathered:
         )
         if not self.pool.has(supply.id, supply.member):
             return wish
-        before, more = self.pool.take(supply.id, supply.member, load_of(found))
+        load = _taken(load_of(found), wish.versions)
+        before, more = self.pool.take(supply.id, supply.member, load)
         return replace(wish, before=before, more=more)
+
+
+def _taken(load: Load, versions: Versions) -> Load:
+    """Return what may be netted: where a tariff nets by slot, import beyond export."""
+    by_slot = any(
+        isinstance(one, Export) and one.netting is Netting.SLOT
+        for _, _, tariff in versions
+        for one in tariff.components
+    )
+    if not by_slot or not load.exported:
+        return load
+    pairs = zip(load.imported, load.exported, strict=True)
+    return replace(load, imported=[max(0, taken - given) for taken, given in pairs])
 
 
 def _within(versions: Versions, begin: int, end: int) -> Versions:
