@@ -355,3 +355,37 @@ def test_the_fallback_looks_at_no_other_plan() -> None:
     ]
     assert estimated(now, 1, past).amounts == (1_000,)
     assert estimated(now, 1, past[1:]).amounts == (0,)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE private_bills SET amount = '9'", "is not what was opened costs"),
+        (
+            "UPDATE private_bills SET digest = zeroblob(32)",
+            "is not over what its device",
+        ),
+        ("DELETE FROM private_periods", "names an opening that no private period"),
+    ],
+)
+async def test_the_audit_names_a_bill_that_is_not_what_was_opened(
+    opening: Opener, change: str, said: str
+) -> None:
+    home = await opening(daily(BLOCKS, STANDING))
+    await work(home, BEGAN_AT + DAY_S)
+    await answer(home)
+    await work(home, BEGAN_AT + DAY_S)
+    async with home.desk.database.transaction() as tx:
+        (good,) = await findings(tx, GENESIS)
+        assert good.ok
+        for table, what in (
+            ("private_bills", "changed"),
+            ("private_periods", "deleted"),
+        ):
+            await tx.rows(f"DROP TRIGGER {table}_are_never_{what}")
+        await tx.rows("DROP TRIGGER private_openings_are_never_changed")
+        await tx.rows("PRAGMA defer_foreign_keys = ON")
+        await tx.rows(change)
+        (found,) = await findings(tx, GENESIS)
+        assert (found.ok, said in found.detail) == (False, True), found
+        await tx.rows("DELETE FROM private_openings")
