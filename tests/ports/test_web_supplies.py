@@ -180,6 +180,28 @@ async def test_a_rate_of_urdb_is_published_or_named_what_it_leaves_open(
         assert answer.status_code == 422, wrong
 
 
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/v1/full-tariffs", ""),
+        ("/v1/full-tariff-templates", f"?valid_from={SOON}"),
+        ("/v1/urdb-imports", f"?valid_from={SOON}&code=us&currency=KES"),
+    ],
+)
+async def test_the_example_of_a_document_would_be_taken(
+    house: WebHouse, path: str, query: str
+) -> None:
+    async with house.db.transaction() as tx:
+        await declare_money(tx, "KES")
+    body = house.app.openapi()["paths"][path]["post"]["requestBody"]
+    example = dict(body["content"]["application/json"]["example"])
+    if "valid_from" in example:
+        example["valid_from"] = SOON
+    written = json.dumps(example, sort_keys=True, separators=(",", ":")).encode()
+    answer = await house.ask("POST", path + query, "operator", content=written)
+    assert answer.status_code == 201, pretty(answer)
+
+
 # Supplies and moves.
 
 

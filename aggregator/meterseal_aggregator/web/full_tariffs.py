@@ -54,21 +54,38 @@ FILES: Final = (PATH, TEMPLATES, IMPORTS)
 """Routes whose body is a document, read as it is."""
 MAX_URDB_BYTES: Final = 1 << 20
 """A rate with 8,760 hourly prices has 200 kB."""
-_EXAMPLE: Final = (
-    '{"commodity":"electricity","components":[{"kind":"flat","name":"energy","price":250000}],'
-    '"currency":"KES","id":"residential","meterseal":"full-tariff/1",'
-    '"rounding":"half-even","split":"proportion","valid_from":1790000000,'
-    '"zone":"Africa/Nairobi"}'
-)
-"""A tariff of one price, in its one spelling."""
-_BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"type": "object"}, "example": _EXAMPLE}
-        },
-    }
+_BARE: Final[dict[str, object]] = {
+    "commodity": "electricity",
+    "currency": "KES",
+    "id": "residential",
+    "meterseal": "full-tariff/1",
+    "rounding": "half-even",
+    "split": "proportion",
+    "zone": "Africa/Nairobi",
 }
+_FLAT: Final = {"name": "energy", "price": 250_000, "type": "flat"}
+_FOLLOWING: Final = {**_FLAT, "price": {"parameter": "retail_price_micro"}}
+_HOURS: Final = [[0] * 24] * 12
+
+
+def _body(example: dict[str, object]) -> dict[str, object]:
+    """Say that a route takes a document, such as this one."""
+    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_TARIFF: Final = _body({**_BARE, "components": [_FLAT], "valid_from": 1_790_000_000})
+_TEMPLATE: Final = _body({**_BARE, "components": [_FOLLOWING]})
+_URDB: Final = _body(
+    {
+        "label": "539fba68ec4f024bc1dc2db3",
+        "name": "Residential",
+        "utility": "An Electric Co",
+        "energyratestructure": [[{"rate": 0.25}]],
+        "energyweekdayschedule": _HOURS,
+        "energyweekendschedule": _HOURS,
+    }
+)
 Code = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 CodeText = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 From = Annotated[int, Query(ge=0, le=MAX_SECOND)]
@@ -119,7 +136,7 @@ class ImportWish(BaseModel):
         )
 
 
-@router.post("/full-tariffs", status_code=201, openapi_extra=_BODY)
+@router.post("/full-tariffs", status_code=201, openapi_extra=_TARIFF)
 async def publish_full_tariff(
     request: Request, access: Asking, *, dry_run: Dry = False
 ) -> FullTariffView:
@@ -129,7 +146,7 @@ async def publish_full_tariff(
     return await _publish(access, document, dry=dry_run)
 
 
-@router.post("/full-tariff-templates", status_code=201, openapi_extra=_BODY)
+@router.post("/full-tariff-templates", status_code=201, openapi_extra=_TEMPLATE)
 async def publish_template(
     request: Request, access: Asking, valid_from: From, *, dry_run: Dry = False
 ) -> list[FullTariffView]:
@@ -146,7 +163,7 @@ async def publish_template(
     return [_view(one) for one in made]
 
 
-@router.post("/urdb-imports", status_code=201, openapi_extra=_BODY)
+@router.post("/urdb-imports", status_code=201, openapi_extra=_URDB)
 async def import_rate(
     request: Request, access: Asking, wish: Annotated[ImportWish, Query()]
 ) -> FullTariffView:
