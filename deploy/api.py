@@ -32,13 +32,17 @@ class Api:
 
     def text(self, path: str, **query: object) -> str:
         """Return what a GET answers; Failed with its problem when it is no 200."""
+        return self.content(path, **query).decode()
+
+    def content(self, path: str, **query: object) -> bytes:
+        """Return the bytes a GET answers; Failed with its problem when it is no 200."""
         tail = f"?{urlencode(query)}" if query else ""
         request = urllib.request.Request(  # noqa: S310 - the scheme is ours
             f"{self.url}{path}{tail}", headers={"Authorization": f"Bearer {self.token}"}
         )
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-                return str(answer.read().decode())
+                return bytes(answer.read())
         except urllib.error.HTTPError as refused:
             said = refused.read().decode(errors="replace")
             raise Failed(f"GET {path} was refused: {said}") from None
@@ -52,16 +56,20 @@ class Api:
 
         `key` is the idempotency key of what is done once.
         """
-        return self._send("POST", path, body, key)
+        return self._send("POST", path, json.dumps(body).encode(), key)
+
+    def post_document(self, path: str, document: bytes) -> Any:  # as get
+        """Return the JSON that a POST of a JSON document answers, sent byte for byte."""
+        return self._send("POST", path, document, "")
 
     def put(self, path: str, body: object) -> Any:  # as get
         """Return the JSON that a PUT of a JSON body answers; Failed with its problem."""
-        return self._send("PUT", path, body, "")
+        return self._send("PUT", path, json.dumps(body).encode(), "")
 
-    def _send(self, method: str, path: str, body: object, key: str) -> Any:  # as get
+    def _send(self, method: str, path: str, body: bytes, key: str) -> Any:  # as get
         request = urllib.request.Request(  # noqa: S310 - the scheme is ours
             f"{self.url}{path}",
-            json.dumps(body).encode(),
+            body,
             {
                 "Authorization": f"Bearer {self.token}",
                 "Content-Type": "application/json",

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from deploy import market_outcome, outcome
+from deploy import billing, market_outcome, outcome
 from deploy.broker import Broker, mosquitto
 from deploy.freeport import free_port, free_ports
 from deploy.market import Day, agree
@@ -139,15 +139,17 @@ def _run(options: Options, folder: Path) -> int:
         enrol(street, _say)
         if chain is not None:
             chain.join(street)
+        supplied = billing.supply(street)
         day = agree(street, _say, chain.homes if chain else ())
         begin_day(street)
         set_up_s = time.monotonic() - began
         result, traded = _day(street, day, options)
         _say(outcome.table(result, seconds=time.monotonic() - began))
         trades_hold = traded is None or _shown(traded)
+        bills_hold = billing.bills(supplied, day.people if day else {}, _say)
         if options.report is not None:
             options.report.write_text(result.to_json())
-        if not (_checked(street, result, chain) and trades_hold):
+        if not (_checked(street, result, chain) and trades_hold and bills_hold):
             return 1
         if chain is not None:
             left_s = time.monotonic() - began - set_up_s

@@ -68,11 +68,13 @@ def settled(day: Day) -> bool:
 def gather(day: Day) -> Traded:
     """Ask every member for his trades, trust and balances."""
     people = day.people
-    bought = sum(
-        int(who.api.get("/v1/me/balances")["energy"]["bought_wh"])
+    energy = [
+        who.api.get("/v1/me/balances")["energy"]
         for name, who in people.items()
         if name in BUYERS
-    )
+    ]
+    # What a bill has netted is used, and bought all the same.
+    bought = sum(int(row["bought_wh"]) + int(row["used_wh"]) for row in energy)
     trust = {
         name: (day.trust[name], int(who.api.get("/v1/me/trust")["score_x10000"]))
         for name, who in people.items()

@@ -180,7 +180,7 @@ def gather(street: Street, fed_in_wh: int = 0) -> Outcome:
         credits_wh=credited,
         refused_credit=dict(refused),
         kept_wh=held["producer"],
-        bought_wh=held["buyer"],
+        bought_wh=held["buyer"] + held["retired"],
         fed_in_wh=fed_in_wh,
         log_size=int(checkpoint.splitlines()[_SIZE_LINE]),
         checkpoint=checkpoint,
@@ -266,8 +266,8 @@ def slots(
 
 
 def _held(street: Street) -> dict[str, int]:
-    """Return the Wh that members hold, by what they made and what they bought."""
-    held = {"producer": 0, "buyer": 0}
+    """Return the Wh that members made, bought, and used on their bills."""
+    held = {"producer": 0, "buyer": 0, "retired": 0}
     for member in street.api.pages("/v1/members"):
         for row in street.api.get(f"/v1/members/{member['id']}/balances")["items"]:
             kind = row["account"].partition(":")[0]

@@ -325,6 +325,6 @@ def _write_aggregator_config(street: Street) -> None:
         f"[web]\nport = {plan.api_port}\n"
         f"[mqtt]\nport = {plan.mqtt_port}\n{broker}"
         "[jobs]\nsequence_s = 0.5\nvee_s = 0.5\nmint_s = 1.0\nanchor_s = 5.0\n"
-        "market_s = 0.5\nsettle_s = 1.0\n"
+        "market_s = 0.5\nsettle_s = 1.0\npack_s = 1.0\nbill_s = 1.0\ncollect_s = 1.0\n"
         f"{plan.chain_more}"
     )

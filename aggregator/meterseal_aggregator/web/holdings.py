@@ -74,11 +74,15 @@ class MoneyView(View):
 
 
 class EnergyView(View):
-    """Wh you made, bought, have for sale, and owe for a correction."""
+    """Wh you made, bought, have for sale, used, and owe for a correction.
+
+    What you used was netted on your bills, or retired on the chain: it is nobody's any more.
+    """
 
     made_wh: int
     bought_wh: int
     for_sale_wh: int
+    used_wh: int
     owed_wh: int
 
 
@@ -157,6 +161,7 @@ async def show_holdings(access: Asking, at: At = None) -> HoldingsView:
             made_wh=energy["producer"].held,
             bought_wh=energy["buyer"].held,
             for_sale_wh=energy["for-sale"].held,
+            used_wh=energy["retired"].held,
             owed_wh=energy["debt"].owed,
         ),
     )
