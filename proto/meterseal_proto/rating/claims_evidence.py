@@ -337,7 +337,7 @@ def _anchor(case: Case) -> str:
         raise Wrong(f"{parts.ANCHOR} is left out where nothing was published")
     places = given(lambda: case.places, parts.LOG).values()
     facts = given(lambda: case.facts, parts.NETWORK)
-    return anchored(facts, max((place.index for place in places), default=0))
+    return anchored(facts, max((place.index for place in places), default=-1))
 
 
 SEAL_CLAIMS: Final[tuple[tuple[str, Callable[[Case], str]], ...]] = (
