@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meterseal_aggregator.vee import days, job
+from meterseal_aggregator.vee import days, editcheck, job
 from meterseal_proto.entry import operator_edit_entry
 from meterseal_proto.rating.edit import Edit, edit_hash
 from meterseal_proto.units import MeterId, parse_obis
@@ -128,6 +128,27 @@ async def test_the_log_holds_an_edits_salted_hash(house: WebHouse) -> None:
     )  # fmt: skip
     assert body == operator_edit_entry(edit_hash(salt, told))
     assert b"site" not in body
+
+
+async def test_the_audit_misses_an_edit_that_is_not_what_was_logged(
+    house: WebHouse,
+) -> None:
+    await edit(house)
+    await edit(house, "two")
+    async with house.db.reading() as tx:
+        (finding,) = await editcheck.findings(tx, GENESIS.network)
+        (other,) = await editcheck.findings(tx, bytes(32))
+    assert (finding.ok, other.ok) == (True, False)
+    assert finding.detail == "2 edits of usage are in the log, each once"
+    async with house.db.transaction() as tx:
+        await tx.rows("UPDATE vee_edits SET salt = NULL WHERE value_id = 1")
+        await tx.rows("DROP TRIGGER vee_values_are_never_changed")
+        await tx.rows("UPDATE vee_values SET reason = ''  WHERE id = 1")
+        (finding,) = await editcheck.findings(tx, GENESIS.network)
+        assert finding.ok
+        await tx.rows("UPDATE vee_values SET delta = 32 WHERE id = 2")
+        (finding,) = await editcheck.findings(tx, GENESIS.network)
+    assert finding.detail == "edit 2 is not what its log entry says"
 
 
 @pytest.mark.parametrize(
