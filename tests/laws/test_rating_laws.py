@@ -1,13 +1,16 @@
 """What a bill must be for any tariff and any load: additive, monotone, exact, one spelling."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
+from random import Random
 from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterseal_proto.errors import Malformed
+from meterseal_proto.rating.calendar import Unrateable
 from meterseal_proto.rating.components import (
     Bank,
     Count,
@@ -33,6 +36,8 @@ from meterseal_proto.rating.tariff import (
     TotalRounding,
     parse_full_tariff,
 )
+from meterseal_proto.tariff import canonical
+from tests.support.brokenjson import broken
 from tests.support.rated import HOUR_S, a_tariff
 from tests.support.seed import WHOLE
 from tests.support.tariffsdrawn import (
@@ -228,3 +233,20 @@ def test_a_bill_of_no_usage_is_its_fixed_charges() -> None:
         tariff, empty, Period.whole(load.first, load.end), LOCAL, NOTHING_CARRIED
     )
     assert rated.exact == Fraction(3)
+
+
+@settings(max_examples=CASES)
+@given(st.one_of(rising(), carried()), SEEDS)
+def test_a_tariff_with_anything_anywhere_is_refused_or_rated(
+    tariff: FullTariff, seed: int
+) -> None:
+    load = replace(load_of("2026-03", seed), bought=())
+    chance = Random(seed)
+    for _ in range(5):
+        document = canonical(broken(json.loads(tariff.document()), chance))
+        try:
+            found = parse_full_tariff(document)
+            rated = whole(found, load)
+        except (Malformed, Unrateable):
+            continue
+        assert rated.total == sum(line.amount for line in rated.lines)

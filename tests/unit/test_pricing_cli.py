@@ -295,6 +295,27 @@ def test_the_example_of_the_data_costs_what_sam_says(
     assert months[0]["exact"] == "46.74080128"
 
 
+def test_a_rule_that_a_rate_leaves_open_is_stated_on_the_command_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = "Sample Tiered Time-of-Use Rate.json"
+    wish = (
+        *("--tariff", shared_data("bills", "urdb_tariffs", name)),
+        *("--usage", shared_data("bills", "load_pv_hourly_8760.csv")),
+        *("--year", "2018", "--json"),
+    )
+    assert price(*wish) == 1
+    assert "tier_counter is missing" in capsys.readouterr().err
+    counter = ("--tier-counter", "all-periods")
+    assert price(*wish, *counter, "--allocation", "proportional") == 0
+    assert json.loads(capsys.readouterr().out)["months"][5]["total"] == "54.71"
+    real = shared_data("bills", "urdb_real", "reopt_tiered_tou_demand.json")
+    demand = ("--tariff", real, *wish[2:])
+    assert price(*demand) == 1
+    assert "demandwindow is missing" in capsys.readouterr().err
+    assert price(*demand, "--demand-window", "60", "--actual-days") == 0
+
+
 @pytest.mark.parametrize(
     ("top", "bottom", "text"),
     [

@@ -1,14 +1,20 @@
 """A rate of the OpenEI database that leaves something open is refused by what it is."""
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
 
 from meterseal_aggregator.billing.tariffs.urdb import Stated, import_urdb
 from meterseal_aggregator.billing.tariffs.urdbread import Refused
+from meterseal_proto.rating.components import Allocation, TierCounter
+from meterseal_proto.rating.tariff import parse_full_tariff
+from tests.support.brokenjson import broken
+from tests.support.data import shared_data
+from tests.support.seed import SEED, WHOLE
 
-WHOLE = [[0] * 24] * 12
+ALL_DAY = [[0] * 24] * 12
 ONE = [[{"rate": 0.1, "unit": "kWh"}]]
 TIERED = [[{"rate": 0.1, "max": 5, "unit": "kWh"}, {"rate": 0.2, "unit": "kWh"}]]
 Fields = dict[str, Any]  # Any: JSON
@@ -19,8 +25,8 @@ def rate(**fields: object) -> bytes:
     whole: Fields = {
         "name": "Rate",
         "energyratestructure": ONE,
-        "energyweekdayschedule": WHOLE,
-        "energyweekendschedule": WHOLE,
+        "energyweekdayschedule": ALL_DAY,
+        "energyweekendschedule": ALL_DAY,
         **fields,
     }
     return json.dumps({k: v for k, v in whole.items() if v is not None}).encode()
@@ -33,7 +39,7 @@ BAD: list[tuple[bytes, str]] = [
     (b'{"items": []}', "items: one rate"),
     (b"{}", "the rate charges nothing"),
     (rate(energyweekdayschedule=None), "energyweekdayschedule is missing"),
-    (rate(energyweekdayschedule=WHOLE[:11]), "energyweekdayschedule: 12 rows"),
+    (rate(energyweekdayschedule=ALL_DAY[:11]), "energyweekdayschedule: 12 rows"),
     (rate(energyweekendschedule=[[0] * 23] * 12), "row 1 has not 24 numbers"),
     (rate(energyweekdayschedule=[[1] * 24] * 12), "names a period that has no rate"),
     (rate(energyratestructure=[[{"unit": "kWh"}]]), "[0][0]: rate is missing"),
@@ -76,12 +82,12 @@ BAD: list[tuple[bytes, str]] = [
         ),
         "8760 prices, one an hour",
     ),
-    (rate(fixedchargefirstmeter=5), "fixedchargeunits: None is not"),
+    (rate(fixedchargefirstmeter=5), "fixedchargeunits: is missing, not $/month"),
     (
         rate(fixedchargefirstmeter=5, fixedchargeunits="$/year"),
-        "'$/year' is not $/month or $/day",
+        "is '$/year', not $/month or $/day",
     ),
-    (rate(mincharge=5, minchargeunits="$/day"), "'$/day' is not $/month or $/year"),
+    (rate(mincharge=5, minchargeunits="$/day"), "is '$/day', not $/month or $/year"),
     (
         rate(fixedmonthlycharge=5, fixedchargefirstmeter=5, fixedchargeunits="$/month"),
         "which of them?",
@@ -115,3 +121,17 @@ def test_a_rate_that_leaves_something_open_is_refused_by_name(
     with pytest.raises(Refused) as refused:
         import_urdb(document, Stated())
     assert why in str(refused.value)
+
+
+def test_a_rate_with_anything_anywhere_is_imported_or_refused() -> None:
+    chance = Random(SEED)
+    stated = Stated(TierCounter.ALL, Allocation.PROPORTIONAL, 3_600)
+    files = sorted(shared_data("bills", "urdb_real").iterdir())
+    rates = [json.loads(file.read_text()) for file in files] + [json.loads(rate())]
+    for _ in range(4_000 if WHOLE else 200):
+        document = json.dumps(broken(chance.choice(rates), chance)).encode()
+        try:
+            tariff = import_urdb(document, stated).tariff
+        except Refused:
+            continue
+        assert parse_full_tariff(tariff.document()) == tariff

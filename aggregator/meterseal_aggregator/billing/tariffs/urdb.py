@@ -9,10 +9,8 @@ rule's name unless the caller has `Stated` it. Pure: bytes in, a tariff out. Thi
 must never guess a rule, and never drop a charge it does not know.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -21,12 +19,15 @@ from meterseal_aggregator.billing.tariffs.urdbread import (
     Refused,
     Row,
     check_known,
+    code_of,
     decimals,
     endless,
     number,
     read_item,
     rows_of,
     schedule,
+    start_of,
+    told,
 )
 from meterseal_aggregator.billing.tariffs.urdbweeks import (
     Month,
@@ -78,7 +79,6 @@ FIXED: Final = "fixed charge"
 MINIMUM: Final = "minimum charge"
 FLAT_DEMAND: Final = "demand"
 TOU_DEMAND: Final = "time-of-use demand"
-_ID: Final = re.compile(r"[^a-z0-9._-]+")
 _CENTS: Final = 2
 _ONE: Final = Minor(1)
 
@@ -139,10 +139,10 @@ class _Import:
         names = tuple(one.name for one in charged)
         item, stated = self._item, self._stated
         tariff = FullTariff(
-            id=_id(item),
+            id=code_of(item),
             currency=stated.currency,
             zone=stated.zone,
-            valid_from=_start(item),
+            valid_from=start_of(item),
             commodity=Commodity.ELECTRICITY,
             components=(*charged, *self._minimums(names)),
             rounding=Rule.HALF_EVEN,
@@ -272,8 +272,8 @@ class _Import:
         daily = Per.DAY if self._stated.actual_days else Per.EVEN_DAY
         units = {"$/month": Per.MONTH, "$/day": daily}
         for _, unit in charges:
-            if unit not in units:
-                raise Refused(f"fixedchargeunits: {unit!r} is not $/month or $/day")
+            if str(unit) not in units:
+                raise Refused(f"fixedchargeunits: {told(unit)}, not $/month or $/day")
         return [
             Fixed(FIXED, self._price(amount), units[str(unit)], Proration.DAYS)
             for amount, unit in charges
@@ -291,8 +291,8 @@ class _Import:
         for amount, unit in found:
             if not amount:
                 continue
-            if unit not in spans:
-                raise Refused(f"minchargeunits: {unit!r} is not $/month or $/year")
+            if str(unit) not in spans:
+                raise Refused(f"minchargeunits: {told(unit)}, not $/month or $/year")
             price, span = self._price(number(amount, MINIMUM)), spans[str(unit)]
             name = f"{MINIMUM} per {'year' if span is SpanOf.YEAR else 'month'}"
             minimums.append(Minimum(name, price, span, Base.EXACT, names))
@@ -327,10 +327,10 @@ class _Import:
         tiers = {n: self._tiers(structure[n], name) for n in sorted(used)}
         if not any(tier.price for rows in tiers.values() for tier in rows):
             return []
-        units = {row.get("unit", "kW") for n in used for row in structure[n]}
-        units.add(self._item.get(unit_field, "kW"))
+        units = {str(row.get("unit", "kW")) for n in used for row in structure[n]}
+        units.add(str(self._item.get(unit_field, "kW")))
         if units != {"kW"}:
-            text = ", ".join(sorted(map(str, units - {"kW"})))
+            text = ", ".join(sorted(units - {"kW"}))
             raise Refused(f"{unit_field}: power in {text} is not measured here")
         window_s = Count(self._window("a demand charge"))
         if len(used) == 1:
@@ -369,7 +369,7 @@ def _limit_per(structure: Sequence[Sequence[Row]], used: set[int]) -> LimitPer:
         raise Refused(f"units {' and '.join(sorted(units))} in one rate are not mixed")
     (unit,) = units
     if unit not in known:
-        raise Refused(f"unit {unit!r} is not kWh, kWh daily or kWh/kW")
+        raise Refused(f"unit {unit[:40]!r} is not kWh, kWh daily or kWh/kW")
     return known[unit] if tiered else LimitPer.CYCLE
 
 
@@ -380,19 +380,3 @@ def _milli(row: Row, where: str) -> Milli:
     if milli != int(milli) or milli <= 0:
         raise Refused(f"{where}: max {row['max']} is no number of Wh above 0")
     return Milli(int(milli))
-
-
-def _id(item: Item) -> str:
-    text = str(item.get("label") or item.get("name") or "urdb").lower()
-    return _ID.sub("-", text).strip("-._")[:64] or "urdb"
-
-
-def _start(item: Item) -> int:
-    found = item.get("startdate", 0)
-    if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
-        return found
-    try:
-        at = datetime.fromisoformat(str(found)).replace(tzinfo=UTC)
-    except ValueError:
-        raise Refused(f"startdate: {str(found)[:40]!r} is no time") from None
-    return max(0, int(at.timestamp()))

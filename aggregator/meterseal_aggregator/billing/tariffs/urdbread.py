@@ -7,8 +7,11 @@ module must never turn what is missing into a nought.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
+
+from meterseal_proto.boundedjson import MAX_UINT
 
 MAX_BYTES: Final = 1 << 20
 """A rate with a price for each hour has 70 kB."""
@@ -54,6 +57,7 @@ _NOUGHT: Final = frozenset(
     }
 )  # fmt: skip
 """Ratchets, reactive power, coincident peaks: not had here, so they must charge nothing."""
+_NO_CODE: Final = re.compile(r"[^a-z0-9._-]+")
 _MONEY: Final = re.compile(r"charge|rate|price|fee|tax|adj|credit|cost|rider|demand")
 _COMMENTS: Final = re.compile(r"comments?$|attrs$|unit$|utility|rateversion")
 
@@ -138,6 +142,29 @@ def decimals(item: Item) -> int:
     told = [item.get(field) for field in _CHARGED if not field.endswith("schedule")]
     amounts = (one for one in _numbers(told) if abs(one) < MAX_NUMBER)
     return max((_decimals(one) for one in amounts), default=0)
+
+
+def told(value: object) -> str:
+    """Return how a refusal tells a value that is missing or not known."""
+    return "is missing" if value is None else f"is {str(value)[:40]!r}"
+
+
+def code_of(item: Item) -> str:
+    """Return a tariff's code for a rate: its label or its name, as codes are written."""
+    text = str(item.get("label") or item.get("name") or "urdb").lower()
+    return _NO_CODE.sub("-", text).strip("-._")[:64] or "urdb"
+
+
+def start_of(item: Item) -> int:
+    """Return the Unix second a rate holds from; 0 where it does not say."""
+    found = item.get("startdate", 0)
+    if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
+        return min(found, MAX_UINT)
+    try:
+        at = datetime.fromisoformat(str(found)).replace(tzinfo=UTC)
+    except ValueError:
+        raise Refused(f"startdate: {str(found)[:40]!r} is no time") from None
+    return max(0, int(at.timestamp()))
 
 
 def _bare(found: Any) -> Item:
