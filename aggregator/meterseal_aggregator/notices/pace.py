@@ -1,4 +1,7 @@
-"""When a notice that did not go out is tried again, and when it is given up. Pure."""
+"""When a notice that did not go out is tried again, and when it is given up.
+
+Pure. This module must never know why it failed.
+"""
 
 from typing import Final
 
