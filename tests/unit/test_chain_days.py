@@ -16,11 +16,11 @@ from meterseal_proto import recovery
 from meterseal_proto.chainproof import opening
 from meterseal_proto.entry import leaf_of, seal_entry
 from meterseal_proto.merkle import verify_inclusion
+from tests.support.chainrig import ADA, post_tariff
 from tests.support.devices import GENESIS
 from tests.support.energychain import AT, ORACLE
 from tests.support.privatebills import PrivateHome, a_home
 from tests.support.translog import sequence
-from tests.unit.test_chain_bills import ADA, post_tariff
 
 TILL = Till(GENESIS, AT, ORACLE, ORACLE.text(), {}, 14 * 86_400)
 NOW = Moment(1_900_000_000, 1_900_000_000)

@@ -1,8 +1,8 @@
 """The tables of private periods: what was asked of which home, and what became of it.
 
 Reads `supplies` and `full_tariffs` (billing), `installations`, `registers` and `meters`
-(registry), `private_bills` (privacy), in one statement each; writes its own. Whoever opened
-the transaction commits it.
+(registry), `private_bills` (privacy), in one statement each. Whoever opened the transaction
+commits it. This module must never write any table but its own.
 """
 
 import json
