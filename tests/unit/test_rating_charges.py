@@ -237,6 +237,21 @@ def test_net_billing_pays_for_what_a_slot_gives_beyond_what_it_takes() -> None:
     assert line(rated, "export").exact == Fraction("-0.3")
 
 
+def test_netting_a_slot_leaves_what_neighbours_sold_alone() -> None:
+    tariff = a_tariff(
+        FLAT,
+        Export("export", Netting.SLOT, Price(EURO // 20)),
+        Levy("fund", SignedPrice(1_000), Per.UNIT, Proration.WHOLE, On.IMPORT),
+    )
+    taken, given = hours((1, 10_000)), hours((1, 7_000))
+    rated = used(tariff, taken, exported=given, bought=hours((1, 8_000)))
+    # Two came from the grid: seven given make them none, and leave five to be paid.
+    assert line(rated, "energy").quantity == 0
+    assert line(rated, "export").quantity == 5
+    assert line(rated, "traded").quantity == 8
+    assert line(rated, "fund").quantity == 8
+
+
 def test_feed_in_pays_for_all_that_the_register_counted() -> None:
     tariff = a_tariff(FLAT, Export("export", Netting.REGISTER, Price(EURO // 20)))
     taken, given = hours((1, 10_000), (2, 4_000)), hours((1, 4_000), (2, 10_000))

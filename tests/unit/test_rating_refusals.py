@@ -226,6 +226,13 @@ REFUSED = [
             "per": "cycle", "rule": "first"}, calendars=[WEEK]),
         "which units of energy are first is not said",
     ),
+    (document(FLAT, {**FIXED, "per": "unit"}), "a fixed charge is not per unit"),
+    (
+        document(FLAT, *({
+            "type": "free-quota", "name": name, "of": "energy", "quantity": 1,
+            "per": "cycle", "rule": "mean"} for name in ("a", "b"))),
+        "free quotas: of: 'energy' is there twice",
+    ),
     (
         document(FLAT, total_rounding={"step": 0, "rule": "up"}),
         "total_rounding.step: at least one minor unit",

@@ -7,7 +7,7 @@ module must never price anything.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from operator import sub
+from operator import add, sub
 from typing import Final
 
 from meterseal_proto.rating.calendar import (
@@ -202,28 +202,32 @@ class Case:
         return found
 
     def _first_rows(self) -> dict[On, Sequence[int]]:
+        """The quantities slot by slot; a slot's netting leaves what neighbours sold alone."""
         load = self.load
-        imported, exported = load.imported, load.exported
-        by_slot = any(
-            isinstance(one, Export) and one.netting is Netting.SLOT
-            for one in self.tariff.components
-        )
-        if by_slot and exported:
-            nets = list(map(sub, imported, exported))
-            imported = [max(net, 0) for net in nets]
-            exported = [max(-net, 0) for net in nets]
+        imported, exported, bought = load.imported, load.exported, load.bought
         grid: Sequence[int] = imported
-        if load.bought:
-            grid = list(map(sub, imported, load.bought))
+        if bought:
+            grid = list(map(sub, imported, bought))
             if min(grid) < 0:
                 text = "a slot has more bought than imported"
                 raise Unrateable(f"{text}; net what was bought again")
+        if exported and self._nets_slots():
+            nets = list(map(sub, grid, exported))
+            grid = [max(net, 0) for net in nets]
+            exported = [max(-net, 0) for net in nets]
+            imported = list(map(add, grid, bought)) if bought else grid
         return {
             On.IMPORT: imported,
             On.EXPORT: exported,
-            On.BOUGHT: load.bought,
+            On.BOUGHT: bought,
             On.GRID: grid,
         }
+
+    def _nets_slots(self) -> bool:
+        return any(
+            isinstance(one, Export) and one.netting is Netting.SLOT
+            for one in self.tariff.components
+        )
 
     def _netted(self) -> Netted | None:
         for one in self.tariff.components:

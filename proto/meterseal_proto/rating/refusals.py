@@ -17,6 +17,7 @@ from meterseal_proto.rating.components import (
     Component,
     Demand,
     Export,
+    Fixed,
     FreeQuota,
     Hourly,
     Lifeline,
@@ -26,6 +27,7 @@ from meterseal_proto.rating.components import (
     Maximum,
     Minimum,
     NetMetering,
+    Per,
     PeriodPrice,
     PeriodTiers,
     Proration,
@@ -127,6 +129,11 @@ def _hourly(one: Hourly, _calendars: Calendars) -> None:
         raise ValueError(f"{one.name}: {text}")
 
 
+def _fixed(one: Fixed, _calendars: Calendars) -> None:
+    if one.per is Per.UNIT:
+        raise ValueError(f"{one.name}: a fixed charge is not per unit; say flat")
+
+
 def _demand(one: Demand, calendars: Calendars) -> None:
     if one.window_s == 0:
         raise ValueError(f"{one.name}: window_s is at least one second")
@@ -216,6 +223,8 @@ def _bases(components: Mapping[str, Component]) -> None:
             raise ValueError(f"{one.name}: of names at least one component")
         if isinstance(one, FreeQuota):
             _quota_base(one, components[one.of])
+    quotas = (one.of for one in components.values() if isinstance(one, FreeQuota))
+    _unique("free quotas: of", quotas)
     done: set[str] = set()
     for name in of:
         _acyclic(name, of, done, ())
@@ -312,6 +321,7 @@ _CHECKS: Final[dict[type, Callable[[Any, Calendars], None]]] = {
     TimeOfUse: _time_of_use,
     TieredTimeOfUse: _tiered,
     Hourly: _hourly,
+    Fixed: _fixed,
     Demand: _demand,
     Export: _export,
     NetMetering: _net_metering,

@@ -78,7 +78,7 @@ class Allocation(StrEnum):
     CHRONOLOGICAL = "chronological"
     """As it was used, slot by slot."""
     PROPORTIONAL = "proportional"
-    """Each tier holds the periods in the share they have in the whole usage."""
+    """Each tier holds the periods in the share they have in all usage that is rated."""
 
 
 class LifelineRule(StrEnum):
@@ -143,7 +143,7 @@ class Netting(StrEnum):
     """What an export price is paid on."""
 
     SLOT = "slot"
-    """Export less import of each slot, where there is any (net billing); imports shrink alike."""
+    """Export less what the grid supplied in the same slot, which shrinks alike (net billing)."""
     REGISTER = "register"
     """All that the export register counted (feed-in, buy-all-sell-all)."""
 
