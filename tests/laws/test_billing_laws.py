@@ -82,14 +82,15 @@ class History:
                 await self.utility.use(home, begin, end, wh, register=register)
 
     async def day(self, home: Home) -> None:
-        """Let a day that is known be known otherwise."""
+        """Let some days that are known be known otherwise."""
         if not self.told:
             return
         month = self.draw.choice(MONTHS[: self.told])
-        first = at(2026, 2 + MONTHS.index(month), self.draw.randrange(1, 28))
         wh = self.draw.choice((0, 7, 500, 5_000))
         register = home.registers[self.draw.choice((IMPORT, EXPORT))]
-        await self.utility.tell_day(register, first, wh, known_at=self.now)
+        for day in self.draw.sample(range(1, 29), self.draw.choice((1, 9))):
+            first = at(2026, 2 + MONTHS.index(month), day)
+            await self.utility.tell_day(register, first, wh, known_at=self.now)
 
     async def act(self, name: str) -> None:
         """Pay, charge or dispute a part of some bill that asks for something."""
@@ -100,7 +101,9 @@ class History:
                 return
             one = self.draw.choice(owed)
             self.count += 1
-            amount = self.draw.randint(1, one.outstanding)
+            amount = one.outstanding
+            if self.draw.random() < 0.5:
+                amount = self.draw.randint(1, amount)
             if name == "dispute":
                 amount = min(amount, one.outstanding - one.disputed)
                 if amount:
