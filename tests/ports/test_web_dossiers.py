@@ -6,12 +6,17 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.billing.evidence import bill as billed
-from meterseal_aggregator.billing.statements import store
+from meterseal_aggregator.billing.statements import affected, store
+from meterseal_aggregator.vee import days
+from meterseal_aggregator.vee.edit import EditWish, edit
+from meterseal_aggregator.vee.values import place_of
 from meterseal_proto.claims import Claim, Expectation, Verdict
 from meterseal_proto.rating.archive import read_archive
+from meterseal_proto.units import IMPORT
 from meterseal_proto.verify import examine, main, zone_clock
+from tests.support.billinghouse import HOUR, MAY, STEP
 from tests.support.enrolling import GENESIS
-from tests.support.sealedhouse import SealedHouse, a_sealed_house
+from tests.support.sealedhouse import NOW, SealedHouse, a_sealed_house
 
 KNOWN = Expectation(network=GENESIS.network.hex(), clock=zone_clock)
 ADAS = "/v1/bills/2026-00000001/evidence.zip"
@@ -117,3 +122,38 @@ async def test_an_erased_members_bill_is_for_operators_with_a_reason(
     assert (await house.ask("GET", ben, "operator")).status_code == 404
     acts = (await house.ask("GET", "/v1/acts?limit=100", "operator")).json()["items"]
     assert "bill 2026-00000001: tax audit" in {act["object"] for act in acts}
+
+
+async def test_a_correction_and_its_credit_note_pass_too_with_the_edit_in_the_log(
+    house: SealedHouse,
+) -> None:
+    home, database = house.homes["ada"], house.utility.database
+    async with database.transaction() as tx:
+        ((meter,),) = await tx.rows(
+            "SELECT m.meter FROM registers r JOIN meters m ON m.id = r.meter_id"
+            " WHERE r.id = ?",
+            (home.registers[IMPORT],),
+        )
+        place = await place_of(tx, meter, IMPORT)
+        wish = EditWish(
+            place, MAY + 40 * STEP, MAY + 41 * STEP, 9, "a photo of it",
+            "token:op", "key-1",
+        )  # fmt: skip
+        await edit(tx, GENESIS.network, wish, now=NOW)
+    while await days.run_once(database, NOW + 10):
+        pass
+    while await affected.run_once(database, GENESIS.network, NOW + HOUR):
+        pass
+    await house.sequence()
+    texts = {}
+    for number in ("2026-00000003", "2026-00000004", "2026-00000001"):
+        answer = await house.ask("GET", f"/v1/bills/{number}/evidence.zip", "ada")
+        assert answer.status_code == 200, answer.text
+        found = judged(answer.content)
+        failed = {n: c for n, c in found.items() if c.verdict is Verdict.FAIL}
+        assert not failed, (number, failed)
+        texts[number] = found
+    note, new = texts["2026-00000003"], texts["2026-00000004"]
+    assert "takes back every line of 2026-00000001" in note["earlier"].text
+    assert "1 as edited in the log" in new["usage"].text
+    assert new["ledger"].verdict is new["earlier"].verdict is Verdict.PASS

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.billing.model import Act, BillAct, BillRow
+from meterseal_aggregator.billing.model import Act, BillAct, BillRow, BillState
+from meterseal_aggregator.billing.statements import affected
 from meterseal_aggregator.billing.statements import store as bills
 from meterseal_aggregator.disputes import audit, store
 from meterseal_aggregator.disputes.decide import decide
@@ -39,6 +40,7 @@ from tests.support.billinghouse import (
     EUR,
     JUNE,
     MAY,
+    NETWORK,
     Home,
     Utility,
     a_utility,
@@ -236,6 +238,24 @@ async def test_two_disputes_of_one_bill_end_apart(utility: Utility) -> None:
     assert (await utility.standing(bill)).disputed == 4_000_000
     await decided(utility, second.id, State.UPHELD, Remedy.CREDIT, 4_000_000)
     assert (await utility.standing(bill)).disputed == 0
+    assert await holds(utility)
+
+
+async def test_a_correction_ends_what_was_frozen_and_then_upholds_the_dispute(
+    utility: Utility,
+) -> None:
+    home, bill = await billed(utility)
+    made = await opened(utility, bill, WRONG)
+    await utility.use(home, MAY, JUNE, 200, known_at=NOW + 10)
+    while await affected.run_once(utility.database, NETWORK, NOW + 40):
+        pass
+    assert (await utility.standing(bill)).state is BillState.CORRECTED
+    with pytest.raises(NotDisputed):
+        await opened(utility, bill, replace(WRONG, key="late"))
+    ended, _ = await decided(
+        utility, made.id, State.UPHELD, Remedy.CORRECTION, bill.amount
+    )
+    assert ended.state is State.UPHELD
     assert await holds(utility)
 
 
