@@ -37,6 +37,10 @@ class Pigeons:
     async def send(self, letter: Letter) -> None:
         """Take it, or fail."""
         self.tries.append(letter.id)
+        if isinstance(self.trouble, RuntimeError):
+            # It was taken, and the process died before it could write that down.
+            self.took.append(letter)
+            raise self.trouble
         if self.trouble is not None:
             # As servers do, it repeats whom it is about.
             raise type(self.trouble)(f"{self.trouble}: {letter.address.to}")
