@@ -246,16 +246,20 @@ async def test_a_correction_ends_what_was_frozen_and_then_upholds_the_dispute(
 ) -> None:
     home, bill = await billed(utility)
     made = await opened(utility, bill, WRONG)
-    await utility.use(home, MAY, JUNE, 200, known_at=NOW + 10)
-    while await affected.run_once(utility.database, NETWORK, NOW + 40):
+    await utility.use(home, MAY, JUNE, 200, known_at=NOW + 60)
+    while await affected.run_once(utility.database, NETWORK, NOW + DAY):
         pass
     assert (await utility.standing(bill)).state is BillState.CORRECTED
+    *_, new = await utility.bills()
+    assert 0 < (await utility.standing(new)).disputed == new.amount
+    assert await holds(utility)
     with pytest.raises(NotDisputed):
         await opened(utility, bill, replace(WRONG, key="late"))
     ended, _ = await decided(
         utility, made.id, State.UPHELD, Remedy.CORRECTION, bill.amount
     )
     assert ended.state is State.UPHELD
+    assert (await utility.standing(new)).disputed == 0
     assert await holds(utility)
 
 

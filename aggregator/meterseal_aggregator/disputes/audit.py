@@ -24,9 +24,8 @@ SELECT h.state FROM ledger_transfers t JOIN ledger_holds h ON h.transfer_id = t.
 WHERE t.id = ?
 """
 _BILLS: Final = """
-SELECT b.number FROM bill_standings s JOIN bills b ON b.id = s.bill_id
-WHERE s.disputed > (SELECT coalesce(sum(d.frozen), 0) FROM disputes d
-  WHERE d.bill_id = s.bill_id AND d.state = 'open') LIMIT 1
+SELECT b.id, b.number, s.disputed FROM bill_standings s JOIN bills b ON b.id = s.bill_id
+WHERE s.disputed > 0 AND s.state <> 'corrected'
 """
 _LOGGED: Final = """
 SELECT d.id, d.bill_id IS NOT NULL, c.hash, e.body
@@ -65,10 +64,11 @@ async def _stands(tx: Transaction, one: Dispute) -> bool:
 
 
 async def _bills(tx: Transaction) -> str:
-    rows = await tx.rows(_BILLS)
-    if not rows:
-        return ""
-    return f"bill {rows[0][0]}: more is disputed than its open disputes say"
+    for bill, number, disputed in await tx.rows(_BILLS):
+        chain = await store.chain_of(tx, bill)
+        if disputed > await store.frozen_of(tx, chain):
+            return f"bill {number}: more is disputed than its open disputes say"
+    return ""
 
 
 async def _decisions(tx: Transaction) -> str:

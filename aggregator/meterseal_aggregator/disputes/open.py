@@ -5,7 +5,8 @@
     await withdraw(tx, made.id, member, now=now)
 
 Of a bill, what is disputed and still outstanding is not asked for until the end: no late
-fee, no overdue; the rest is due as it was. Of a trade that is not settled, its own hold is
+fee, no overdue; the rest is due as it was. Where the bill is corrected meanwhile, what was
+frozen went over to the one in its place. Of a trade that is not settled, its own hold is
 frozen, so that it is neither delivered nor given back; a settled one has nothing to freeze.
 All of it in the transaction of the row. This module must never decide who is right.
 """
@@ -128,19 +129,14 @@ async def release(tx: Transaction, found: Dispute, actor: str, *, now: int) -> N
         assert result.entered, result
     if found.bill is None or not found.frozen:
         return
-    standing = (await bills.standings(tx, [found.bill]))[found.bill]
-    if standing.state is BillState.CORRECTED:
-        return
-    # What was paid meanwhile is disputed no more.
-    others = await store.where(
-        tx, "bill_id = ? AND state = 'open' AND id <> ?", (found.bill, found.id),
-        limit=MAX_OPEN,
-    )  # fmt: skip
-    left = standing.disputed - sum(one.frozen for one in others)
+    chain = await store.chain_of(tx, found.bill)
+    standing = (await bills.standings(tx, chain[-1:]))[chain[-1]]
+    # What was paid, or corrected away, meanwhile is disputed no more.
+    left = standing.disputed - await store.frozen_of(tx, chain, but=found.id)
     amount = max(0, min(found.frozen, left))
     if amount:
         note = f"{WHY} {found.id}"
-        act = BillAct(found.bill, Act.RESOLVED, amount, now, actor, note)
+        act = BillAct(chain[-1], Act.RESOLVED, amount, now, actor, note)
         await bills.act(tx, [act])
 
 

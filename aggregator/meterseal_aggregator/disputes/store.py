@@ -39,6 +39,34 @@ INSERT INTO dispute_decisions (dispute_id, verdict, remedy, amount, actor, reaso
   decided_at, salt, hash, log_entry_id)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_CHAIN: Final = """
+WITH RECURSIVE
+  back (id) AS (SELECT ? UNION ALL
+    SELECT b.replaces_id FROM bills b JOIN back ON b.id = back.id
+    WHERE b.replaces_id IS NOT NULL),
+  chain (id) AS (SELECT min(id) FROM back UNION ALL
+    SELECT b.id FROM bills b JOIN chain ON b.replaces_id = chain.id)
+SELECT id FROM chain ORDER BY id
+"""
+
+
+async def chain_of(tx: Transaction, bill: int) -> list[int]:
+    """Return the bills that stood in for one another with this one, the one that counts last.
+
+    What is disputed of a bill goes over to the one in its place.
+    """
+    return [row[0] for row in await tx.rows(_CHAIN, (bill,))]
+
+
+async def frozen_of(tx: Transaction, chain: Sequence[int], *, but: int = 0) -> int:
+    """Return what open disputes, `but` one, froze of a chain of bills."""
+    marks = ",".join("?" for _ in chain)
+    ((total,),) = await tx.rows(
+        "SELECT coalesce(sum(frozen), 0) FROM disputes WHERE state = 'open'"  # noqa: S608 - question marks only
+        f" AND id <> ? AND bill_id IN ({marks})",
+        (but, *chain),
+    )
+    return int(total)
 
 
 async def dispute(tx: Transaction, number: int) -> Dispute:
