@@ -30,10 +30,9 @@ from meterseal_aggregator.storage.database import Database
 from meterseal_proto.errors import Unavailable
 
 BATCH: Final = 16
-"""Letters a run, so that a run stays within its lease where nobody answers."""
-TOGETHER: Final = 8
+"""Letters a run, all at once: no mail server or gateway minds so many connections."""
 WITHIN_S: Final = 20.0
-"""The whole of one letter's sending."""
+"""The whole of one letter's sending, and so of a run where nobody answers."""
 SILENT_AFTER_S: Final = 26 * 3_600
 """A private register is heard of once a day, at a time of its own."""
 NO_OUTLET: Final = "no way out is configured for it"
@@ -52,7 +51,11 @@ class Mailroom:
 
 
 async def run_once(database: Database, mailroom: Mailroom, now: int) -> int:
-    """Make and send one batch at network second `now`; returns how much was done."""
+    """Make and send one batch at network second `now`; returns how much was done.
+
+    It lasts at most WITHIN_S and two transactions: run it once a period, not until there
+    is nothing left, or a slow server makes it outlast a duty's lease.
+    """
     async with database.transaction() as tx:
         made = await gather(
             tx, mailroom.operator, silent_after_s=mailroom.silent_after_s, now=now
@@ -61,25 +64,22 @@ async def run_once(database: Database, mailroom: Mailroom, now: int) -> int:
         ready = await compose(tx, due, mailroom.operator, mailroom.link)
     if not ready:
         return made
-    gate = asyncio.Semaphore(TOGETHER)
     endings = await asyncio.gather(
-        *(_try(mailroom, gate, one, letter) for one, letter in ready)
+        *(_try(mailroom, one, letter) for one, letter in ready)
     )
     async with database.transaction() as tx:
         await settle(tx, endings, now=now)
     return made + len(endings)
 
 
-async def _try(
-    mailroom: Mailroom, gate: asyncio.Semaphore, one: Notice, letter: Letter | None
-) -> Ending:
+async def _try(mailroom: Mailroom, one: Notice, letter: Letter | None) -> Ending:
     if letter is None:
         return Ending(one.id, State.MOOT)
     outlet = mailroom.outlets.get(one.way)
     if outlet is None:
         return _given_up(one, NO_OUTLET)
     try:
-        async with gate, asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WITHIN_S):
             await outlet.send(letter)
     except Undeliverable as error:
         return _given_up(one, _bare(error, letter))
