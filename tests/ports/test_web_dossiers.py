@@ -110,8 +110,11 @@ async def test_an_erased_members_bill_is_for_operators_with_a_reason(
             "INSERT INTO erasures VALUES (?, 'asked', 'op', ?, 1, 2, 3, 'op', NULL)",
             (ada, bytes(32)),
         )
-    for who in ("ada", "operator"):
-        answer = await house.ask("GET", ADAS, who)
+    shown = "/v1/bills/2026-00000001"
+    for who, path in (
+        ("ada", ADAS), ("operator", ADAS), ("operator", shown), ("operator", f"{shown}.pdf"),
+    ):  # fmt: skip
+        answer = await house.ask("GET", path, who)
         assert answer.json()["type"] == "urn:meterseal:problem:erased"
     path = "/v1/restricted-bills/2026-00000001"
     assert (await house.ask("GET", path, "operator")).status_code == 422

@@ -23,6 +23,7 @@ from meterseal_aggregator.billing.statements.draft import Moment
 from meterseal_aggregator.billing.statements.single import issue_one, preview
 from meterseal_aggregator.billing.supplies.model import NotSupplied
 from meterseal_aggregator.billing.supplies.store import supply as supply_row
+from meterseal_aggregator.erasure.store import erased
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.identity.store import note
 from meterseal_aggregator.storage.database import Transaction
@@ -37,7 +38,7 @@ from meterseal_aggregator.web.bill_views import (
     usage_views,
     views,
 )
-from meterseal_aggregator.web.problems import not_found
+from meterseal_aggregator.web.problems import not_found, not_made
 from meterseal_aggregator.web.shapes import (
     MAX_ID,
     MAX_SECOND,
@@ -194,6 +195,8 @@ async def bill_for(tx: Transaction, access: Access, number: str) -> BillRow:
         raise not_found("bill of yours") from None
     if access.caller.member not in (None, bill.member):
         raise not_found("bill of yours")
+    if await erased(tx, bill.member):
+        raise not_made("erased", "its member was erased: see /v1/restricted-bills")
     return bill
 
 

@@ -10,23 +10,21 @@ who may not see all of it.
 """
 
 import asyncio
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from meterseal_aggregator.billing.evidence import bill as billed
 from meterseal_aggregator.billing.evidence import trade as traded
 from meterseal_aggregator.billing.evidence.model import Gathered, NotYet
 from meterseal_aggregator.billing.evidence.trade import Asker
-from meterseal_aggregator.billing.model import MAX_NUMBER, Refused
-from meterseal_aggregator.billing.statements import store
-from meterseal_aggregator.erasure import store as erasures
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.market import trades
 from meterseal_aggregator.privacy import bills as private_bills
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.web.auth import Access, Asking
+from meterseal_aggregator.web.bills import Number, bill_for
 from meterseal_aggregator.web.private_files import bill_file
 from meterseal_aggregator.web.problems import Problem, not_found, not_made, not_yet
 from meterseal_aggregator.web.shapes import ById
@@ -36,23 +34,15 @@ from meterseal_proto.rating.evidence import numbered, pack
 router = APIRouter(prefix="/v1", tags=["evidence"])
 
 MEDIA_TYPE: Final = "application/zip"
-BillNumber = Annotated[str, Path(pattern=rf"^[0-9A-Za-z-]{{1,{MAX_NUMBER}}}$")]
 
 
 @router.get("/bills/{number}/evidence.zip", response_class=Response)
-async def take_bill_evidence(number: BillNumber, access: Asking) -> Response:
+async def take_bill_evidence(number: Number, access: Asking) -> Response:
     """Give the evidence of a bill or credit note of yours (or any, operator)."""
     access.allow(Action.TAKE_BUNDLE, owns=True)
     access.pace(access.site.searches)
     async with access.site.database.reading() as tx:
-        try:
-            bill = await store.bill(tx, number)
-        except Refused:
-            raise not_found("bill of yours") from None
-        if access.caller.member not in (None, bill.member):
-            raise not_found("bill of yours")
-        if await erasures.erased(tx, bill.member):
-            raise not_made("erased", "its member was erased: see /v1/restricted-bills")
+        bill = await bill_for(tx, access, number)
         try:
             found = await billed.gather(tx, bill, access.site.terms.genesis)
         except NotYet as waiting:
