@@ -17,7 +17,7 @@ from meterseal_aggregator.billing.chain.model import (
 )
 from meterseal_aggregator.billing.chain.show import ChainState
 from meterseal_aggregator.billing.chain.totals import on_totals
-from meterseal_aggregator.billing.model import BillRow, BillState
+from meterseal_aggregator.billing.model import Act, BillAct, BillRow, BillState
 from meterseal_aggregator.billing.statements import store as bills
 from meterseal_aggregator.ledger.model import Asset
 from meterseal_aggregator.stacks.events import bills as told
@@ -27,7 +27,9 @@ from meterseal_aggregator.stacks.events.energy import (
     UtilityMoved,
 )
 from meterseal_aggregator.stacks.events.record import Told
+from meterseal_aggregator.translog import store as log
 from meterseal_proto.c32 import Principal
+from meterseal_proto.entry import bill_hash_entry
 from meterseal_proto.rating.components import (
     Flat,
     Levy,
@@ -75,6 +77,26 @@ async def test_what_is_not_the_members_own_true_opening_is_not_asked(
     rig: Rig, trouble: Trouble, change: dict[str, object]
 ) -> None:
     await rig.refuses(trouble, **change)
+
+
+async def test_a_bill_taken_back_is_brought_no_more_and_its_period_not_opened_again(
+    rig: Rig,
+) -> None:
+    await rig.ask()
+    database = rig.home.desk.database
+    async with database.transaction() as tx:
+        assert len(await store.waiting(tx, 0, 9)) == 1
+        taken = BillAct(rig.row.id, Act.CORRECTED, 0, NOW.network, "test")
+        await bills.act(tx, [taken])
+        assert await store.waiting(tx, 0, 9) == []
+        (entry,) = await log.append(tx, [bill_hash_entry(bytes(32))])
+        await tx.rows(
+            "INSERT INTO bills SELECT 9, '2026-00000009', kind, supply_id, member_id,"
+            " from_at, to_at, asset, amount, NULL, id, NULL, rail, known_at, issued_at,"
+            " document, salt, zeroblob(32), ? FROM bills WHERE id = ?",
+            (entry, rig.row.id),
+        )
+    await rig.refuses(Trouble.STATE, number="2026-00000009")
 
 
 async def test_a_bill_of_the_ledgers_rail_stays_there(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ async def open_on_chain(
     known = await store.of_bill(tx, row.id)
     if known is not None:
         return _same(known, wish)
+    await _check_first(tx, row)
     kept = await _opened(tx, row, till)
     days = await private.days_covered(tx, kept, till.genesis)
     if len(days) > MAX_TERMS:
@@ -80,6 +81,19 @@ async def _bill(tx: Transaction, wish: OpenWish) -> BillRow:
     if row.kind is not StatementKind.BILL or row.amount <= 0 or taken_back:
         raise NotAsked(Trouble.STATE, "nothing is asked of this bill")
     return row
+
+
+async def _check_first(tx: Transaction, row: BillRow) -> None:
+    """Raise NotAsked where a bill before this one of the period was opened there already."""
+    before = row.replaces
+    while before is not None:
+        if await store.of_bill(tx, before) is not None:
+            raise NotAsked(
+                Trouble.STATE,
+                "the contract bills a period once, and this bill stands in for one that was"
+                " opened there: only the contract's court lowers that",
+            )
+        before = (await bills.bills_by_id(tx, [before]))[before].replaces
 
 
 async def _opened(tx: Transaction, row: BillRow, till: Till) -> KeptBill:

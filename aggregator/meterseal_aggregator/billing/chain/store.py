@@ -101,8 +101,9 @@ async def numbered(tx: Transaction, number: int) -> ChainBill | None:
 
 
 async def waiting(tx: Transaction, after: int, limit: int) -> list[ChainBill]:
-    """Return bills the contract has not told of yet, by id above `after`."""
-    where = " WHERE c.number IS NULL AND c.id > ? ORDER BY c.id LIMIT ?"
+    """Return bills in force that the contract has not told of yet, by id above `after`."""
+    where = """ JOIN bill_standings s ON s.bill_id = c.bill_id AND s.state <> 'corrected'
+      WHERE c.number IS NULL AND c.id > ? ORDER BY c.id LIMIT ?"""
     return [_bill(row) for row in await tx.rows(_BILL + where, (after, limit))]
 
 
