@@ -1,31 +1,24 @@
-"""A meter point's usage for a bill: what its meters moved over a period, as one load.
+"""Which registers stood at meter points, and what they moved: read for many at once.
 
-    found = await metered(tx, wants, Commodity.ELECTRICITY, known_at=now)
-    load = load_of(found[0], bought)
-
-Meters that followed each other are one chain. Energy given to the grid under a certificate
-is no part of it: it became credits, which are sold, fed in or kept, and a Wh has one use.
 This module must never fill a gap: what nobody knows is refused, naming register and span.
 """
 
 import json
-from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from meterseal_aggregator.billing.model import Cause, Refused
+from meterseal_aggregator.billing.usage.model import Metered, Part, Want, up
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.vee.days import Series, missing_of, usage
-from meterseal_proto.rating.load import Load
 from meterseal_proto.rating.tariff import Commodity
 from meterseal_proto.units import (
     EXPORT,
     IMPORT,
     WATER,
     MeterId,
-    Quality,
     RegisterId,
     obis_text,
 )
@@ -34,8 +27,6 @@ TAKEN: Final = {Commodity.ELECTRICITY: IMPORT, Commodity.WATER: WATER}
 """The register of what is taken, by commodity."""
 GIVEN: Final = {Commodity.ELECTRICITY: EXPORT}
 """The register of what is given back, where there is one."""
-ESTIMATES: Final = (Quality.ESTIMATED, Quality.INTERPOLATED)
-
 _STOOD: Final = """
 SELECT i.meter_point_id, r.id, m.meter, r.register, r.step, r.mode,
   max(i.from_at, r.initial_at), coalesce(i.to_at, 9223372036854775807),
@@ -60,57 +51,6 @@ FROM (VALUES {pairs}) v
 JOIN readings r ON r.register_id = v.column1 AND r.start = v.column2
 ORDER BY r.revision
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """A meter point over [begin, end), as its member is to be billed for it."""
-
-    meter_point: int
-    member: int
-    begin: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A register's slots that start in [begin, end), while it stood there.
-
-    `row` is the register's row id; `first` and `last` what it showed at either end, where a
-    device told it.
-    """
-
-    row: int
-    meter: MeterId
-    register: RegisterId
-    begin: int
-    end: int
-    series: Series
-    first: int | None = None
-    last: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Metered:
-    """What a meter point's registers moved: parts in order, of what was taken and given."""
-
-    want: Want
-    taken: tuple[Part, ...]
-    given: tuple[Part, ...] = ()
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """All of them."""
-        return (*self.taken, *self.given)
-
-
-@dataclass(frozen=True, slots=True)
-class Bought:
-    """Wh that a neighbour delivered to a member in a market's slot."""
-
-    start: int
-    length: int
-    wh: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,46 +89,6 @@ async def metered(
         for want in wants
     ]
     return await _with_ends(tx, found, stood)
-
-
-def load_of(found: Metered, bought: Iterable[Bought] = ()) -> Load:
-    """Return the load of what is metered; each Wh bought counts while it was imported.
-
-    Where registers have different steps, slots are added up to the longest.
-    """
-    step = max(part.series.step for part in found.parts)
-    first = _up(found.want.begin, step)
-    slots = (_up(found.want.end, step) - first) // step
-    # A list is added up faster than an array, and it is added up often.
-    imported = _row(found.taken, first, step, slots).tolist()
-    exported = _row(found.given, first, step, slots).tolist() if found.given else ()
-    row = array("I")
-    for wish in bought:
-        row = row or array("I", bytes(4 * slots))
-        _net(imported, row, wish, first, step)
-    estimated = sum(
-        part.series.qualities.count(quality)
-        for part in found.parts
-        for quality in ESTIMATES
-    )
-    return Load(
-        first,
-        step,
-        imported,
-        exported,
-        row if any(row) else (),
-        estimated=estimated,
-    )
-
-
-def netted(load: Load, bought: Iterable[Bought]) -> list[Bought]:
-    """Return what of each delivery the load imported in its slot, none of them of nothing."""
-    row = array("I", bytes(4 * len(load.imported)))
-    taken = [
-        replace(one, wh=_net(load.imported, row, one, load.first, load.step))
-        for one in bought
-    ]
-    return [one for one in taken if one.wh]
 
 
 async def _stood(
@@ -269,8 +169,8 @@ def _chain(
     parts: list[Part] = []
     at = want.begin
     for one in stood:
-        begin = _up(max(at, one.begin), one.step)
-        end = _up(min(want.end, one.end), one.step)
+        begin = up(max(at, one.begin), one.step)
+        end = up(min(want.end, one.end), one.step)
         if begin < end:
             cut = _cut(series[one.row], begin, end)
             parts.append(Part(one.row, one.meter, one.register, begin, end, cut))
@@ -281,7 +181,7 @@ def _chain(
 def _hole(want: Want, chain: Sequence[Part]) -> Refused | None:
     at = want.begin
     for part in chain:
-        if part.begin > _up(at, part.series.step):
+        if part.begin > up(at, part.series.step):
             return _uncovered(want, at, part.begin)
         at = part.end
     return _uncovered(want, at, want.end) if at < want.end else None
@@ -309,7 +209,7 @@ def _without(part: Part, spans: Iterable[tuple[int, int]]) -> list[Part]:
     """Return what of a part is not in spans: slots that lie in one as a whole go."""
     found, step = [part], part.series.step
     for begin, end in spans:
-        low, high = _up(begin, step), end - end % step
+        low, high = up(begin, step), end - end % step
         found = (
             [
                 replace(one, begin=a, end=b, series=_cut(one.series, a, b))
@@ -366,37 +266,3 @@ async def _with_ends(
         else one
         for one in found
     ]
-
-
-def _row(parts: Sequence[Part], first: int, step: int, slots: int) -> "array[int]":
-    """Return parts as one row of slots, zeros where there is none."""
-    if len(parts) == 1 and parts[0].series.step == step:
-        only = parts[0].series
-        if only.begin == first and len(only.deltas) == slots:
-            return only.deltas
-    row = array("I", bytes(4 * slots))
-    for part in parts:
-        series = part.series
-        for n, delta in enumerate(series.deltas):
-            at = (series.begin + n * series.step - first) // step
-            if 0 <= at < slots:
-                row[at] += delta
-    return row
-
-
-def _net(
-    imported: Sequence[int], row: "array[int]", wish: Bought, first: int, step: int
-) -> int:
-    """Add to `row` what of a delivery its slot imported, as it was used; returns that."""
-    left = wish.wh
-    low = max(0, (wish.start - first) // step)
-    high = min(len(row), -((first - wish.start - wish.length) // step))
-    for at in range(low, high):
-        more = min(left, imported[at] - row[at])
-        row[at] += more
-        left -= more
-    return wish.wh - left
-
-
-def _up(at: int, step: int) -> int:
-    return at + -at % step
