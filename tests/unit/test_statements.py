@@ -1,20 +1,22 @@
 """Bills as they are issued: what they ask, what they post, what they refuse, and when."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from meterseal_aggregator.billing.model import BillState
+from meterseal_aggregator.billing.statements.duty import run_once
 from meterseal_aggregator.ledger.accounts import UTILITY, arrears, tax, user
 from meterseal_aggregator.translog import store as log
 from meterseal_proto.entry import bill_hash_entry
-from meterseal_proto.rating.components import Flat, Price
-from meterseal_proto.rating.line import LineKind
-from meterseal_proto.rating.statement import statement_hash
+from meterseal_proto.rating.statement import Rail, statement_hash
 from meterseal_proto.rating.statement_json import read_statement
-from meterseal_proto.units import EXPORT, IMPORT, Quality
+from meterseal_proto.rating.tariff import Commodity
+from meterseal_proto.units import EXPORT, IMPORT, WATER, Quality
 from tests.support.billinghouse import (
     APRIL,
     CODE,
@@ -22,10 +24,9 @@ from tests.support.billinghouse import (
     ENERGY,
     FED_IN,
     HOUR,
-    JULY,
     JUNE,
-    MARCH,
     MAY,
+    NETWORK,
     Home,
     Utility,
     a_tariff,
@@ -92,60 +93,6 @@ async def test_the_member_is_told(utility: Utility) -> None:
     assert '"number":"2026-00000001"' in body
 
 
-async def test_numbers_of_a_year_have_no_gap_and_begin_anew_with_the_year(
-    tmp_path: Path,
-) -> None:
-    tariff = a_tariff(ENERGY, valid_from=at(2025, 11))
-    async with a_utility(tmp_path, tariff) as utility:
-        homes = [
-            await utility.supply(name, from_at=at(2026, 11)) for name in ("Ada", "Ben")
-        ]
-        for home in homes:
-            await utility.use(home, at(2026, 11), at(2027, 1))
-        await utility.bill(now=at(2026, 12, 1, 6))
-        bills = await utility.bill(now=at(2027, 1, 1, 6))
-    assert [one.number for one in bills] == [
-        "2026-00000001", "2026-00000002", "2027-00000001", "2027-00000002",
-    ]  # fmt: skip
-
-
-async def test_a_month_with_an_hour_less_and_one_with_an_hour_more_bill_all_their_slots(
-    tmp_path: Path,
-) -> None:
-    async with a_utility(tmp_path) as utility:
-        home = await utility.supply("Ada", from_at=MARCH)
-        await utility.use(home, MARCH, MAY, 1_000)
-        october = at(2026, 10)
-        autumn = await utility.supply("Ben", from_at=october)
-        await utility.use(autumn, october, at(2026, 11), 1_000)
-        bills = await utility.bill(now=at(2026, 11, 1, 6))
-        kwh = [
-            sum(
-                (line.quantity or Fraction(0))
-                for line in read_statement(one.document).lines
-                if line.kind is LineKind.ENERGY
-            )
-            for one in bills
-        ]
-        # Ada's May and later have no usage: she waits.
-        assert kwh == [31 * 96 - 4, 30 * 96, 31 * 96 + 4]
-        ((supply, cause, detail),) = await utility.waits()
-    assert (supply, cause) == (home.supply, "usage-incomplete")
-    assert "1-0:1.8.0" in detail
-    assert str(MAY) in detail
-
-
-async def test_a_leap_february_has_29_days_to_bill(tmp_path: Path) -> None:
-    begin, end = at(2028, 2), at(2028, 3)
-    async with a_utility(tmp_path, a_tariff(ENERGY)) as utility:
-        home = await utility.supply("Ada", from_at=begin)
-        await utility.use(home, begin, end, 1_000)
-        (bill,) = await utility.bill(now=end + DAY)
-    lines = read_statement(bill.document).lines
-    assert lines[0].quantity == 29 * 96
-    assert lines[1].amount == 1_000
-
-
 async def test_a_gap_is_refused_by_register_and_span_and_billed_once_it_is_filled(
     utility: Utility,
 ) -> None:
@@ -168,56 +115,6 @@ async def test_a_gap_is_refused_by_register_and_span_and_billed_once_it_is_fille
     (usage,) = read_statement(bills[1].document).usage
     assert usage.estimated == 96 * 250
     assert await utility.waits() == []
-
-
-async def test_who_moves_in_within_a_month_pays_his_days_of_what_is_charged_a_month(
-    tmp_path: Path,
-) -> None:
-    async with a_utility(tmp_path, a_tariff(ENERGY)) as utility:
-        begin = at(2026, 5, 17)
-        home = await utility.supply("Ada", from_at=begin)
-        await utility.use(home, begin, JUNE, 100)
-        (bill,) = await utility.bill(now=NOW)
-    statement = read_statement(bill.document)
-    assert (statement.begin, statement.end) == (begin, JUNE)
-    assert statement.segments[0].cycle_begin == MAY
-    assert statement.lines[1].quantity == Fraction(15, 31)
-    assert statement.lines[1].amount == round(1_000 * 15 / 31)
-
-
-async def test_who_moves_out_gets_a_final_bill_of_the_rest(utility: Utility) -> None:
-    begin, end = at(2026, 5, 17, 10, 7), at(2026, 6, 9, 13)
-    home = await utility.supply("Ada", from_at=begin, to_at=end)
-    await utility.use(home, at(2026, 5, 17), JULY, 100)
-    bills = await utility.bill(now=at(2026, 6, 10, 6))
-    read = [read_statement(one.document) for one in bills]
-    assert [(one.begin, one.end, one.final) for one in read] == [
-        (begin, JUNE, False),
-        (JUNE, end, True),
-    ]
-    # The slot in which she came is her predecessor's.
-    assert read[0].usage[0].begin == at(2026, 5, 17, 10, 15)
-    assert read[1].usage[0].end == end
-    assert await utility.bill(now=JULY + DAY) == bills
-
-
-async def test_a_tariff_that_changes_within_a_month_rates_each_part_by_its_own(
-    tmp_path: Path,
-) -> None:
-    change = at(2026, 5, 11)
-    dear = a_tariff(Flat("energy", Price(600_000)), valid_from=change)
-    async with a_utility(tmp_path, a_tariff(ENERGY), dear) as utility:
-        home = await utility.supply("Ada")
-        await utility.use(home, MAY, JUNE, 1_000)
-        (bill,) = await utility.bill(now=NOW)
-    first, second = read_statement(bill.document).segments
-    assert (first.begin, first.end, second.begin, second.end) == (
-        MAY, change, change, JUNE,
-    )  # fmt: skip
-    assert first.lines[0].amount == 10 * 96 * 30
-    assert second.lines[0].amount == 21 * 96 * 60
-    assert first.lines[1].quantity == Fraction(10, 31)
-    assert first.lines[1].amount + second.lines[1].amount == 1_000
 
 
 async def test_what_is_fed_in_beyond_what_is_used_is_given_to_the_members_money(
@@ -349,3 +246,35 @@ async def test_a_batch_costs_the_same_statements_however_many_it_bills(
             await utility.bill(now=NOW)
             counts.append(utility.database.waits - before)
     assert counts[0] == counts[1] <= 60
+
+
+async def test_two_who_bill_at_once_bill_once(utility: Utility) -> None:
+    for n in range(5):
+        await utility.use(await utility.supply(f"home {n}"), MAY, JUNE, 10)
+    await asyncio.gather(*(run_once(utility.database, NETWORK, NOW) for _ in range(3)))
+    bills = await utility.bills()
+    assert sorted(one.supply for one in bills) == [1, 2, 3, 4, 5]
+    assert [one.number[-1] for one in bills] == ["1", "2", "3", "4", "5"]
+
+
+async def test_water_is_billed_by_the_cubic_metre_and_has_no_export(
+    tmp_path: Path,
+) -> None:
+    water = replace(a_tariff(ENERGY), commodity=Commodity.WATER)
+    async with a_utility(tmp_path, water) as utility:
+        home = await utility.supply("Ada", registers=(WATER,))
+        await utility.use(home, MAY, JUNE, 2, register=WATER)
+        (bill,) = await utility.bill(now=NOW)
+    line = read_statement(bill.document).lines[0]
+    assert (line.quantity, line.unit) == (Fraction(2 * SLOTS_OF_MAY, 1_000), "m3")
+
+
+async def test_a_bill_on_the_chains_rail_posts_nothing_on_the_ledger(
+    utility: Utility,
+) -> None:
+    home = await utility.supply("Ada", rail=Rail.STACKS)
+    await utility.use(home, MAY, JUNE)
+    (bill,) = await utility.bill(now=NOW)
+    assert bill.rail is Rail.STACKS
+    assert await utility.balance(arrears(home.member)) == 0
+    assert (await utility.standing(bill)).outstanding == bill.amount

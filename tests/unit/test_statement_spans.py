@@ -1,0 +1,174 @@
+"""Which time a bill is of: months, leap days, summer time, moves, and tariffs that change."""
+
+from array import array
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from meterseal_proto.rating.components import Flat, Price
+from meterseal_proto.rating.line import LineKind
+from meterseal_proto.rating.statement_json import read_statement
+from meterseal_proto.units import IMPORT, Quality
+from tests.support.billinghouse import (
+    APRIL,
+    DAY,
+    ENERGY,
+    HOUR,
+    JULY,
+    JUNE,
+    MARCH,
+    MAY,
+    Utility,
+    a_tariff,
+    a_utility,
+    at,
+    pack,
+)
+
+NOW = JUNE + 6 * HOUR
+
+
+@pytest.fixture
+async def utility(tmp_path: Path) -> AsyncIterator[Utility]:
+    async with a_utility(tmp_path) as opened:
+        yield opened
+
+
+async def test_numbers_of_a_year_have_no_gap_and_begin_anew_with_the_year(
+    tmp_path: Path,
+) -> None:
+    tariff = a_tariff(ENERGY, valid_from=at(2025, 11))
+    async with a_utility(tmp_path, tariff) as utility:
+        homes = [
+            await utility.supply(name, from_at=at(2026, 11)) for name in ("Ada", "Ben")
+        ]
+        for home in homes:
+            await utility.use(home, at(2026, 11), at(2027, 1))
+        await utility.bill(now=at(2026, 12, 1, 6))
+        bills = await utility.bill(now=at(2027, 1, 1, 6))
+    assert [one.number for one in bills] == [
+        "2026-00000001", "2026-00000002", "2027-00000001", "2027-00000002",
+    ]  # fmt: skip
+
+
+async def test_a_month_with_an_hour_less_and_one_with_an_hour_more_bill_all_their_slots(
+    tmp_path: Path,
+) -> None:
+    async with a_utility(tmp_path) as utility:
+        home = await utility.supply("Ada", from_at=MARCH)
+        await utility.use(home, MARCH, MAY, 1_000)
+        october = at(2026, 10)
+        autumn = await utility.supply("Ben", from_at=october)
+        await utility.use(autumn, october, at(2026, 11), 1_000)
+        bills = await utility.bill(now=at(2026, 11, 1, 6))
+        kwh = [
+            sum(
+                (line.quantity or Fraction(0))
+                for line in read_statement(one.document).lines
+                if line.kind is LineKind.ENERGY
+            )
+            for one in bills
+        ]
+        # Ada's May and later have no usage: she waits.
+        assert kwh == [31 * 96 - 4, 30 * 96, 31 * 96 + 4]
+        ((supply, cause, detail),) = await utility.waits()
+    assert (supply, cause) == (home.supply, "usage-incomplete")
+    assert "1-0:1.8.0" in detail
+    assert str(MAY) in detail
+
+
+async def test_a_leap_february_has_29_days_to_bill(tmp_path: Path) -> None:
+    begin, end = at(2028, 2), at(2028, 3)
+    async with a_utility(tmp_path, a_tariff(ENERGY)) as utility:
+        home = await utility.supply("Ada", from_at=begin)
+        await utility.use(home, begin, end, 1_000)
+        (bill,) = await utility.bill(now=end + DAY)
+    lines = read_statement(bill.document).lines
+    assert lines[0].quantity == 29 * 96
+    assert lines[1].amount == 1_000
+
+
+async def test_who_moves_in_within_a_month_pays_his_days_of_what_is_charged_a_month(
+    tmp_path: Path,
+) -> None:
+    async with a_utility(tmp_path, a_tariff(ENERGY)) as utility:
+        begin = at(2026, 5, 17)
+        home = await utility.supply("Ada", from_at=begin)
+        await utility.use(home, begin, JUNE, 100)
+        (bill,) = await utility.bill(now=NOW)
+    statement = read_statement(bill.document)
+    assert (statement.begin, statement.end) == (begin, JUNE)
+    assert statement.segments[0].cycle_begin == MAY
+    assert statement.lines[1].quantity == Fraction(15, 31)
+    assert statement.lines[1].amount == round(1_000 * 15 / 31)
+
+
+async def test_who_moves_out_gets_a_final_bill_of_the_rest(utility: Utility) -> None:
+    begin, end = at(2026, 5, 17, 10, 7), at(2026, 6, 9, 13)
+    home = await utility.supply("Ada", from_at=begin, to_at=end)
+    await utility.use(home, at(2026, 5, 17), JULY, 100)
+    bills = await utility.bill(now=at(2026, 6, 10, 6))
+    read = [read_statement(one.document) for one in bills]
+    assert [(one.begin, one.end, one.final) for one in read] == [
+        (begin, JUNE, False),
+        (JUNE, end, True),
+    ]
+    # The slot in which she came is her predecessor's.
+    assert read[0].usage[0].begin == at(2026, 5, 17, 10, 15)
+    assert read[1].usage[0].end == end
+    assert await utility.bill(now=JULY + DAY) == bills
+
+
+async def test_a_tariff_that_changes_within_a_month_rates_each_part_by_its_own(
+    tmp_path: Path,
+) -> None:
+    change = at(2026, 5, 11)
+    dear = a_tariff(Flat("energy", Price(600_000)), valid_from=change)
+    async with a_utility(tmp_path, a_tariff(ENERGY), dear) as utility:
+        home = await utility.supply("Ada")
+        await utility.use(home, MAY, JUNE, 1_000)
+        (bill,) = await utility.bill(now=NOW)
+    first, second = read_statement(bill.document).segments
+    assert (first.begin, first.end, second.begin, second.end) == (
+        MAY, change, change, JUNE,
+    )  # fmt: skip
+    assert first.lines[0].amount == 10 * 96 * 30
+    assert second.lines[0].amount == 21 * 96 * 60
+    assert first.lines[1].quantity == Fraction(10, 31)
+    assert first.lines[1].amount + second.lines[1].amount == 1_000
+
+
+async def test_slots_that_midnight_cuts_belong_to_the_month_they_begin_in(
+    tmp_path: Path,
+) -> None:
+    # Midnight in India is at half past an hour of UTC, where meters' hours begin.
+    where = replace(a_tariff(ENERGY), zone="Asia/Kolkata")
+    may, june = 1_777_573_800, 1_780_252_200
+    async with a_utility(tmp_path, where) as utility:
+        home = await utility.supply("Ada", from_at=may, step=3_600)
+        begin, end = may - may % DAY, june + 2 * DAY - june % DAY
+        for first in range(begin, end, DAY):
+            row = array("I", [1_000] * 24)
+            slots = (first, 3_600, row, bytes([Quality.VALIDATED]) * 24)
+            async with utility.database.transaction() as tx:
+                await pack(tx, home.registers[IMPORT], first // DAY, slots, first + DAY)
+        (bill,) = await utility.bill(now=june + 2 * DAY)
+    statement = read_statement(bill.document)
+    assert (statement.begin, statement.end) == (may, june)
+    segment = statement.segments[0]
+    assert (segment.begin, segment.end) == (may + 1_800, june + 1_800)
+    assert [line.quantity for line in segment.lines[:2]] == [31 * 24, 1]
+
+
+async def test_months_that_were_missed_are_billed_one_after_the_other(
+    utility: Utility,
+) -> None:
+    home = await utility.supply("Ada", from_at=MARCH)
+    await utility.use(home, MARCH, JULY, 10)
+    bills = await utility.bill(now=JULY + 6 * HOUR)
+    assert [(one.begin, one.end) for one in bills] == [
+        (MARCH, APRIL), (APRIL, MAY), (MAY, JUNE), (JUNE, JULY),
+    ]  # fmt: skip
