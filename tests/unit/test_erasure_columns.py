@@ -9,11 +9,50 @@ from meterseal_aggregator.storage.database import Database
 from tests.support.migrated import open_migrated
 
 ERASED = frozenset(
-    ["members.name", "tokens.label", "notices.error", "member_events.body", "notice_addresses.address", "notice_addresses.secret", "notice_addresses.kinds", "notice_addresses.way", "notice_languages.language", "member_events.kind", "meter_documents.sha256", "meter_documents.verdict", "meter_documents.source", "wallets.principal", "wallets.nonce", "wallets.signature", "wallet_challenges.principal", "wallet_challenges.nonce", "disputes.reason", "disputes.evidence", "dispute_decisions.reason", "dispute_decisions.salt", "certification_acts.reason", "meter_points.name", "salts.salt", "vee_edits.salt", "vee_values.reason", "telemetry.payload", "telemetry.meter", "backups.backup", "quarantine.payload", "quarantine.detail", "bills.salt"]
+    [
+        "members.name",
+        "tokens.label",
+        "notices.error",
+        "member_events.body",
+        "notice_addresses.address",
+        "notice_addresses.secret",
+        "notice_addresses.kinds",
+        "notice_addresses.way",
+        "notice_languages.language",
+        "member_events.kind",
+        "meter_documents.sha256",
+        "meter_documents.verdict",
+        "meter_documents.source",
+        "wallets.principal",
+        "wallets.nonce",
+        "wallets.signature",
+        "wallet_challenges.principal",
+        "wallet_challenges.nonce",
+        "disputes.reason",
+        "disputes.evidence",
+        "dispute_decisions.reason",
+        "dispute_decisions.salt",
+        "certification_acts.reason",
+        "meter_points.name",
+        "salts.salt",
+        "vee_edits.salt",
+        "vee_values.reason",
+        "telemetry.payload",
+        "telemetry.meter",
+        "backups.backup",
+        "quarantine.payload",
+        "quarantine.detail",
+        "bills.salt",
+    ]
 )
 """What the erasing transaction takes, or what leaves with its row."""
 STATUTORY = frozenset(
-    ["payments.reference", "bills.document", "private_bills.amount", "bill_payments.wish"]
+    [
+        "payments.reference",
+        "bills.document",
+        "private_bills.amount",
+        "bill_payments.wish",
+    ]
 )
 """Books that are kept by law, for operators alone; they name a number, a receipt a payment."""
 FREE = (
@@ -30,7 +69,19 @@ FREE = (
 )
 """Names under which a person's own words, or a person, may stand."""
 KNOWN_FREE = frozenset(
-    ["parameters.name", "parameters.text", "cosignatures.name", "deposits.name", "job_leases.name", "migrations.name", "checkpoints.note", "bill_acts.note", "chain_tries.name", "receivable_marks.name", "notice_cursors.name"]
+    [
+        "parameters.name",
+        "parameters.text",
+        "cosignatures.name",
+        "deposits.name",
+        "job_leases.name",
+        "migrations.name",
+        "checkpoints.note",
+        "bill_acts.note",
+        "chain_tries.name",
+        "receivable_marks.name",
+        "notice_cursors.name",
+    ]
 )
 """Such names that nobody's words stand under: terms of the network, witnesses, programs."""
 

@@ -43,6 +43,10 @@ _EACH: Final = (
     "DELETE FROM notice_addresses WHERE member_id = ?1",
     "DELETE FROM notice_languages WHERE member_id = ?1",
     "DELETE FROM meter_documents WHERE member_id = ?1",
+    (
+        "UPDATE bill_acts SET note = '' WHERE act = 'corrected'"
+        " AND bill_id IN (SELECT id FROM bills WHERE member_id = ?1)"
+    ),
     "DELETE FROM wallets WHERE member_id = ?1",
     "DELETE FROM wallet_challenges WHERE member_id = ?1",
     "UPDATE disputes SET reason = NULL, evidence = NULL WHERE member_id = ?1",

@@ -106,3 +106,14 @@ WHEN NOT EXISTS (SELECT 1 FROM erasing) OR NEW.id <> OLD.id
 BEGIN
   SELECT RAISE(ABORT, 'evidence is never changed');
 END;
+
+DROP TRIGGER bill_acts_are_never_changed;
+
+CREATE TRIGGER bill_acts_are_never_changed
+BEFORE UPDATE ON bill_acts
+WHEN NOT EXISTS (SELECT 1 FROM erasing) OR NEW.id <> OLD.id OR NEW.bill_id <> OLD.bill_id
+  OR NEW.act <> OLD.act OR NEW.amount <> OLD.amount OR NEW.at <> OLD.at
+  OR NEW.actor <> OLD.actor
+BEGIN
+  SELECT RAISE(ABORT, 'what was done to a bill is never changed');
+END;
