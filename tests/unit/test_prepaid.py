@@ -12,6 +12,7 @@ from meterseal_aggregator.billing.receivables import store
 from meterseal_aggregator.billing.receivables.audit import findings
 from meterseal_aggregator.billing.receivables.duty import run_batch
 from meterseal_aggregator.billing.receivables.model import Source, prepaid
+from meterseal_aggregator.billing.statements import affected
 from meterseal_aggregator.billing.statements import duty as billing
 from meterseal_aggregator.billing.statements.store import bills, standings
 from meterseal_aggregator.identity import events
@@ -210,3 +211,24 @@ async def test_the_next_cycle_is_drawn_after_its_bill(house: House) -> None:
     await house.work(MARCH + 2 * DAY)
     await house.work(MARCH + 2 * DAY + 3_600)
     assert await house.held() == (10_000 - 30 * A_DAY, 2 * A_DAY, 0)
+
+
+async def test_a_later_reading_gives_back_what_the_bill_took_too_much(
+    house: House,
+) -> None:
+    for day in range(28):
+        await house.use(day)
+    await house.work(MARCH)
+    await house.bill(MARCH + DAY)
+    await house.work(MARCH + DAY)
+    await house.use(3, 0, at=MARCH + 2 * DAY)
+    while await affected.run_once(house.db, NETWORK, MARCH + 2 * DAY + 60):
+        pass
+    await house.work(MARCH + 2 * DAY + 60)
+    assert await house.held() == (10_000 - 27 * A_DAY, 0, 0)
+    await house.use(3, 200, at=MARCH + 3 * DAY)
+    while await affected.run_once(house.db, NETWORK, MARCH + 3 * DAY + 60):
+        pass
+    await house.work(MARCH + 3 * DAY + 60)
+    # A bill that grew after it was issued is owed: nothing was drawn for it.
+    assert await house.held() == (10_000 - 27 * A_DAY, 0, 2 * A_DAY)
