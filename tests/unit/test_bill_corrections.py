@@ -254,8 +254,15 @@ async def test_a_correction_waits_for_usage_that_became_unknown(
     )
     assert await correct(utility, LATER) == [bill]
     assert [one[1] for one in await utility.waits()] == ["usage-incomplete"]
+    # However much else becomes known meanwhile, it is not forgotten.
+    other = await utility.supply("Ben", from_at=JUNE)
+    for n in range(2):
+        known = LATER + n * DAY
+        await utility.use(other, JUNE, JUNE + DAY, n, known_at=known)
+        await correct(utility, known + HOUR)
     await utility.use(home, TENTH, TENTH + DAY, 500, known_at=LATER)
-    assert len(await correct(utility, LATER + 2 * HOUR)) == 3
+    assert len(await correct(utility, LATER + 3 * DAY)) == 3
+    assert await utility.waits() == []
 
 
 async def test_a_corrected_bill_may_be_corrected_again(utility: Utility) -> None:

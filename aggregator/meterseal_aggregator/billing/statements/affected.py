@@ -42,39 +42,35 @@ LATER_READING: Final = Why(ACTOR, "usage is known otherwise")
 LAG_S: Final = 3_600
 """How far behind its mark a look goes back: a day that was packed while another was being
 written may say an earlier second."""
-_MOST_DAYS: Final = 5_000
-"""Days a look asks for: a thousand registers of which a week is known otherwise."""
+_MOST: Final = 1_000
+"""Bills a look names; the next one goes on."""
 
-# Later versions of days first known since the mark, and the bills that stand on them.
+# Bills that stand on a later version of a day, first known since the mark; and those that are
+# to be looked at whatever is known. Each waits while its last look's cause is being mended.
 _TOUCHED: Final = """
-SELECT u.bill_id, d.known_at FROM (
-  SELECT register_id, first, step * length(qualities) AS long, known_at FROM usage_days
-  WHERE version > 1 AND known_at > (SELECT looked_to FROM correction_marks) - ?
-    AND known_at <= ?
-  ORDER BY known_at LIMIT ?) d
+SELECT u.bill_id FROM usage_days d
 JOIN bill_usage u ON u.register_id = d.register_id
-  AND u.from_at < d.first + d.long AND u.to_at > d.first
+  AND u.from_at < d.first + d.step * length(d.qualities) AND u.to_at > d.first
 JOIN bill_standings s ON s.bill_id = u.bill_id
-  AND s.state <> 'corrected' AND s.looked_to < d.known_at
+  AND s.state <> 'corrected' AND s.looked_to < d.known_at AND s.looked_to > 0
 JOIN bills b ON b.id = u.bill_id AND b.private_bill_id IS NULL
-LEFT JOIN bill_waits w ON w.supply_id = b.supply_id AND w.from_at = b.from_at
-  AND w.again_at > ?
-WHERE w.supply_id IS NULL
-UNION ALL
-SELECT s.bill_id, 0 FROM bill_standings s JOIN bills b ON b.id = s.bill_id
+WHERE d.version > 1 AND d.known_at <= ?
+  AND d.known_at > (SELECT looked_to FROM correction_marks) - ?
+UNION
+SELECT s.bill_id FROM bill_standings s JOIN bills b ON b.id = s.bill_id
 LEFT JOIN bill_waits w ON w.supply_id = b.supply_id AND w.from_at = b.from_at
   AND w.again_at > ?
 WHERE s.looked_to = 0 AND s.state <> 'corrected' AND w.supply_id IS NULL
+LIMIT ?
 """
 _SUPPLIES: Final = """
 SELECT s.id, s.member_id, s.meter_point_id, s.tariff_code, s.rail, s.prepaid, s.from_at,
   s.to_at, s.billed_to
 FROM json_each(?) p CROSS JOIN supplies s ON s.id = p.value
 """
-_DAYS: Final = """
-SELECT count(*), max(known_at) FROM (SELECT known_at FROM usage_days
-  WHERE version > 1 AND known_at > (SELECT looked_to FROM correction_marks) - ?
-    AND known_at <= ? ORDER BY known_at LIMIT ?)
+_LAST: Final = """
+SELECT coalesce(max(known_at), 0), (SELECT looked_to FROM correction_marks)
+FROM usage_days WHERE version > 1 AND known_at <= ?
 """
 _LOOKED: Final = "UPDATE bill_standings SET looked_to = ? WHERE bill_id = ?"
 _MARK: Final = "UPDATE correction_marks SET looked_to = max(looked_to, ?)"
@@ -135,7 +131,7 @@ async def _check_in_force(tx: Transaction, bill: BillRow) -> None:
 async def _touched(tx: Transaction, moment: Moment) -> list[int]:
     """Return the bills to look at, in order of issue."""
     known, now = moment.known_at, moment.issued_at
-    rows = await tx.rows(_TOUCHED, (LAG_S, known, _MOST_DAYS, now, now))
+    rows = await tx.rows(_TOUCHED, (known, LAG_S, now, _MOST))
     return sorted({row[0] for row in rows})
 
 
@@ -196,7 +192,10 @@ async def _settle(
         if current[bill.id].state is not BillState.CORRECTED
     ]
     made = await replace_all(tx, pairs, moment, why)
-    await tx.many(_LOOKED, [(moment.known_at, bill.id) for bill in same])
+    # Who waits is found by that from now on: the mark goes on without him.
+    waiting = [bills[one.supply.id, one.begin] for one in waits]
+    looked = [(moment.known_at, one.id) for one in same]
+    await tx.many(_LOOKED, [*looked, *((0, one.id) for one in waiting)])
     await end_waits(tx, same)
     await keep_waits(tx, waits, now=moment.issued_at)
     return made
@@ -208,13 +207,12 @@ def _same(draft: Draft, bill: BillRow) -> bool:
 
 
 async def _pass_mark(database: Database, known_at: int, *, idle: bool) -> int:
-    """Move the mark past what was looked at; returns how many days there were beyond it."""
+    """Move the mark past what was looked at; returns 1 if it moved, else 0."""
     if not idle:
         return 0
     async with database.reading() as tx:
-        ((count, last),) = await tx.rows(_DAYS, (LAG_S, known_at, _MOST_DAYS))
-        ((mark,),) = await tx.rows("SELECT looked_to FROM correction_marks")
-    if not count or last <= mark:
+        ((last, mark),) = await tx.rows(_LAST, (known_at,))
+    if last <= mark:
         return 0
     async with database.transaction() as tx:
         await tx.rows(_MARK, (last,))
