@@ -40,6 +40,7 @@ from meterseal_proto.rating.opened import OpenedPeriod, rate_opened
 from meterseal_proto.rating.price import Unrateable, rate
 from meterseal_proto.rating.statement import (
     MAX_MINOR,
+    Rail,
     Segment,
     Statement,
     StatementKind,
@@ -216,9 +217,9 @@ def _lines(case: Billed) -> str:
     statement = case.known
     if statement.kind is StatementKind.CREDIT_NOTE:
         raise Unasked("a credit note's lines are those of its bill: see `earlier`")
-    if any(told.proof for told in statement.usage):
+    if not all(told.digest or told.proof for told in statement.usage):
         raise Unasked(
-            "nobody may rate hidden usage: see the proofs of private registers"
+            "usage is estimated as a whole, until its device opens the period"
         )
     for segment in statement.segments:
         tariff = given(partial(_tariff_of, case, segment), parts.TARIFF)
@@ -356,6 +357,8 @@ def _ledger(case: Billed) -> str:
     statement = case.known
     if statement.kind is StatementKind.CREDIT_NOTE:
         raise Unasked("the bill in its place posts the difference of both")
+    if statement.rail is Rail.STACKS:
+        raise Unasked("the bill is kept and paid on the chain: ask its contract there")
     own = {f"arrears:{statement.member}", f"user:{statement.member}"}
     posted = 0
     for entry in case.moved():
