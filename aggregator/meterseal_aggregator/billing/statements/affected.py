@@ -48,12 +48,12 @@ _MOST: Final = 1_000
 # Bills that stand on a later version of a day, first known since the mark; and those that are
 # to be looked at whatever is known. Each waits while its last look's cause is being mended.
 _TOUCHED: Final = """
-SELECT u.bill_id FROM usage_days d
-JOIN bill_usage u ON u.register_id = d.register_id
+SELECT u.bill_id FROM usage_days d INDEXED BY usage_days_known
+CROSS JOIN bill_usage u ON u.register_id = d.register_id
   AND u.from_at < d.first + d.step * length(d.qualities) AND u.to_at > d.first
-JOIN bill_standings s ON s.bill_id = u.bill_id
+CROSS JOIN bill_standings s ON s.bill_id = u.bill_id
   AND s.state <> 'corrected' AND s.looked_to < d.known_at AND s.looked_to > 0
-JOIN bills b ON b.id = u.bill_id AND b.private_bill_id IS NULL
+CROSS JOIN bills b ON b.id = u.bill_id AND b.private_bill_id IS NULL
 WHERE d.version > 1 AND d.known_at <= ?
   AND d.known_at > (SELECT looked_to FROM correction_marks) - ?
 UNION

@@ -53,9 +53,10 @@ _DUE: Final = f"""
 WITH due (code, before) AS (
   SELECT json_extract(d.value, '$[0]'), json_extract(d.value, '$[1]') FROM json_each(?1) d)
 SELECT * FROM (
-  SELECT {_COLUMNS} FROM supplies s JOIN due ON due.code = s.tariff_code
+  SELECT {_COLUMNS} FROM supplies s
   WHERE (s.to_at IS NULL OR s.billed_to < s.to_at)
-    AND s.billed_to < (SELECT max(before) FROM due) AND s.billed_to < due.before
+    AND s.billed_to < (SELECT max(before) FROM due)
+    AND s.billed_to < (SELECT before FROM due WHERE due.code = s.tariff_code)
     AND s.id NOT IN (SELECT value FROM json_each(?5))
     AND NOT EXISTS (SELECT 1 FROM bill_waits w WHERE w.supply_id = s.id
       AND w.from_at = s.billed_to AND w.again_at > ?2)
