@@ -131,6 +131,8 @@ def _delivered(case: Traded) -> str:
         raise Wrong(f"{trade.delivered_wh} Wh were delivered, at most {best} metered")
     if trade.sold is None:
         raise Unasked("the seller's readings are his own: ask him for his evidence")
+    if not given(lambda: case.sealed, parts.SEALS):
+        raise Unasked("no sealed readings of the slot are here: no meter stood there")
     export = _export(case, trade)
     metered = sum(one.metered_wh for one in trade.sold)
     if (trade.id, trade.metered_wh) not in {
