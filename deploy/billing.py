@@ -50,6 +50,7 @@ UNIT: Final = 1_000_000
 HUNDRED: Final = 100
 """Minor units of the tariff's currency in one of it."""
 HOUR_S: Final = 3_600
+STEP_S: Final = 900
 EDITED_HOUR: Final = 3
 """The small hours: nobody trades then, so only the bill changes."""
 WITHIN_S: Final = 120.0
@@ -134,9 +135,14 @@ def bills(
     say(_table(supplied, found, people, home))
     metered = _metered(street)
     billed = {at: _usage(row) for at, row in found.items()}
-    wrong = [at for at in found if at != home and billed[at] != metered[at]]
-    if wrong or billed[home] >= metered[home]:
-        say(f"A bill's usage is not what the readings add up to: homes {wrong or [home]}")
+    wrong = [
+        at
+        for at, (low, high) in metered.items()
+        if at != home and not low <= billed[at] <= high
+    ]
+    if wrong or billed[home] >= metered[home][0]:
+        told = [f"{at}: {billed[at]} of {metered[at]}" for at in wrong or [home]]
+        say(f"A bill's usage is not what the readings add up to: {'; '.join(told)}")
         return False
     return _verified(street, found[_shown(found, people)]["number"], say)
 
@@ -209,14 +215,27 @@ def _register(street: Street, home: int) -> str:
     return f"/v1/meters/{meter}/registers/{obis_text(IMPORT)}"
 
 
-def _metered(street: Street) -> dict[int, int]:
-    """Return what each home's readings of the day's import add up to, Wh."""
+def _metered(street: Street) -> dict[int, tuple[int, int]]:
+    """Return the least and most that each home's readings of the day's import come to, Wh.
+
+    They are one number but for a long interval that reaches into the day: each slot's share
+    of it is whole Wh.
+    """
     serials = {row["serial"]: row["meter"] for row in street.api.pages("/v1/meters")}
     found = {}
     for home, meter in enumerate(street.meters):
-        rows = slots(street, serials[meter["serial"]], obis_text(IMPORT), "readings")
-        day = [row for row in rows if street.start <= row["start"] < street.end]
-        found[home] = sum(int(row["delta"]) for row in day)
+        low = high = 0
+        for row in slots(
+            street, serials[meter["serial"]], obis_text(IMPORT), "readings"
+        ):
+            begin, length, wh = row["start"], row["length"], row["delta"]
+            inside = min(begin + length, street.end) - max(begin, street.start)
+            if inside <= 0:
+                continue
+            in_part = -(-inside // STEP_S) if inside < length else 0
+            low += max(0, wh * inside // length - in_part)
+            high += wh * inside // length + in_part
+        found[home] = (low, high)
     return found
 
 

@@ -10,8 +10,10 @@ from functools import partial
 from fastapi import FastAPI
 
 from meterseal_aggregator.app.chain import means, proving
+from meterseal_aggregator.app.chainbilling import till
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.app.withdrawing import teller
+from meterseal_aggregator.billing.receivables.vault import Vault
 from meterseal_aggregator.intake.batch import Tally as IntakeTally
 from meterseal_aggregator.intake.beside.desk import BesideTally
 from meterseal_aggregator.intake.port import Reply, Uplink
@@ -27,6 +29,7 @@ from meterseal_aggregator.translog.store import append
 from meterseal_aggregator.web.listeners import Listeners
 from meterseal_aggregator.web.site import Site, build
 from meterseal_proto.backfill import Backfill, sign_backfill
+from meterseal_proto.keys import derive
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,12 @@ class WebParts:
 def chain_access(house: House) -> ChainAccess:
     """Return what the registry needs of the log and of intake."""
     return ChainAccess(house.keys.genesis.network, append, heads, bills.last_openings)
+
+
+def _vault(house: House) -> Vault:
+    """Return what seals prepaid devices' keys; its secret lies in the keys' folder."""
+    secret = house.keys.receipt.private_bytes_raw()
+    return Vault(derive(secret, "paygo-keys", house.keys.genesis.network))
 
 
 def web_app(house: House, parts: WebParts) -> FastAPI:
@@ -84,6 +93,8 @@ def web_app(house: House, parts: WebParts) -> FastAPI:
             market=config.market_rules(),
             documents=parts.documents,
             teller=partial(teller, house),
+            till=partial(till, house),
+            vault=_vault(house),
         )
     )
 

@@ -1,7 +1,7 @@
 """Evaluate every invariant of ARCHITECTURE that applies: ask each room, believe none.
 
 One reading transaction, so all rooms speak of the same moment. This module must never
-write, and never leave a room out because it failed: what raises is a finding.
+change what it looks at, and never leave a room out because it failed: what raises is a finding.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,6 +15,7 @@ from meterseal_aggregator.billing.chain import check as chain_bills_check
 from meterseal_aggregator.billing.private import check as private_bills_check
 from meterseal_aggregator.billing.receivables import audit as receivables_audit
 from meterseal_aggregator.billing.statements import audit as bills_audit
+from meterseal_aggregator.billing.supplies import audit as supplies_audit
 from meterseal_aggregator.credits import audit as credits_audit
 from meterseal_aggregator.disputes import audit as disputes_audit
 from meterseal_aggregator.identity import check as wallets_check
@@ -31,12 +32,13 @@ from meterseal_aggregator.stacks.anchors import store as anchors
 from meterseal_aggregator.stacks.mirror import bookcheck, books, nodecheck
 from meterseal_aggregator.stacks.outbox import check as deeds_check
 from meterseal_aggregator.stacks.withdrawals import check as withdrawals_check
+from meterseal_aggregator.storage import audits
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.finding import Finding
 from meterseal_aggregator.translog import fsck
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_aggregator.vee import audit as vee_audit
-from meterseal_aggregator.vee import recount
+from meterseal_aggregator.vee import editcheck, recount
 
 Findings = Callable[[Transaction], Awaitable[list[Finding]]]
 
@@ -67,6 +69,7 @@ async def audit(house: House) -> list[Finding]:
             log,
             partial(intake_check.findings, genesis=genesis),
             partial(privacy_check.findings, genesis=genesis),
+            partial(editcheck.findings, network=genesis.network),
         ],
         bookcheck.MIRRORED: [bookcheck.findings, _withdrawals],
         privacy_check.TOLD: [told],
@@ -85,6 +88,7 @@ async def audit(house: House) -> list[Finding]:
             chain_bills_check.findings,
         ],
         disputes_audit.INVARIANT: [disputes_audit.findings],
+        supplies_audit.SUPPLIED: [supplies_audit.findings],
     }
     found: list[Finding] = []
     async with house.database.reading() as tx:
@@ -92,6 +96,14 @@ async def audit(house: House) -> list[Finding]:
             for findings in asked:
                 found += await _ask(tx, number, findings)
     return sorted(found, key=lambda finding: finding.invariant)
+
+
+async def audit_and_keep(house: House) -> list[Finding]:
+    """Audit, and write down what came of it, so that a monitor sees when and how."""
+    found = await audit(house)
+    async with house.database.transaction() as tx:
+        await audits.keep(tx, found, now=int(house.now()))
+    return found
 
 
 async def audit_chain(house: House) -> list[Finding]:

@@ -7,12 +7,15 @@ from meterseal_aggregator.app.house import House
 from meterseal_aggregator.billing.receivables import duty as receivables
 from meterseal_aggregator.billing.statements import affected, duty
 from meterseal_aggregator.jobs import until_idle
-from meterseal_aggregator.vee import days
+from meterseal_aggregator.vee import days, look
 
 
 async def pack_usage(house: House) -> int:
-    """Pack the local days that are over, and those that something came for."""
-    return await until_idle(lambda: days.run_once(house.database, int(house.now())))
+    """Pack the local days that are over or that something came for, and look at them."""
+    packed = await until_idle(lambda: days.run_once(house.database, int(house.now())))
+    return packed + await until_idle(
+        lambda: look.run_once(house.database, int(house.now()))
+    )
 
 
 async def bill(house: House) -> int:

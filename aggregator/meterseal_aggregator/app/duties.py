@@ -186,9 +186,8 @@ def _notify(house: House, mailroom: Mailroom) -> Duty:
     """Return the duty that tells members and operators what happened."""
 
     async def run() -> int:
-        return await until_idle(
-            lambda: notices.run_once(house.database, mailroom, int(house.now()))
-        )
+        # Once: sending takes its time, and several rounds would outlast a lease.
+        return await notices.run_once(house.database, mailroom, int(house.now()))
 
     return Duty("notify", house.config.jobs.notify_s, run)
 

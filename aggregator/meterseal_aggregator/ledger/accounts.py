@@ -1,7 +1,8 @@
 """The names of accounts, each spelled once: whose it is, or what for.
 
 What each of them means and where its floor lies, `chart` says. A name that one room alone
-uses (a trade's escrow, a listing's) is made there. Pure.
+uses (a trade's escrow, a listing's) is made there. Pure. This module must never give one
+name to two things.
 """
 
 from typing import Final

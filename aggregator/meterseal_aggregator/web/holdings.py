@@ -104,6 +104,7 @@ class HoldingsView(View):
                     "made_wh": 1_200,
                     "bought_wh": 500,
                     "for_sale_wh": 0,
+                    "used_wh": 300,
                     "owed_wh": 0,
                 },
             }
