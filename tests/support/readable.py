@@ -15,61 +15,88 @@ OF_USAGE = {
     f"{A_REGISTER}/values",
 }
 """What was metered, as it is believed."""
-NOT_THERE = {
-    "/v1/supplies/{supply_id}",
-    "/v1/offers/{offer_id}",
-    "/v1/orders/{order_id}",
-    "/v1/auctions/{start}",
-    "/v1/auctions/{start}/book",
-    "/v1/trades/{trade_id}",
-    f"{A_REGISTER}/leak",
-    "/v1/private-bills/{bill_id}/file",
-    "/v1/me/withdrawals/{withdrawal_id}",
-    "/v1/me/certifications/{application_id}",
-} | {path for path in OF_A_COMMITTED if "{seq}" in path}
+OF_BILLS = {
+    "/v1/supplies/{supply_id}/preview",
+    "/v1/bills/{number}",
+    "/v1/bills/{number}.{suffix}",
+    "/v1/bills/{number}/evidence.zip",
+    "/v1/trades/{trade_id}/evidence.zip",
+    "/v1/disputes/{dispute_id}",
+}
+"""What is made of bills and trades, each to whom it belongs."""
+NOT_THERE = (
+    OF_BILLS
+    | {
+        "/v1/supplies/{supply_id}",
+        "/v1/restricted-bills/{number}",
+        "/v1/offers/{offer_id}",
+        "/v1/orders/{order_id}",
+        "/v1/auctions/{start}",
+        "/v1/auctions/{start}/book",
+        "/v1/trades/{trade_id}",
+        f"{A_REGISTER}/leak",
+        "/v1/private-bills/{bill_id}/file",
+        "/v1/me/withdrawals/{withdrawal_id}",
+        "/v1/me/certifications/{application_id}",
+    }
+    | {path for path in OF_A_COMMITTED if "{seq}" in path}
+)
 """What there is none of at Ada's meter, whoever asks."""
 OF_ONESELF = "/v1/me/"
 ENDLESS = "/v1/me/events"
 """A stream: `test_web_stream` listens to it."""
+EVIDENCE = {
+    "/v1/bills/{number}/evidence.zip",
+    "/v1/trades/{trade_id}/evidence.zip",
+    "/v1/disputes/{dispute_id}",
+}
+"""What members have of a bill, a trade or a dispute; there is none of them here."""
 AUCTIONS = {"/v1/auctions", "/v1/auctions/{start}", "/v1/auctions/{start}/book"}
 """What slots' auctions did: members look, and so does who checks them."""
-OF_MEMBERS = AUCTIONS | {
-    "/v1/me/auction-orders",
-    "/v1/offers",
-    "/v1/offers/best",
-    "/v1/offers/{offer_id}",
-    "/v1/orders/{order_id}",
-    "/v1/me/offers",
-    "/v1/me/orders",
-    ENDLESS,
-    "/v1/me/event-log",
-    "/v1/me/trades",
-    "/v1/trades/{trade_id}",
-    "/v1/me/balances",
-    "/v1/me/ledger",
-    "/v1/me/trust",
-    "/v1/me/trust/events",
-    "/v1/me/surplus",
-    "/v1/market",
-    "/v1/me/wallets",
-    "/v1/me/calls",
-    "/v1/me/withdrawals",
-    "/v1/me/withdrawals/{withdrawal_id}",
-    "/v1/me/deposits",
-    "/v1/me/certifications",
-    "/v1/me/certifications/{application_id}",
-    "/v1/me/meter-documents",
-    "/v1/me/payments",
-    "/v1/me/arrears",
-    "/v1/me/bill-payments",
-    "/v1/me/instalment-plans",
-    "/v1/me/paygo-tokens",
-    "/v1/me/rewards",
-    "/v1/quotes",
-    "/v1/me/purchases",
-    "/v1/me/slots",
-    "/v1/listings",
-}
+OF_MEMBERS = (
+    AUCTIONS
+    | OF_BILLS
+    | {
+        "/v1/me/bills",
+        "/v1/me/disputes",
+        "/v1/me/chain-bills",
+        "/v1/me/auction-orders",
+        "/v1/offers",
+        "/v1/offers/best",
+        "/v1/offers/{offer_id}",
+        "/v1/orders/{order_id}",
+        "/v1/me/offers",
+        "/v1/me/orders",
+        ENDLESS,
+        "/v1/me/event-log",
+        "/v1/me/trades",
+        "/v1/trades/{trade_id}",
+        "/v1/me/balances",
+        "/v1/me/ledger",
+        "/v1/me/trust",
+        "/v1/me/trust/events",
+        "/v1/me/surplus",
+        "/v1/market",
+        "/v1/me/wallets",
+        "/v1/me/calls",
+        "/v1/me/withdrawals",
+        "/v1/me/withdrawals/{withdrawal_id}",
+        "/v1/me/deposits",
+        "/v1/me/certifications",
+        "/v1/me/certifications/{application_id}",
+        "/v1/me/meter-documents",
+        "/v1/me/payments",
+        "/v1/me/arrears",
+        "/v1/me/bill-payments",
+        "/v1/me/instalment-plans",
+        "/v1/me/paygo-tokens",
+        "/v1/me/rewards",
+        "/v1/quotes",
+        "/v1/me/purchases",
+        "/v1/me/slots",
+        "/v1/listings",
+    }
+)
 """What each member has of his own, and an operator has none of; or he trades by it."""
 OF_TRADERS = {
     "/v1/offers",
