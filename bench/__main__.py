@@ -9,6 +9,7 @@ ROOMS = (
     "edge_agent",
     "edge_bus",
     "intake",
+    "issuing",
     "ledger",
     "market",
     "privacy",
