@@ -172,3 +172,15 @@ async def test_months_that_were_missed_are_billed_one_after_the_other(
     assert [(one.begin, one.end) for one in bills] == [
         (MARCH, APRIL), (APRIL, MAY), (MAY, JUNE), (JUNE, JULY),
     ]  # fmt: skip
+
+
+async def test_who_leaves_before_a_slot_begins_gets_no_bill_of_nothing(
+    utility: Utility,
+) -> None:
+    home = await utility.supply("Ada", from_at=JUNE + 60, to_at=JUNE + 600)
+    await utility.use(home, JUNE, JULY)
+    assert await utility.bill(now=JULY + 6 * HOUR) == []
+    assert await utility.waits() == []
+    async with utility.database.reading() as tx:
+        rows = await tx.rows("SELECT billed_to FROM supplies")
+    assert rows == [(JUNE + 600,)]

@@ -31,6 +31,8 @@ class Cause(StrEnum):
     """No open register of the tariff's commodity stood at the meter point."""
     PRIVATE = "private"
     """A committed register stood there: its device makes the bill."""
+    EMPTY = "nothing-to-bill"
+    """No slot of the meter begins in the period: it is over without a bill."""
     NO_TARIFF = "no-tariff"
     """No version of the tariff holds in some of the period."""
     UNRATEABLE = "unrateable"

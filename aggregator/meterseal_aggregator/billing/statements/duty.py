@@ -13,11 +13,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from meterseal_aggregator.billing.model import Refused
+from meterseal_aggregator.billing.model import Cause, Refused
 from meterseal_aggregator.billing.statements.draft import Draft, Moment, Wish, drafts
 from meterseal_aggregator.billing.statements.due import BATCH, prepared
 from meterseal_aggregator.billing.statements.gather import Batch, Wait
 from meterseal_aggregator.billing.statements.issue import issue, keep_waits
+from meterseal_aggregator.billing.supplies import store as supplies
 from meterseal_aggregator.storage.database import Database
 
 ACTOR: Final = "billing"
@@ -76,7 +77,11 @@ class Biller:
         made = [one for one in found if isinstance(one, Draft)]
         async with self.database.transaction() as tx:
             await issue(tx, made, moment, actor=ACTOR)
-            await keep_waits(tx, waits, now=moment.issued_at)
+            # Somebody came or left within a slot, which is his who had it first.
+            empty = [one for one in waits if one.refused.cause is Cause.EMPTY]
+            await supplies.billed(tx, [(one.supply.id, one.end) for one in empty])
+            rest = [one for one in waits if one.refused.cause is not Cause.EMPTY]
+            await keep_waits(tx, rest, now=moment.issued_at)
 
 
 async def run_once(

@@ -58,11 +58,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A supply whose bill from `begin` on cannot be made now, and why."""
+    """A supply whose bill from `begin` on cannot be made now, and why; to `end` if known."""
 
     supply: Supply
     begin: int
     refused: Refused
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,4 +210,4 @@ def _within(versions: Versions, begin: int, end: int) -> Versions:
 
 
 def _wait(ask: Ask, refused: Refused) -> Wait:
-    return Wait(ask.supply, ask.begin, refused)
+    return Wait(ask.supply, ask.begin, refused, ask.end)

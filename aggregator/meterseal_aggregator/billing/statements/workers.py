@@ -4,9 +4,9 @@
         biller = Biller(database, network, rater)
         await gather(*(until_idle(lambda: biller.run_once(now)) for _ in range(3)))
 
-A worker is given wishes and gives drafts: it has no database. With one batch more under
-way than there are workers, reading, rating and writing go on beside each other. This module must never
-rate twice what a worker has rated.
+A worker is given wishes and gives drafts: it has no database. With one batch more
+under way than there are workers, reading, rating and writing go on beside each other. This
+module must never rate twice what a worker has rated.
 """
 
 import asyncio

@@ -74,7 +74,7 @@ async def metered(
 
     Four statements, however many wants; their periods should lie close together, as all
     days from the first begin to the last end are read. Refused: NO_METER, PRIVATE,
-    INCOMPLETE.
+    INCOMPLETE, EMPTY.
     """
     if not wants:
         return []
@@ -145,6 +145,12 @@ def _metered(
             Cause.PRIVATE,
             f"meter point {want.meter_point} is metered privately: ask its device for a"
             " bill",
+        )
+    if all(up(want.begin, one.step) >= up(want.end, one.step) for one in taken):
+        return Refused(
+            Cause.EMPTY,
+            f"no slot of meter point {want.meter_point} begins from {want.begin} to"
+            f" {want.end}: there is nothing to bill",
         )
     chain = _chain(want, taken, series)
     hole = _hole(want, chain)
