@@ -27,6 +27,10 @@ from meterseal_proto.claims_private import judge_private
 from meterseal_proto.claims_total import judge_total
 from meterseal_proto.claims_usage import judge_usage
 from meterseal_proto.errors import Rejected
+from meterseal_proto.evidence.archive import MAX_ARCHIVE_BYTES, is_archive
+from meterseal_proto.evidence.claims_billed import Billed, judge_billed
+from meterseal_proto.evidence.claims_traded import Traded, judge_traded
+from meterseal_proto.evidence.contents import Subject, unpack
 from meterseal_proto.nodehttp import node_at
 from meterseal_proto.printable import printable
 from meterseal_proto.privatefile import (
@@ -34,10 +38,6 @@ from meterseal_proto.privatefile import (
     is_private,
     parse_private,
 )
-from meterseal_proto.rating.archive import MAX_ARCHIVE_BYTES, is_archive
-from meterseal_proto.rating.claims_billed import Billed, judge_billed
-from meterseal_proto.rating.claims_traded import Traded, judge_traded
-from meterseal_proto.rating.evidence import Subject, unpack
 from meterseal_proto.tariff import LocalTime
 from meterseal_proto.totalfile import is_total, parse_total
 from meterseal_proto.usagefile import parse_usage

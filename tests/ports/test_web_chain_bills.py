@@ -116,10 +116,10 @@ async def _people(desk: Desk) -> None:
             desk.tokens[who] = await identity.make_token(tx, new)
         new = identity.NewToken(Role.OPERATOR, "test", 1, NOW + 60)
         desk.tokens["operator"] = await identity.make_token(tx, new)
-        who = wallets.Asker(MemberId(home.member), GENESIS.network, CHAIN.chain_id)
-        asked = await wallets.issue(tx, who, ME, now=NOW)
+        asker = wallets.Asker(MemberId(home.member), GENESIS.network, CHAIN.chain_id)
+        asked = await wallets.issue(tx, asker, ME, now=NOW)
         signed = asked.sign(KEY.secret, CHAIN.chain_id)
-        await wallets.link(tx, who, wallets.Answer(asked.nonce, signed), now=NOW)
+        await wallets.link(tx, asker, wallets.Answer(asked.nonce, signed), now=NOW)
 
 
 async def test_a_bill_is_opened_once_and_its_member_is_shown_what_to_sign(

@@ -11,7 +11,7 @@ from meterseal_aggregator.vee import days
 from meterseal_aggregator.vee.edit import EditWish, edit
 from meterseal_aggregator.vee.values import place_of
 from meterseal_proto.claims import Claim, Expectation, Verdict
-from meterseal_proto.rating.archive import read_archive
+from meterseal_proto.evidence.archive import read_archive
 from meterseal_proto.units import IMPORT
 from meterseal_proto.verify import examine, main, zone_clock
 from tests.support.billinghouse import HOUR, MAY, STEP

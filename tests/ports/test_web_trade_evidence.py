@@ -7,8 +7,8 @@ import pytest
 
 from meterseal_aggregator.market.settlement import duty as settlement
 from meterseal_proto.claims import Expectation, Verdict
-from meterseal_proto.rating.archive import read_archive
-from meterseal_proto.rating.tradefile import read_trade
+from meterseal_proto.evidence.archive import read_archive
+from meterseal_proto.evidence.tradefile import read_trade
 from meterseal_proto.verify import examine, zone_clock
 from tests.support.enrolling import GENESIS
 from tests.support.marketplace import DEMO

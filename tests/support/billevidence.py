@@ -26,18 +26,13 @@ from meterseal_proto.entry import (
     seal_entry,
     tariff_entry,
 )
-from meterseal_proto.keys import Algorithm
-from meterseal_proto.rating import evidence as parts
-from meterseal_proto.rating.billedload import load_between
-from meterseal_proto.rating.components import Fixed, Flat, Per, Price, Proration
-from meterseal_proto.rating.edit import Edit, edit_hash
-from meterseal_proto.rating.evidence import numbered, pack
-from meterseal_proto.rating.ledgerrun import LedgerEntry, LedgerRun, write_runs
-from meterseal_proto.rating.load import Period
-from meterseal_proto.rating.places import write_places
-from meterseal_proto.rating.price import rate
-from meterseal_proto.rating.sealedfile import SealedRegister, write_seals
-from meterseal_proto.rating.slotsfile import (
+from meterseal_proto.evidence import contents as parts
+from meterseal_proto.evidence.billedload import load_between
+from meterseal_proto.evidence.contents import numbered, pack
+from meterseal_proto.evidence.ledgerrun import LedgerEntry, LedgerRun, write_runs
+from meterseal_proto.evidence.places import write_places
+from meterseal_proto.evidence.sealedfile import SealedRegister, write_seals
+from meterseal_proto.evidence.slotsfile import (
     DayVersion,
     History,
     Slots,
@@ -45,6 +40,11 @@ from meterseal_proto.rating.slotsfile import (
     write_history,
     write_slots,
 )
+from meterseal_proto.keys import Algorithm
+from meterseal_proto.rating.components import Fixed, Flat, Per, Price, Proration
+from meterseal_proto.rating.edit import Edit, edit_hash
+from meterseal_proto.rating.load import Period
+from meterseal_proto.rating.price import rate
 from meterseal_proto.rating.statement import (
     Rail,
     Segment,

@@ -14,8 +14,8 @@ from meterseal_aggregator.market.auction.duty import run_once
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.translog import sequencer
 from meterseal_proto.claims import Claim, Expectation, Verdict
-from meterseal_proto.rating import evidence as parts
-from meterseal_proto.rating.evidence import pack
+from meterseal_proto.evidence import contents as parts
+from meterseal_proto.evidence.contents import pack
 from meterseal_proto.verify import examine, zone_clock
 from tests.support.auctions import before, gate, make_people
 from tests.support.enrolling import GENESIS, LOG_KEY

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 
 from meterseal_proto.claims import Claim, Expectation, Verdict
 from meterseal_proto.errors import Rejected
-from meterseal_proto.rating import evidence as parts
-from meterseal_proto.rating.archive import (
+from meterseal_proto.evidence import contents as parts
+from meterseal_proto.evidence.archive import (
     MAX_ARCHIVE_BYTES,
     MAX_MEMBERS,
     read_archive,
     write_archive,
 )
-from meterseal_proto.rating.evidence import numbered
+from meterseal_proto.evidence.contents import numbered
 from meterseal_proto.verify import examine, main, zone_clock
 from tests.support.billevidence import Bill, a_bill, with_line
 from tests.support.evidence import GENESIS

@@ -14,7 +14,7 @@ from meterseal_aggregator.translog import store as log
 from meterseal_aggregator.web.private_files import bill_file
 from meterseal_proto.claims import Claim, Expectation, Verdict
 from meterseal_proto.entry import tariff_entry
-from meterseal_proto.rating.evidence import pack
+from meterseal_proto.evidence.contents import pack
 from meterseal_proto.rating.hidden import plan_of
 from meterseal_proto.rating.opened import OpenedPeriod, rate_opened
 from meterseal_proto.rating.statement import Rail

@@ -19,12 +19,12 @@ from meterseal_proto.bundle import Logged
 from meterseal_proto.checkpoint import sign_note
 from meterseal_proto.claims import Claim, Expectation, Verdict
 from meterseal_proto.entry import leaf_of, seal_entry
-from meterseal_proto.rating import evidence as parts
-from meterseal_proto.rating.evidence import numbered, pack
-from meterseal_proto.rating.ledgerrun import LedgerEntry
-from meterseal_proto.rating.places import write_places
-from meterseal_proto.rating.sealedfile import SealedRegister, write_seals
-from meterseal_proto.rating.tradefile import read_trade, write_trade
+from meterseal_proto.evidence import contents as parts
+from meterseal_proto.evidence.contents import numbered, pack
+from meterseal_proto.evidence.ledgerrun import LedgerEntry
+from meterseal_proto.evidence.places import write_places
+from meterseal_proto.evidence.sealedfile import SealedRegister, write_seals
+from meterseal_proto.evidence.tradefile import read_trade, write_trade
 from meterseal_proto.units import EXPORT
 from meterseal_proto.verify import examine, zone_clock
 from tests.support.enrolling import GENESIS, LOG_KEY

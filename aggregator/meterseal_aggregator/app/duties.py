@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from meterseal_aggregator.app.billing import bill, collect, pack_usage
+from meterseal_aggregator.app.billing import bill, collect, erase, pack_usage
 from meterseal_aggregator.app.chain import publishing
 from meterseal_aggregator.app.chainbilling import bill_private, bring_bills
 from meterseal_aggregator.app.drive import drive
@@ -75,6 +75,7 @@ def duties(house: House, wires: Wires) -> list[Duty]:
         Duty("bill", periods.bill_s, _with(house, bill)),
         Duty("bill-private", periods.bill_s, _with(house, bill_private)),
         Duty("collect", periods.collect_s, _with(house, collect)),
+        Duty("erase", periods.erase_s, _with(house, erase)),
         Duty("anchor", periods.anchor_s, _with(house, anchor)),
         *(_chain(house) if house.config.stacks is not None else []),
         *([_totals(house, wires.office)] if wires.office is not None else []),

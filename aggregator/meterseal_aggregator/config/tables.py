@@ -14,6 +14,8 @@ from meterseal_proto.errors import Rejected
 from meterseal_proto.loopback import is_loopback
 from meterseal_proto.seedbox import TrusteeKey
 
+MAX_RATERS: Final = 64
+"""More cores than any machine has that bills a network."""
 MAX_PERIOD_S: Final = 3600.0
 """Longest pause between two runs of a duty; the log's entries may wait a minute only."""
 
@@ -145,7 +147,10 @@ class Witness(Table):
 
 
 class Jobs(Table):
-    """Real seconds between two runs of each background duty."""
+    """Real seconds between two runs of each background duty.
+
+    `rating_processes` rate beside ours where more bills are due than one batch; 0: none do.
+    """
 
     sequence_s: float = Field(default=1.0, gt=0, le=30)
     prove_s: float = Field(default=5.0, gt=0, le=MAX_PERIOD_S)
@@ -164,3 +169,5 @@ class Jobs(Table):
     bill_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)
     collect_s: float = Field(default=60.0, gt=0, le=MAX_PERIOD_S)
     notify_s: float = Field(default=10.0, gt=0, le=MAX_PERIOD_S)
+    erase_s: float = Field(default=3600.0, gt=0, le=MAX_PERIOD_S)
+    rating_processes: int = Field(default=0, ge=0, le=MAX_RATERS)

@@ -28,8 +28,8 @@ from meterseal_aggregator.web.bills import Number, bill_for
 from meterseal_aggregator.web.private_files import bill_file
 from meterseal_aggregator.web.problems import Problem, not_found, not_made, not_yet
 from meterseal_aggregator.web.shapes import ById
-from meterseal_proto.rating import evidence as parts
-from meterseal_proto.rating.evidence import numbered, pack
+from meterseal_proto.evidence import contents as parts
+from meterseal_proto.evidence.contents import numbered, pack
 
 router = APIRouter(prefix="/v1", tags=["evidence"])
 

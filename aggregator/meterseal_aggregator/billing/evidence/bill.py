@@ -30,14 +30,14 @@ from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.bundle import canonical
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.entry import bill_hash_entry, tariff_entry
-from meterseal_proto.rating import evidence as parts
-from meterseal_proto.rating.billedload import Netted, write_netted
-from meterseal_proto.rating.evidence import numbered
-from meterseal_proto.rating.ledgerrun import write_runs
+from meterseal_proto.evidence import contents as parts
+from meterseal_proto.evidence.billedload import Netted, write_netted
+from meterseal_proto.evidence.contents import numbered
+from meterseal_proto.evidence.ledgerrun import write_runs
+from meterseal_proto.evidence.places import write_places
+from meterseal_proto.evidence.sealedfile import SealedRegister, write_seals
+from meterseal_proto.evidence.slotsfile import write_history, write_slots
 from meterseal_proto.rating.line import Line
-from meterseal_proto.rating.places import write_places
-from meterseal_proto.rating.sealedfile import SealedRegister, write_seals
-from meterseal_proto.rating.slotsfile import write_history, write_slots
 from meterseal_proto.rating.statement import Statement, Usage
 from meterseal_proto.rating.statement_json import read_statement
 

@@ -14,7 +14,7 @@ from meterseal_aggregator.ledger.model import Entry, TransferId
 from meterseal_aggregator.ledger.store import ENTRY, entry_of
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog.store import Rotten
-from meterseal_proto.rating.ledgerrun import LedgerEntry, LedgerRun
+from meterseal_proto.evidence.ledgerrun import LedgerEntry, LedgerRun
 
 _BEFORE: Final = """
 SELECT seq, hash FROM ledger_transfers WHERE seq IN (SELECT value FROM json_each(?))

@@ -19,8 +19,8 @@ from meterseal_aggregator.vee import days
 from meterseal_aggregator.vee.packing import Source
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.entry import operator_edit_entry, seal_entry
+from meterseal_proto.evidence.slotsfile import DayVersion, History, Slots, ToldValue
 from meterseal_proto.rating.edit import Edit, edit_hash
-from meterseal_proto.rating.slotsfile import DayVersion, History, Slots, ToldValue
 from meterseal_proto.rating.statement import Usage
 from meterseal_proto.rating.usage import unpacked
 from meterseal_proto.units import MeterId, RegisterId

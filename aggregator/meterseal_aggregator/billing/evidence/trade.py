@@ -27,11 +27,11 @@ from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import store as log
 from meterseal_proto.bundle import canonical
 from meterseal_proto.enrolment import Genesis
-from meterseal_proto.rating import evidence as parts
-from meterseal_proto.rating.evidence import numbered
-from meterseal_proto.rating.ledgerrun import write_runs
-from meterseal_proto.rating.sealedfile import SealedRegister, write_seals
-from meterseal_proto.rating.tradefile import (
+from meterseal_proto.evidence import contents as parts
+from meterseal_proto.evidence.contents import numbered
+from meterseal_proto.evidence.ledgerrun import write_runs
+from meterseal_proto.evidence.sealedfile import SealedRegister, write_seals
+from meterseal_proto.evidence.tradefile import (
     FoundRun,
     Sold,
     TradeDocument,

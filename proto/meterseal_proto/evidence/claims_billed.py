@@ -17,22 +17,22 @@ from meterseal_proto.boundedjson import read_json
 from meterseal_proto.claims import Claim, Unasked, Verdict, Wrong, judge_one
 from meterseal_proto.claims_private import judge_private
 from meterseal_proto.entry import bill_hash_entry, tariff_entry
-from meterseal_proto.privatefile import PrivateFile, parse_private
-from meterseal_proto.rating import evidence as parts
-from meterseal_proto.rating.billedload import Netted, load_between, read_netted
-from meterseal_proto.rating.claims_evidence import (
+from meterseal_proto.evidence import contents as parts
+from meterseal_proto.evidence.billedload import Netted, load_between, read_netted
+from meterseal_proto.evidence.claims import (
     Case,
     given,
     judge_files,
     judge_log,
     judge_seals,
 )
-from meterseal_proto.rating.claims_slots import (
+from meterseal_proto.evidence.claims_slots import (
     judge_history,
     judge_usage,
     open_usage,
     slots_of,
 )
+from meterseal_proto.privatefile import PrivateFile, parse_private
 from meterseal_proto.rating.hidden import plan_of
 from meterseal_proto.rating.line import Carried, LineKind, Rated
 from meterseal_proto.rating.load import Load, Period

@@ -21,8 +21,8 @@ from meterseal_proto.bundle import (
     read_object,
 )
 from meterseal_proto.errors import Malformed
+from meterseal_proto.evidence.archive import MAX_MEMBER_BYTES
 from meterseal_proto.merkle import HASH_BYTES, MAX_SIZE
-from meterseal_proto.rating.archive import MAX_MEMBER_BYTES
 
 MAX_PLACES: Final = 500_000
 """Entries of a file: a year of five-minute seals of four registers."""

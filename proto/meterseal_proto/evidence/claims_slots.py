@@ -15,11 +15,10 @@ from typing import Final
 
 from meterseal_proto.claims import Unasked, Wrong
 from meterseal_proto.entry import operator_edit_entry
-from meterseal_proto.rating import evidence as parts
-from meterseal_proto.rating.claims_evidence import Case, given
-from meterseal_proto.rating.edit import SALT_BYTES, Edit, edit_hash
-from meterseal_proto.rating.sealedfile import SealedRegister
-from meterseal_proto.rating.slotsfile import (
+from meterseal_proto.evidence import contents as parts
+from meterseal_proto.evidence.claims import Case, given
+from meterseal_proto.evidence.sealedfile import SealedRegister
+from meterseal_proto.evidence.slotsfile import (
     DayVersion,
     History,
     Slots,
@@ -27,6 +26,7 @@ from meterseal_proto.rating.slotsfile import (
     read_history,
     read_slots,
 )
+from meterseal_proto.rating.edit import SALT_BYTES, Edit, edit_hash
 from meterseal_proto.rating.statement import Usage
 from meterseal_proto.units import Quality, obis_text
 

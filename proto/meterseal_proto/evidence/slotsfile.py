@@ -25,8 +25,8 @@ from meterseal_proto.bundle import (
     read_object,
 )
 from meterseal_proto.errors import Malformed
+from meterseal_proto.evidence.archive import MAX_MEMBER_BYTES
 from meterseal_proto.message import MAX_QUALITY
-from meterseal_proto.rating.archive import MAX_MEMBER_BYTES
 from meterseal_proto.rating.load import MAX_SLOTS
 from meterseal_proto.rating.usage import MAX_SLOT, packed, usage_digest
 from meterseal_proto.units import MAX_REGISTER, METER_ID_BYTES, MeterId, RegisterId

@@ -19,10 +19,10 @@ from meterseal_proto.bundle import (
     read_object,
 )
 from meterseal_proto.errors import Malformed
+from meterseal_proto.evidence.archive import MAX_MEMBER_BYTES
+from meterseal_proto.evidence.slotsfile import Slots
 from meterseal_proto.merkle import MAX_SIZE
-from meterseal_proto.rating.archive import MAX_MEMBER_BYTES
 from meterseal_proto.rating.load import MAX_SLOTS, Load
-from meterseal_proto.rating.slotsfile import Slots
 from meterseal_proto.units import EXPORT, Quality
 
 ESTIMATES: Final = frozenset({Quality.ESTIMATED, Quality.INTERPOLATED})

@@ -21,9 +21,9 @@ from meterseal_proto.bundle import (
     read_object,
 )
 from meterseal_proto.errors import Malformed
+from meterseal_proto.evidence.archive import MAX_MEMBER_BYTES
 from meterseal_proto.merkle import HASH_BYTES, MAX_SIZE
 from meterseal_proto.message import MAX_QUALITY, MAX_REVISION
-from meterseal_proto.rating.archive import MAX_MEMBER_BYTES
 from meterseal_proto.seal import MAX_RECORDS, SALT_BYTES, Header, OpenRecord, Seal
 from meterseal_proto.units import MAX_REGISTER, METER_ID_BYTES, MeterId, RegisterId
 

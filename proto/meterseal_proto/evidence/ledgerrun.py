@@ -26,8 +26,8 @@ from meterseal_proto.bundle import (
     read_text,
 )
 from meterseal_proto.errors import Malformed
+from meterseal_proto.evidence.archive import MAX_MEMBER_BYTES
 from meterseal_proto.merkle import HASH_BYTES
-from meterseal_proto.rating.archive import MAX_MEMBER_BYTES
 
 MAX_ENTRIES: Final = 50_000
 """A bill retires each slot of a month that a neighbour sold, and posts each line."""

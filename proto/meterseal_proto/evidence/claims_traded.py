@@ -17,17 +17,17 @@ from meterseal_proto.claims import Claim, Unasked, Wrong, judge_one
 from meterseal_proto.clearing import ALL_BP, pairs
 from meterseal_proto.clearingfile import OrderBook, clearing_hash, parse_book
 from meterseal_proto.entry import trade_event_entry
-from meterseal_proto.rating import evidence as parts
-from meterseal_proto.rating.claims_evidence import (
+from meterseal_proto.evidence import contents as parts
+from meterseal_proto.evidence.claims import (
     Case,
     given,
     judge_files,
     judge_log,
     judge_seals,
 )
-from meterseal_proto.rating.ledgerrun import HOLD
-from meterseal_proto.rating.sealedfile import records_of
-from meterseal_proto.rating.tradefile import TradeDocument, read_trade
+from meterseal_proto.evidence.ledgerrun import HOLD
+from meterseal_proto.evidence.sealedfile import records_of
+from meterseal_proto.evidence.tradefile import TradeDocument, read_trade
 from meterseal_proto.units import EXPORT
 
 OFFER: Final = 0

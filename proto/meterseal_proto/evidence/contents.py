@@ -35,7 +35,7 @@ from meterseal_proto.bundle import (
     read_text,
 )
 from meterseal_proto.errors import Malformed
-from meterseal_proto.rating.archive import MAX_MEMBERS, read_archive, write_archive
+from meterseal_proto.evidence.archive import MAX_MEMBERS, read_archive, write_archive
 
 FORMAT: Final = "meterseal/evidence/1"
 MANIFEST: Final = "manifest.json"

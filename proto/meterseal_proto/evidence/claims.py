@@ -48,13 +48,13 @@ from meterseal_proto.entry import (
     seal_entry,
 )
 from meterseal_proto.errors import Rejected
+from meterseal_proto.evidence import contents as parts
+from meterseal_proto.evidence.contents import Dossier
+from meterseal_proto.evidence.ledgerrun import LedgerEntry, LedgerRun, read_runs
+from meterseal_proto.evidence.places import read_places
+from meterseal_proto.evidence.sealedfile import SealedRegister, read_seals
 from meterseal_proto.keys import PublicKey
 from meterseal_proto.merkle import HASH_BYTES, verify_inclusion
-from meterseal_proto.rating import evidence as parts
-from meterseal_proto.rating.evidence import Dossier
-from meterseal_proto.rating.ledgerrun import LedgerEntry, LedgerRun, read_runs
-from meterseal_proto.rating.places import read_places
-from meterseal_proto.rating.sealedfile import SealedRegister, read_seals
 from meterseal_proto.seal import Header, Seal, record_root
 from meterseal_proto.units import MeterId, RegisterId, obis_text
 
