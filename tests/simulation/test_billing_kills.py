@@ -89,7 +89,7 @@ async def test_bills_killed_at_any_step_are_whole_or_nothing_and_are_made_next_t
         after_it = rows(whole)
         assert after_it["bills"] == {"issue": 3, "correct": 9}[what]
         assert steps > 15
-        seen: list[bool] = []
+        seen: list[int] = []
         for step in range(steps):
             path = tmp_path / "one.sqlite"
             shutil.copy(source, path)
