@@ -79,7 +79,7 @@ async def list_parameters(access: Asking) -> ParametersView:
     access.allow(Action.MANAGE)
     now = int(access.site.now())
     async with access.site.database.reading() as tx:
-        values = {name: await store.value_at(tx, name, now) for name in Name}
+        values = await store.values_at(tx, tuple(Name), now)
     return ParametersView(items=[_view(name, value) for name, value in values.items()])
 
 
