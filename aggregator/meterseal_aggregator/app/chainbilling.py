@@ -38,7 +38,9 @@ def till(house: House) -> Till | None:
     relayer = accounts.get(ChainRole.RELAYER, oracle)
     contracts = Deployment(Address.parse(stacks.contracts))
     genesis = house.keys.genesis
-    return Till(genesis, contracts, provider.principal, relayer.address, {}, DUE_S)
+    return Till(
+        genesis, contracts, provider.principal, relayer.address, stacks.payable(), DUE_S
+    )
 
 
 def bill_followers(house: House) -> tuple[Follower, ...]:
