@@ -36,7 +36,7 @@ def test_a_token_is_the_contract_and_its_name_there() -> None:
         ("usdx", USDX, "2 to 12 capitals"),
         ("USDX", f"{CONTRACTS}.usdx", "ADDRESS.contract::token"),
         ("USDX", f"{CONTRACTS}::usdx", "ADDRESS.contract::token"),
-        ("USDX", "nobody.usdx::usdx", ""),
+        ("USDX", "nobody.usdx::usdx", "address"),
     ],
 )
 def test_what_is_no_token_is_refused(name: str, text: str, why: str) -> None:
