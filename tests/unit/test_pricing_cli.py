@@ -1,6 +1,9 @@
 """`meterseal-aggregator price`: a year's bills as JSON or a table, or one clear sentence."""
 
 import json
+import os
+import subprocess
+import sys
 from calendar import monthrange
 from collections.abc import Callable
 from decimal import Decimal
@@ -209,7 +212,7 @@ def test_a_file_that_is_no_year_of_usage_is_refused_by_its_row(
     ("content", "more", "why"),
     [
         (OURS, ("--year", "2020"), "2020 has 8784 hours; take a year without 29 February"),
-        (OURS, ("--year", "2018", "--pv", "PV"), "metering is missing"),
+        (OURS, ("--year", "2018", "--pv", "PV"), "settle export; say it by --metering"),
         (OURS, ("--year", "2018", "--pv", "roof"), "metering is missing"),
         (
             FEED_IN,
@@ -219,7 +222,7 @@ def test_a_file_that_is_no_year_of_usage_is_refused_by_its_row(
         (
             URDB,
             ("--year", "2018", "--pv", "PV", "--metering", "net-billing"),
-            "sell rate is missing",
+            "what export is paid; say it by --sell-rate",
         ),
         (
             OURS,
@@ -228,7 +231,7 @@ def test_a_file_that_is_no_year_of_usage_is_refused_by_its_row(
             "more decimals than the tariff's 6",
         ),
         ("{}", ("--year", "2018"), "the rate charges nothing"),
-        ("no JSON", ("--year", "2018"), "no JSON"),
+        ("no JSON", ("--year", "2018"), "the rate is no JSON"),
         ('{"meterseal":"full-tariff/1"}', ("--year", "2018"), "id is missing"),
     ],
 )  # fmt: skip
@@ -284,6 +287,31 @@ def test_a_slip_in_the_command_exits_with_two(arguments: tuple[str, ...]) -> Non
     assert left.value.code == 2
 
 
+def test_a_word_that_an_option_does_not_know_is_answered_by_those_it_knows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        price("--tariff", "t", "--usage", "u", "--year", "2018", "--metering", "magic")
+    told = capsys.readouterr().err
+    assert all(f"'{one}'" in told for one in ("net", "net-billing", "buy-all-sell-all"))
+
+
+def test_who_stops_reading_is_not_told_of_a_fault(tmp_path: Path, usage: Path) -> None:
+    tariff = a_file(tmp_path, OURS)
+    code = "import sys; from meterseal_aggregator.cli import main; sys.exit(main())"
+    wish = ("price", "--tariff", tariff, "--usage", usage, "--year", "2018")
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, wish)],
+            check=False, stdout=write, stderr=subprocess.PIPE, timeout=30,
+        )  # fmt: skip
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_the_example_of_the_data_costs_what_sam_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -305,14 +333,16 @@ def test_a_rule_that_a_rate_leaves_open_is_stated_on_the_command_line(
         *("--year", "2018", "--json"),
     )
     assert price(*wish) == 1
-    assert "tier_counter is missing" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "tier_counter is missing" in told
+    assert told.endswith("; say it by --tier-counter\n")
     counter = ("--tier-counter", "all-periods")
     assert price(*wish, *counter, "--allocation", "proportional") == 0
     assert json.loads(capsys.readouterr().out)["months"][5]["total"] == "54.71"
     real = shared_data("bills", "urdb_real", "reopt_tiered_tou_demand.json")
     demand = ("--tariff", real, *wish[2:])
     assert price(*demand) == 1
-    assert "demandwindow is missing" in capsys.readouterr().err
+    assert "say it by --demand-window" in capsys.readouterr().err
     assert price(*demand, "--demand-window", "60", "--actual-days") == 0
 
 

@@ -42,6 +42,14 @@ from meterseal_proto.rating.tariff import (
 HOUR_S: Final = 3_600
 _EXACT_DIGITS: Final = 60
 """What a fraction is written out to where it ends; more than prices times usage have."""
+_SAID_BY: Final = {
+    "metering": "--metering",
+    "sell rate": "--sell-rate",
+    "tier_counter": "--tier-counter",
+    "allocation": "--allocation",
+    "demandwindow": "--demand-window",
+}
+"""The option that says what a tariff leaves open, by what a refusal calls it."""
 _CUT_DIGITS: Final = 24
 """What is written of a fraction that never ends: a third of something."""
 
@@ -79,7 +87,7 @@ def price_year(wish: Wish) -> Year:
         usage = read_usage(_read(wish.usage), year=wish.year, produced=wish.produced)
         return Year(wish.year, tariff, tuple(_months(tariff, usage, wish.year)))
     except (Unreadable, ValueError) as error:
-        raise NotPriced(str(error)) from None
+        raise NotPriced(_with_option(str(error))) from None
 
 
 def as_json(year: Year) -> str:
@@ -128,6 +136,14 @@ def exact_text(amount: Fraction) -> str:
         return f"{Decimal(amount.numerator) / amount.denominator:f}"
 
 
+def _with_option(refusal: str) -> str:
+    """A refusal for what is missing, with the option that says it where there is one."""
+    what, missing, _ = refusal.partition(" is missing")
+    if not missing or what not in _SAID_BY:
+        return refusal
+    return f"{refusal}; say it by {_SAID_BY[what]}"
+
+
 def _settled(wish: Wish) -> FullTariff:
     """The tariff of a wish, with export settled where there is any."""
     given = _digits(wish.sell_rate)
@@ -145,7 +161,7 @@ def _settled(wish: Wish) -> FullTariff:
     if wish.metering is None:
         if any(isinstance(one, Export | NetMetering) for one in tariff.components):
             return tariff
-        raise NotPriced("metering is missing: say how export is settled, --metering")
+        raise NotPriced("metering is missing: the tariff does not settle export")
     price = None if wish.sell_rate is None else _price(wish.sell_rate, tariff.digits)
     settled = Settled(wish.metering, price, found.sells)
     return with_metering(tariff, settled, credits_minimum=ours is None)

@@ -8,8 +8,9 @@ This module must never price anything, and never fill in a rule that was not sta
 import argparse
 import re
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from meterseal_aggregator.app.pricing import Wish, as_json, as_table, price_year
 from meterseal_aggregator.billing.tariffs.metering import Metering
@@ -18,6 +19,7 @@ from meterseal_proto.rating.components import Allocation, TierCounter
 
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2200
+_Word = TypeVar("_Word", bound=StrEnum)
 _RATE: Final = re.compile(r"\d{1,6}(\.\d{1,12})?")
 
 
@@ -29,12 +31,13 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--usage", type=Path, required=True, help="CSV of every hour of the year, kWh"
     )
-    sub.add_argument("--year", type=_year, required=True)
+    sub.add_argument(
+        "--year", type=_year, required=True, help="whose hours these are, like 2018"
+    )
     sub.add_argument("--pv", metavar="COLUMN", help="the column of what was produced")
     sub.add_argument(
         "--metering",
-        type=Metering,
-        choices=list(Metering),
+        choices=[one.value for one in Metering],
         help="how export is settled, where the tariff does not say",
     )
     sub.add_argument(
@@ -45,14 +48,12 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument(
         "--tier-counter",
-        type=TierCounter,
-        choices=list(TierCounter),
+        choices=[one.value for one in TierCounter],
         help="what tiers count, where periods of the day have tiers",
     )
     sub.add_argument(
         "--allocation",
-        type=Allocation,
-        choices=list(Allocation),
+        choices=[one.value for one in Allocation],
         help="which usage fills such tiers first",
     )
     sub.add_argument(
@@ -83,15 +84,19 @@ def wish_of(options: argparse.Namespace) -> Wish:
         usage=options.usage,
         year=options.year,
         produced=options.pv,
-        metering=options.metering,
+        metering=_one_of(Metering, options.metering),
         sell_rate=options.sell_rate,
         stated=Stated(
-            tier_counter=options.tier_counter,
-            allocation=options.allocation,
+            tier_counter=_one_of(TierCounter, options.tier_counter),
+            allocation=_one_of(Allocation, options.allocation),
             window_s=None if window is None else window * 60,
             actual_days=options.actual_days,
         ),
     )
+
+
+def _one_of(kind: type[_Word], word: str | None) -> _Word | None:
+    return None if word is None else kind(word)
 
 
 def _year(text: str) -> int:

@@ -6,6 +6,7 @@ imported inside their command.
 
 import argparse
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -170,9 +171,13 @@ def price(options: argparse.Namespace) -> int:
     from meterseal_aggregator.app.pricingwish import answer
 
     try:
-        print(answer(options))
+        print(answer(options), flush=True)
     except NotPriced as error:
         return fail(str(error))
+    except BrokenPipeError:
+        # Whoever reads along has seen enough, as `head` has; Python flushes once more at
+        # its end, and that must find a place to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -181,6 +186,7 @@ async def import_file(house: "House", options: argparse.Namespace) -> int:
     from meterseal_aggregator.app.deeds import operator
     from meterseal_aggregator.billing.supplies.load import Order, load
     from meterseal_aggregator.billing.supplies.sheet import (
+        MAX_FAULTS,
         MAX_SHEET_BYTES,
         SheetRefused,
     )
@@ -196,7 +202,9 @@ async def import_file(house: "House", options: argparse.Namespace) -> int:
     except SheetRefused as refused:
         for fault in refused.faults:
             print(f"line {fault.line}: {fault.what}", file=sys.stderr)
-        return fail(f"{options.file} was not taken, not a line of it: {refused}")
+        many = len(refused.faults) == MAX_FAULTS
+        told = f"the first {MAX_FAULTS} faults" if many else "what is wrong"
+        return fail(f"{options.file} was not taken, not a line of it; {told}: above")
     would = "would add" if options.dry_run else "added"
     print(
         f"{would} {done.members} members, {done.meter_points} meter points,"

@@ -70,9 +70,7 @@ def with_metering(
     `credits_minimum`: what net billing credits counts in minimums, as in URDB's own tools.
     """
     if any(isinstance(one, Export | NetMetering) for one in tariff.components):
-        raise Unrateable(
-            "the tariff says itself how export is settled; leave --metering out"
-        )
+        raise Unrateable("the tariff says itself how export is settled: say nothing")
     if settled.metering is Metering.NET:
         components: tuple[Component, ...] = (*tariff.components, _net(tariff, settled))
     else:
@@ -108,7 +106,7 @@ def _export(tariff: FullTariff, settled: Settled) -> Export:
         return Export(EXPORT, netting, prices.pop())
     calendar = _energy_calendar(tariff)
     if not prices or not calendar:
-        raise Unrateable("sell rate is missing: say what export is paid, --sell-rate")
+        raise Unrateable("sell rate is missing: it does not say what export is paid")
     return Export(EXPORT, netting, None, calendar, settled.sells)
 
 

@@ -81,7 +81,7 @@ def read_item(document: bytes) -> Item:
     try:
         found = json.loads(document, parse_float=Decimal, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"no JSON: {error}") from None
+        raise Refused(f"the rate is no JSON: {error}") from None
     return _bare(found)
 
 
