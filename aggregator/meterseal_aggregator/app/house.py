@@ -58,9 +58,10 @@ async def open_house(config: Config, *, upgrade: bool = False) -> AsyncIterator[
         if upgrade:
             await bring_up_to_date(house)
         elif missing := await pending(database):
+            first = missing[0]
+            many = f"{first} and {len(missing) - 1} more" if missing[1:] else first
             raise Unavailable(
-                f"the database lacks {', '.join(missing)}: run"
-                " meterseal-aggregator migrate"
+                f"the database lacks {many}: run meterseal-aggregator migrate"
             )
         yield house
     finally:

@@ -143,7 +143,16 @@ def _audit_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _import_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("file", type=Path, help="what it may hold: see the README")
+    from meterseal_aggregator.billing.supplies.sheet import COLUMNS, REQUIRED
+
+    sub.add_argument(
+        "file",
+        type=Path,
+        help=f"CSV of UTF-8; its first line names columns of {', '.join(COLUMNS)}, in"
+        f" any order, {' and '.join(REQUIRED)} among them. A row with both and a from,"
+        " like 2026-11-01, is a tenancy; with a tariff's code it is a supply too."
+        " rail is ledger or stacks, prepaid yes or no",
+    )
     sub.add_argument("--dry-run", action="store_true", help="say what it would add")
 
 

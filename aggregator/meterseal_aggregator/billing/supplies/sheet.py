@@ -130,11 +130,11 @@ def _row(line: int, cells: Mapping[str, str], zone: tzinfo) -> SheetRow:
     begins, ends = (_second(cells.get(name, ""), name, zone) for name in ("from", "to"))
     terms = _terms(cells)
     if begins is None and (ends is not None or terms is not None):
-        raise ValueError("from: say when it begins")
+        raise ValueError("from: say when it begins, as 2026-11-01")
     if begins is not None and not (member and point):
         raise ValueError("a tenancy has a member and a meter_point")
     if begins is not None and ends is not None and ends <= begins:
-        raise ValueError("to: later than from")
+        raise ValueError("to: must be later than from")
     if not point and cells.get("home"):
         raise ValueError("home: name the meter_point that belongs to it")
     return SheetRow(line, member, point, cells.get("home", ""), begins, ends, terms)
@@ -171,5 +171,5 @@ def _terms(cells: Mapping[str, str]) -> Terms | None:
     if _CODE.fullmatch(code) is None:
         raise ValueError(f"tariff: {code!r} is no code of a tariff")
     if rail not in ("", *Rail) or prepaid not in _YES_NO:
-        raise ValueError("rail: ledger or stacks; prepaid: yes or no")
+        raise ValueError("rail must be ledger or stacks, prepaid yes or no")
     return Terms(code, Rail(rail or Rail.LEDGER), _YES_NO[prepaid])
