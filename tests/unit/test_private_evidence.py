@@ -15,7 +15,9 @@ from meterseal_aggregator.web.private_files import bill_file
 from meterseal_proto.claims import Claim, Expectation, Verdict
 from meterseal_proto.entry import tariff_entry
 from meterseal_proto.evidence.contents import pack
+from meterseal_proto.rating.calendar import cycle_of
 from meterseal_proto.rating.hidden import plan_of
+from meterseal_proto.rating.load import Period
 from meterseal_proto.rating.opened import OpenedPeriod, rate_opened
 from meterseal_proto.rating.statement import Rail
 from meterseal_proto.verify import examine, zone_clock
@@ -40,11 +42,16 @@ async def files(home: PrivateHome, kept: KeptBill) -> dict[str, bytes]:
     database = home.desk.database
     statement = home.statement(kept, Rail.STACKS)
     (segment,) = statement.segments
-    opened = OpenedPeriod(home.period, 900, (kept.bill.statement.amount,))
-    rated = rate_opened(
-        home.tariff, plan_of(home.tariff), opened, zone_clock(home.tariff.zone)
-    )
-    whole = replace(statement, segments=(replace(segment, after=rated.carried),))
+    clock = zone_clock(home.tariff.zone)
+    cycle = cycle_of(home.tariff, home.period.begin, clock)
+    period = Period(home.period.begin, home.period.end, *cycle)
+    opened = OpenedPeriod(period, 900, (kept.bill.statement.amount,))
+    rated = rate_opened(home.tariff, plan_of(home.tariff), opened, clock)
+    billed_part = replace(
+        segment, cycle_begin=cycle[0], cycle_end=cycle[1], lines=rated.lines,
+        after=rated.carried,
+    )  # fmt: skip
+    whole = replace(statement, segments=(billed_part,))
     async with database.transaction() as tx:
         await keep_bill(tx, whole, home.supply, kept)
         bill = await bills.bill(tx, whole.number)

@@ -329,6 +329,9 @@ def _chain(case: Case) -> str:
                 f"entries from {run.entries[0].seq} on do not hash to the ledger's chain"
             )
         count += len(run.entries)
+    for before, after in pairwise(case.runs):
+        if after.entries[0].seq <= before.entries[-1].seq:
+            raise Wrong("its runs are not in the order of the ledger, each entry once")
     return f"{count} entries hash to the ledger's chain in {len(case.runs)} runs"
 
 

@@ -10,15 +10,20 @@ a ZIP holds, and never let one good claim cover for another.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Final
+from typing import Final
 
 from meterseal_proto.bill import ProvedBill
-from meterseal_proto.boundedjson import read_json
 from meterseal_proto.claims import Claim, Unasked, Verdict, Wrong, judge_one
 from meterseal_proto.claims_private import judge_private
 from meterseal_proto.entry import bill_hash_entry, tariff_entry
 from meterseal_proto.evidence import contents as parts
 from meterseal_proto.evidence.billedload import Netted, load_between, read_netted
+from meterseal_proto.evidence.billedspans import (
+    check_cycle,
+    check_parts,
+    check_registers,
+)
+from meterseal_proto.evidence.billedtotal import check_total, money_text
 from meterseal_proto.evidence.claims import (
     Case,
     given,
@@ -34,7 +39,7 @@ from meterseal_proto.evidence.claims_slots import (
 )
 from meterseal_proto.privatefile import PrivateFile, parse_private
 from meterseal_proto.rating.hidden import plan_of
-from meterseal_proto.rating.line import Carried, LineKind, Rated
+from meterseal_proto.rating.line import NOTHING_CARRIED, Carried, LineKind, Rated
 from meterseal_proto.rating.load import Load, Period
 from meterseal_proto.rating.opened import OpenedPeriod, rate_opened
 from meterseal_proto.rating.price import Unrateable, rate
@@ -46,7 +51,7 @@ from meterseal_proto.rating.statement import (
     StatementKind,
     statement_hash,
 )
-from meterseal_proto.rating.statement_json import MAX_BRACKETS, read_statement
+from meterseal_proto.rating.statement_json import read_statement
 from meterseal_proto.rating.tariff import FullTariff, parse_full_tariff
 from meterseal_proto.tariff import LocalTime
 
@@ -163,6 +168,8 @@ def _earlier(case: Billed) -> str:
     other = case.earlier
     if other.number != named or other.network != statement.network:
         raise Wrong(f"{parts.EARLIER} is not {named}, which the statement names")
+    if _whose(other) != _whose(statement):
+        raise Wrong(f"{named} is another's, or of another currency")
     salt = case.read(parts.EARLIER_SALT, parts.read_salt)
     document = given(lambda: case.content(parts.EARLIER), parts.EARLIER)
     case.prove(bill_hash_entry(statement_hash(salt, document)), "that bill")
@@ -175,7 +182,14 @@ def _earlier(case: Billed) -> str:
     return f"it stands in for {named}, which is in the log"
 
 
+def _whose(statement: Statement) -> tuple[int, int, str, int]:
+    return (
+        statement.member, statement.meter_point, statement.currency, statement.minor,
+    )  # fmt: skip
+
+
 def _usage(case: Billed) -> str:
+    check_registers(case.known.usage)
     return judge_usage(case, case.known.usage)
 
 
@@ -190,6 +204,10 @@ def _private(case: Billed, number: int) -> str:
     place = (signed.statement.meter, signed.statement.register)
     if place != (told.meter, told.register):
         raise Wrong("it is of another register than the statement says")
+    if (signed.statement.begin, signed.statement.end) != (told.begin, told.end):
+        raise Wrong("it is of another period than the statement says")
+    if signed.statement.network != case.statement.network:
+        raise Wrong("it is of another network than the statement")
     return "the device's own bill is what the statement stands on"
 
 
@@ -221,8 +239,11 @@ def _lines(case: Billed) -> str:
         raise Unasked(
             "usage is estimated as a whole, until its device opens the period"
         )
+    check_parts(statement)
     for segment in statement.segments:
         tariff = given(partial(_tariff_of, case, segment), parts.TARIFF)
+        tariffs = given(lambda: case.tariffs, parts.TARIFF).values()
+        check_cycle(statement, segment, tariffs, _clock(case, tariff.zone))
         rated = rate_segment(case, segment, tariff)
         for mine, told in zip(rated.lines, segment.lines, strict=False):
             if mine != told:
@@ -232,7 +253,10 @@ def _lines(case: Billed) -> str:
                 )
         if len(rated.lines) != len(segment.lines) or rated.after != segment.after:
             raise Wrong("the tariff gives other lines than the statement has")
-    return f"{len(statement.lines)} lines are what the tariffs give for the usage"
+    text = f"{len(statement.lines)} lines are what the tariffs give for the usage"
+    if statement.segments[0].before == NOTHING_CARRIED:
+        return text
+    return f"{text}, from what it says the bill before it left"
 
 
 def rate_segment(case: Billed, segment: Segment, tariff: FullTariff) -> Segment:
@@ -299,36 +323,18 @@ def _clock(case: Billed, zone: str) -> LocalTime:
 def _total(case: Billed) -> str:
     """Judge the sum by itself: it is read beside the statement's own reader."""
     document = given(lambda: case.content(parts.STATEMENT), parts.STATEMENT)
-    try:
-        told, amounts = _told_total(read_json(document, brackets=MAX_BRACKETS))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise Wrong("the statement has no lines and total to add up") from None
-    if told != sum(amounts):
-        raise Wrong(f"the lines add up to {sum(amounts)}, it says {told}")
-    return f"{len(amounts)} lines add up to {_money(case.known)}"
-
-
-def _told_total(found: Any) -> tuple[int, list[int]]:  # Any: JSON, checked by its use
-    lines = [line for segment in found["segments"] for line in segment["lines"]]
-    return found["total"], [line["amount"] for line in lines]
-
-
-def _money(statement: Statement) -> str:
-    sign = "-" if statement.total < 0 else ""
-    digits = str(abs(statement.total)).rjust(statement.minor + 1, "0")
-    if not statement.minor:
-        return f"{sign}{digits} {statement.currency}"
-    return f"{sign}{digits[: -statement.minor]}.{digits[-statement.minor :]} {statement.currency}"
+    count = check_total(document)
+    return f"{count} lines add up to {money_text(case.known)}"
 
 
 def _netted(case: Billed) -> str:
-    wanted = case.netted
+    wanted, holder = case.netted, f"buyer:{case.known.member}"
     if not wanted and _buys(case):
         raise Wrong(f"lines name Wh of neighbours, and {parts.NETTED} is missing")
     retired = sum(
         entry.amount
         for entry in case.moved()
-        if (entry.purpose, entry.asset) == (_RETIRE, _WH)
+        if (entry.purpose, entry.asset, entry.debit) == (_RETIRE, _WH, holder)
     )
     told = sum(one.wh for one in wanted)
     if told != retired:
