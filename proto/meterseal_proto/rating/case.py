@@ -4,9 +4,10 @@ For `price` and the modules beside it only; a case lives as long as one rating. 
 module must never price anything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 from operator import add, sub
 from typing import Final
 
@@ -48,6 +49,15 @@ class Draft:
     unit: Unit
     price: Fraction | None
     exact: Fraction
+
+
+def added(amounts: Iterable[Fraction]) -> Fraction:
+    """Return what amounts add up to: brought to one denominator, reduced once."""
+    rows = list(amounts)
+    common = lcm(*(one.denominator for one in rows))
+    return Fraction(
+        sum(one.numerator * (common // one.denominator) for one in rows), common
+    )
 
 
 class Case:

@@ -8,7 +8,7 @@ unit (kWh, or m3): 1,000 for Wh and litres. This module must never hold a float.
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 WHOLE: Final = 1_000
 """Wh in a kWh, litres in a m3: the grain of every meter of ours."""
@@ -25,6 +25,7 @@ class Load:
     `imported` is taken from the grid, `exported` given to it; `bought` is the part of
     `imported` that neighbours sold (each at most the slot's import). An empty row is
     zeros. A slot is either what was metered or an estimate: `estimated` counts the latter.
+    An array of unsigned integers is kept as a list, which is added up faster.
     """
 
     first: int
@@ -45,7 +46,9 @@ class Load:
             row: Sequence[int] = getattr(self, name)
             if row and len(row) != slots:
                 raise ValueError(f"{name} has {len(row)} slots, imported {slots}")
-            if row and not _unsigned(row) and min(row) < 0:
+            if _unsigned(row):
+                object.__setattr__(self, name, row.tolist())
+            elif row and min(row) < 0:
                 raise ValueError(f"{name}: a slot is negative; correct the readings")
 
     @property
@@ -54,7 +57,7 @@ class Load:
         return self.first + self.step * len(self.imported)
 
 
-def _unsigned(row: Sequence[int]) -> bool:
+def _unsigned(row: Sequence[int]) -> TypeGuard["array[int]"]:
     """Whether a row cannot be negative: an array of unsigned integers, as days are kept."""
     return isinstance(row, array) and row.typecode in "BHILQ"
 

@@ -20,7 +20,7 @@ from meterseal_proto.rating.bases import (
     share,
 )
 from meterseal_proto.rating.calendar import Unrateable
-from meterseal_proto.rating.case import ALL, NONE, Case, Draft
+from meterseal_proto.rating.case import ALL, NONE, Case, Draft, added
 from meterseal_proto.rating.charges import (
     TRADED,
     demand,
@@ -102,6 +102,8 @@ _OF_OTHERS: Final[dict[type, Callable[[Any, Case, Fraction], list[Draft]]]] = {
     Minimum: minimum,
     Maximum: maximum,
 }
+_LIMITS: Final = (Minimum, Maximum)
+"""What is no charge of its own, and so counts for none."""
 
 
 def rate(
@@ -182,17 +184,17 @@ class _Rating:
         if base is Base.ROUNDED:
             minor = 10**self.case.tariff.minor
             return Fraction(sum(line.amount for line in lines), minor)
-        return sum((line.exact for line in lines), NONE)
+        return added(line.exact for line in lines)
 
     def _charged(self, span: SpanOf) -> Fraction:
         """What counts for minimums and maximums of a span: their base, else everything."""
         for one in self.case.tariff.components:
-            if isinstance(one, Minimum | Maximum) and one.per is span:
+            if isinstance(one, _LIMITS) and one.per is span:
                 return max(NONE, self._sum(one.of, one.base))
         names = (
             name
             for name, one in self._components.items()
-            if not isinstance(one, Minimum | Maximum)
+            if not isinstance(one, _LIMITS)
         )
         return max(NONE, self._sum(names, Base.EXACT))
 
@@ -219,7 +221,7 @@ def _rounding(tariff: FullTariff, lines: list[Line]) -> list[Line]:
     total = sum(line.amount for line in lines)
     wanted = Fraction(total)
     if wish.of is TotalOf.EXACT:
-        wanted = sum((line.exact for line in lines), NONE) * 10**tariff.minor
+        wanted = added(line.exact for line in lines) * 10**tariff.minor
     amount = rounded(wanted / wish.step, wish.rule) * wish.step - total
     if amount == 0:
         return []

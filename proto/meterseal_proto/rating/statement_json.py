@@ -5,33 +5,32 @@ Keys sorted, no spaces, integers only; bytes in hex, fractions as "n/d" in lowes
 document it would write otherwise.
 """
 
-from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import StrEnum
 from fractions import Fraction
 from functools import cache
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from meterseal_proto.boundedjson import read_json
 from meterseal_proto.errors import Malformed
 from meterseal_proto.rating.statement import MAX_MINOR, Statement
-from meterseal_proto.tariff import canonical
 
 FORMAT: Final = "statement/1"
 MAX_DOCUMENT_BYTES: Final = 1 << 20
 """A year's bill with hundreds of lines has 200 kB."""
 MAX_BRACKETS: Final = 20_000
-_PLAIN: Final = frozenset({NoneType, bool, int, str})
 _MAX_DIGITS: Final = 60
 """Of a numerator or denominator: exact amounts of real tariffs have fewer than 40."""
 
 
 def write_statement(statement: Statement) -> bytes:
     """Return the one spelling of a statement."""
-    found = _written(statement)
-    assert isinstance(found, dict)
-    return canonical({"meterseal": FORMAT, "total": statement.total, **found})
+    found = {"meterseal": FORMAT, "total": statement.total, **_fields_of(statement)}
+    return _ENCODER.encode(found).encode()
 
 
 def read_statement(document: bytes) -> Statement:
@@ -66,31 +65,59 @@ def _statement(found: Any) -> Statement:
 
 
 def _written(value: object) -> object:
-    if type(value) in _PLAIN:
-        return value
+    """Return what JSON has no spelling of as something that it has."""
     match value:
-        case StrEnum():
-            return value.value
-        case bytes():
-            return value.hex()
         case Fraction():
             return str(value)
-        case tuple():
-            return [_written(one) for one in value]
-    assert not isinstance(value, type)
-    return {
-        name: _written(found)
-        for name, default in _fields(type(value))  # type: ignore[arg-type]
-        if (found := getattr(value, name)) != default
-    }
+        case bytes():
+            return value.hex()
+    return _fields_of(value)
+
+
+_ENCODER: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), default=_written, check_circular=False
+)
+"""Spells as `canonical` does; text, numbers and tuples it knows by itself.
+Circles are not looked for: what is frozen cannot hold itself."""
+
+
+def _fields_of(value: object) -> dict[str, object]:
+    """Return a shape's fields by name, without those that stand at their default."""
+    shape = _shape(type(value))  # type: ignore[arg-type]
+    found = dict(zip(shape.needed, shape.read(value), strict=True))
+    for name, default in shape.optional:
+        told = getattr(value, name)
+        if told is not default and told != default:
+            found[name] = told
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A dataclass's fields: those without a default, how they are read, and the others."""
+
+    needed: tuple[str, ...]
+    read: Callable[[object], tuple[object, ...]]
+    optional: tuple[tuple[str, object], ...]
 
 
 # mypy does not know that the class of an object can be hashed.
 @cache
-def _fields(kind: type) -> tuple[tuple[str, object], ...]:
-    """Return a shape's fields with their defaults, in order: asked once, used by millions."""
+def _shape(kind: type) -> _Shape:
+    """Return a dataclass's shape: asked once, used by millions."""
     assert is_dataclass(kind)
-    return tuple((field.name, field.default) for field in fields(kind))
+    needed = tuple(one.name for one in fields(kind) if one.default is MISSING)
+    optional = tuple(
+        (one.name, one.default) for one in fields(kind) if one.default is not MISSING
+    )
+    # One name alone would be read as its value, not as a row of it.
+    assert len(needed) != 1
+    read = attrgetter(*needed) if needed else _nothing
+    return _Shape(needed, read, optional)
+
+
+def _nothing(_value: object) -> tuple[object, ...]:
+    return ()
 
 
 # Any: a type as annotations spell it, and JSON that is checked against it.

@@ -92,6 +92,7 @@ class _Plain:
         self, tariff: FullTariff, segment: Segment, load: Load, local: LocalTime
     ) -> None:
         self.tariff, self.segment, self.local = tariff, segment, local
+        self.scale = 10**tariff.digits
         low = (segment.begin - load.first) // load.step
         high = (segment.end - load.first) // load.step
         self.first, self.step, self.grain = segment.begin, load.step, load.grain
@@ -142,7 +143,7 @@ class _Plain:
 
     def money(self, price: int | Fraction) -> Fraction:
         """Return a price of the document in currency."""
-        return Fraction(price) / Fraction(10) ** self.tariff.digits
+        return Fraction(price, self.scale)
 
     def labels(self, calendar: str) -> Mapping[str, bytes]:
         """Return which slots are in each period of a calendar: a byte a slot, 1 or 0."""

@@ -24,9 +24,8 @@ def load_of(found: Metered, bought: Iterable[Bought] = ()) -> Load:
     step = max(part.series.step for part in found.parts)
     first = up(found.want.begin, step)
     slots = (up(found.want.end, step) - first) // step
-    # A list is added up faster than an array, and it is added up often.
-    imported = _row(found.taken, first, step, slots).tolist()
-    exported = _row(found.given, first, step, slots).tolist() if found.given else ()
+    imported = _row(found.taken, first, step, slots)
+    exported = _row(found.given, first, step, slots) if found.given else ()
     row = array("I")
     for wish in bought:
         row = row or array("I", bytes(4 * slots))
