@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from meterseal_aggregator.billing.model import Cause, Refused, micro
 from meterseal_aggregator.billing.private.model import Opened, PrivatePeriod
 from meterseal_aggregator.billing.statements import guard
+from meterseal_aggregator.billing.statements.bounds import check_bounds
 from meterseal_aggregator.billing.statements.draft import (
     NO_NUMBER,
     Draft,
@@ -100,6 +101,8 @@ def _drafted(period: PrivatePeriod, basis: Basis, moment: Moment) -> Draft:
         replaces=basis.replaces,
     )
     check(statement, plan, tariff, found)
+    owed = shares(statement.lines, tariff.minor)
+    check_bounds(statement, owed)
     bills = basis.opened.bills
     return Draft(
         supply=replace(supply, billed_to=period.begin),
@@ -108,7 +111,7 @@ def _drafted(period: PrivatePeriod, basis: Basis, moment: Moment) -> Draft:
         asset=Asset(tariff.currency),
         amount=micro(statement.total, tariff.minor),
         due_at=statement.due_at,
-        owed=shares(statement.lines, tariff.minor),
+        owed=owed,
         document=write_statement(statement),
         rows=(),
         after=rated.carried,

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from meterseal_aggregator.billing.model import Cause, Refused, micro
 from meterseal_aggregator.billing.statements import guard
+from meterseal_aggregator.billing.statements.bounds import check_bounds
 from meterseal_aggregator.billing.statements.number import number_of
 from meterseal_aggregator.billing.statements.posting import Shares, shares
 from meterseal_aggregator.billing.supplies.model import Supply
@@ -212,6 +213,8 @@ def _drafted(wish: Wish, moment: Moment) -> Draft:
         replaces=wish.replaces,
     )
     guard.check(statement, wish.versions, load, local_of(first.zone))
+    owed = shares(statement.lines, first.minor)
+    check_bounds(statement, owed)
     return Draft(
         supply=supply,
         begin=wish.begin,
@@ -219,7 +222,7 @@ def _drafted(wish: Wish, moment: Moment) -> Draft:
         asset=Asset(first.currency),
         amount=micro(statement.total, first.minor),
         due_at=due,
-        owed=shares(statement.lines, first.minor),
+        owed=owed,
         document=write_statement(statement),
         rows=tuple((part.row, part.begin, part.end) for part in wish.metered.parts),
         netted=wish.more,
