@@ -107,7 +107,10 @@ async def test_a_bill_that_asks_for_nothing_names_no_day(post: Post) -> None:
     await post.run()
     (mail,) = post.pigeons.took
     assert "5.00" in mail.subject
-    assert "pay" not in mail.body
+    assert "there is nothing to pay" in mail.body
+    assert mail.short.startswith("Your bill B-1: ")
+    for text in (mail.subject, mail.body, mail.short):
+        assert "due" not in text
 
 
 async def test_a_trade_is_told_to_whom_it_pleases_without_its_energy(
@@ -142,6 +145,9 @@ async def test_a_decided_dispute_is_told_in_every_language(post: Post) -> None:
     subjects = [one.subject for one in post.pigeons.took]
     assert len(set(subjects)) == len(Language)
     assert subjects[0] == "Your dispute 1 is decided"
+    first = post.pigeons.took[0]
+    assert "its reasons are in your account" in first.body
+    assert first.short.startswith("Your dispute 1 is decided")
 
 
 async def test_what_fails_is_tried_again_later_with_the_same_id(post: Post) -> None:

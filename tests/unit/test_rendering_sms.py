@@ -12,14 +12,13 @@ from meterseal_aggregator.billing.rendering import (
 )
 from meterseal_aggregator.billing.rendering.notices import (
     FIELDS,
-    Notice,
+    Wording,
     amount_text,
     day_text,
     notice_text,
     short_day_text,
     short_text,
 )
-from meterseal_aggregator.billing.rendering.sms import payment_received
 from tests.support.renderings import request
 from tests.support.statements import JUNE, plain_statement
 
@@ -37,14 +36,10 @@ EXTENDED = {0x0C, 0x5E, 0x7B, 0x7D, 0x5C, 0x5B, 0x7E, 0x5D, 0x7C, 0x20AC}
 VALUES = {
     "number": "2026-000042",
     "amount": "1,234.50\xa0EUR",
-    "rest": "0.00\xa0EUR",
     "begin": "2026-05-01",
     "end": "2026-05-31",
     "due": "2026-06-16",
     "hash": "76a1b4551c2cc633",
-    "ordered": "2.5",
-    "delivered": "2",
-    "day": "2026-05-04",
     "meter": "1ESY1160",
     "since": "2026-05-04",
 }
@@ -58,8 +53,8 @@ def is_one_sms(text: str) -> bool:
     return sum(2 if code > 0xFFFF else 1 for code in codes) <= 70
 
 
-def values(notice: Notice, **changed: str) -> dict[str, str]:
-    return {name: {**VALUES, **changed}[name] for name in FIELDS[notice]}
+def values(wording: Wording, **changed: str) -> dict[str, str]:
+    return {name: {**VALUES, **changed}[name] for name in FIELDS[wording]}
 
 
 def test_the_alphabet_is_that_of_the_standard() -> None:
@@ -86,26 +81,26 @@ def test_the_last_place_counts() -> None:
 
 
 @pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("notice", Notice)
+@pytest.mark.parametrize("wording", Wording)
 def test_every_notice_is_one_sms_in_every_language(
-    notice: Notice, language: Language
+    wording: Wording, language: Language
 ) -> None:
-    text = short_text(notice, language, values(notice))
+    text = short_text(wording, language, values(wording))
     assert is_one_sms(text)
-    shown = "meter" if notice is Notice.AGENT_SILENT else "number"
-    assert VALUES[shown] in text or notice is Notice.AGENT_SILENT
+    shown = "meter" if wording is Wording.AGENT_SILENT else "number"
+    assert VALUES[shown] in text or wording is Wording.AGENT_SILENT
     if language is not Language.HI:
         assert {ord(letter) for letter in text} <= DEFAULT | EXTENDED
         assert "?" not in text
 
 
 @pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("notice", [one for one in Notice if "amount" in FIELDS[one]])
+@pytest.mark.parametrize("wording", [one for one in Wording if "amount" in FIELDS[one]])
 def test_the_longest_number_and_amount_still_fit(
-    notice: Notice, language: Language
+    wording: Wording, language: Language
 ) -> None:
     longest = {"number": "9" * 32, "amount": "-9223372036854.775807\xa0UTILITY-TOKN"}
-    text = short_text(notice, language, values(notice, **longest))
+    text = short_text(wording, language, values(wording, **longest))
     assert is_one_sms(text)
     assert "9" * 32 in text
     assert "9223372036854.775807" in text
@@ -114,7 +109,7 @@ def test_the_longest_number_and_amount_still_fit(
 def test_what_cannot_be_one_sms_is_refused() -> None:
     with pytest.raises(Unrenderable, match="one SMS") as refused:
         short_text(
-            Notice.TRADE_PAID,
+            Wording.TRADE_PAID,
             Language.EN,
             {"number": "9" * 150, "amount": "1" * 150},
         )
@@ -136,33 +131,25 @@ def test_the_receipt_in_hindi_is_short_and_says_the_same() -> None:
     assert gsm.ucs2(text) <= 70
 
 
-def test_the_receipt_of_a_payment_says_what_is_left() -> None:
-    paid = amount_text(Language.FR, 21_370_000, 2, "EUR")
-    text = payment_received(Language.FR, "2026-000042", paid, "100,00 EUR")
-    assert text == (
-        "Reçu 21,37 EUR pour la facture 2026-000042. Reste à payer : 100,00 EUR. Merci."
-    ).replace("ç", "c")
-
-
 @pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("notice", Notice)
+@pytest.mark.parametrize("wording", Wording)
 def test_a_mail_has_a_line_of_subject_and_all_its_values(
-    notice: Notice, language: Language
+    wording: Wording, language: Language
 ) -> None:
-    told = notice_text(notice, language, values(notice))
+    told = notice_text(wording, language, values(wording))
     assert "\n" not in told.subject
-    for name in FIELDS[notice]:
+    for name in FIELDS[wording]:
         assert VALUES[name] in told.subject + told.body
 
 
 def test_a_mail_without_its_values_is_a_mistake_of_ours() -> None:
     with pytest.raises(ValueError, match="meter, since"):
-        notice_text(Notice.AGENT_SILENT, Language.EN, {"meter": "x"})
+        notice_text(Wording.AGENT_SILENT, Language.EN, {"meter": "x"})
 
 
 def test_a_line_break_in_a_value_does_not_break_a_subject() -> None:
     told = notice_text(
-        Notice.AGENT_SILENT, Language.EN, {"meter": "x\r\nBcc: all", "since": "today"}
+        Wording.AGENT_SILENT, Language.EN, {"meter": "x\r\nBcc: all", "since": "today"}
     )
     assert told.subject.splitlines() == [told.subject]
 

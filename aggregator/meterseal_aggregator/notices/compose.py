@@ -13,15 +13,12 @@ from meterseal_aggregator.billing.model import BillRow, BillState, Standing
 from meterseal_aggregator.billing.rendering import Language
 from meterseal_aggregator.billing.rendering.gsm import fits
 from meterseal_aggregator.billing.rendering.notices import (
-    Notice as Text,
-)
-from meterseal_aggregator.billing.rendering.notices import (
+    Wording,
     amount_text,
     day_text,
     notice_text,
     short_text,
 )
-from meterseal_aggregator.billing.rendering.words import noted, words_in
 from meterseal_aggregator.billing.statements import store as statements
 from meterseal_aggregator.identity import events
 from meterseal_aggregator.notices.model import Address, Kind, Letter
@@ -35,17 +32,6 @@ from meterseal_proto.rating.statement_json import read_statement
 CENTS: Final = 2
 """Decimals of money whose document does not say: more are shown where there are some."""
 HASH_SHOWN: Final = 16
-_TEXTS: Final = {
-    Kind.BILL_ISSUED: Text.BILL_ISSUED,
-    Kind.BILL_OVERDUE: Text.BILL_OVERDUE,
-    Kind.AGENT_SILENT: Text.AGENT_SILENT,
-}
-_TRADE: Final = (
-    noted("Trade {number} is settled"),
-    noted("Trade {number} settled: {amount}"),
-)
-_CREDIT: Final = noted("Your bill {number}: {amount}")
-_DISPUTE: Final = noted("Your dispute {number} is decided")
 _PLACES: Final = {
     Kind.BILL_ISSUED: "bills",
     Kind.BILL_OVERDUE: "bills",
@@ -102,10 +88,9 @@ async def _words(tx: Transaction, one: Notice, language: Language) -> Words | No
             agent, _, since = one.about.rpartition("@")
             zone = await text_at(tx, Name.ZONE, one.made_at)
             day = day_text(language, int(since), zone)
-            return _said(one.kind, language, {"meter": agent, "since": day})
+            return _said(Wording.AGENT_SILENT, language, {"meter": agent, "since": day})
         case Kind.DISPUTE_DECIDED:
-            text = words_in(language).say(_DISPUTE, number=one.about)
-            return Words(text, text, text)
+            return _said(Wording.DISPUTE_DECIDED, language, {"number": one.about})
 
 
 async def _bill(tx: Transaction, one: Notice, language: Language) -> Words | None:
@@ -119,20 +104,20 @@ async def _bill(tx: Transaction, one: Notice, language: Language) -> Words | Non
     if standing.state is BillState.CORRECTED:
         return None
     said = read_statement(bill.document)
-    amount = amount_text(language, bill.amount, said.minor, bill.asset)
+    asked = {
+        "number": bill.number,
+        "amount": amount_text(language, bill.amount, said.minor, bill.asset),
+    }
     if bill.amount <= 0:
         # There is nothing to pay, and no day by which.
-        text = words_in(language).say(_CREDIT, number=bill.number, amount=amount)
-        return Words(text, text, text)
-    values = {
-        "number": bill.number,
-        "amount": amount,
+        return _said(Wording.BILL_CREDITED, language, asked)
+    values = asked | {
         "begin": day_text(language, bill.begin, said.zone),
         "end": day_text(language, bill.end - 1, said.zone),
         "due": day_text(language, standing.due_at, said.zone),
         "hash": bill.hash.hex()[:HASH_SHOWN],
     }
-    return _said(one.kind, language, values)
+    return _said(Wording.BILL_ISSUED, language, values)
 
 
 def _overdue(bill: BillRow, standing: Standing, language: Language) -> Words | None:
@@ -144,7 +129,7 @@ def _overdue(bill: BillRow, standing: Standing, language: Language) -> Words | N
         "amount": amount_text(language, standing.asked, said.minor, bill.asset),
         "due": day_text(language, standing.due_at, said.zone),
     }
-    return _said(Kind.BILL_OVERDUE, language, values)
+    return _said(Wording.BILL_OVERDUE, language, values)
 
 
 async def _trade(tx: Transaction, one: Notice, language: Language) -> Words | None:
@@ -161,11 +146,9 @@ async def _trade(tx: Transaction, one: Notice, language: Language) -> Words | No
         "number": one.about,
         "amount": amount_text(language, amount, CENTS, asset),
     }
-    words = words_in(language)
-    subject, text = words.say(_TRADE[0], **values), words.say(_TRADE[1], **values)
-    return Words(subject, text, text)
+    return _said(Wording.TRADE_PAID, language, values)
 
 
-def _said(kind: Kind, language: Language, values: Mapping[str, str]) -> Words:
-    text = notice_text(_TEXTS[kind], language, values)
-    return Words(text.subject, text.body, short_text(_TEXTS[kind], language, values))
+def _said(wording: Wording, language: Language, values: Mapping[str, str]) -> Words:
+    text = notice_text(wording, language, values)
+    return Words(text.subject, text.body, short_text(wording, language, values))

@@ -6,12 +6,12 @@ This module must never name a member, his address or his usage.
 from typing import Final
 
 from meterseal_aggregator.billing.rendering.notices import (
-    Notice,
+    Wording,
     short_day_text,
     short_text,
 )
 from meterseal_aggregator.billing.rendering.numerals import plain
-from meterseal_aggregator.billing.rendering.request import Language, RenderRequest
+from meterseal_aggregator.billing.rendering.request import RenderRequest
 
 CHECK_HEX: Final = 16
 """Digits of the fingerprint: 64 bits, enough to find the bill and to notice another."""
@@ -28,12 +28,4 @@ def bill_issued(request: RenderRequest) -> str:
         "due": short_day_text(statement.due_at, statement.zone),
         "hash": request.hash.hex()[:CHECK_HEX],
     }
-    return short_text(Notice.BILL_ISSUED, request.language, values)
-
-
-def payment_received(
-    language: Language, number: str, paid: str, outstanding: str
-) -> str:
-    """Return the receipt of a payment for a bill; amounts as text with their currency."""
-    values = {"number": number, "amount": paid, "rest": outstanding}
-    return short_text(Notice.PAYMENT_RECEIVED, language, values)
+    return short_text(Wording.BILL_ISSUED, request.language, values)
