@@ -10,7 +10,12 @@ import pytest
 from meterseal_aggregator.credits.decide import Purse
 from meterseal_aggregator.credits.final import final_before
 from meterseal_aggregator.credits.mint import run_batch
-from meterseal_aggregator.credits.model import Leg, mint_id, transfer_id
+from meterseal_aggregator.credits.model import (
+    Leg,
+    edit_transfer_id,
+    mint_id,
+    transfer_id,
+)
 from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.ledger.accounts import producer
 from meterseal_aggregator.parameters.model import NEXT_MORNING, Name
@@ -42,7 +47,14 @@ def test_every_leg_of_every_revision_has_an_id_of_its_own() -> None:
         for revision in (0, 1, 65_535)
         for leg in Leg
     }
-    assert len(ids) == 3 * 3 * 4
+    ids |= {
+        edit_transfer_id(bytes([mint]) * 32, revision, edit, leg)
+        for mint in range(3)
+        for revision in (0, 65_535)
+        for edit in (1, 2**63)
+        for leg in Leg
+    }
+    assert len(ids) == 3 * 3 * len(Leg) + 3 * 2 * 2 * len(Leg)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Africa/Nairobi", "America/New_York"])

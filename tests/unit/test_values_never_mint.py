@@ -1,4 +1,7 @@
-"""Estimates, imports and edits bill; credits, trades, trust and money do not move by them."""
+"""Estimates, imports and edits upwards bill; credits, trades, trust and money stay as they are.
+
+What an edit downwards takes back, tests/unit/test_edit_reversals.py says.
+"""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -24,7 +27,15 @@ from tests.support.settling import World, a_world, slot
 from tests.support.street import BEGIN, STEP, settle_in
 
 DAY = 86_400
-OURS = ("vee_values", "vee_edits", "usage_", "days_to_look_at", "day_checks", "log_")
+OURS = (
+    "vee_values",
+    "vee_edits",
+    "usage_",
+    "days_to_look_at",
+    "day_checks",
+    "log_",
+    "edits_followed",
+)
 """Tables that may differ: the values, what is packed of them, and the log's entries."""
 NAMED = ("offers", "orders")
 """Tables whose rows have keys that a test's lanes count up."""
@@ -55,11 +66,11 @@ async def books(database: Database) -> dict[str, list[tuple[object, ...]]]:
 
 
 async def say_everything(world: World) -> None:
-    """Edit what was told up and down, import and estimate what was not."""
+    """Edit what was told upwards, import and estimate what was not."""
     async with world.database.transaction() as tx:
         meter = (await tx.rows("SELECT meter FROM meters ORDER BY id LIMIT 1"))[0][0]
         place: Place = await place_of(tx, meter, EXPORT)
-        for number, wh in ((0, 1), (1, 900), (2, 300), (3, 300)):
+        for number, wh in ((0, 400), (1, 900), (2, 300), (3, 300)):
             span = (slot(number), slot(number) + STEP)
             wish = EditWish(place, *span, wh, "read on site", "op", f"key-{number}")
             await edit(tx, bytes(32), wish, world.now)
@@ -90,7 +101,7 @@ async def test_nothing_but_bills_moves_by_what_no_device_sealed(
             pass
         async with database.reading() as tx:
             found = await usage(tx, [1], BEGIN, slot(9), known_at=world.now)
-        assert list(found[1].deltas) == [1, 900, 300, 300, 300] + [100] * 4
+        assert list(found[1].deltas) == [400, 900, 300, 300, 300] + [100] * 4
         assert found[1].missing == ()
         assert await world.well()
         after = await books(database)

@@ -7,6 +7,7 @@ accounts and the credits' own tables. This module must never write.
 from collections import defaultdict
 from typing import Final
 
+from meterseal_aggregator.credits import reversalcheck
 from meterseal_aggregator.ledger.model import WH
 from meterseal_aggregator.ledger.store import accounts
 from meterseal_aggregator.storage.database import Transaction
@@ -74,7 +75,8 @@ FROM credits c JOIN registers g ON g.id = c.register_id JOIN meters m ON m.id = 
 GROUP BY m.meter
 """
 _REVERSED: Final = """
-SELECT coalesce(sum(CASE WHEN posted_wh < 0 THEN -posted_wh ELSE 0 END), 0) FROM credits
+SELECT coalesce(sum(CASE WHEN posted_wh < 0 THEN -posted_wh ELSE 0 END), 0)
+  - (SELECT coalesce(sum(posted_wh), 0) FROM edit_reversals) FROM credits
 """
 _RETIRED: Final = "SELECT coalesce(sum(wh), 0) FROM retirements"
 
@@ -84,6 +86,7 @@ async def findings(tx: Transaction) -> list[Finding]:
     net, minted = await _ledger(tx)
     return [
         await _slots(tx),
+        await reversalcheck.finding(tx, MINTED),
         await _meters(tx, minted),
         _kept(net),
         await _given_back(tx, net),

@@ -34,6 +34,11 @@ def refuse(slot: Slot) -> Cause | None:
     return Cause.TAKEN if slot.taken else None
 
 
+def worth(sealed_wh: int, edited_wh: int) -> int:
+    """Return what a slot is worth that an operator edited: he lowers, only a device raises."""
+    return min(sealed_wh, edited_wh)
+
+
 def contiguous(slots: Sequence[Slot], breaks: dict[int, dict[int, int]]) -> list[Slot]:
     """Return the slots no gap stands before; `slots` are by register, then by start.
 
@@ -74,6 +79,13 @@ class Purse:
         self.held -= burnt
         self.owed += wh - burnt
         return _legs((Leg.REVERSE, burnt), (Leg.OWE, wh - burnt))
+
+    def restore(self, wh: int) -> list[tuple[Leg, int]]:
+        """Take back in `wh` > 0 that were reversed: debts first. Returns the legs."""
+        forgiven = min(self.owed, wh)
+        self.owed -= forgiven
+        self.held += wh - forgiven
+        return _legs((Leg.FORGIVE, forgiven), (Leg.RESTORE, wh - forgiven))
 
 
 def _legs(*legs: tuple[Leg, int]) -> list[tuple[Leg, int]]:

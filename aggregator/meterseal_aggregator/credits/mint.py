@@ -1,16 +1,20 @@
 """The duty that mints: final exported Wh become credits, each slot's once.
 
+After that it follows what operators edited, which takes back and never mints.
+
 One transaction decides a batch: rows of `credits`, ledger transfers and the marks change
 together, so a restart at any moment mints nothing twice and forgets nothing. This module
 must never mint what is not final, validated and certified.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from meterseal_aggregator.credits.decide import Purse, contiguous, refuse
+from meterseal_aggregator.credits import reversals
+from meterseal_aggregator.credits.decide import contiguous, refuse
 from meterseal_aggregator.credits.final import REKEYED_HOLD_S, final_before
 from meterseal_aggregator.credits.model import Cause, Leg, Slot, mint_id, transfer_id
+from meterseal_aggregator.credits.posting import post, purses
 from meterseal_aggregator.credits.store import (
     CreditRow,
     breaks,
@@ -21,9 +25,8 @@ from meterseal_aggregator.credits.store import (
     write_credits,
     write_refusals,
 )
-from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import REVERSED, debt, producer
-from meterseal_aggregator.ledger.model import WH, AccountCode, Transfer, linked
+from meterseal_aggregator.ledger.model import AccountCode, Transfer, linked
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import number_at, text_at
 from meterseal_aggregator.storage.database import Database, Transaction
@@ -33,10 +36,6 @@ BATCH: Final = 4_000
 held for a fraction of a second."""
 REVISIONS: Final = 500
 """Revisions a transaction: their look-up names registers and starts one by one."""
-
-
-class BooksDiffer(Exception):
-    """The ledger does not take what the credits say: nothing is written, look at once."""
 
 
 async def run_once(database: Database, network: bytes, now: int) -> int:
@@ -68,7 +67,8 @@ async def run_batch(tx: Transaction, network: bytes, now: int) -> int:
     revised = await revised_slots(tx, rekeyed_by=settled, limit=REVISIONS)
     if revised:
         await _decide(tx, network, revised, now=now)
-    return len(revised)
+        return len(revised)
+    return await reversals.run_batch(tx, now=now)
 
 
 async def _decide(
@@ -101,33 +101,20 @@ async def _decide(
     await write_credits(tx, rows, now=now)
     await write_refusals(tx, refusals, now=now)
     await _post(tx, rows, now=now)
+    places = {(row.slot.register_id, row.slot.start) for row in rows}
+    await reversals.follow(tx, sorted(places), now=now)
 
 
 async def _post(tx: Transaction, rows: Sequence[CreditRow], *, now: int) -> None:
-    purses = await _purses(tx, {row.member_id for row in rows})
+    theirs = await purses(tx, {row.member_id for row in rows})
     transfers: list[Transfer] = []
     for row in rows:
-        purse = purses[row.member_id]
+        purse = theirs[row.member_id]
         if row.posted_wh > 0:
             transfers += _transfers(row, purse.credit(row.posted_wh))
         elif row.posted_wh < 0:
             transfers += _transfers(row, purse.reverse(-row.posted_wh))
-    for result in await ledger.post(tx, transfers, now=now):
-        if not result.entered or result.duplicate:
-            raise BooksDiffer(f"the ledger answers {result} to a new credit")
-
-
-async def _purses(tx: Transaction, members: Iterable[int]) -> dict[int, Purse]:
-    wanted = list(members)
-    codes = [producer(m) for m in wanted] + [debt(m) for m in wanted]
-    found = await ledger.balances(tx, WH, codes)
-    purses = {}
-    for member in wanted:
-        holding, owing = found.get(producer(member)), found.get(debt(member))
-        purses[member] = Purse(
-            held=holding.held if holding else 0, owed=owing.owed if owing else 0
-        )
-    return purses
+    await post(tx, transfers, now=now)
 
 
 def _transfers(row: CreditRow, legs: Sequence[tuple[Leg, int]]) -> list[Transfer]:

@@ -16,6 +16,7 @@ from meterseal_proto.units import MeterId, RegisterId
 
 _MINT: Final = struct.Struct(">32sQQQ")
 _LEG: Final = struct.Struct(">32sHB")
+_EDIT_LEG: Final = struct.Struct(">32sHQB")
 
 
 class Cause(StrEnum):
@@ -40,12 +41,14 @@ class Cause(StrEnum):
 
 
 class Leg(IntEnum):
-    """The transfers one revision of a slot may post; each has its own id."""
+    """The transfers one revision or edit of a slot may post; each has its own id."""
 
     REPAY = 0
     MINT = 1
     REVERSE = 2
     OWE = 3
+    FORGIVE = 4
+    RESTORE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +110,9 @@ def transfer_id(mint: bytes, revision: int, leg: Leg) -> TransferId:
     """Return the ledger id of a leg: SHA-256 of a label, the mint id, revision u16, leg u8."""
     packed = _LEG.pack(mint, revision, leg)
     return TransferId(hashlib.sha256(b"meterseal-mint-transfer" + packed).digest())
+
+
+def edit_transfer_id(mint: bytes, revision: int, value_id: int, leg: Leg) -> TransferId:
+    """Return the ledger id of an edit's leg: SHA-256 of a label, mint id, u16, u64, u8."""
+    packed = _EDIT_LEG.pack(mint, revision, value_id, leg)
+    return TransferId(hashlib.sha256(b"meterseal-edit-transfer" + packed).digest())

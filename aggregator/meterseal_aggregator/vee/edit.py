@@ -3,8 +3,8 @@
     made, _ = await edit(tx, network, EditWish(place, begin, end, 420, "stuck relay", "op", "key"), now)
 
 One value, one entry of the log (type 6: a salted hash), made once per key. It holds before
-what the device told, so it bills; it never mints. This module must never take an edit
-without a reason and an author.
+what the device told, so it bills; it never mints, and credits beyond it are reversed. This
+module must never take an edit without a reason and an author.
 """
 
 import secrets

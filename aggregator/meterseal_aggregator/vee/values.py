@@ -1,8 +1,8 @@
 """Values that no device sealed: kept beside the readings, each with source, reason and author.
 
-Estimates, imports and edits bill; they never mint and never change trust: neither credits
-nor market read this table. A value is never changed; a later one takes its place. Reads
-`registers` and `meters` (registry); it must never write any but VEE's own.
+Estimates, imports and edits bill and never mint. Of this table credits read edits alone,
+and only to take back; the market reads none. A value is never changed; a later one takes
+its place. Reads `registers` and `meters` (registry); it must never write any but VEE's own.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,9 @@
 """Settlement's questions and rows: which slots are due, what is known of them, what was found.
 
-Reads `credits` and `credit_marks` (credits), `installations` and `registers` (registry) and
-`ledger_frozen_holds` (ledger); writes the market's trades, slots and runs and its own
-`settled_slots`. A batch of any size costs the same number of statements. This module must
-never decide what a trade is delivered (`plan` does).
+Reads `credits`, `edit_reversals`, `credit_marks` (credits), `installations`, `registers`
+(registry) and `ledger_frozen_holds` (ledger); writes the market's trades, slots and runs
+and its own `settled_slots`. A batch of any size costs the same number of statements. This
+module must never decide what a trade is delivered (`plan` does).
 """
 
 from collections import defaultdict
@@ -41,12 +41,18 @@ _FINAL: Final = """
 (EXISTS (SELECT 1 FROM {open}) AND NOT EXISTS (SELECT 1 FROM {open}
   AND coalesce(w.minted_through, g.initial_at) < s.start + s.length))
 """
-# A slot's revisions add up to its last value.
+# A slot's revisions add up to its last value, and edits take of it.
 _FACTS: Final = """
 SELECT s.meter_point_id, s.start, s.length, s.seller_id,
   (SELECT coalesce(sum(c.posted_wh), 0) FROM credits c
    WHERE c.register_id IN (SELECT g.id FROM {open})
      AND c.start >= s.start AND c.start < s.start + s.length
+     AND c.meter_point_id = s.meter_point_id AND c.member_id = s.seller_id)
+  + (SELECT coalesce(sum(e.posted_wh), 0) FROM edit_reversals e
+     CROSS JOIN credits c ON c.register_id = e.register_id AND c.start = e.start
+       AND c.revision = e.revision
+   WHERE e.register_id IN (SELECT g.id FROM {open})
+     AND e.start >= s.start AND e.start < s.start + s.length
      AND c.meter_point_id = s.meter_point_id AND c.member_id = s.seller_id),
   {final}, {bound}
 """

@@ -1,7 +1,8 @@
 """The tables of what comes back: corrections, deposits, debts on the chain, and strays.
 
-Reads `credits` (credits) in one statement, `too_much`. Whoever opened the transaction
-commits it. This module must never write another room's table, nor forget a stray.
+Reads `credits` and `edit_reversals` (credits) in one statement, `too_much`. Whoever opened
+the transaction commits it. This module must never write another room's table, nor forget a
+stray.
 """
 
 import secrets
@@ -22,12 +23,15 @@ MINTED: Final = ("energy-minted", "energy-claimed")
 _TOO_MUCH: Final = """
 SELECT p.id, p.mint_id, w.owner,
   p.wh - (SELECT sum(c.posted_wh) FROM credits c WHERE c.mint_id = p.mint_id)
+    - (SELECT coalesce(sum(e.posted_wh), 0) FROM edit_reversals e
+      WHERE e.mint_id = p.mint_id)
     - coalesce((SELECT sum(r.wh) FROM chain_reversals r
       WHERE r.part_id = p.id AND r.state <> 'refused'), 0) AS excess,
   (SELECT count(*) FROM chain_reversals r WHERE r.part_id = p.id AND r.state = 'refused'),
   (SELECT max(r.settled_at) FROM chain_reversals r
     WHERE r.part_id = p.id AND r.state = 'refused')
-FROM (SELECT DISTINCT mint_id FROM credits WHERE posted_wh < 0) d
+FROM (SELECT mint_id FROM credits WHERE posted_wh < 0
+  UNION SELECT mint_id FROM edit_reversals) d
 CROSS JOIN withdrawn_parts p ON p.mint_id = d.mint_id AND p.state = 'arrived'
 JOIN withdrawals w ON w.id = p.withdrawal_id
 WHERE excess > 0 ORDER BY p.id LIMIT ?

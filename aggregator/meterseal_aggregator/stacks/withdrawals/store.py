@@ -1,8 +1,9 @@
 """The tables of withdrawals, their parts and epochs of claims.
 
-Reads `credits` (credits), `installations`, `registers` (registry) and what the market
-promised (`slot_sales`, `slot_runs`); it must never write any but its own. Whoever opened
-the transaction commits it; triggers of the schema hold every row to its one way forward.
+Reads `credits`, `edit_reversals` (credits), `installations`, `registers` (registry) and
+what the market promised (`slot_sales`, `slot_runs`); it must never write any but its own.
+Whoever opened the transaction commits it; triggers of the schema hold every row to its one
+way forward.
 """
 
 from collections.abc import Sequence
@@ -57,12 +58,15 @@ _PROMISED: Final = """
 SELECT coalesce(sum(promised_wh), 0) FROM slot_sales
 WHERE seller_id = ? AND settled_at IS NULL AND start < ?
 """
-# A slot's revisions add up to its last value. Registers of every meter that ever stood
+# A slot's revisions add up to its last value, and edits take of it. Registers of every meter that ever stood
 # at the point: the chain knows the point, not the meter. Of a slot in which something was
 # sold or fed in the rest stays on the ledger: only whole slots leave. No market slot is
 # longer than 3600 s.
 _CREDITS: Final = """
-SELECT c.mint_id, c.start, c.length, sum(c.posted_wh) FROM credits c
+SELECT c.mint_id, c.start, c.length, sum(c.posted_wh)
+  + (SELECT coalesce(sum(e.posted_wh), 0) FROM edit_reversals e
+     WHERE e.mint_id = c.mint_id) AS wh
+FROM credits c
 WHERE c.register_id IN (SELECT g.id FROM installations i
     JOIN registers g ON g.meter_id = i.meter_id
     WHERE i.meter_point_id = ? AND g.register = ?)
@@ -72,7 +76,7 @@ WHERE c.register_id IN (SELECT g.id FROM installations i
     AND s.promised_wh > 0)
   AND NOT EXISTS (SELECT 1 FROM slot_runs f WHERE f.meter_point_id = c.meter_point_id
     AND f.start > c.start - 3600 AND f.start <= c.start AND f.fed_in_wh > 0)
-GROUP BY c.mint_id HAVING sum(c.posted_wh) > 0 ORDER BY c.start LIMIT ?
+GROUP BY c.mint_id HAVING wh > 0 ORDER BY c.start LIMIT ?
 """
 _ADD: Final = """
 INSERT INTO withdrawals (member_id, key, meter_point_id, register, asked_wh, asked_way,
