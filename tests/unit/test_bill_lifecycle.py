@@ -15,7 +15,6 @@ from meterseal_aggregator.billing.model import (
     Refused,
     Standing,
     micro,
-    whole_minor,
 )
 from meterseal_aggregator.billing.statements.carry import carry
 from meterseal_aggregator.billing.statements.lifecycle import after, begun
@@ -123,9 +122,6 @@ def test_numbers_follow_each_other_and_sort_as_they_count() -> None:
 
 def test_micro_units_are_minor_units_with_what_decimals_lack() -> None:
     assert [micro(7, minor) for minor in (0, 2, 6)] == [7_000_000, 70_000, 7]
-    assert whole_minor(70_000, 2) == 7
-    with pytest.raises(ValueError, match="no whole minor units"):
-        whole_minor(70_001, 2)
     with pytest.raises(ValueError, match="0 to 6 decimals"):
         micro(1, 7)
 

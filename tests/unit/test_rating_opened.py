@@ -32,7 +32,6 @@ from meterseal_proto.rating.line import LineKind
 from meterseal_proto.rating.load import Load, Period
 from meterseal_proto.rating.opened import (
     OpenedPeriod,
-    amounts_by,
     rate_opened,
     usage_of,
 )
@@ -176,13 +175,3 @@ def test_another_number_of_amounts_is_refused() -> None:
             rate_opened(tariff, plan, OpenedPeriod(MONTH, STEP, amounts), LOCAL)
     with pytest.raises(Unrateable, match="never negative"):
         rate_opened(tariff, plan, OpenedPeriod(MONTH, STEP, (-1,)), LOCAL)
-
-
-def test_a_checker_finds_amounts_by_what_the_device_named() -> None:
-    levy = Levy("fund", SignedPrice(7_000), Per.UNIT, Proration.DAYS)
-    plan = plan_of(full(TOU, levy))
-    day, night = (one.hash() for one in plan.tariffs)
-    assert amounts_by(plan, {night: 2, day: 1}) == (1, 2)
-    for wrong in ({day: 1}, {day: 1, night: 2, bytes(32): 3}):
-        with pytest.raises(Unrateable, match="not what this tariff"):
-            amounts_by(plan, wrong)

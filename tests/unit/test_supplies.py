@@ -158,23 +158,6 @@ async def test_a_supply_ends_once_after_its_beginning_and_never_before_its_bills
             await store.end(tx, 99, at=MOVED)
 
 
-async def test_what_is_left_to_bill_is_found_and_what_is_billed_whole_is_not(
-    street: Street,
-) -> None:
-    async with street.db.transaction() as tx:
-        made = await begun(tx, street)
-        other = await store.begin(
-            tx, NewSupply(street.ada, street.beside, Terms("water"), BEGIN + 9)
-        )
-        found = await store.to_bill(tx, BEGIN + 1, after=0, limit=10)
-        assert [one.id for one in found] == [made]
-        found = await store.to_bill(tx, MOVED, after=made, limit=10)
-        assert found == [other]
-        await store.end(tx, made, at=MOVED)
-        await store.billed(tx, [(made, MOVED)])
-        assert await store.to_bill(tx, MOVED + 1, after=0, limit=10) == [other]
-
-
 # Moving in and out.
 
 

@@ -191,11 +191,3 @@ def micro(minor_units: int, minor: int) -> int:
     if not 0 <= minor <= MAX_MINOR:
         raise ValueError(f"minor units have 0 to {MAX_MINOR} decimals")
     return minor_units * _MICRO[minor]
-
-
-def whole_minor(amount_micro: int, minor: int) -> int:
-    """Return micro-units as minor units; ValueError where that is no whole number."""
-    units, rest = divmod(amount_micro, micro(1, minor))
-    if rest:
-        raise ValueError(f"{amount_micro} micro-units are no whole minor units")
-    return units

@@ -9,7 +9,6 @@ usage is made, checked and disputed by the very rules of an open one. This modul
 never be given a usage that was not opened.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -74,18 +73,6 @@ def laid_out(
     begin, end = opened.period.begin, opened.period.end
     load = Load(begin, end - begin, list(opened.amounts), grain=AMOUNT_GRAIN)
     return replace(tariff, components=components), load
-
-
-def amounts_by(plan: Plan, opened: Mapping[bytes, int]) -> tuple[int, ...]:
-    """Return what was opened in the plan's order; `opened` by hash of the device's tariff.
-
-    For whoever checks a bill from the device's own statements. Unrateable where one lacks
-    or is too much.
-    """
-    wanted = [one.hash() for one in plan.tariffs]
-    if set(wanted) != set(opened):
-        raise Unrateable("what was opened is not what this tariff is billed by")
-    return tuple(opened[name] for name in wanted)
 
 
 def usage_of(plan: Plan, opened: OpenedPeriod) -> int | None:

@@ -2,13 +2,13 @@
 
     parts, rest = oldest_first(owed, 5_000_000)
 
-Nothing is paid twice and no bill more than is open of it; what is over is told, and stays
-whose it was. Never a float.
+What is over is told, and stays whose it was. This module must never pay more of a bill than
+is open of it, nor count in floats.
 """
 
 from collections.abc import Iterable, Sequence
 
-from meterseal_aggregator.billing.receivables.model import BP, UNIT, Owed, Part
+from meterseal_aggregator.billing.receivables.model import UNIT, Owed, Part
 
 
 def oldest_first(owed: Iterable[Owed], amount: int) -> tuple[list[Part], int]:
@@ -41,11 +41,6 @@ def worth(given: int, rate: int) -> int:
 def price(amount: int, rate: int) -> int:
     """Return the least that pays `amount` at a quote: `worth` of it is `amount` or more."""
     return -(-amount * UNIT // rate)
-
-
-def share_of(top_up: int, cap_bp: int) -> int:
-    """Return how much of a top-up arrears may take, rounded down."""
-    return top_up * cap_bp // BP
 
 
 def sum_of(parts: Sequence[Part]) -> int:

@@ -17,8 +17,6 @@ UNIT: Final = 1_000_000
 """Micro-units in a unit: a quote's rate is micro-units for one unit."""
 MAX_OPEN: Final = 1_000
 """Open bills one payment looks at: eighty years of months."""
-BP: Final = 10_000
-"""The whole of what basis points are counted in."""
 
 
 class Source(StrEnum):

@@ -38,11 +38,6 @@ _PAGE: Final = (
     _SUPPLY + " WHERE id > ? AND (? IS NULL OR member_id = ?)"
     " AND (? IS NULL OR meter_point_id = ?) ORDER BY id LIMIT ?"
 )
-# Its first part is an index's own condition: only what has something left to bill.
-_TO_BILL: Final = (
-    _SUPPLY + " WHERE (to_at IS NULL OR billed_to < to_at)"
-    " AND billed_to < ? AND id > ? ORDER BY id LIMIT ?"
-)
 _HELD: Final = (
     _SUPPLY + " WHERE meter_point_id = ? AND from_at < ? AND coalesce(to_at, ?) > ?"
     " ORDER BY from_at"
@@ -148,14 +143,6 @@ async def held_by(
 ) -> list[Supply]:
     """Return the supplies of a meter point that touch [`begin`, `end`), oldest first."""
     rows = await tx.rows(_HELD, (meter_point, end, FOR_EVER, begin))
-    return [_supply(row) for row in rows]
-
-
-async def to_bill(
-    tx: Transaction, before: int, *, after: int, limit: int
-) -> list[Supply]:
-    """Return supplies with something left to bill that is older than `before`, by id."""
-    rows = await tx.rows(_TO_BILL, (before, after, limit))
     return [_supply(row) for row in rows]
 
 
