@@ -1,4 +1,7 @@
-"""The port of the ways out: what every outlet must do with a letter."""
+"""The port of the ways out: what every outlet must do with a letter.
+
+This module must never know a way.
+"""
 
 from typing import Protocol
 

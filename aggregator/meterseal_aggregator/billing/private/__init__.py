@@ -1,5 +1,5 @@
 """Private bills as statements: what a device opened becomes a bill like any other.
 
-Nobody learns more of a home than what its device opened (SETTLED 19, 20): the period's
-total, one amount, or the totals of a tariff's periods.
+What its device opened is the period's total, one amount, or the totals of a tariff's
+periods. This room must never learn more of a home.
 """
