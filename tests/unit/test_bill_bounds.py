@@ -27,7 +27,7 @@ def shares_of_shares(depth: int) -> tuple[Component, ...]:
     """Return taxes of taxes of an amount, each rate of 18 digits."""
     fixed = Fixed("meter", Price(UGLY + 8), Per.MONTH, Proration.DAYS)
     found: list[Component] = [Flat("energy", UGLY), fixed]
-    of = ("energy", "meter")
+    of: tuple[str, ...] = ("energy", "meter")
     for n in range(depth):
         found.append(Share(f"tax-{n}", ShareKind.TAX, UGLY, Base.EXACT, of))
         of = (f"tax-{n}",)

@@ -66,6 +66,8 @@ async def decide(
 
 
 async def _check_remedy(tx: Transaction, found: Dispute, made: Decision) -> None:
+    if made.remedy is Remedy.CREDIT:
+        await _check_credit(tx, found, made.amount)
     if found.bill is None:
         return
     standing = (await bills.standings(tx, [found.bill]))[found.bill]
@@ -80,6 +82,25 @@ async def _check_remedy(tx: Transaction, found: Dispute, made: Decision) -> None
     if row.rail is not Rail.LEDGER:
         raise NotDisputed(
             Cause.RAIL, "a bill of the chain is made good by a correction"
+        )
+
+
+async def _check_credit(tx: Transaction, found: Dispute, amount: int) -> None:
+    """Go on if nothing is made good twice: by another credit, or by a correction before."""
+    most = found.claimed
+    if found.bill is None:
+        left = found.claimed - await store.credited_of_trade(tx, found)
+    else:
+        chain = await store.chain_of(tx, found.bill)
+        rows = await bills.bills_by_id(tx, [found.bill, chain[-1]])
+        now_asked = rows[chain[-1]].amount
+        most -= max(0, rows[found.bill].amount - now_asked)
+        left = now_asked - await store.credited_of(tx, chain)
+    if amount > min(most, left):
+        raise NotDisputed(
+            Cause.AMOUNT,
+            f"{max(0, min(most, left))} micro-units of it were not made good yet: credit"
+            " less, or say that a correction did",
         )
 
 

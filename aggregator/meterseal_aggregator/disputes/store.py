@@ -34,6 +34,10 @@ SELECT dispute_id, verdict, remedy, amount, actor, reason, decided_at, salt, has
   log_entry_id
 FROM dispute_decisions
 """
+_CREDITED: Final = """
+SELECT coalesce(sum(c.amount), 0) FROM disputes d
+JOIN dispute_decisions c ON c.dispute_id = d.id AND c.remedy = 'credit' WHERE
+"""
 _DECIDE: Final = """
 INSERT INTO dispute_decisions (dispute_id, verdict, remedy, amount, actor, reason,
   decided_at, salt, hash, log_entry_id)
@@ -65,6 +69,21 @@ async def frozen_of(tx: Transaction, chain: Sequence[int], *, but: int = 0) -> i
         "SELECT coalesce(sum(frozen), 0) FROM disputes WHERE state = 'open'"  # noqa: S608 - question marks only
         f" AND id <> ? AND bill_id IN ({marks})",
         (but, *chain),
+    )
+    return int(total)
+
+
+async def credited_of(tx: Transaction, chain: Sequence[int]) -> int:
+    """Return what was credited so far for a chain of bills."""
+    marks = ",".join("?" for _ in chain)
+    ((total,),) = await tx.rows(f"{_CREDITED} d.bill_id IN ({marks})", chain)
+    return int(total)
+
+
+async def credited_of_trade(tx: Transaction, found: Dispute) -> int:
+    """Return what was credited so far to a dispute's member for its trade."""
+    ((total,),) = await tx.rows(
+        f"{_CREDITED} d.trade_id = ? AND d.member_id = ?", (found.trade, found.member)
     )
     return int(total)
 
