@@ -6,6 +6,7 @@ Amounts are in micro-units of the bill's asset, 10^-6 of its unit; documents cou
 units. Times are Unix seconds. Pure. This module must never read a table.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -66,6 +67,20 @@ class Refused(Exception):
     def __reduce__(self) -> tuple[type["Refused"], tuple[Cause, str]]:
         """Let it come back from a worker process with its cause."""
         return Refused, (self.cause, self.detail)
+
+
+def check_same(known: str, compared: Iterable[tuple[str, object, object]]) -> None:
+    """Go on if a wish is the one its key was used for, `known`; else raise Refused (KEY_USED).
+
+    Compared are fields by what their asker calls them: as they were, and as they are now.
+    """
+    for name, before, asked in compared:
+        if before != asked:
+            raise Refused(
+                Cause.KEY_USED,
+                f"this idempotency key was used with different {name}, for {known}: send"
+                " a new key",
+            )
 
 
 class BillState(StrEnum):

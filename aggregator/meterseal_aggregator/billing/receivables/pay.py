@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from meterseal_aggregator.billing.model import Act, BillAct, Cause, Refused
+from meterseal_aggregator.billing.model import Act, BillAct, Cause, Refused, check_same
 from meterseal_aggregator.billing.payments import Direction, Payment, Towards
 from meterseal_aggregator.billing.receivables import quotes, rewards, store
 from meterseal_aggregator.billing.receivables.allot import (
@@ -263,11 +263,6 @@ def _told(wish: Wish) -> str:
 
 def _same(known: Receipt, was: dict[str, object], wish: Wish) -> Receipt:
     """Return the receipt of a key if it is this wish; raises Refused with what differs."""
-    for name, asked in json.loads(_told(wish)).items():
-        if was.get(name) != asked:
-            raise Refused(
-                Cause.KEY_USED,
-                f"this idempotency key was used with different {name}, for payment"
-                f" {known.id}: send a new key",
-            )
+    asked = json.loads(_told(wish))
+    check_same(f"payment {known.id}", ((n, was.get(n), asked[n]) for n in asked))
     return known

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from meterseal_aggregator.billing.model import Cause, Refused
+from meterseal_aggregator.billing.model import Cause, Refused, check_same
 from meterseal_aggregator.billing.payments import Actor
 from meterseal_aggregator.billing.receivables import store
 from meterseal_aggregator.billing.receivables.model import Owed
@@ -255,13 +255,7 @@ def _same(known: Plan, wish: Terms) -> Plan:
         ("asset", known.asset, wish.asset),
         ("dates", known.dates, wish.dates),
     )
-    for name, before, asked in compared:
-        if before != asked:
-            raise Refused(
-                Cause.KEY_USED,
-                f"this idempotency key was used with different {name}, for plan"
-                f" {known.id}: send a new key",
-            )
+    check_same(f"plan {known.id}", compared)
     return known
 
 

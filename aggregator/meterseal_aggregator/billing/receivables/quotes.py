@@ -9,7 +9,7 @@ takes. This module must never move money.
 from dataclasses import dataclass
 from typing import Final
 
-from meterseal_aggregator.billing.model import Cause, Refused
+from meterseal_aggregator.billing.model import Cause, Refused, check_same
 from meterseal_aggregator.billing.payments import Actor
 from meterseal_aggregator.billing.receivables.model import Quote
 from meterseal_aggregator.identity import store as identity
@@ -107,13 +107,7 @@ def _same(known: Quote, wish: Offer) -> Quote:
         ("rate_micro", known.rate, wish.rate),
         ("expires_at", known.expires_at, wish.expires_at),
     )
-    for name, before, asked in compared:
-        if before != asked:
-            raise Refused(
-                Cause.KEY_USED,
-                f"this idempotency key was used with different {name}, for quote"
-                f" {known.id}: send a new key",
-            )
+    check_same(f"quote {known.id}", compared)
     return known
 
 
