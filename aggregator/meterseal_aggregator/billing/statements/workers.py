@@ -10,20 +10,29 @@ module must never rate twice what a worker has rated.
 """
 
 import asyncio
+import copyreg
 import multiprocessing
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
+from dataclasses import fields
+from operator import attrgetter
 from typing import Final
 
 from meterseal_aggregator.billing.model import Refused
 from meterseal_aggregator.billing.statements.draft import Draft, Moment, Wish, drafts
 from meterseal_aggregator.billing.statements.duty import Rater
+from meterseal_aggregator.billing.supplies.model import Supply, Terms
+from meterseal_aggregator.billing.usage import Metered, Part, Want
+from meterseal_aggregator.vee.days import Series
 from meterseal_proto.errors import Unavailable
+from meterseal_proto.rating.line import Carried
 
 MOST: Final = 64
 """Workers: more cores than any machine has that bills a network."""
+_TRAVELS: Final = (Wish, Supply, Terms, Metered, Want, Part, Series, Draft, Carried)
+"""What goes to a worker and back, once a bill or more."""
 
 
 @asynccontextmanager
@@ -35,11 +44,26 @@ async def rating_processes(count: int) -> AsyncIterator[Rater]:
     if not 1 <= count <= MOST:
         raise ValueError(f"1 to {MOST} workers")
     # A fork would copy the threads' locks of this process; a spawned one starts clean.
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    _send_by_fields()
+    pool = ProcessPoolExecutor(count, spawn, initializer=_send_by_fields)
     try:
         yield _rater(pool, count)
     finally:
         await asyncio.to_thread(pool.shutdown)
+
+
+def _send_by_fields() -> None:
+    """Have dataclasses pickled by their fields, in a quarter of the time.
+
+    By themselves they ask for the names of their fields anew, for each object.
+    """
+    for kind in _TRAVELS:
+        _send(kind, attrgetter(*(one.name for one in fields(kind))))
+
+
+def _send(kind: type, values: Callable[[object], tuple[object, ...]]) -> None:
+    copyreg.pickle(kind, lambda one: (kind, values(one)))
 
 
 def _rater(pool: ProcessPoolExecutor, count: int) -> Rater:
