@@ -25,6 +25,8 @@ from meterseal_proto.merkle import MAX_SIZE
 from meterseal_proto.rating.load import MAX_SLOTS, Load
 from meterseal_proto.units import EXPORT, Quality
 
+MAX_LOOKS: Final = 4 * MAX_SLOTS
+"""Each slot once for what it nets, and its neighbours where grids are not the same."""
 ESTIMATES: Final = frozenset({Quality.ESTIMATED, Quality.INTERPOLATED})
 """Qualities of slots that nobody measured."""
 
@@ -68,9 +70,11 @@ def load_between(
     taken = [one for one in slots if one.register != EXPORT]
     given = [one for one in slots if one.register == EXPORT]
     imported = _row(taken, begin, step, count)
-    bought = array("I", bytes(4 * count))
+    bought, looked = array("I", bytes(4 * count)), 0
     for one in netted:
-        _net(imported, bought, one, (begin, step))
+        looked += _net(imported, bought, one, (begin, step))
+        if looked > MAX_LOOKS:
+            raise ValueError("what neighbours sold lies over itself too often")
     exported = _row(given, begin, step, count) if given else ()
     estimated = sum(
         one.qualities.count(quality) for one in slots for quality in ESTIMATES
@@ -93,7 +97,8 @@ def _row(slots: Sequence[Slots], first: int, step: int, count: int) -> "array[in
 
 def _net(
     imported: "array[int]", row: "array[int]", one: Netted, grid: tuple[int, int]
-) -> None:
+) -> int:
+    """Net a slot's Wh while it was imported; returns how many slots were looked at."""
     first, step = grid
     left = one.wh
     low = max(0, (one.start - first) // step)
@@ -102,6 +107,7 @@ def _net(
         more = min(left, imported[at] - row[at])
         row[at] += more
         left -= more
+    return max(0, high - low)
 
 
 def _netted(row: Json) -> Netted:

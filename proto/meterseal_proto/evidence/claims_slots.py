@@ -8,7 +8,7 @@ a slot that nothing explains.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -27,6 +27,7 @@ from meterseal_proto.evidence.slotsfile import (
     read_slots,
 )
 from meterseal_proto.rating.edit import SALT_BYTES, Edit, edit_hash
+from meterseal_proto.rating.load import MAX_SLOTS
 from meterseal_proto.rating.statement import Usage
 from meterseal_proto.units import Quality, obis_text
 
@@ -34,6 +35,8 @@ SEALED: Final = frozenset({Quality.VALIDATED, Quality.QUESTIONABLE})
 """Qualities of slots that a device told."""
 _ESTIMATED: Final = frozenset({Quality.ESTIMATED, Quality.INTERPOLATED})
 _EDIT: Final = "edit"
+MAX_TIMES: Final = 64
+"""How often a slot is told: revisions, estimates and edits of it, and some."""
 _Saying = dict[int, list[tuple[int, int]]]
 """By slot, what records say of it: revision and Wh."""
 
@@ -118,6 +121,8 @@ def _explain(case: Case, number: int, slots: Slots, found: _Counted) -> None:
     )
     said = _said(sealed, slots) if sealed is not None else {}
     values = given(lambda: _history(case, number), parts.HISTORY).values
+    edits = _told_by(slots, (one for one in values if one.source == _EDIT))
+    others = _told_by(slots, (one for one in values if one.source != _EDIT))
     for n, (delta, quality) in enumerate(
         zip(slots.deltas, slots.qualities, strict=True)
     ):
@@ -128,9 +133,7 @@ def _explain(case: Case, number: int, slots: Slots, found: _Counted) -> None:
                 raise Wrong(f"nothing sealed says {delta} of the slot at {at}")
             found.sealed += 1
             found.outdated += max(told)[1] != delta
-        elif not _valued(
-            values, at, slots.step, delta, edited=quality == Quality.EDITED
-        ):
+        elif (at, delta) not in (edits if quality == Quality.EDITED else others):
             raise Wrong(
                 f"nobody said {delta} of the slot at {at}: no value of it is told"
             )
@@ -145,16 +148,29 @@ def _said(sealed: SealedRegister, slots: Slots) -> _Saying:
     if (sealed.meter, sealed.register) != (slots.meter, slots.register):
         raise Wrong("the seals are of another register than the usage")
     found: _Saying = defaultdict(list)
+    looked = 0
     for seal in sealed.seals:
-        length = seal.header.step
-        count = length // slots.step
+        count = seal.header.step // slots.step
         for record in seal.records:
-            for k in range(count):
-                at = record.start + k * slots.step
-                if slots.begin <= at < slots.end:
-                    share = _share(record.delta, k, count)
-                    found[at].append((record.revision, share))
+            for k in _places(slots, record.start, count):
+                share = _share(record.delta, k, count)
+                found[record.start + k * slots.step].append((record.revision, share))
+            looked = _looked(slots, record.start, count, looked)
     return found
+
+
+def _places(slots: Slots, start: int, count: int) -> range:
+    """Return which of the `count` slots of a longer interval lie in the usage."""
+    low = -((start - slots.begin) // slots.step)
+    return range(max(0, low), min(count, low + len(slots.deltas)))
+
+
+def _looked(slots: Slots, start: int, count: int, before: int) -> int:
+    """Count on what was looked at; Wrong where intervals lie over each other for ever."""
+    looked = before + len(_places(slots, start, count))
+    if looked > MAX_TIMES * len(slots.deltas) + MAX_SLOTS:
+        raise Wrong(f"its slots are told more than {MAX_TIMES} times")
+    return looked
 
 
 def _share(delta: int, k: int, count: int) -> int:
@@ -162,16 +178,16 @@ def _share(delta: int, k: int, count: int) -> int:
     return delta * (k + 1) // count - delta * k // count
 
 
-def _valued(
-    values: Sequence[ToldValue], at: int, step: int, delta: int, *, edited: bool
-) -> bool:
+def _told_by(slots: Slots, values: Iterable[ToldValue]) -> set[tuple[int, int]]:
+    """Return what values say: slots, each with its Wh."""
+    found: set[tuple[int, int]] = set()
+    looked = 0
     for one in values:
-        if (one.source == _EDIT) != edited or not one.start <= at < one.end:
-            continue
-        count = one.length // step
-        if count and _share(one.delta, (at - one.start) // step, count) == delta:
-            return True
-    return False
+        count = one.length // slots.step
+        looked = _looked(slots, one.start, count, looked)
+        for k in _places(slots, one.start, count):
+            found.add((one.start + k * slots.step, _share(one.delta, k, count)))
+    return found
 
 
 def _ends(case: Case, number: int, told: Usage) -> None:
