@@ -139,6 +139,20 @@ def missing_of(
     return tuple(found)
 
 
+def cut(series: Series, begin: int, end: int) -> Series:
+    """Return the slots of a series that start in [begin, end)."""
+    if begin <= series.begin and series.end <= end:
+        return series
+    step, slots = series.step, len(series.deltas)
+    low = min(max(0, -((series.begin - begin) // step)), slots)
+    high = min(max(low, -((series.begin - end) // step)), slots)
+    first, qualities = series.begin + low * step, series.qualities[low:high]
+    return Series(
+        first, series.begin + high * step, step, series.deltas[low:high], qualities,
+        missing_of(first, step, qualities),
+    )  # fmt: skip
+
+
 async def run_once(database: Database, now: int) -> int:
     """Pack the next days that are over at Unix second `now`; 0 when nothing is left to do."""
     async with database.transaction() as tx:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.vee.days import Series, missing_of, usage
+from meterseal_aggregator.vee.days import Series, cut, missing_of, usage
 from meterseal_aggregator.vee.packing import MISSING, share
 from meterseal_proto.units import MeterId, RegisterId
 
@@ -84,20 +84,6 @@ async def usage_of_points(
         )
         for point, chain in chains.items()
     }
-
-
-def cut(series: Series, begin: int, end: int) -> Series:
-    """Return the slots of a series that start in [begin, end)."""
-    if begin <= series.begin and series.end <= end:
-        return series
-    step, slots = series.step, len(series.deltas)
-    low = min(max(0, -((series.begin - begin) // step)), slots)
-    high = min(max(low, -((series.begin - end) // step)), slots)
-    first, qualities = series.begin + low * step, series.qualities[low:high]
-    return Series(
-        first, series.begin + high * step, step, series.deltas[low:high], qualities,
-        missing_of(first, step, qualities),
-    )  # fmt: skip
 
 
 def joined(parts: Sequence[Series]) -> Series:

@@ -18,9 +18,9 @@ from meterseal_aggregator.registry.model import Span
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.vee import values
 from meterseal_aggregator.vee.calendar import DAY_S
-from meterseal_aggregator.vee.days import Series, usage
+from meterseal_aggregator.vee.days import Series, cut, usage
 from meterseal_aggregator.vee.history import history
-from meterseal_aggregator.vee.points import cut, joined, usage_of_points
+from meterseal_aggregator.vee.points import joined, usage_of_points
 from meterseal_aggregator.vee.values import Value
 from meterseal_aggregator.web.auth import Access, Asking
 from meterseal_aggregator.web.problems import (

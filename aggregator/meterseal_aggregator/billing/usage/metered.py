@@ -12,7 +12,7 @@ from typing import Final
 from meterseal_aggregator.billing.model import Cause, Refused
 from meterseal_aggregator.billing.usage.model import Metered, Part, Want, up
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_aggregator.vee.days import Series, missing_of, usage
+from meterseal_aggregator.vee.days import Series, cut, usage
 from meterseal_proto.rating.tariff import Commodity
 from meterseal_proto.units import (
     EXPORT,
@@ -178,8 +178,8 @@ def _chain(
         begin = up(max(at, one.begin), one.step)
         end = up(min(want.end, one.end), one.step)
         if begin < end:
-            cut = _cut(series[one.row], begin, end)
-            parts.append(Part(one.row, one.meter, one.register, begin, end, cut))
+            own = cut(series[one.row], begin, end)
+            parts.append(Part(one.row, one.meter, one.register, begin, end, own))
             at = end
     return parts
 
@@ -218,7 +218,7 @@ def _without(part: Part, spans: Iterable[tuple[int, int]]) -> list[Part]:
         low, high = up(begin, step), end - end % step
         found = (
             [
-                replace(one, begin=a, end=b, series=_cut(one.series, a, b))
+                replace(one, begin=a, end=b, series=cut(one.series, a, b))
                 for one in found
                 for a, b in (
                     (one.begin, min(one.end, max(low, one.begin))),
@@ -230,16 +230,6 @@ def _without(part: Part, spans: Iterable[tuple[int, int]]) -> list[Part]:
             else found
         )
     return found
-
-
-def _cut(series: Series, begin: int, end: int) -> Series:
-    if (begin, end) == (series.begin, series.end):
-        return series
-    low = (begin - series.begin) // series.step
-    high = (end - series.begin) // series.step
-    qualities = series.qualities[low:high]
-    missing = missing_of(begin, series.step, qualities)
-    return Series(begin, end, series.step, series.deltas[low:high], qualities, missing)
 
 
 async def _with_ends(
