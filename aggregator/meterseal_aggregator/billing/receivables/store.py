@@ -47,10 +47,12 @@ SELECT id, member_id, source, asset, amount, given_asset, given, quote_id, payme
   wish
 FROM bill_payments
 """
+# In the order they were paid, so that who asks again is told the very same.
 _PARTS: Final = """
 SELECT p.bill_payment_id, p.bill_id, b.number, p.amount
 FROM bill_payment_parts p JOIN bills b ON b.id = p.bill_id
-WHERE p.bill_payment_id IN ({marks}) ORDER BY p.bill_payment_id, p.bill_id
+JOIN bill_standings s ON s.bill_id = p.bill_id
+WHERE p.bill_payment_id IN ({marks}) ORDER BY p.bill_payment_id, s.due_at, p.bill_id
 """
 _KEEP: Final = """
 INSERT INTO bill_payments (id, member_id, source, asset, amount, given_asset, given,
