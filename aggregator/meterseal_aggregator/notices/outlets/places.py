@@ -7,8 +7,18 @@ This module must never look a name up.
 import ipaddress
 from typing import Final
 
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-"""RFC 6052: an IPv4 address behind a translator, whatever that one may reach."""
+_LEADING: Final = tuple(
+    ipaddress.IPv6Network(one)
+    for one in (
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "::/96",
+        "::ffff:0:0:0/96",
+        "fec0::/10",
+    )
+)
+"""What IANA's list calls global, or says nothing of, and leads elsewhere: translators to IPv4
+(RFC 6052, 8215, 7915), IPv4 inside IPv6 (RFC 4291 2.5.5.1), addresses of a site (RFC 3879)."""
 
 
 def is_public(address: str) -> bool:
@@ -25,7 +35,7 @@ def is_public(address: str) -> bool:
         found.ipv4_mapped is not None
         or found.sixtofour is not None
         or found.teredo is not None
-        or found in _NAT64
+        or any(found in one for one in _LEADING)
     ):
         return False
     return found.is_global and not found.is_multicast
