@@ -10,6 +10,38 @@ DEFAULT_CONFIG: Final = Path("/etc/meterseal/aggregator.toml")
 DEFAULT_CAPACITY_W: Final = 25_000
 """A house connection of 3 x 35 A; more must be said."""
 
+_COMMANDS: Final = (
+    ("serve", commands.serve, "run until stopped"),
+    ("migrate", commands.migrate, "bring the database up to date"),
+    ("enrol", commands.enrol, "prepare a home and print its agent's one-time code"),
+    ("token", commands.token, "make a bearer token for the API and print it"),
+    (
+        "certificate",
+        commands.certificate,
+        "issue a certificate for a broker or ourselves",
+    ),
+    (
+        "parameter",
+        commands.parameter,
+        "set an effective-dated parameter of the network",
+    ),
+    ("audit", commands.audit, "evaluate every invariant; exits 1 when one fails"),
+    ("mint", commands.mint, "validate and mint what is final, now"),
+    ("anchor", commands.anchor, "sign the log's head and publish it, now"),
+    ("import", commands.import_file, "take a CSV of members and meter points over"),
+    (
+        "chain",
+        commands.chain,
+        "tell what we do on the chain, what is stuck, what to do",
+    ),
+    (
+        "fsck",
+        commands.fsck,
+        "re-derive the whole log and name the first difference",
+    ),
+)
+"""Each command's name, what does it, and what it is for."""
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of every command."""
@@ -20,36 +52,7 @@ def parser() -> argparse.ArgumentParser:
         description="Checks seals, keeps the log, mints credits, answers the API.",
     )
     subs = made.add_subparsers(required=True, metavar="COMMAND")
-    for name, command, text in (
-        ("serve", commands.serve, "run until stopped"),
-        ("migrate", commands.migrate, "bring the database up to date"),
-        ("enrol", commands.enrol, "prepare a home and print its agent's one-time code"),
-        ("token", commands.token, "make a bearer token for the API and print it"),
-        (
-            "certificate",
-            commands.certificate,
-            "issue a certificate for a broker or ourselves",
-        ),
-        (
-            "parameter",
-            commands.parameter,
-            "set an effective-dated parameter of the network",
-        ),
-        ("audit", commands.audit, "evaluate every invariant; exits 1 when one fails"),
-        ("mint", commands.mint, "validate and mint what is final, now"),
-        ("anchor", commands.anchor, "sign the log's head and publish it, now"),
-        ("import", commands.import_file, "take a CSV of members and meter points over"),
-        (
-            "chain",
-            commands.chain,
-            "tell what we do on the chain, what is stuck, what to do",
-        ),
-        (
-            "fsck",
-            commands.fsck,
-            "re-derive the whole log and name the first difference",
-        ),
-    ):
+    for name, command, text in _COMMANDS:
         sub = subs.add_parser(name, help=text, description=text)
         sub.set_defaults(command=command, migrate=name == "migrate")
         sub.add_argument(
