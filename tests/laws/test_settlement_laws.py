@@ -30,6 +30,7 @@ from meterseal_aggregator.market.surplus import Choice, choose
 from meterseal_aggregator.market.trust import TrustRules, delivery_change
 from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_aggregator.storage.migrate import migrate
+from tests.support.edits import edit_span
 from tests.support.mortal import Fuse
 from tests.support.quickdatabase import QuickDatabase
 from tests.support.seed import WHOLE
@@ -77,7 +78,7 @@ SALES = st.lists(
 WH = st.sampled_from([0, 20, 50, 120]) | st.integers(0, 120)
 KINDS = (
     ("revise", "tell", "freeze", "freeze", "fund", "fund", "choose", "run"),
-    ("revise", "revise", "revise", "tell", "freeze", "thaw", "spend", "spend", "fund"),
+    ("revise", "revise", "edit", "edit", "tell", "freeze", "thaw", "spend", "fund"),
 )
 EARLY, LATE = (
     st.lists(
@@ -124,6 +125,14 @@ class Story:
             revision = self.revisions[deed.who, deed.number]
             await self.world.revise(deed.number, deed.wh, revision, seller=deed.who)
             await self.world.mint()
+
+    async def _edit(self, deed: Deed) -> None:
+        home = self.world.producers[deed.who].home
+        assert home is not None
+        span = slot(deed.number), slot(deed.number + 1)
+        database, now = self.world.database, self.world.now
+        await edit_span(database, home.meter, span, deed.wh, now=now)
+        await self.world.mint()
 
     async def _run(self, deed: Deed) -> None:
         await self.world.run()

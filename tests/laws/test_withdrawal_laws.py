@@ -19,9 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterseal_aggregator.stacks.withdrawals.model import NotMade, State, Way, Wish
+from tests.support.edits import edit_span
 from tests.support.energychain import Refused
 from tests.support.mortal import PowerCut
-from tests.support.withdrawing import Street, open_street, owner
+from tests.support.street import BEGIN, STEP
+from tests.support.withdrawing import LATER, Street, open_street, owner
 
 WAYS = (Way.DIRECT, Way.DIRECT, None)
 
@@ -37,7 +39,17 @@ class Act:
 
 
 KINDS = (
-    *("export", "correct", "withdraw", "withdraw", "through", "settle", "work", "mine"),
+    *(
+        "export",
+        "correct",
+        "edit",
+        "withdraw",
+        "withdraw",
+        "through",
+        "settle",
+        "work",
+        "mine",
+    ),
     *("hear", "claim", "claim", "sell", "short", "short", "retire", "deposit"),
     *("doubt", "pause"),
 )
@@ -62,6 +74,7 @@ class History:
     def __init__(self, street: Street) -> None:
         self.street = street
         self.slots: list[list[int]] = [[], []]
+        self.edits: dict[tuple[int, int], int] = {}
 
     async def begin(self) -> None:
         for who in (0, 1):
@@ -74,10 +87,8 @@ class History:
             case "export":
                 self.slots[who].append(number)
                 await street.credit(who, number)
-            case "correct":
-                slot = number % len(self.slots[who])
-                self.slots[who][slot] = number // 2
-                await street.revise(who, slot, number // 2)
+            case "correct" | "edit":
+                await self._correct(act)
             case "doubt":
                 street.chain.uncertified ^= {owner(who)}
             case "pause":
@@ -90,6 +101,19 @@ class History:
                 await self._on_chain(act)
             case _:
                 await self._here(act)
+
+    async def _correct(self, act: Act) -> None:
+        """Let the device seal a slot anew, or an operator say what it was."""
+        street, who, wh = self.street, act.who, act.number // 2
+        slot = act.number % len(self.slots[who])
+        if act.kind == "correct":
+            self.slots[who][slot] = wh
+            await street.revise(who, slot, wh)
+            return
+        self.edits[who, slot] = wh
+        span = BEGIN + STEP * slot, BEGIN + STEP * (slot + 1)
+        await edit_span(street.database, street.homes[who].meter, span, wh, now=LATER)
+        await street.mint()
 
     async def _short(self, who: int, number: int) -> None:
         """Sell all there, and then be corrected: the chain is owed what it cannot burn."""
@@ -176,14 +200,20 @@ class History:
         held = [await street.held(f"producer:{who + 1}") for who in (0, 1)]
         owed = [await street.owed(who + 1) for who in (0, 1)]
         used = await street.held(f"retired:{bytes(32).hex()}")
-        due = sum(map(sum, self.slots))
+        due = sum(
+            min(wh, self.edits.get((who, number), wh))
+            for who in (0, 1)
+            for number, wh in enumerate(self.slots[who])
+        )
         assert sum(held) - sum(owed) + leaving + energy + used == due
 
     async def nothing_untrue_there(self) -> None:
-        """No slot stands on the chain for more than its device says it is worth."""
+        """No slot stands on the chain for more than device and operator say it is worth."""
         async with self.street.database.reading() as tx:
             rows = await tx.rows(
-                "SELECT mint_id, sum(posted_wh) FROM credits GROUP BY mint_id"
+                "SELECT mint_id, sum(posted_wh) FROM (SELECT mint_id, posted_wh"
+                " FROM credits UNION ALL SELECT mint_id, posted_wh FROM edit_reversals)"
+                " GROUP BY mint_id"
             )
         worth: dict[bytes, int] = dict(rows)
         for mint_id, issued in self.street.chain.issued.items():

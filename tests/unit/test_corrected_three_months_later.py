@@ -36,13 +36,12 @@ from meterseal_aggregator.market.settlement import audit as settlement_audit
 from meterseal_aggregator.market.settlement.model import SlotRun
 from meterseal_aggregator.market.settlement.runs import Run, due_at
 from meterseal_aggregator.vee import days, editcheck, recount
-from meterseal_aggregator.vee.edit import EditWish, edit
-from meterseal_aggregator.vee.values import place_of
 from meterseal_proto.rating.components import Flat, Price, Wheeling
 from meterseal_proto.rating.statement import StatementKind
 from meterseal_proto.rating.statement_json import read_statement
 from meterseal_proto.rating.tariff import Commodity, Cycle, FullTariff, Rule, Split
 from meterseal_proto.units import EXPORT, IMPORT, RegisterId
+from tests.support.edits import edit_span
 from tests.support.marketplace import XTS, make_home, make_point
 from tests.support.migrated import open_migrated
 from tests.support.settling import NETWORK, World, a_world, slot
@@ -115,13 +114,9 @@ class Street:
 
     async def edit(self, home: Home, register: RegisterId, wh: int) -> None:
         """Say what a register moved at noon."""
-        async with self.world.database.transaction() as tx:
-            place = await place_of(tx, home.meter, register)
-            span = slot(NOON), slot(NOON) + STEP
-            wish = EditWish(
-                place, *span, wh, "wrong transformer", "op", f"{register}-{wh}"
-            )
-            await edit(tx, NETWORK, wish, self.world.now)
+        database, now = self.world.database, self.world.now
+        span = slot(NOON), slot(NOON) + STEP
+        await edit_span(database, home.meter, span, wh, now=now, register=register)
 
     async def bills(self, member: int) -> list[BillRow]:
         async with self.world.database.reading() as tx:

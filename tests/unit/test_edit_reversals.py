@@ -16,11 +16,9 @@ from meterseal_aggregator.ledger.model import WH, AccountCode, TransferId
 from meterseal_aggregator.storage.database import Database
 from meterseal_aggregator.vee import days
 from meterseal_aggregator.vee.days import usage
-from meterseal_aggregator.vee.edit import EditWish, edit
-from meterseal_aggregator.vee.values import place_of
 from meterseal_proto.intervals import Interval
-from meterseal_proto.units import EXPORT
 from tests.support.books import LATER, NETWORK, audit, held, mint, open_books, well
+from tests.support.edits import edit_span
 from tests.support.street import BEGIN, STEP, Home, settle_in
 
 MEASURED = AccountCode(f"meter:{(1).to_bytes(16).hex()}:measured")
@@ -32,7 +30,6 @@ class Books:
 
     database: Database
     home: Home
-    edits: int = 0
 
     async def tell(self, *wh: int) -> None:
         async with self.database.transaction() as tx:
@@ -40,12 +37,8 @@ class Books:
 
     async def edit(self, first: int, slots: int, wh: int) -> None:
         """Say what so many slots from that number on exported together."""
-        self.edits += 1
         span = BEGIN + first * STEP, BEGIN + (first + slots) * STEP
-        async with self.database.transaction() as tx:
-            place = await place_of(tx, self.home.meter, EXPORT)
-            wish = EditWish(place, *span, wh, "read on site", "op", f"{self.edits}")
-            await edit(tx, NETWORK, wish, LATER)
+        await edit_span(self.database, self.home.meter, span, wh, now=LATER)
 
     async def spend(self, wh: int) -> None:
         async with self.database.transaction() as tx:

@@ -11,8 +11,10 @@ from meterseal_aggregator.stacks.calls.token import Slot
 from meterseal_aggregator.stacks.events.energy import EpochPosted
 from meterseal_aggregator.stacks.withdrawals.rules import again_at, home
 from meterseal_proto.units import EXPORT
+from tests.support.edits import edit_span
 from tests.support.street import BEGIN
 from tests.support.withdrawing import (
+    LATER,
     Street,
     open_street,
     owner,
@@ -39,6 +41,35 @@ async def test_a_correction_burns_what_is_held_there_and_the_books_owe_it_once(
     await street.come_through()
     assert (street.chain.balances[owner(0)], await street.owed(1)) == (250, 0)
     assert await street.on_chain() == (0, 250)
+
+
+async def test_an_operators_edit_burns_what_is_held_there_and_gives_back_here(
+    street: Street,
+) -> None:
+    await street.credit(0, 100, 200)
+    await street.ask(0, 300)
+    await street.come_through()
+    span, meter = (BEGIN + 900, BEGIN + 1_800), street.homes[0].meter
+    await edit_span(street.database, meter, span, 150, now=LATER)
+    await street.mint()
+    assert await street.owed(1) == 50
+    await street.come_through()
+    assert (street.chain.balances[owner(0)], await street.owed(1)) == (250, 0)
+    # What a later edit gives back is credited here: nothing is minted there again.
+    await edit_span(street.database, meter, span, 180, now=LATER)
+    await street.mint()
+    await street.come_through()
+    assert (await street.held(P1), await street.on_chain()) == (30, (0, 250))
+
+
+async def test_a_withdrawal_takes_no_more_than_an_edit_left(street: Street) -> None:
+    await street.credit(0, 100, 200)
+    meter = street.homes[0].meter
+    await edit_span(street.database, meter, (BEGIN, BEGIN + 900), 30, now=LATER)
+    await street.mint()
+    made = await street.ask(0, 230)
+    assert [part.share.wh for part in await street.parts(made.id)] == [30, 200]
+    await street.come_through()
 
 
 async def test_a_reversal_that_was_refused_is_tried_again_and_not_at_once(
