@@ -1,4 +1,7 @@
-"""`python -m bench [ROOM]`: run one bench, or say which there are."""
+"""`python -m bench [ROOM]`: run one bench, or say which there are.
+
+What begins with "--" is the bench's own.
+"""
 
 import importlib
 import sys
@@ -9,7 +12,6 @@ ROOMS = (
     "edge_agent",
     "edge_bus",
     "intake",
-    "issuing",
     "ledger",
     "market",
     "privacy",
@@ -21,7 +23,7 @@ ROOMS = (
 
 def main() -> int:
     """Run the bench named on the command line; 2 when there is none of that name."""
-    wanted = sys.argv[1:] or ROOMS
+    wanted = [one for one in sys.argv[1:] if not one.startswith("--")] or ROOMS
     for room in wanted:
         if room not in ROOMS:
             sys.stderr.write(f"no bench {room!r}; there are: {', '.join(ROOMS)}\n")
