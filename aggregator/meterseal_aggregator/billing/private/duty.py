@@ -6,6 +6,7 @@
 | --- | --- | --- |
 | tell | a tariff's openings are published before it holds, so that devices may believe them | tariffs in use |
 | ask | a period that is over is asked of its device | PAGE |
+| ask again | what a device could not open yet is asked of it an hour later | PAGE |
 | bill | a period that is opened becomes a statement | PAGE |
 | fall back | one that nobody opened in time does, by what was opened before | PAGE |
 | correct | and is corrected when it is opened after all | PAGE |
@@ -46,6 +47,10 @@ from meterseal_proto.rating.terms import due_at
 
 PAGE: Final = 200
 """Periods a transaction: each is a draft of a millisecond."""
+AGAIN_S: Final = 3_600
+"""A day is accepted hours after its midnight: until then its device opens nothing."""
+LATE_AGAIN_S: Final = 86_400
+"""After the fallback's bill nobody waits for it."""
 ACTOR: Final = "private-billing"
 LATE: Final = "its device opened the period after all"
 _IN_FORCE: Final = """
@@ -61,7 +66,7 @@ async def run_once(database: Database, network: bytes, now: int) -> int:
     """Do what is due at Unix second `now`; returns how many periods and tariffs moved on."""
     moment = Moment(network, known_at=now, issued_at=now)
     done = 0
-    for step in (tell, ask_devices, bill_opened, fall_back, correct_opened):
+    for step in _STEPS:
         async with database.transaction() as tx:
             done += await step(tx, moment)
     return done
@@ -135,6 +140,15 @@ async def _ask(tx: Transaction, home: Home, moment: Moment) -> Refused | None:
     return None
 
 
+async def ask_again(tx: Transaction, moment: Moment) -> int:
+    """Ask once more for what devices could not open yet; returns how much there was."""
+    now = moment.issued_at
+    found = await store.too_soon(tx, (now - AGAIN_S, now - LATE_AGAIN_S), PAGE)
+    for row, asked in found:
+        await ask(tx, row, asked, now)
+    return len(found)
+
+
 async def bill_opened(tx: Transaction, moment: Moment) -> int:
     """Issue the bills of periods that were opened; returns how many there were."""
     found = await store.opened_whole(
@@ -202,3 +216,8 @@ async def _issue(
     for row in rows:
         await store.billed(tx, period.id, state, row.id)
     return len(rows)
+
+
+_STEPS: Final[tuple[_Step, ...]] = (
+    tell, ask_devices, ask_again, bill_opened, fall_back, correct_opened,
+)  # fmt: skip

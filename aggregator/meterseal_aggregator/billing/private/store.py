@@ -1,7 +1,7 @@
 """The tables of private periods: what was asked of which home, and what became of it.
 
 Reads `supplies` and `full_tariffs` (billing), `installations`, `registers` and `meters`
-(registry), `private_bills` (privacy), in one statement each. Whoever opened the transaction
+(registry), `private_bills` and `bill_requests` (privacy), in one statement each. Whoever opened the transaction
 commits it. This module must never write any table but its own.
 """
 
@@ -19,6 +19,7 @@ from meterseal_aggregator.billing.private.model import (
 )
 from meterseal_aggregator.billing.statements.due import supply_of
 from meterseal_aggregator.storage.database import Row, Transaction
+from meterseal_proto.errand import BillAsked, NoBill
 from meterseal_proto.units import MeterId, RegisterId
 
 _HOME: Final = """
@@ -64,6 +65,18 @@ _BEGIN: Final = """
 INSERT INTO private_periods (supply_id, register_id, from_at, to_at, tariff, asked_at,
   fallback_at)
 VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id
+"""
+# A device says so before its own day is accepted: it cuts one hours after midnight.
+_TOO_SOON: Final = """
+SELECT p.register_id, m.meter, r.register, p.from_at, p.to_at, o.tariff
+FROM private_periods p
+JOIN private_openings o ON o.period_id = p.id
+JOIN bill_requests q ON q.register_id = p.register_id AND q.from_at = p.from_at
+  AND q.to_at = p.to_at AND q.tariff = o.tariff
+JOIN registers r ON r.id = p.register_id JOIN meters m ON m.id = r.meter_id
+WHERE p.state IN ('asked', 'fallback') AND q.bill_id IS NULL AND q.why = ?
+  AND q.said_at <= CASE p.state WHEN 'asked' THEN ? ELSE ? END
+ORDER BY q.said_at, q.id LIMIT ?
 """
 _OPENED: Final = """
 SELECT o.place, b.id, b.digest, b.amount FROM private_openings o
@@ -111,6 +124,21 @@ async def begin(tx: Transaction, home: Home, asked: AskedPeriod, *, now: int) ->
         "INSERT INTO private_openings (period_id, place, tariff) VALUES (?, ?, ?)",
         [(period, place, one) for place, one in enumerate(asked.openings)],
     )
+
+
+async def too_soon(
+    tx: Transaction, before: tuple[int, int], limit: int
+) -> list[tuple[int, BillAsked]]:
+    """Return what devices could not open yet, with the register's row, the oldest first.
+
+    `before`: seconds up to which one said so of a period that waits, and of one that is
+    billed by the fallback.
+    """
+    rows = await tx.rows(_TOO_SOON, (int(NoBill.NOT_FILLED), *before, limit))
+    return [
+        (row, BillAsked(MeterId(meter), RegisterId(register), begin, end, tariff))
+        for row, meter, register, begin, end, tariff in rows
+    ]
 
 
 async def opened_whole(
