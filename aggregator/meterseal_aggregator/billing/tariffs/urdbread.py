@@ -19,6 +19,8 @@ MAX_BRACKETS: Final = 8_192
 MAX_RATES: Final = 64
 """Periods of a structure, and tiers of one."""
 MAX_NUMBER: Final = Decimal(10) ** 12
+MAX_EXPONENT: Final = 400
+"""Beyond what a binary fraction can be, which files are written from."""
 NO_END: Final = Decimal(10) ** 30
 """What some files write for a tier without an end: 1e38, or a float's largest."""
 MAX_DECIMALS: Final = 30
@@ -79,7 +81,7 @@ def read_item(document: bytes) -> Item:
     if document.count(b"[") + document.count(b"{") > MAX_BRACKETS:
         raise Refused(f"more than {MAX_BRACKETS} lists and objects")
     try:
-        found = json.loads(document, parse_float=Decimal, parse_constant=_no_number)
+        found = json.loads(document, parse_float=_decimal, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise Refused(f"the rate is no JSON: {error}") from None
     return _bare(found)
@@ -199,6 +201,17 @@ def _numbers(value: object) -> Iterator[Decimal]:
 def _decimals(amount: Decimal) -> int:
     exponent = amount.normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else MAX_DECIMALS
+
+
+def _decimal(text: str) -> Decimal:
+    """Return a fraction as it is written; Refused where computing with it would not end well."""
+    try:
+        found = Decimal(text)
+    except ArithmeticError:
+        found = NO_END.scaleb(MAX_EXPONENT)
+    if not -MAX_EXPONENT <= found.adjusted() <= MAX_EXPONENT:
+        raise Refused(f"{text[:40]} is no number that a rate has")
+    return found
 
 
 def _no_number(text: str) -> Decimal:
