@@ -164,7 +164,7 @@ def test_a_tariff_that_settles_export_itself_needs_no_metering(
     lines = json.loads(capsys.readouterr().out)["months"][0]["lines"]
     assert [line["quantity"] for line in lines] == ["74.4031", "9.3"]
     assert price(*wish, "--metering", "net") == 1
-    assert "the tariff says itself how export is settled" in capsys.readouterr().err
+    assert "settled: leave metering out" in capsys.readouterr().err
 
 
 def broken(month: int, day: int, text: str) -> Row:
@@ -189,6 +189,11 @@ REFUSED = [
     ),
     (csv_of(2018, broken(2, 3, "02/03  04:00:00,0.1,0")), "not '02/03  05:00:00'"),
     (csv_of(2018, broken(2, 3, "02/03  05:00:00")), "has 1 columns"),
+    (
+        csv_of(2018).replace("03/02  05:00:00,0.1,0\n", ""),
+        "row 1446 of the usage is '03/02  06:00:00', not '03/02  05:00:00'",
+    ),
+    (csv_of(2018).rpartition("12/31")[0], "the usage has 8759 rows and 2018 has"),
     (csv_of(2018, broken(2, 3, '02/03  05:00:00,"0.1')), "no CSV of UTF-8"),
 ]
 
@@ -232,6 +237,7 @@ def test_a_file_that_is_no_year_of_usage_is_refused_by_its_row(
         ),
         ("{}", ("--year", "2018"), "the rate charges nothing"),
         ("no JSON", ("--year", "2018"), "the rate is no JSON"),
+        ('{"meterseal":"tariff/1"}', ("--year", "2018"), "must be 'full-tariff/1'"),
         ('{"meterseal":"full-tariff/1"}', ("--year", "2018"), "id is missing"),
     ],
 )  # fmt: skip

@@ -30,7 +30,6 @@ from meterseal_proto.rating.line import NOTHING_CARRIED, Line, Rated
 from meterseal_proto.rating.load import Load, Period
 from meterseal_proto.rating.price import rate
 from meterseal_proto.rating.tariff import (
-    FORMAT,
     MAX_BRACKETS,
     MAX_DIGITS,
     MAX_DOCUMENT_BYTES,
@@ -42,6 +41,8 @@ from meterseal_proto.rating.tariff import (
 HOUR_S: Final = 3_600
 _EXACT_DIGITS: Final = 60
 """What a fraction is written out to where it ends; more than prices times usage have."""
+_OURS: Final = b'"meterseal"'
+"""The field by which a document of ours says what it is; rates of OpenEI have none."""
 _SAID_BY: Final = {
     "metering": "--metering",
     "sell rate": "--sell-rate",
@@ -169,7 +170,7 @@ def _settled(wish: Wish) -> FullTariff:
 
 def _ours(document: bytes) -> FullTariff | None:
     """A tariff in full, in whatever order its fields are; None for another document."""
-    if f'"{FORMAT}"'.encode() not in document:
+    if _OURS not in document:
         return None
     if len(document) > MAX_DOCUMENT_BYTES:
         raise NotPriced(f"a tariff has at most {MAX_DOCUMENT_BYTES} bytes")

@@ -25,6 +25,9 @@ MAX_BYTES: Final = 4 << 20
 MAX_DECIMALS: Final = 9
 MAX_WHOLE_DIGITS: Final = 9
 """A GWh an hour: no meter point of ours."""
+_PLAIN: Final = 8_760
+_LEAP: Final = 8_784
+"""Hours of a year without and with 29 February."""
 _LABEL: Final = "{month:02d}/{day:02d}  {hour:02d}:00:00"
 
 
@@ -52,7 +55,7 @@ def read_usage(content: bytes, *, year: int, produced: str | None) -> YearOfUsag
     if not rows or len(rows[0]) < 2:
         raise Unreadable("the usage begins with a header: Date/Time and a load")
     column = _column(rows[0], produced) if produced is not None else None
-    _count(len(rows) - 1, year)
+    _count(rows, year)
     texts = [_texts(row, label, n, column) for n, (row, label) in _labelled(rows, year)]
     decimals = max(
         (len(one.partition(".")[2]) for row in texts for one in row), default=0
@@ -74,30 +77,39 @@ def _column(header: list[str], name: str) -> int:
     raise Unreadable(f"the usage has no column {name!r}; there are: {known or 'none'}")
 
 
-def _count(rows: int, year: int) -> None:
-    hours = 8_784 if isleap(year) else 8_760
-    if rows != hours:
-        why = f"{year} has {hours} hours"
-        hint = "; take a year without 29 February" if rows == 8_760 else ""
-        raise Unreadable(f"the usage has {rows} rows and {why}{hint}")
+def _count(rows: list[list[str]], year: int) -> None:
+    hours, found = (_LEAP if isleap(year) else _PLAIN), len(rows) - 1
+    if found == hours:
+        return
+    if found not in (_PLAIN, _LEAP):
+        # One hour too few or too many: the first that is not in its place tells which.
+        for n, (row, label) in _labelled(rows, year):
+            _check_label(row, label, n)
+    hint = "; take a year without 29 February" if found == _PLAIN else ""
+    raise Unreadable(f"the usage has {found} rows and {year} has {hours} hours{hint}")
 
 
 def _labelled(
     rows: list[list[str]], year: int
 ) -> Iterator[tuple[int, tuple[list[str], str]]]:
+    """Give each row with its number in the file and the hour it should be."""
     labels = (
         _LABEL.format(month=month, day=day, hour=hour)
         for month in range(1, 13)
         for day in range(1, monthrange(year, month)[1] + 1)
         for hour in range(1, 25)
     )
-    return enumerate(zip(rows[1:], labels, strict=True), start=2)
+    return enumerate(zip(rows[1:], labels, strict=False), start=2)
 
 
-def _texts(row: list[str], label: str, n: int, column: int | None) -> list[str]:
+def _check_label(row: list[str], label: str, n: int) -> None:
     if not row or " ".join(row[0].split()) != " ".join(label.split()):
         found = row[0][:40] if row else ""
         raise Unreadable(f"row {n} of the usage is {found!r}, not {label!r}")
+
+
+def _texts(row: list[str], label: str, n: int, column: int | None) -> list[str]:
+    _check_label(row, label, n)
     if len(row) <= (column or 1):
         raise Unreadable(f"row {n} of the usage has {len(row)} columns")
     if row[1].strip().startswith("-"):

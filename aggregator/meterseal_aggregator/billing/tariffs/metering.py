@@ -70,7 +70,9 @@ def with_metering(
     `credits_minimum`: what net billing credits counts in minimums, as in URDB's own tools.
     """
     if any(isinstance(one, Export | NetMetering) for one in tariff.components):
-        raise Unrateable("the tariff says itself how export is settled: say nothing")
+        raise Unrateable(
+            "the tariff says itself how export is settled: leave metering out"
+        )
     if settled.metering is Metering.NET:
         components: tuple[Component, ...] = (*tariff.components, _net(tariff, settled))
     else:
