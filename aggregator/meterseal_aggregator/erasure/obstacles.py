@@ -9,7 +9,7 @@ deed of his waits, somebody needs to know who he is. This module must never writ
 from typing import Final
 
 from meterseal_aggregator.ledger import store as ledger
-from meterseal_aggregator.ledger.accounts import arrears, stake, user
+from meterseal_aggregator.ledger.accounts import REWARD_POOL, arrears, stake, user
 from meterseal_aggregator.ledger.assets import declared
 from meterseal_aggregator.storage.database import Transaction
 
@@ -40,6 +40,17 @@ _COUNTS: Final[tuple[tuple[str, str], ...]] = (
             " AND b.amount + s.late_fees + s.given > s.paid"
         ),
         "{} bills are not paid: let him pay, or credit them",
+    ),
+    (
+        (
+            "SELECT count(*) FROM prepaid_standings p JOIN supplies s ON s.id = p.supply_id"
+            " WHERE s.member_id = ?1 AND p.drawn_from IS NOT NULL"
+        ),
+        "{} prepaid supplies hold money drawn for a bill: wait until it is settled",
+    ),
+    (
+        "SELECT count(*) FROM rewards WHERE member_id = ?1 AND state = 'waiting'",
+        f"{{}} rewards of his wait: fill {REWARD_POOL}, or wait until they are dropped",
     ),
     (
         "SELECT count(*) FROM disputes WHERE member_id = ?1 AND state = 'open'",
