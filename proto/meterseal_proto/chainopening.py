@@ -4,9 +4,9 @@
 
 He makes it of two files: his openings, which only his own page gives him, and the bill file
 of just that period. The bill has to be one at one price, so its amount told the total
-before: nothing is opened by it that the device had not agreed to open (SETTLED 19), only to
-more eyes, for ever (SETTLED 26). This module must never give out the opening of anything but
-a billed period's whole sum.
+before: nothing is opened by it that the device had not agreed to open, only to more eyes,
+for ever. This module must never give out the opening of anything but a billed period's
+whole sum.
 """
 
 from meterseal_proto import chainproof

@@ -4,7 +4,7 @@
     plan.tariffs[0].hash()              # what the device is asked by
 
 A device signs one exact amount at prices it was told before the period began, and counts it
-as if it opened the total of every price class (SETTLED 19). So each reading asks for as
+as if it opened the total of every price class. So each reading asks for as
 little as its tariff can be applied by:
 
 | reading | tariff | opened |

@@ -29,7 +29,7 @@ class StatementKind(StrEnum):
 
 
 class Rail(StrEnum):
-    """Where a bill is kept and paid (SETTLED 1)."""
+    """Where a bill is kept and paid."""
 
     LEDGER = "ledger"
     STACKS = "stacks"
