@@ -70,6 +70,20 @@ DEEDS = st.lists(
     max_size=25,
 )
 
+CORRECTIONS = st.lists(
+    st.builds(
+        Deed,
+        st.sampled_from(
+            ["tell", "revise", "revise", "edit", "edit", "retire", "run", "run"]
+        ),
+        st.just(0),
+        st.integers(0, 8),
+    ),
+    min_size=10,
+    max_size=30,
+)
+"""Of one home's few first slots."""
+
 
 class World:
     """Two homes, and beside them the plain count of what each slot should bring."""
@@ -170,6 +184,15 @@ async def _live(deeds: Sequence[Deed], folder: str) -> None:
 @given(DEEDS)
 @settings(max_examples=40, deadline=None)
 def test_every_wh_is_credited_once_whatever_happens_in_whatever_order(
+    deeds: list[Deed],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_live(deeds, folder))
+
+
+@given(CORRECTIONS)
+@settings(max_examples=40, deadline=None)
+def test_of_seals_and_edits_over_one_slot_the_lesser_holds_in_whatever_order(
     deeds: list[Deed],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -146,6 +146,8 @@ async def test_a_slot_that_was_edited_before_it_was_final_is_minted_and_taken_ba
     books: Books,
 ) -> None:
     await books.edit(0, 2, 60)
+    await mint(books.database)
+    assert await rows(books) == []
     await books.tell(100, 20)
     assert await books.stands() == (50, 0, 70, 120)
 

@@ -18,8 +18,8 @@ Place = tuple[int, int]
 
 _NEXT: Final = """
 SELECT v.id, v.register_id, v.start, v.length, v.delta, f.through
-FROM edits_followed f CROSS JOIN vee_edits e ON e.value_id > f.value_id
-CROSS JOIN vee_values v ON v.id = e.value_id ORDER BY e.value_id LIMIT 1
+FROM vee_edits e CROSS JOIN vee_values v ON v.id = e.value_id CROSS JOIN edits_followed f
+WHERE e.value_id > (SELECT value_id FROM edits_followed) ORDER BY e.value_id LIMIT 1
 """
 _STARTS: Final = """
 SELECT DISTINCT start FROM credits
