@@ -162,3 +162,12 @@ def test_a_bill_does_not_stand_in_for_one_of_somebody_else(what: str) -> None:
         },
     )
     assert "another's" in found["earlier"].text
+
+
+@pytest.mark.parametrize("at", [1 << 62, 253_402_300_000, -(1 << 62), -(10**14)])
+def test_a_period_beyond_any_calendar_fails_and_never_raises(at: int) -> None:
+    bill = a_bill()
+    (part,) = stated(bill).segments
+    strange = replace(part, begin=at, end=at + 900, cycle_begin=at, cycle_end=at + 900)
+    bill.statement = replace(stated(bill), begin=at, end=at + 900, segments=(strange,))
+    assert "lines" in failed(bill)

@@ -71,7 +71,10 @@ def check_cycle(
     """Raise Wrong unless a part's cycle is the calendar's around the statement's begin."""
     step = max((told.step for told in statement.usage), default=1)
     for tariff in tariffs:
-        begin, end = cycle_of(tariff, statement.begin, local)
+        try:
+            begin, end = cycle_of(tariff, statement.begin, local)
+        except (ValueError, OverflowError, OSError):
+            raise Wrong(f"no calendar has a cycle around {statement.begin}") from None
         late = segment.cycle_begin - begin, segment.cycle_end - end
         if all(0 <= one < step for one in late):
             return
