@@ -11,9 +11,9 @@ import json
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from meterseal_aggregator.storage.database import Database, Transaction
+from meterseal_aggregator.storage.database import Database, Row, Transaction
 from meterseal_aggregator.vee import daystore
 from meterseal_aggregator.vee.calendar import DAY_S, LocalDays
 from meterseal_aggregator.vee.daystore import Packed, Reach
@@ -32,9 +32,6 @@ FROM json_each(?) a CROSS JOIN registers g ON g.id = a.value
 LEFT JOIN usage_days d ON d.register_id = g.id AND d.day BETWEEN ? AND ?
   AND d.known_at <= ?
 """
-
-# A row has the types of its columns; the driver does not say them.
-Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ same number of statements.
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import history
-from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_aggregator.vee.calendar import LocalDays
 from meterseal_aggregator.vee.packing import Book, Told, Valued, fill
 
@@ -112,9 +112,6 @@ _WRITE: Final = """
 INSERT INTO usage_days (register_id, day, version, first, step, deltas, qualities, known_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
-
-# A row has the types of its columns; the driver does not say them.
-Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +231,8 @@ async def known(
 
 async def _readings(
     tx: Transaction, ids: Sequence[int], step: int, span: tuple[int, int], reach: Reach
-) -> list[
-    Any
-]:  # rows in the order of Told, not made into them: there are tens of thousands
+) -> list[Row]:
+    # Rows in the order of Told, not made into them: there are tens of thousands.
     begin, end = span
     grid = (begin + -begin % step, step, end)
     if grid[0] >= end:

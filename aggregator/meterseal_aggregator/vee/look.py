@@ -8,9 +8,9 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from meterseal_aggregator.storage.database import Database, Transaction
+from meterseal_aggregator.storage.database import Database, Row, Transaction
 from meterseal_aggregator.vee.daycheck import (
     Around,
     Day,
@@ -56,9 +56,7 @@ INSERT INTO day_checks (register_id, day, version, failed, detail, found_at)
 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
 
-# A row has the types of its columns; the driver does not say them.
-Row = tuple[Any, ...]
-Place = tuple[int, int]
+RegisterDay = tuple[int, int]
 """A register's row and a day."""
 
 
@@ -97,7 +95,7 @@ async def run_batch(tx: Transaction, now: int) -> int:
     waiting = await tx.rows(_WAITING, (BATCH,))
     if not waiting:
         return 0
-    places: list[Place] = [(register_id, day) for day, register_id in waiting]
+    places: list[RegisterDay] = [(register_id, day) for day, register_id in waiting]
     ids = json.dumps(sorted({place[0] for place in places}))
     related = _by_first(await tx.rows(_SIBLINGS, (ids,)))
     moves = _by_first(await tx.rows(_MOVES, (ids,)))
@@ -152,9 +150,11 @@ async def relate(tx: Transaction, relation: Relation, now: int) -> None:
     )
 
 
-def _wanted(places: Iterable[Place], related: dict[int, list[Row]]) -> set[Place]:
+def _wanted(
+    places: Iterable[RegisterDay], related: dict[int, list[Row]]
+) -> set[RegisterDay]:
     """Return every day that the asked ones are compared with, and these."""
-    wanted: set[Place] = set()
+    wanted: set[RegisterDay] = set()
     for register_id, day in places:
         near = (0, *BEFORE, *WEEKS)
         wanted |= {(register_id, day - back) for back in near}
@@ -163,8 +163,8 @@ def _wanted(places: Iterable[Place], related: dict[int, list[Row]]) -> set[Place
 
 
 def _around(
-    place: Place,
-    days: dict[Place, Row],
+    place: RegisterDay,
+    days: dict[RegisterDay, Row],
     related: dict[int, list[Row]],
     moves: dict[int, list[Row]],
 ) -> Around:

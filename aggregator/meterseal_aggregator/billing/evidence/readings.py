@@ -7,13 +7,13 @@ where one seal holds both.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from meterseal_aggregator.billing.evidence.model import Entries, NotYet
 from meterseal_aggregator.intake import store as intake
 from meterseal_aggregator.intake.store import StoredSeal
 from meterseal_aggregator.registry import store as registry
-from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_aggregator.translog.store import Rotten
 from meterseal_aggregator.vee import days
 from meterseal_aggregator.vee.packing import Source
@@ -56,9 +56,6 @@ FROM vee_values v LEFT JOIN vee_edits e ON e.value_id = v.id
 WHERE v.register_id = ? AND v.start < ? AND v.start + v.length > ? AND v.known_at <= ?
 ORDER BY v.id
 """
-
-# A row has the types of its columns; the driver does not say them.
-Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
