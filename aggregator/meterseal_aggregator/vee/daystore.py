@@ -9,7 +9,7 @@ same number of statements.
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.parameters.store import history
@@ -231,8 +231,8 @@ async def known(
 
 async def _readings(
     tx: Transaction, ids: Sequence[int], step: int, span: tuple[int, int], reach: Reach
-) -> list[Row]:
-    # Rows in the order of Told, not made into them: there are tens of thousands.
+) -> list[Any]:
+    # Any: rows in the order of Told, not made into them, for there are tens of thousands.
     begin, end = span
     grid = (begin + -begin % step, step, end)
     if grid[0] >= end:
