@@ -13,6 +13,11 @@ from deploy.processes import Failed
 
 TIMEOUT_S: Final = 60.0
 PAGE: Final = 500
+NOT_YET: Final = "urn:meterseal:problem:not-yet"
+
+
+class NotYet(Failed):
+    """What was asked for is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,10 @@ class Api:
         return self.content(path, **query).decode()
 
     def content(self, path: str, **query: object) -> bytes:
-        """Return the bytes a GET answers; Failed with its problem when it is no 200."""
+        """Return the bytes a GET answers; Failed with its problem when it is no 200.
+
+        NotYet where the aggregator says to ask again.
+        """
         tail = f"?{urlencode(query)}" if query else ""
         request = urllib.request.Request(  # noqa: S310 - the scheme is ours
             f"{self.url}{path}{tail}", headers={"Authorization": f"Bearer {self.token}"}
@@ -45,7 +53,8 @@ class Api:
                 return bytes(answer.read())
         except urllib.error.HTTPError as refused:
             said = refused.read().decode(errors="replace")
-            raise Failed(f"GET {path} was refused: {said}") from None
+            trouble = NotYet if NOT_YET in said else Failed
+            raise trouble(f"GET {path} was refused: {said}") from None
 
     def get(self, path: str, **query: object) -> Any:  # JSON has no type of its own
         """Return the JSON a GET answers."""

@@ -9,11 +9,12 @@ corrected by hand, which takes its bill back and puts another in its place. This
 never compute what a bill should come to: `meterseal-verify` does, from the evidence.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from deploy.api import NotYet
 from deploy.outcome import slots
 from deploy.people import Resident
 from deploy.processes import Failed, Program, until
@@ -65,11 +66,15 @@ Row = Mapping[str, Any]  # JSON as the API gives it
 
 @dataclass(frozen=True, slots=True)
 class Supplied:
-    """The street with a supply a home: its number, and the member's, by home."""
+    """The street with a supply a home: its number, and the member's, by home.
+
+    The homes `on_chain` have the Stacks rail: the hash of their bill is posted there.
+    """
 
     street: Street
     supplies: Mapping[int, int]
     members: Mapping[int, int]
+    on_chain: Collection[int] = ()
 
 
 def tariff(valid_from: int) -> FullTariff:
@@ -100,22 +105,29 @@ def tariff(valid_from: int) -> FullTariff:
     )  # fmt: skip
 
 
-def supply(street: Street) -> Supplied:
-    """Publish the tariff and supply every home from the day's first second on."""
-    document = tariff(street.start).document()
-    street.api.post_document("/v1/full-tariffs", document)
+def supply(
+    street: Street, by: Sequence[FullTariff] = (), on_chain: Collection[int] = ()
+) -> Supplied:
+    """Publish tariffs, and supply homes by them in turn from the day's first second on.
+
+    Unsaid, all are supplied by the street's one.
+    """
+    published = by or (tariff(street.start),)
+    for one in published:
+        street.api.post_document("/v1/full-tariffs", one.document())
     members = {row["name"]: int(row["id"]) for row in street.api.pages("/v1/members")}
     supplies, of = {}, {}
     for home in street.homes:
         member = members[f"Home {home}"]
         detail = street.api.get(f"/v1/members/{member}")
         wish = {
-            "tariff_code": CODE, "member": member, "from_at": street.start,
+            "tariff_code": published[home % len(published)].id, "member": member,
             "meter_point": int(detail["tenancies"][0]["meter_point"]),
+            "from_at": street.start, "rail": "stacks" if home in on_chain else "ledger",
         }  # fmt: skip
         supplies[home] = int(street.api.post("/v1/supplies", wish)["id"])
         of[home] = member
-    return Supplied(street, supplies, of)
+    return Supplied(street, supplies, of, on_chain)
 
 
 def bills(
@@ -187,8 +199,8 @@ def _pay(who: Resident) -> None:
 
 def _edited(supplied: Supplied, people: Mapping[str, Resident]) -> int:
     """Return the home whose reading is corrected: one that does not trade, if any."""
-    trading = {who.home for who in people.values()}
-    return next((home for home in supplied.supplies if home not in trading), 0)
+    busy = {*(who.home for who in people.values()), *supplied.on_chain}
+    return next((home for home in supplied.supplies if home not in busy), 0)
 
 
 def _edit(street: Street, home: int) -> None:
@@ -258,6 +270,7 @@ def _table(
     edited: int,
 ) -> str:
     names = {who.home: name for name, who in people.items()}
+    names |= dict.fromkeys(supplied.on_chain, "hash on chain")
     shown = sorted({*names, edited} & set(found))
     lines = [
         "",
@@ -296,12 +309,27 @@ def _milli(quantity: str) -> int:
     return int(numerator) * 1_000 // int(denominator or 1)
 
 
+def evidence(street: Street, number: str) -> bytes:
+    """Return a bill's evidence once all of it is in the log; raises Failed."""
+    found: list[bytes] = []
+
+    def there() -> bool:
+        try:
+            found.append(street.api.content(f"/v1/bills/{number}/evidence.zip"))
+        except NotYet:
+            return False
+        return True
+
+    until(there, street.processes, WITHIN_S, f"the evidence of bill {number}")
+    return found[0]
+
+
 def _verified(street: Street, number: str, say: Callable[[str], None]) -> bool:
     """Fetch a bill's evidence and have every line of it counted again."""
     from meterseal_proto.verify import main
 
     archive = street.plan.folder / "evidence.zip"
-    archive.write_bytes(street.api.content(f"/v1/bills/{number}/evidence.zip"))
+    archive.write_bytes(evidence(street, number))
     say(f"meterseal-verify: bill {number}, from its evidence")
     program = Program("verify-bill", lambda _: main([str(archive)]), ())
     try:

@@ -68,6 +68,7 @@ depth = {depth}
 """
 """The end of the aggregator's file; its first line still belongs to the jobs."""
 KEY: Final = "oracle.key"
+BILL_HASH: Final = "billing.post-bill-hash"
 PARTS: Final = ("seller", "neighbour", "buyer")
 TOO_FEW: Final = "WITH=chain needs three homes, two that export and one of them at noon: HOMES=3 or more"
 
@@ -127,6 +128,7 @@ class Chain:
         """Tell the rest; returns whether chain and books say the same of everything."""
         began = time.monotonic()
         anchored(street)
+        hashed(street)
         self._chapters(street, (*AFTER, *COMMUNITY))
         rows = self._beside_the_books(street)
         self.say("\nThe street's contracts beside its aggregator's books:")
@@ -260,6 +262,15 @@ def anchored(street: Street) -> None:
 
     what = "the anchor of the log's last checkpoint"
     until(over, street.processes, SETTLED_WITHIN_S, what)
+
+
+def hashed(street: Street) -> None:
+    """Wait until the hash of the bill on the chain's rail was posted there by its duty."""
+
+    def over() -> bool:
+        return any(one.function == BILL_HASH for one in deeds(street.api))
+
+    until(over, street.processes, SETTLED_WITHIN_S, "a bill's hash on the chain")
 
 
 def casting(street: Street) -> tuple[dict[str, int], dict[int, int]]:

@@ -68,7 +68,10 @@ class Life:
 
 
 async def joined(scene: Scene, life: Life) -> None:
-    """Register and verify members, certify the producers, bind meters to their keys."""
+    """Register and verify members, certify the producers, bind meters to their keys.
+
+    The oracle's account is the provider whose duty posts the hashes of bills.
+    """
     at, walk = scene.at, scene.walk
     walk.chapter(
         "The street's members register with their own wallets; producers are certified"
@@ -87,6 +90,10 @@ async def joined(scene: Scene, life: Life) -> None:
         await act(walk, one, function, asked, f"{watts} W")
         certified = certification.certify_producer(at, one.principal)
         await scene.does("certifier", certified)
+    utility = digest("salted profile of the utility")
+    await scene.does("oracle", registry.register_provider(at, utility))
+    known = registry.verify_user(at, scene.who("oracle"), verified=True)
+    await scene.does("admin", known, "the provider of the street's bills")
     walk.chapter(
         "Its meters are bound: owner, registrar, and the key its agent seals with"
     )

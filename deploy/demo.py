@@ -139,7 +139,7 @@ def _run(options: Options, folder: Path) -> int:
         enrol(street, _say)
         if chain is not None:
             chain.join(street)
-        supplied = billing.supply(street)
+        supplied = billing.supply(street, (), chain.homes[:1] if chain else ())
         day = agree(street, _say, chain.homes if chain else ())
         begin_day(street)
         set_up_s = time.monotonic() - began

@@ -87,6 +87,8 @@ def test_every_duty_has_its_transaction_and_chain_and_books_agree(
     for functions in DUTIES.values():
         for function in functions:
             assert re.search(rf" {function} +\d+ +\d+  0x[0-9a-f]{{64}}\n", duties)
+    # One home of the street has its bills on the chain's rail; the story has its own.
+    assert re.search(r" billing.post-bill-hash +1 +1 ", duties)
     proofs = re.search(r" meter-data.submit-usage-proof +0 +(\d+) ", duties)
     assert proofs is not None
     assert MONTH <= int(proofs[1]) <= 31
