@@ -42,6 +42,10 @@ RIGS = {
         "tests/simulation/test_trading_days.py",
         3_000,
     ),
+    "histories of billing whose bills agree": (
+        "tests/simulation/test_billing_years.py",
+        2_000,
+    ),
     "kills with exact equations": ("tests/e2e/test_kills.py", 120),
 }
 
