@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_aggregator.storage.finding import Finding
-from meterseal_aggregator.vee.daystore import Packed, Reach, Row, known
+from meterseal_aggregator.vee.daystore import Packed, Reach, known
 from meterseal_proto.rating.usage import unpacked
 
 INVARIANT: Final = 18
