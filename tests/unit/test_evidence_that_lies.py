@@ -1,5 +1,6 @@
 """Evidence whose parts agree with one another and lie all the same is not passed."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -171,3 +172,12 @@ def test_a_period_beyond_any_calendar_fails_and_never_raises(at: int) -> None:
     strange = replace(part, begin=at, end=at + 900, cycle_begin=at, cycle_end=at + 900)
     bill.statement = replace(stated(bill), begin=at, end=at + 900, segments=(strange,))
     assert "lines" in failed(bill)
+
+
+@pytest.mark.parametrize("amount", [{}, [], "5", None, True, 1.5])
+def test_an_amount_that_is_no_number_fails_and_never_raises(amount: object) -> None:
+    bill = a_bill()
+    told = json.loads(bill.document())
+    told["segments"][0]["lines"][0]["amount"] = amount
+    document = json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+    assert "statement" in failed(bill, {parts.STATEMENT: document})

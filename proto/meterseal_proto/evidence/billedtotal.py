@@ -15,10 +15,11 @@ def check_total(document: bytes) -> int:
     """Return how many lines add up to the total that a document says; Wrong if they do not."""
     try:
         told, amounts = _told_total(read_json(document, brackets=MAX_BRACKETS))
+        added = sum(amounts)
     except (AttributeError, KeyError, TypeError, ValueError):
         raise Wrong("the statement has no lines and total to add up") from None
-    if told != sum(amounts):
-        raise Wrong(f"the lines add up to {sum(amounts)}, it says {told}")
+    if told != added:
+        raise Wrong(f"the lines add up to {added}, it says {told}")
     return len(amounts)
 
 
