@@ -84,10 +84,7 @@ _BILLS: Final = """
 SELECT b.number, b.supply_id FROM bills b JOIN bill_standings s ON s.bill_id = b.id
 WHERE s.state <> 'corrected' AND b.kind = 'bill' ORDER BY b.from_at, b.id
 """
-_WAITS: Final = """
-SELECT supply_id, from_at, cause, detail FROM bill_waits WHERE cause <> 'not-due'
-"""
-# What waits for a longer cycle, where the tariff's next version has a shorter one.
+_WAITS: Final = "SELECT supply_id, from_at, cause, detail FROM bill_waits"
 _ENDS: Final = {
     "bill": "SELECT state, count(*) FROM bill_standings GROUP BY 1"
     " UNION ALL SELECT 'final', count(*) FROM bills WHERE document LIKE '%\"final\":true%'"

@@ -21,6 +21,7 @@ from meterseal_aggregator.vee import importing
 from meterseal_aggregator.vee.edit import EditWish, edit
 from meterseal_aggregator.vee.filling import Gap, estimate_gap
 from meterseal_aggregator.vee.values import NotValued, place_of
+from meterseal_proto.rating.tariff import Cycle
 from meterseal_proto.units import EXPORT
 from tests.support import billingmoney as money
 from tests.support import lanes
@@ -84,7 +85,9 @@ async def wait(years: Years) -> None:
 
 
 async def _publish(years: Years, code: str, valid_from: int) -> None:
-    document = a_tariff(years.chance, code, years.zone, valid_from).document()
+    cycle = Cycle.DAY if code == years.daily else Cycle.MONTH
+    version = a_tariff(years.chance, code, years.zone, valid_from, cycle)
+    document = version.document()
     now = years.now
     await years.wish("publish", lambda tx: publish(tx, document, now=now), again=True)
 

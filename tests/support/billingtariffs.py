@@ -33,8 +33,10 @@ CODES: Final = ("home", "tiers", "clock")
 FEE: Final = Fixed("standing charge", Price(6_000_000), Per.MONTH, Proration.DAYS)
 
 
-def a_tariff(chance: Random, code: str, zone: str, valid_from: int) -> FullTariff:
-    """Draw a version of a code."""
+def a_tariff(
+    chance: Random, code: str, zone: str, valid_from: int, cycle: Cycle
+) -> FullTariff:
+    """Draw a version of a code, whose versions all have one cycle."""
     energy: Component = Flat("energy", Price(chance.randrange(200_000, 400_000)))
     if code == "clock":
         energy = CLOCKED
@@ -54,7 +56,7 @@ def a_tariff(chance: Random, code: str, zone: str, valid_from: int) -> FullTarif
     return FullTariff(
         code, XTS, zone, valid_from, Commodity.ELECTRICITY,
         (energy, FEE, lines, fed, *more, vat), Rule.HALF_EVEN, split,
-        cycle=Cycle.DAY if chance.random() < 0.05 else Cycle.MONTH,
+        cycle=cycle,
         calendars=(DAY_AND_NIGHT,) if code == "clock" else (), terms=_terms(chance),
     )  # fmt: skip
 

@@ -88,8 +88,8 @@ class Years:
     now: int = BEGIN
     count: int = 0
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
-    paid: list[str] = field(default_factory=list)
-    """Keys of payments that were made."""
+    daily: str = ""
+    """The tariff whose billing cycle is a day, if any."""
 
     @classmethod
     async def begin(cls, chance: Random, folder: Path) -> "Years":
@@ -98,6 +98,7 @@ class Years:
         zone = chance.choice(("UTC", "Europe/Berlin", "Africa/Nairobi"))
         cuts = chance.choice((0.0, 0.1, 0.3))
         years = cls(database, chance, folder, zone, cuts)
+        years.daily = chance.choice(("", "", "", "", "", "tiers"))
         async with database.transaction() as tx:
             await years._agree(tx)
             for number in range(POINTS):
