@@ -13,10 +13,11 @@ from fractions import Fraction
 from functools import cache
 from operator import attrgetter
 from types import NoneType, UnionType
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin
 
 from meterseal_proto.boundedjson import read_json
 from meterseal_proto.errors import Malformed
+from meterseal_proto.rating.spelling import hints_of
 from meterseal_proto.rating.statement import MAX_MINOR, Statement
 
 FORMAT: Final = "statement/1"
@@ -151,7 +152,7 @@ def _read_tuple(kinds: tuple[Any, ...], value: Any) -> tuple[object, ...]:
 
 def _read_fields(kind: Any, value: Mapping[str, Any]) -> object:
     rows = dict(_exactly(dict, value))
-    hints = get_type_hints(kind)
+    hints = hints_of(kind)
     given = {}
     for field in fields(kind):
         if field.name in rows:
