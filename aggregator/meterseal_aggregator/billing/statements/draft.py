@@ -207,7 +207,7 @@ def _drafted(wish: Wish, moment: Moment) -> Draft:
         known_at=moment.known_at,
         issued_at=moment.issued_at,
         due_at=due,
-        usage=tuple(_usage(part) for part in wish.metered.parts),
+        usage=_usages(wish.metered, load),
         segments=segments,
         final=wish.final,
         replaces=wish.replaces,
@@ -294,7 +294,14 @@ def _slots(load: Load, begin: int, end: int) -> Load:
     )
 
 
-def _usage(part: Part) -> Usage:
+def _usages(found: Metered, load: Load) -> tuple[Usage, ...]:
+    if len(found.parts) == 1:
+        # The load is what this register moved, in a list: quicker to add up.
+        return (_usage(found.parts[0], sum(load.imported)),)
+    return tuple(_usage(part, part.series.total) for part in found.parts)
+
+
+def _usage(part: Part, quantity: int) -> Usage:
     series = part.series
     return Usage(
         meter=part.meter,
@@ -304,7 +311,7 @@ def _usage(part: Part) -> Usage:
         step=series.step,
         first=part.first,
         last=part.last,
-        quantity=series.total,
+        quantity=quantity,
         estimated=series.estimated,
         digest=series.digest,
     )

@@ -10,7 +10,7 @@ the dearest tier, with what the parts before have used where that may be priced 
 module must never mend a statement.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import compress
@@ -77,7 +77,7 @@ def check(
         lines = len(segment.lines)
         step = tariff.total_rounding.step if tariff.total_rounding else 0
         most = _Plain(tariff, segment, load, local).most() * 10**tariff.minor
-        if asked > most + lines + step:
+        if asked - lines - step > most:
             raise _refused(
                 statement,
                 f"{asked} minor units are asked from {segment.begin} to {segment.end}, and"
@@ -122,7 +122,7 @@ class _Plain:
 
     def most(self) -> Fraction:
         """Return the most that all components come to."""
-        return sum(map(self.amount, self.components), _NOTHING)
+        return _sum(map(self.amount, self.components))
 
     def amount(self, name: str) -> Fraction:
         """Return the most that one component comes to; a base may stand after it."""
@@ -280,10 +280,9 @@ def _export(plain: _Plain, one: Export) -> Fraction:
 
 
 def _share(plain: _Plain, one: Share) -> Fraction:
-    base = sum(map(plain.amount, one.of), _NOTHING)
     # A base may be rounded up by a minor unit a line before the share is taken.
     slack = Fraction(len(plain.segment.lines), 10**plain.tariff.minor)
-    return (base + slack) * plain.money(one.rate)
+    return _sum((slack, *map(plain.amount, one.of))) * plain.money(one.rate)
 
 
 def _minimum(plain: _Plain, one: Minimum) -> Fraction:
@@ -341,6 +340,15 @@ _MOST: Final[dict[type[Component], Callable[[_Plain, Any], Fraction]]] = {
     FreeQuota: _quota,
     NetMetering: _takes_off,
 }
+
+
+def _sum(amounts: Iterable[Fraction]) -> Fraction:
+    """Return a sum of fractions that is reduced once, not with each of them."""
+    top, below = 0, 1
+    for one in amounts:
+        top = top * one.denominator + one.numerator * below
+        below *= one.denominator
+    return Fraction(top, below)
 
 
 @lru_cache(_KEPT)
