@@ -1,7 +1,8 @@
 """`make demo WITH=private`: a day of a street that tells nobody its usage, billed and summed.
 
-Every home publishes commitments and proofs. Each gets a bill that only its device could
-sign; three trustees help to the street's total, and to nothing else. Each figure is
+Every home publishes commitments and proofs. Its device opens one number of the day, and
+the duty makes a statement of that, as of an open home's usage; three trustees help to the
+street's total, and to nothing else. Each figure is
 compared with what the meters themselves showed, and then every file of the aggregator and
 of the trustees is searched for the intervals. A device's own file is searched, too: there
 they are, so the search finds what is there.
@@ -10,10 +11,11 @@ they are, so the search finds what is there.
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from deploy import trustees
 from deploy.outcome import SETTLED_WITHIN_S
-from deploy.private_outcome import bills, compare, searched, totals, verified
+from deploy.private_outcome import compare, searched, statements, totals, verified
 from deploy.private_street import (
     HOMES,
     LEAD_S,
@@ -25,6 +27,10 @@ from deploy.private_street import (
 )
 from deploy.processes import Failed, until
 from deploy.street import DAY_S, Street, begin_day
+from meterseal_proto.errand import NoBill
+
+NOT_YET: Final = NoBill.NOT_FILLED.text
+"""What a device says before its day is accepted; the duty asks it again."""
 
 
 def rehearse(street: Street, zone: str, port: int, say: Say) -> bool:
@@ -41,7 +47,6 @@ def rehearse(street: Street, zone: str, port: int, say: Say) -> bool:
     say(f"A day of {HOMES} homes that tell nobody what they use ...")
     wait = partial(_wait, chapter, LEAD_S + 2 * DAY_S)
     wait(partial(_proved, chapter), "the proof of every home's day")
-    _ask_for_bills(chapter)
     wait(partial(_billed, chapter), "every home's bill")
     wait(lambda: bool(totals(chapter)), "the street's total")
     good = [compare(chapter), verified(chapter), searched(chapter)]
@@ -73,19 +78,6 @@ def _proved(chapter: Chapter) -> bool:
     )
 
 
-def _ask_for_bills(chapter: Chapter) -> None:
-    street, tariffs = chapter.street, chapter.tariffs
-    for home, meter in enumerate(chapter.meters):
-        street.api.post(
-            f"/v1/meters/{meter}/registers/{REGISTER}/bill-requests",
-            {
-                "begin": street.start,
-                "end": street.end,
-                "tariff": tariffs[home % len(tariffs)].hash().hex(),
-            },
-        )
-
-
 def _billed(chapter: Chapter) -> bool:
     refused = [
         row
@@ -93,8 +85,8 @@ def _billed(chapter: Chapter) -> bool:
         for row in chapter.street.api.pages(
             f"/v1/meters/{meter}/registers/{REGISTER}/bill-requests"
         )
-        if row["state"] == "refused"
+        if row["state"] == "refused" and row["reason"] != NOT_YET
     ]
     if refused:
         raise Failed(f"a device refused its bill: {refused[0]}")
-    return len(bills(chapter)) == len(chapter.meters)
+    return len(statements(chapter)) == len(chapter.meters)

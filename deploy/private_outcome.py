@@ -1,32 +1,28 @@
 """What a private street's day came to, each figure beside what the meters showed.
 
 Bills are reckoned again from what each home's own device keeps, the total from the meters'
-registers; one bill and the total are checked offline; then all that others hold is searched.
+registers; one bill, what its device opened for it and the total are checked offline; then
+all that others hold is searched.
 This module must never compare a program with itself.
 """
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import closing
-from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
-from deploy import search
+from deploy import billing, private_bills, search
+from deploy.billing import CURRENCY, UNIT
 from deploy.outcome import SETTLED_WITHIN_S
 from deploy.private_street import REGISTER, Chapter
 from deploy.processes import Failed, Program
 from deploy.search import Home, Usage
-from deploy.street import DAY_S, sim_main
+from deploy.street import sim_main
 from meterseal_agent.outbox import days
 from meterseal_proto.seal import parse_header
-from meterseal_proto.tariff import Tariff
 
-MICRO_A_EURO: Final = 1_000_000
-WH_A_KWH: Final = 1_000
 _OTHERS: Final = ("aggregator", "trustee-0", "trustee-1", "trustee-2")
 """The folders of all who are told something."""
 _METERS: Final = ("sim.log", "registers.log")
@@ -36,7 +32,7 @@ _NO_CONTENT: Final = "-shm"
 
 
 def bills(chapter: Chapter) -> list[dict[str, Any]]:  # JSON rows
-    """Return the checked bill of every home that has one, by home."""
+    """Return what every home's device opened of the day, by home."""
     rows = []
     for meter in chapter.meters:
         path = f"/v1/meters/{meter}/registers/{REGISTER}/private-bills"
@@ -46,6 +42,16 @@ def bills(chapter: Chapter) -> list[dict[str, Any]]:  # JSON rows
             if row["begin"] == chapter.street.start
         ]
     return rows
+
+
+def statements(chapter: Chapter) -> dict[int, dict[str, Any]]:  # JSON rows
+    """Return the bill of the day of every home that has one, by home."""
+    homes = {supply: home for home, supply in chapter.supplies.items()}
+    return {
+        homes[row["supply"]]: row
+        for row in chapter.street.api.pages("/v1/bills")
+        if row["begin"] == chapter.street.start
+    }
 
 
 def totals(chapter: Chapter) -> list[dict[str, Any]]:  # JSON rows
@@ -59,16 +65,20 @@ def totals(chapter: Chapter) -> list[dict[str, Any]]:  # JSON rows
 
 def compare(chapter: Chapter) -> bool:
     """Print each figure beside what the meters showed; returns whether all are right."""
-    tariffs, street = chapter.tariffs, chapter.street
+    street, day = chapter.street, (chapter.zone, chapter.street.start)
     own = [_kept(chapter, home, street.start) for home in street.homes]
     late = [sum(_kept(chapter, home, 0)) - sum(own[home]) for home in street.homes]
     shown = _by_the_meters(chapter)
-    billed, (total,) = bills(chapter), totals(chapter)
-    right = [
-        int(bill["amount"]) == _cost(chapter, tariffs[home % len(tariffs)], own[home])
-        for home, bill in enumerate(billed)
+    told, billed, (total,) = bills(chapter), statements(chapter), totals(chapter)
+    little = [
+        int(one["amount"]) == private_bills.opened(home, own[home], *day)
+        for home, one in enumerate(told)
     ]
-    euros = sum(int(b["amount"]) for b in billed) / MICRO_A_EURO / WH_A_KWH
+    right = [
+        bill["amount_micro"] == private_bills.cost(home, own[home], *day)
+        for home, bill in billed.items()
+    ]
+    money = sum(bill["amount_micro"] for bill in billed.values()) / UNIT
     used, members = sum(map(sum, own)), _members(chapter, total["set_id"])
     in_set = sum(
         sum(values)
@@ -79,8 +89,12 @@ def compare(chapter: Chapter) -> bool:
     rows = [
         ("homes that tell nobody their usage", f"{len(billed)}"),
         ("  whose own record is what the meter's register moved", f"{sum(whole)}"),
+        (
+            "  whose device opened one number of the day, and that right",
+            f"{sum(little)}",
+        ),
         ("  whose bill is what that record costs at its tariff", f"{sum(right)}"),
-        ("the bills together, EUR", f"{euros:,.2f}"),
+        (f"the bills together, {CURRENCY}", f"{money:,.2f}"),
         ("Wh by the meters' registers", f"{sum(shown):,}"),
         ("  = Wh of the day by the homes' own records", f"{used:,}"),
         ("  + Wh read late at midnight, of the day before", f"{sum(late):,}"),
@@ -90,7 +104,18 @@ def compare(chapter: Chapter) -> bool:
     ]
     width = max(len(name) for name, _ in rows)
     chapter.say("\n".join(["", *(f"  {n:{width}}  {v:>15}" for n, v in rows), ""]))
-    return all(whole) and all(right) and total["value"] == in_set
+    chapter.say(private_bills.shown(_detailed(chapter, billed), own))
+    return all([*whole, *little, *right, total["value"] == in_set])
+
+
+def _detailed(
+    chapter: Chapter, billed: Mapping[int, Mapping[str, Any]]
+) -> dict[int, dict[str, Any]]:
+    """Return the bills of the first two homes with their lines."""
+    return {
+        home: chapter.street.api.get(f"/v1/bills/{billed[home]['number']}")
+        for home in sorted(billed)[:2]
+    }
 
 
 def _members(chapter: Chapter, set_id: int) -> set[str]:
@@ -123,37 +148,31 @@ def _by_the_meters(chapter: Chapter) -> list[int]:
     ]
 
 
-def _cost(chapter: Chapter, tariff: Tariff, values: Sequence[int]) -> int:
-    """Return what intervals cost, reckoned here from the tariff alone."""
-    start, step = chapter.street.start, DAY_S // len(values)
-    local = partial(datetime.fromtimestamp, tz=ZoneInfo(chapter.zone))
-    starts = range(start, start + DAY_S, step)
-    prices = tariff.prices(starts, local)
-    return sum(price * wh for price, wh in zip(prices, values, strict=True))
-
-
 def verified(chapter: Chapter) -> bool:
-    """Check one bill's file and the total's offline, with meterseal-verify."""
-    (total,), bill = totals(chapter), bills(chapter)[1]
+    """Check a bill, what was opened for it and the total offline, with meterseal-verify."""
+    (total,), opened, bill = totals(chapter), bills(chapter)[1], statements(chapter)[1]
     network = ["--network", chapter.street.api.get("/v1/network")["network"]]
     three = [w for one in chapter.helpers for w in ("--trustee", one.fingerprint)]
-    bill_file = f"/v1/private-bills/{bill['id']}/file"
-    total_file = f"/v1/network/totals/{total['set_id']}/file"
+    api = chapter.street.api
+    opened_file = api.content(f"/v1/private-bills/{opened['id']}/file")
+    total_file = api.content(f"/v1/network/totals/{total['set_id']}/file")
+    evidence = billing.evidence(chapter.street, bill["number"])
     good = [
-        _verify(chapter, "bill", bill_file, network),
+        _verify(chapter, "opening", opened_file, network),
+        _verify(chapter, "bill", evidence, network),
         _verify(chapter, "total", total_file, network + three),
     ]
     return all(good)
 
 
-def _verify(chapter: Chapter, name: str, path: str, known: list[str]) -> bool:
+def _verify(chapter: Chapter, name: str, content: bytes, known: list[str]) -> bool:
     from meterseal_proto.verify import main
 
     street = chapter.street
-    file = street.plan.folder / f"{name}.json"
-    file.write_text(street.api.text(path))
+    file = street.plan.folder / f"{name}.file"
+    file.write_bytes(content)
     program = Program(f"verify-{name}", lambda _: main([str(file), *known]), ())
-    chapter.say(f"meterseal-verify: a {name}")
+    chapter.say(f"meterseal-verify: {name}")
     try:
         street.processes.run(program, SETTLED_WITHIN_S)
     except Failed as failed:

@@ -1,19 +1,19 @@
 """A street that tells nobody its usage: its trustees, its homes, and what a day needs.
 
 Founded like any street; then three trustees are appointed, every home is enrolled with
-them and a witness pinned, and before the day begins the cell is fixed, seeds lie with the
-trustees and every device knows the tariffs it may be billed by.
+them and a witness pinned, and before the day begins the cell is fixed, every home is
+supplied, seeds lie with the trustees and every device knows what it will be asked by.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from deploy import trustees
+from deploy import billing, private_bills, trustees
 from deploy.processes import until
 from deploy.street import (
     DAY_S,
@@ -27,8 +27,8 @@ from deploy.street import (
     start_aggregator,
 )
 from deploy.trustees import Trustee
+from meterseal_proto.rating.tariff import FullTariff
 from meterseal_proto.reporting import quarter_of, quarter_text
-from meterseal_proto.tariff import EVERY_DAY, Band, MicroPerKwh, Tariff
 from meterseal_proto.units import IMPORT, obis_text
 
 HOUR_S: Final = 3_600
@@ -59,13 +59,14 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Chapter:
-    """The street of this chapter and who helps it; `meters` are ids by home."""
+    """The street of this chapter and who helps it; `meters`, `supplies` are ids by home."""
 
     street: Street
     zone: str
     say: Say
     helpers: list[Trustee] = field(default_factory=list)
     meters: list[str] = field(default_factory=list)
+    supplies: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def day(self) -> int:
@@ -77,14 +78,9 @@ class Chapter:
         return (self.street.start + int(ahead.total_seconds())) // DAY_S
 
     @property
-    def tariffs(self) -> tuple[Tariff, ...]:
-        """What homes are billed by, in turn: a price for all hours, and two by the hour."""
-        day = Band(MicroPerKwh(310_000), EVERY_DAY, begin=7 * 60, end=21 * 60)
-        night = Band(MicroPerKwh(190_000))
-        return (
-            Tariff("flat", "EUR", self.zone, 0, (Band(MicroPerKwh(250_000)),)),
-            Tariff("day-night", "EUR", self.zone, 0, (day, night)),
-        )
+    def tariffs(self) -> tuple[FullTariff, ...]:
+        """What homes are billed by, in turn; each asks a device for one number."""
+        return private_bills.tariffs(self.zone, self.street.start)
 
 
 def midnight_after(now: int) -> tuple[int, str]:
@@ -134,8 +130,7 @@ def prepare(chapter: Chapter) -> None:
     street, api = chapter.street, chapter.street.api
     trustees.serve(street, chapter.helpers)
     start_agents(street)
-    for tariff in chapter.tariffs:
-        api.post("/v1/tariffs", {"document": tariff.document().decode()})
+    chapter.supplies = billing.supply(street, chapter.tariffs).supplies
     until(
         partial(_ready, chapter), street.processes, READY_WITHIN_S,
         "seeds at three trustees and tariffs at every device",

@@ -41,6 +41,8 @@ _DISTINCT: Final = 3
 _CBOR_U32: Final = re.compile(rb"(?=\x1a(....))", re.DOTALL)
 _DIGITS: Final = re.compile(rb"(?<![\d.])\d{6,}(?!\d)")
 """Whole numbers; the fraction of a second is six digits of anything."""
+_HASH: Final = re.compile(rb"(?<![\da-zA-Z])[\da-f]{64}(?![\da-zA-Z])")
+"""A hash in hex has six digits in a row by chance, and a log has a hundred of them."""
 SQLITE_MAGIC: Final = b"SQLite format 3\x00"
 
 Spelling = Callable[[Sequence[int]], bytes]
@@ -180,7 +182,7 @@ def _packed_in(usage: Usage, place: str, content: Sequence[bytes]) -> Iterator[s
 
 
 def _in_bytes(usage: Usage, place: str, content: bytes) -> Iterator[str]:
-    for match in _DIGITS.finditer(content):
+    for match in _DIGITS.finditer(_HASH.sub(b" ", content)):
         home = usage.registers.get(int(match[0]))
         if home is not None:
             yield f"{place}: {match[0].decode()} Wh, which {home} showed"

@@ -124,6 +124,8 @@ def test_a_street_that_tells_nobody_its_usage_is_billed_and_summed(
     shown = dict(re.findall(r"^  +(\S.*?)  +([\d,.]+)$", told, re.MULTILINE))
     assert shown["homes that tell nobody their usage"] == "32"
     assert shown["whose own record is what the meter's register moved"] == "32"
+    one = "whose device opened one number of the day, and that right"
+    assert shown[one] == "32"
     assert shown["whose bill is what that record costs at its tariff"] == "32"
     used = shown["Wh of their day by their own records"]
     assert shown["Wh of their day by the total two trustees unmasked"] == used
@@ -136,11 +138,15 @@ def test_a_street_that_tells_nobody_its_usage_is_billed_and_summed(
     assert searched[1] == "0"
     assert int(own[1]) > 50
     assert "PASS      bill " in told
+    assert "PASS      private-1.commitments" in told
+    assert "PASS      lines" in told
     assert "PASS      total" in told
     assert "FAIL" not in done.stdout
-    # Its anchors go to a file, which proves nothing and is told as such.
-    unchecked = re.findall(r"UNCHECKED (\w+)", told)
-    assert set(unchecked) == {"anchor"}
+    # Its anchors go to a file, which proves nothing and is told as such. A private bill
+    # shows no usage to look at, and what was not paid is in no ledger.
+    unchecked = re.findall(r"UNCHECKED (\S+)", told)
+    assert set(unchecked) <= {"anchor", "private-1.anchor", "usage", "ledger"}
+    assert "anchor" in unchecked
 
 
 def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:

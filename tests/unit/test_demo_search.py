@@ -71,6 +71,15 @@ def test_the_fraction_of_a_second_is_no_register(tmp_path: Path) -> None:
     assert search(USAGE, [file]).findings == ()
 
 
+def test_six_digits_within_a_hash_are_no_register(tmp_path: Path) -> None:
+    file, value = tmp_path / "anchors.jsonl", b"%d" % SHOWN[3]
+    root = b"ab" + value + b"c" * (62 - len(value))
+    file.write_bytes(b'{"root": "%s"}' % root)
+    assert search(USAGE, [file]).findings == ()
+    file.write_bytes(b'{"root": "%s", "shown": %s}' % (root, value))
+    assert len(search(USAGE, [file]).findings) == 1
+
+
 def test_megabytes_of_noise_hold_nothing(tmp_path: Path) -> None:
     file = tmp_path / "proofs"
     file.write_bytes(noise(4 << 20))
