@@ -47,7 +47,7 @@ WANTED: Final[Mapping[str, str]] = {
     "erase": "done",
     "cut": "bill collect pack mint",
     "again": "pay-bills pay publish",
-    "bill": "done said:again paid issued corrected final credit-note",
+    "bill": "done said:again paid issued corrected credit-note",
     "correct": "done",
     "collect": "done",
     "act": "paid given overdue late-fee disputed resolved corrected",

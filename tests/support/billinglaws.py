@@ -87,7 +87,7 @@ WHERE s.state <> 'corrected' AND b.kind = 'bill' ORDER BY b.from_at, b.id
 _WAITS: Final = "SELECT supply_id, from_at, cause, detail FROM bill_waits"
 _ENDS: Final = {
     "bill": "SELECT state, count(*) FROM bill_standings GROUP BY 1"
-    " UNION ALL SELECT 'final', count(*) FROM bills WHERE document LIKE '%\"final\":true%'"
+    " UNION ALL SELECT 'final', count(*) FROM bills WHERE CAST(document AS TEXT) LIKE '%\"final\":true%'"
     " UNION ALL SELECT kind, count(*) FROM bills GROUP BY 1",
     "act": "SELECT act, count(*) FROM bill_acts GROUP BY 1",
     "paid by": "SELECT source, count(*) FROM bill_payments GROUP BY 1"
