@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.billing.statements.affected import correct_now
+from meterseal_aggregator.billing.statements.correct import Why
+from meterseal_aggregator.billing.statements.draft import Moment
 from meterseal_proto.rating.components import Flat, Price
 from meterseal_proto.rating.line import LineKind
 from meterseal_proto.rating.statement_json import read_statement
+from meterseal_proto.rating.tariff import Cycle
 from meterseal_proto.units import IMPORT, Quality
 from tests.support.billinghouse import (
     APRIL,
@@ -21,6 +25,7 @@ from tests.support.billinghouse import (
     JUNE,
     MARCH,
     MAY,
+    NETWORK,
     Utility,
     a_tariff,
     a_utility,
@@ -184,3 +189,31 @@ async def test_who_leaves_before_a_slot_begins_gets_no_bill_of_nothing(
     async with utility.database.reading() as tx:
         rows = await tx.rows("SELECT billed_to FROM supplies")
     assert rows == [(JUNE + 600,)]
+
+
+async def test_a_supply_is_billed_by_the_cycle_of_the_version_it_begins_under(
+    tmp_path: Path,
+) -> None:
+    middle = at(2026, 5, 15)
+    daily = replace(a_tariff(ENERGY, valid_from=middle), cycle=Cycle.DAY)
+    async with a_utility(tmp_path, a_tariff(ENERGY), daily) as utility:
+        monthly = await utility.supply("Ada", from_at=MAY)
+        later = await utility.supply("Ben", from_at=middle)
+        for home in (monthly, later):
+            await utility.use(home, MAY if home is monthly else middle, JUNE)
+        bills = await utility.bill(now=NOW)
+        spans = {
+            (bill.supply, bill.begin, bill.end) for bill in bills if bill.end <= JUNE
+        }
+        assert (monthly.supply, MAY, JUNE) in spans
+        assert (later.supply, middle, middle + DAY) in spans
+        assert len(spans) == 1 + 17
+        # A later look at one day of his rates that day again, by its own cycle.
+        await utility.use(later, middle, middle + DAY, 5, known_at=NOW + DAY)
+        moment = Moment.of(NETWORK, NOW + 2 * DAY)
+        number = next(b.number for b in bills if b.begin == middle)
+        async with utility.database.transaction() as tx:
+            made = await correct_now(tx, number, moment, Why("op", "read on site"))
+        assert made is not None
+        assert (made.bill.begin, made.bill.end) == (middle, middle + DAY)
+        assert not await utility.faults()

@@ -31,6 +31,7 @@ from meterseal_aggregator.billing.statements.gather import (
     Wait,
     cycle_around,
     gather,
+    sharing,
 )
 from meterseal_aggregator.billing.statements.issue import keep_waits
 from meterseal_aggregator.billing.statements.write import end_waits
@@ -149,17 +150,15 @@ async def _prepared(
     supplies = {row[0]: supply_of(row) for row in await tx.rows(_SUPPLIES, (wanted,))}
     bills = sorted(found.values(), key=lambda one: (one.begin, one.id))
     first = supplies[bills[0].supply]
+    code = first.terms.tariff_code
+    bills = [one for one in bills if supplies[one.supply].terms.tariff_code == code]
     try:
         cycle = await cycle_around(tx, first, bills[0].begin)
+        begins = await sharing(tx, first, cycle, {one.begin for one in bills})
     except Refused as refused:
         wait = Wait(first, bills[0].begin, refused)
         return Batch(waits=(wait,)), {(first.id, bills[0].begin): bills[0]}
-    alike = {
-        (one.supply, one.begin): one
-        for one in bills
-        if supplies[one.supply].terms.tariff_code == first.terms.tariff_code
-        and cycle[0] <= one.begin < cycle[1]
-    }
+    alike = {(one.supply, one.begin): one for one in bills if one.begin in begins}
     asks = [
         Ask(supplies[one.supply], one.begin, one.end, one.number)
         for one in alike.values()

@@ -21,6 +21,7 @@ from meterseal_aggregator.billing.statements.gather import (
     Wait,
     cycle_around,
     gather,
+    sharing,
 )
 from meterseal_aggregator.billing.supplies.model import Supply, Terms
 from meterseal_aggregator.credits.final import final_before
@@ -90,16 +91,14 @@ async def prepared(
     if not found:
         return Batch()
     first = found[0]
+    code = first.terms.tariff_code
+    alike = [one for one in found if one.terms.tariff_code == code]
     try:
         cycle = await cycle_around(tx, first, first.billed_to)
+        begins = await sharing(tx, first, cycle, {one.billed_to for one in alike})
     except Refused as refused:
         return Batch(waits=(Wait(first, first.billed_to, refused),))
-    alike = [
-        one
-        for one in found
-        if one.terms.tariff_code == first.terms.tariff_code
-        and cycle[0] <= one.billed_to < cycle[1]
-    ][:limit]
+    alike = [one for one in alike if one.billed_to in begins][:limit]
     asks = [ask for one in alike if (ask := ask_of(one, cycle)).end <= final]
     # Nothing that `due` names is early, unless its tariff changed the length of its cycle.
     early = [one for one in alike if ask_of(one, cycle).end > final]

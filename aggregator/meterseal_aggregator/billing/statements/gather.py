@@ -8,7 +8,7 @@ module must never write.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -150,6 +150,30 @@ async def cycle_around(tx: Transaction, supply: Supply, at: int) -> tuple[int, i
     """Return a supply's billing cycle around a second; raises Refused (NO_TARIFF)."""
     ((_, _, tariff),) = await versions_of(tx, supply, at, at + 1)
     return cycle_of(tariff, at, local_of(tariff.zone))
+
+
+async def sharing(
+    tx: Transaction, supply: Supply, cycle: tuple[int, int], begins: Collection[int]
+) -> set[int]:
+    """Return those of some seconds whose cycle is this one of a supply's tariff code.
+
+    A second within the cycle may have another: a later version may bill by other cycles.
+    The first of them is that of the supply itself.
+    """
+    within = [at for at in begins if cycle[0] <= at < cycle[1]]
+    first, found = min(within), {min(within)}
+    try:
+        versions = await versions_of(tx, supply, first, max(within) + 1)
+    except Refused:
+        return found
+    for begin, end, tariff in versions:
+        local = local_of(tariff.zone)
+        found |= {
+            at
+            for at in within
+            if begin <= at < end and cycle_of(tariff, at, local) == cycle
+        }
+    return found
 
 
 @dataclass(frozen=True, slots=True)
