@@ -28,7 +28,7 @@ from deploy.street import (
     start_agents,
 )
 from meterseal_agent.outbox.store import Outbox
-from meterseal_proto.tariff import Tariff
+from meterseal_proto.tariff import Band, MicroPerKwh, Tariff
 
 HOME: Final = 0
 NAME: Final = agent_name(HOME)
@@ -42,7 +42,8 @@ class PrivateHome:
     def __init__(self, chapter: Chapter) -> None:
         self.chapter = chapter
         self.street = chapter.street
-        self.tariff: Tariff = chapter.tariffs[0]
+        band = Band(MicroPerKwh(250_000))
+        self.tariff = Tariff("flat", "XTS", chapter.zone, 0, (band,))
         self.kills = 0
 
     @property
