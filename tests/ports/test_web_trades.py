@@ -230,7 +230,8 @@ async def test_energy_counts_from_the_second_it_was_made_for(house: WebHouse) ->
     for query, wh in (("", 700), (f"?at={SLOT + 900}", 700), (f"?at={SLOT + 899}", 0)):
         found = await house.get(f"/v1/me/balances{query}", "bo")
         assert found["energy"] == {
-            "made_wh": wh, "bought_wh": 0, "for_sale_wh": 0, "owed_wh": 0,
+            "made_wh": wh, "bought_wh": 0, "for_sale_wh": 0, "used_wh": 0,
+            "owed_wh": 0,
         }  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def test_a_member_may_nothing_of_what_is_not_his() -> None:
     assert own == {
         Action.SEE_MEMBER, Action.SEE_METER, Action.SEE_READINGS,
         Action.SEE_BALANCES, Action.TAKE_BUNDLE, Action.USE_WALLETS, Action.APPLY,
-        Action.TRADE,
+        Action.TRADE, Action.PAY,
     }  # fmt: skip
 
 

@@ -1,14 +1,26 @@
 """`meterseal-aggregator import`: a file of members taken over, or told what is wrong with it."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from meterseal_aggregator.billing.supplies.sheet import COLUMNS
 from meterseal_aggregator.cli import main
 
 HEADER = "member,meter_point,from,to\n"
 ADA = "Ada Lovelace,House 7,2026-11-01,\n"
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """A command says where its process logs to; other tests of this process log elsewhere."""
+    before = logging.root.handlers[:]
+    yield
+    logging.root.handlers[:] = before
+    structlog.reset_defaults()
 
 
 @pytest.fixture
