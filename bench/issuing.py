@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from meterseal_aggregator.app.serve import calm_the_collector
 from meterseal_aggregator.billing.statements.due import BATCH
 from meterseal_aggregator.billing.statements.duty import Biller
 from meterseal_aggregator.billing.statements.workers import rating_processes
@@ -135,6 +136,8 @@ async def issued(folder: Path, count: int) -> Speed:
     """Bill all of a new utility's homes, then insert what that left."""
     async with a_utility(folder) as utility:
         await fill(utility, count)
+        # As the service does.
+        calm_the_collector()
         start_cpu = cpu_s()
         await lanes(utility.database, WORKERS)
         starting = cpu_s() - start_cpu

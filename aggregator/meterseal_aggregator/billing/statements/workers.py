@@ -11,6 +11,7 @@ module must never rate twice what a worker has rated.
 
 import asyncio
 import copyreg
+import gc
 import multiprocessing
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -29,6 +30,8 @@ from meterseal_aggregator.vee.days import Series
 from meterseal_proto.errors import Unavailable
 from meterseal_proto.rating.line import Carried
 
+COLLECT_AFTER: Final = 50_000
+"""Objects between two looks of a worker's collector: fewer than a batch makes."""
 MOST: Final = 64
 """Workers: more cores than any machine has that bills a network."""
 _TRAVELS: Final = (Wish, Supply, Terms, Metered, Want, Part, Series, Draft, Carried)
@@ -46,7 +49,7 @@ async def rating_processes(count: int) -> AsyncIterator[Rater]:
     # A fork would copy the threads' locks of this process; a spawned one starts clean.
     spawn = multiprocessing.get_context("spawn")
     _send_by_fields()
-    pool = ProcessPoolExecutor(count, spawn, initializer=_send_by_fields)
+    pool = ProcessPoolExecutor(count, spawn, initializer=_begin)
     try:
         yield _rater(pool, count)
     finally:
@@ -64,6 +67,13 @@ def _send_by_fields() -> None:
 
 def _send(kind: type, values: Callable[[object], tuple[object, ...]]) -> None:
     copyreg.pickle(kind, lambda one: (kind, values(one)))
+
+
+def _begin() -> None:
+    """Prepare a worker; it collects garbage rarely: batches are short-lived, without cycles."""
+    _send_by_fields()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _rater(pool: ProcessPoolExecutor, count: int) -> Rater:
