@@ -1,10 +1,14 @@
 """A program of tests/support that forks for each line it reads: one life a line, and its end."""
 
 import asyncio
+import os
+import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from tests.support.mortal import Fuse
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -37,3 +41,38 @@ async def life(process: asyncio.subprocess.Process, *words: object) -> str:
     process.stdin.write((" ".join(map(str, words)) + "\n").encode())
     said = await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)
     return said.decode().strip()
+
+
+class Deadly(Fuse):
+    """Ends the process, where it burns down, as a power cut would."""
+
+    def step(self) -> None:
+        """See Fuse."""
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().step()
+
+
+def fork(step: str, work: Callable[[int | None], Coroutine[None, None, int]]) -> str:
+    """Live in a process of its own, until `step` (or "never"); returns how it ended.
+
+    `work` is told how many steps are left and returns how many it took.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        # Whatever goes wrong, no thread of the database's keeps the process.
+        try:
+            steps = asyncio.run(work(None if step == "never" else int(step)))
+            os.write(writing, b"%d" % steps)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    _, status = os.waitpid(child, 0)
+    with os.fdopen(reading) as said:
+        steps_taken = said.read()
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return "killed"
+    return f"done {steps_taken}" if status == 0 else f"failed {status}"

@@ -7,19 +7,18 @@ what is known otherwise, until there is nothing to do; see `killable_clearing` f
 answers.
 """
 
-import asyncio
-import os
-import signal
 import sys
+from functools import partial
 
 from meterseal_aggregator.billing.statements import affected, duty
 from meterseal_aggregator.jobs import until_idle
-from tests.support.killable_clearing import Deadly, DoomedDatabase
+from tests.support.forkedlives import Deadly, fork
+from tests.support.killable_clearing import DoomedDatabase
 
 NETWORK = bytes(range(32))
 
 
-async def bill(path: str, left: int | None, now: int) -> int:
+async def bill(path: str, now: int, left: int | None) -> int:
     """Bill and correct until there is nothing to do, or the end comes; returns the steps."""
     fuse = DoomedDatabase.fuse = Deadly()
     fuse.left = left
@@ -30,30 +29,8 @@ async def bill(path: str, left: int | None, now: int) -> int:
     return fuse.burnt
 
 
-def fork(path: str, step: str, now: int) -> str:
-    """Bill in a process of its own; returns how it ended."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        # Whatever goes wrong, no thread of the database's keeps the process.
-        try:
-            left = None if step == "never" else int(step)
-            steps = asyncio.run(bill(path, left, now))
-            os.write(writing, b"%d" % steps)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    os.close(writing)
-    _, status = os.waitpid(child, 0)
-    with os.fdopen(reading) as said:
-        steps_taken = said.read()
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        return "killed"
-    return f"done {steps_taken}" if status == 0 else f"failed {status}"
-
-
 if __name__ == "__main__":
     for line in sys.stdin:
         database_path, at, second = line.split()
-        print(fork(database_path, at, int(second)), flush=True)
+        ended = fork(at, partial(bill, database_path, int(second)))
+        print(ended, flush=True)

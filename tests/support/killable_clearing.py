@@ -8,13 +8,11 @@ says `killed`. A step is each wait for the database in a writing transaction, an
 before and after its commit. With the last line it ends.
 """
 
-import asyncio
-import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from meterseal_aggregator.jobs import until_idle
 from meterseal_aggregator.market.auction.duty import run_once
@@ -24,18 +22,9 @@ from meterseal_aggregator.storage.database import (
     T,
     Transaction,
 )
+from tests.support.forkedlives import Deadly, fork
 from tests.support.marketplace import DEMO
 from tests.support.mortal import Fuse
-
-
-class Deadly(Fuse):
-    """Ends the process, where it burns down, as a power cut would."""
-
-    def step(self) -> None:
-        """See Fuse."""
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        super().step()
 
 
 @dataclass(slots=True)
@@ -67,7 +56,7 @@ class DoomedDatabase(Database):
         self.fuse.step()
 
 
-async def clear(path: str, left: int | None, now: int) -> int:
+async def clear(path: str, now: int, left: int | None) -> int:
     """Clear until there is nothing to clear, or the end comes; returns the steps taken."""
     fuse = DoomedDatabase.fuse = Deadly()
     fuse.left = left
@@ -77,30 +66,8 @@ async def clear(path: str, left: int | None, now: int) -> int:
     return fuse.burnt
 
 
-def fork(path: str, step: str, now: int) -> str:
-    """Clear in a process of its own; returns how it ended."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        # Whatever goes wrong, no thread of the database's keeps the process.
-        try:
-            left = None if step == "never" else int(step)
-            steps = asyncio.run(clear(path, left, now))
-            os.write(writing, b"%d" % steps)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    os.close(writing)
-    _, status = os.waitpid(child, 0)
-    with os.fdopen(reading) as said:
-        steps_taken = said.read()
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        return "killed"
-    return f"done {steps_taken}" if status == 0 else f"failed {status}"
-
-
 if __name__ == "__main__":
     for line in sys.stdin:
         database_path, at, second = line.split()
-        print(fork(database_path, at, int(second)), flush=True)
+        ended = fork(at, partial(clear, database_path, int(second)))
+        print(ended, flush=True)

@@ -10,10 +10,8 @@ before it and after it, and just before a commit. With the last line it ends.
 
 import asyncio
 import logging
-import os
-import signal
 import sys
-from collections.abc import Sequence
+from functools import partial
 from urllib.request import Request, urlopen
 
 import structlog
@@ -25,21 +23,13 @@ from meterseal_aggregator.stacks.outbox.plan import Limits
 from meterseal_aggregator.stacks.outbox.run import Account, run_once
 from meterseal_proto.c32 import Principal
 from tests.support.fakechain import CHAIN, DEPLOYER
+from tests.support.forkedlives import Deadly, fork
 from tests.support.mortal import Fuse, MortalDatabase
 
 ACCOUNT = Account(CHAIN, DEPLOYER)
 LIMITS = Limits(depth=3)
 ROUND_S = 61
 MINE = "/devnet/mine"
-
-
-class Deadly(Fuse):
-    """Ends the process, where it burns down, as a power cut would."""
-
-    def step(self) -> None:
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        super().step()
 
 
 class MortalHttp(HttpNode):
@@ -73,7 +63,7 @@ class MortalHttp(HttpNode):
         self.fuse.step()
 
 
-async def drive(path: str, url: str, left: int | None, now: int) -> int:
+async def drive(path: str, url: str, now: int, left: int | None) -> int:
     """Drive until all is settled, or until the end comes; returns the steps taken."""
     fuse = MortalDatabase.fuse = MortalHttp.fuse = Deadly()
     fuse.left = left
@@ -98,33 +88,11 @@ def mine(url: str) -> None:
         reply.read()
 
 
-def fork(path: str, url: str, words: Sequence[str]) -> str:
-    """Drive in a process of its own; returns how it ended."""
-    left = None if words[0] == "never" else int(words[0])
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        # Whatever goes wrong, no thread of the database's keeps the process.
-        try:
-            steps = asyncio.run(drive(path, url, left, int(words[1])))
-            os.write(writing, b"%d" % steps)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    os.close(writing)
-    _, status = os.waitpid(child, 0)
-    with os.fdopen(reading) as said:
-        steps_taken = said.read()
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        return "killed"
-    return f"done {steps_taken}" if status == 0 else f"failed {status}"
-
-
 if __name__ == "__main__":
     # What the outbox tells its operator would stand among our answers.
     silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
     structlog.configure(wrapper_class=silent)
     for line in sys.stdin:
-        database, address, *rest = line.split()
-        print(fork(database, address, rest), flush=True)
+        database, address, at, second = line.split()
+        ended = fork(at, partial(drive, database, address, int(second)))
+        print(ended, flush=True)
