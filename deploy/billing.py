@@ -138,25 +138,32 @@ def bills(
     until(partial(_are_out, supplied), street.processes, WITHIN_S, _waits(street))
     for who in people.values():
         _pay(who)
+    first = {at: _usage(row) for at, row in _in_force(supplied).items()}
     home = _edited(supplied, people)
-    _edit(street, home)
+    taken = _edit(street, home)
     until(
         partial(_is_corrected, supplied, home), street.processes, WITHIN_S, "a new bill"
     )
     found = _in_force(supplied)
     say(_table(supplied, found, people, home))
-    metered = _metered(street)
-    billed = {at: _usage(row) for at, row in found.items()}
-    wrong = [
-        at
-        for at, (low, high) in metered.items()
-        if at != home and not low <= billed[at] <= high
-    ]
-    if wrong or billed[home] >= metered[home][0]:
-        told = [f"{at}: {billed[at]} of {metered[at]}" for at in wrong or [home]]
-        say(f"A bill's usage is not what the readings add up to: {'; '.join(told)}")
+    wrong = _wrong(first, _metered(street))
+    after = _usage(found[home])
+    if after != first[home] - taken:
+        wrong.append(f"{home}: {after}, corrected by {taken} from {first[home]}")
+    if wrong:
+        say(f"A bill's usage is not what the readings add up to: {'; '.join(wrong)}")
         return False
     return _verified(street, found[_shown(found, people)]["number"], say)
+
+
+def _wrong(
+    billed: Mapping[int, int], metered: Mapping[int, tuple[int, int]]
+) -> list[str]:
+    return [
+        f"{home}: {billed[home]} of {low} to {high}"
+        for home, (low, high) in metered.items()
+        if not low <= billed[home] <= high
+    ]
 
 
 def _are_out(supplied: Supplied) -> bool:
@@ -203,14 +210,18 @@ def _edited(supplied: Supplied, people: Mapping[str, Resident]) -> int:
     return next((home for home in supplied.supplies if home not in busy), 0)
 
 
-def _edit(street: Street, home: int) -> None:
-    """Halve what a home used in an hour of the night, as somebody who read it on site."""
+def _edit(street: Street, home: int) -> int:
+    """Halve what a home used in an hour of the night, as somebody who read it on site.
+
+    Returns the Wh taken from it.
+    """
     path = _register(street, home)
     begin = street.start + EDITED_HOUR * HOUR_S
     span = {"from": begin, "to": begin + HOUR_S}
-    (slots,) = street.api.get(f"{path}/usage", **span)["items"]
-    wish = span | {"delta": slots["total"] // 2, "reason": "read on site by a fitter"}
+    (used,) = street.api.get(f"{path}/usage", **span)["items"]
+    wish = span | {"delta": used["total"] // 2, "reason": "read on site by a fitter"}
     street.api.post(f"{path}/edits", wish, f"edit-{home}")
+    return int(used["total"]) - int(used["total"]) // 2
 
 
 def _is_corrected(supplied: Supplied, home: int) -> bool:
