@@ -39,9 +39,13 @@ _KEY: Final = 8
 _DISTINCT: Final = 3
 """Different bytes among them at least: two of a long empty page say nothing."""
 _CBOR_U32: Final = re.compile(rb"(?=\x1a(....))", re.DOTALL)
-_DIGITS: Final = re.compile(rb"(?<![\d.])\d{6,}(?!\d)")
-"""Whole numbers; the fraction of a second is six digits of anything."""
-_HASH: Final = re.compile(rb"(?<![\da-zA-Z])[\da-f]{64}(?![\da-zA-Z])")
+_NUMBER: Final = re.compile(rb"(?<![\d./])(\d{6,}|\d+(?=/))(?:/(\d+))?(?![\d/])")
+"""Whole numbers, and fractions; that of a second is six digits of anything."""
+WH_A_KWH: Final = 1_000
+CENT_MICRO: Final = 10_000
+"""Money stands in every table as whole cents in micro-units. A register shows a multiple of
+it once in ten thousand slots, and what it shows beside those is looked for."""
+_HASH: Final = re.compile(rb"(?<![\da-zA-Z])[\da-f]{32,}(?![\da-zA-Z])")
 """A hash in hex has six digits in a row by chance, and a log has a hundred of them."""
 SQLITE_MAGIC: Final = b"SQLite format 3\x00"
 
@@ -75,7 +79,11 @@ class Usage:
         """Return the usage of these homes, ready to be looked for."""
         usage = cls(tuple(homes))
         for home in usage.homes:
-            wide = {value for value in home.shown if value >= LEAST_REGISTER}
+            wide = {
+                value
+                for value in home.shown
+                if value >= LEAST_REGISTER and value % CENT_MICRO
+            }
             usage.registers |= dict.fromkeys(wide, home.name)
             usage.packed |= {
                 struct.pack(form, value): home.name
@@ -182,10 +190,11 @@ def _packed_in(usage: Usage, place: str, content: Sequence[bytes]) -> Iterator[s
 
 
 def _in_bytes(usage: Usage, place: str, content: bytes) -> Iterator[str]:
-    for match in _DIGITS.finditer(_HASH.sub(b" ", content)):
-        home = usage.registers.get(int(match[0]))
+    for match in _NUMBER.finditer(_HASH.sub(b" ", content)):
+        value = _wh(match)
+        home = usage.registers.get(value)
         if home is not None:
-            yield f"{place}: {match[0].decode()} Wh, which {home} showed"
+            yield f"{place}: {value} Wh, which {home} showed"
     for match in _CBOR_U32.finditer(content):
         home = usage.registers.get(int.from_bytes(match[1]))
         if home is not None:
@@ -194,6 +203,13 @@ def _in_bytes(usage: Usage, place: str, content: bytes) -> Iterator[str]:
         for pattern, offset, home in usage.patterns[content[at : at + _KEY]]:
             if offset <= at and content.startswith(pattern, at - offset):
                 yield f"{place}: {len(pattern)} bytes of what {home} used"
+
+
+def _wh(number: re.Match[bytes]) -> int:
+    """Return what a number is in Wh: a fraction is one of kWh, or money, which is no Wh: 0."""
+    whole, parts = int(number[1]), int(number[2] or WH_A_KWH)
+    wh, rest = divmod(whole * WH_A_KWH, parts or 1)
+    return 0 if rest else wh
 
 
 def _candidates(usage: Usage, content: bytes) -> Iterator[int]:

@@ -5,6 +5,7 @@ import sqlite3
 import struct
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
 
@@ -69,6 +70,25 @@ def test_the_fraction_of_a_second_is_no_register(tmp_path: Path) -> None:
     file = tmp_path / "log"
     file.write_bytes(b'{"at": "2026-11-22T00:24:58.%dZ"}' % SHOWN[3])
     assert search(USAGE, [file]).findings == ()
+
+
+def test_a_fraction_is_looked_at_in_kwh(tmp_path: Path) -> None:
+    file, value = tmp_path / "statement.json", SHOWN[3]
+    file.write_bytes(b'{"exact": "%d/50000000"}' % value)
+    assert search(USAGE, [file]).findings == ()
+    kwh = Fraction(value, 1_000)
+    spelled = b"%d/%d" % (kwh.numerator, kwh.denominator)
+    file.write_bytes(b'{"quantity": "%s"}' % spelled)
+    (found,) = search(USAGE, [file]).findings
+    assert found == f"statement.json: {value} Wh, which home-07 showed"
+
+
+def test_whole_cents_are_no_register(tmp_path: Path) -> None:
+    usage = Usage.of([Home("home-07", (1_230_000, 1_240_001), (10_001,))])
+    path = books(tmp_path / "books", "amount_micro INTEGER", [(1_230_000,)])
+    assert search(usage, [path]).findings == ()
+    path = books(tmp_path / "told", "shown INTEGER", [(1_240_001,)])
+    assert len(search(usage, [path]).findings) == 1
 
 
 def test_six_digits_within_a_hash_are_no_register(tmp_path: Path) -> None:
