@@ -6,22 +6,27 @@ from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+import pytest
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from meterseal_aggregator.billing.chain.totals import on_totals
+from meterseal_proto.rating.calendar import Unrateable
 from meterseal_proto.rating.components import (
     Allocation,
     Base,
     Block,
     Calendar,
     Component,
+    Count,
     Fixed,
     Flat,
     Levy,
     Lifeline,
     LifelineRule,
+    Losses,
     Milli,
+    On,
     Per,
     PeriodPrice,
     PeriodTiers,
@@ -35,9 +40,11 @@ from meterseal_proto.rating.components import (
     TierCounter,
     TieredTimeOfUse,
     TimeOfUse,
+    Wheeling,
     Window,
 )
 from meterseal_proto.rating.hidden import Plan, Reading, plan_of
+from meterseal_proto.rating.line import Line, LineKind
 from meterseal_proto.rating.load import Load, Period
 from meterseal_proto.rating.opened import OpenedPeriod, rate_opened
 from meterseal_proto.rating.price import rate
@@ -110,6 +117,15 @@ def tariffs(draw: st.DrawFn) -> FullTariff:
     if draw(st.booleans()):
         amount = SignedPrice(draw(prices))
         beside.append(Levy("fund", amount, Per.UNIT, Proration.DAYS))
+    if draw(st.booleans()):
+        share, paid = draw(st.integers(0, 2_000)), draw(prices)
+        beside += [
+            Wheeling("lines", draw(prices), On.BOUGHT),
+            Losses("lost", Count(share), paid, On.BOUGHT),
+            Levy(
+                "sold", SignedPrice(draw(prices)), Per.UNIT, Proration.DAYS, On.BOUGHT
+            ),
+        ]
     begin = draw(st.integers(1, 11))
     timed = isinstance(energy, TimeOfUse | TieredTimeOfUse)
     return FullTariff(
@@ -132,11 +148,25 @@ def loads(draw: st.DrawFn) -> Load:
     return Load(begin, STEP, row)
 
 
+@st.composite
+def netted_loads(draw: st.DrawFn) -> Load:
+    """A load of which neighbours sold something: at most what each slot used."""
+    load, seed = draw(loads()), draw(st.integers(1, 10**6))
+    every = draw(st.integers(1, 7))
+    bought = [
+        n * seed % (used + 1) if n % every == 0 else 0
+        for n, used in enumerate(load.imported)
+    ]
+    return replace(load, bought=bought if any(bought) else ())
+
+
 def opened(plan: Plan, load: Load) -> OpenedPeriod:
     starts = range(load.first, load.end, STEP)
     period = Period.whole(load.first, load.end)
+    pairs = zip(starts, load.bought, strict=True) if load.bought else ()
     return OpenedPeriod(
-        period, STEP, tuple(_amount(one.prices(starts, LOCAL), load) for one in plan.tariffs)
+        period, STEP, tuple(_amount(one.prices(starts, LOCAL), load) for one in plan.tariffs),
+        tuple((start, wh) for start, wh in pairs if wh),
     )  # fmt: skip
 
 
@@ -153,6 +183,45 @@ def test_opened_sums_cost_what_the_usage_costs(tariff: FullTariff, load: Load) -
     assert rated.exact == whole.exact
     if plan.reading is not Reading.AMOUNT:
         assert rated.lines == whole.lines
+
+
+@given(tariffs(), netted_loads())
+def test_a_private_bill_that_nets_costs_what_an_open_one_with_the_same_netting_does(
+    tariff: FullTariff, load: Load
+) -> None:
+    plan = plan_of(tariff)
+    found = opened(plan, load)
+    rated = rate_opened(tariff, plan, found, LOCAL)
+    whole = rate(tariff, load, found.period, LOCAL)
+    assert rated.exact == whole.exact
+    if plan.reading is not Reading.AMOUNT:
+        assert rated.lines == whole.lines
+        return
+    # One line stands for those of its periods, each of which the open bill rounds.
+    energy, others = _apart(rated.lines)
+    open_energy, open_others = _apart(whole.lines)
+    assert others == open_others
+    assert sum(one.exact for one in energy) == sum(one.exact for one in open_energy)
+
+
+def _apart(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
+    of_usage = [one for one in lines if one.kind is LineKind.ENERGY]
+    return of_usage, [one for one in lines if one.kind is not LineKind.ENERGY]
+
+
+@given(tariffs(), netted_loads(), st.integers(1, 5_000))
+def test_more_than_was_opened_is_never_netted(
+    tariff: FullTariff, load: Load, more: int
+) -> None:
+    plan = plan_of(tariff)
+    found = opened(plan, load)
+    dear = replace(found, netted=((load.first, sum(load.imported) + more),))
+    if plan.reading is Reading.AMOUNT:
+        # Where the slot is cheap its Wh cost less than what was opened: none can tell.
+        price = plan.tariffs[0].price(load.first, LOCAL)
+        assume(price * dear.netted[0][1] > found.amounts[0])
+    with pytest.raises(Unrateable, match="more is netted than was opened"):
+        rate_opened(tariff, plan, dear, LOCAL)
 
 
 @given(

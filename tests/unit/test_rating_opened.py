@@ -1,7 +1,9 @@
 """What is opened of hidden usage, and that it is billed as the usage itself would be."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from fractions import Fraction
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -175,3 +177,35 @@ def test_another_number_of_amounts_is_refused() -> None:
             rate_opened(tariff, plan, OpenedPeriod(MONTH, STEP, amounts), LOCAL)
     with pytest.raises(Unrateable, match="never negative"):
         rate_opened(tariff, plan, OpenedPeriod(MONTH, STEP, (-1,)), LOCAL)
+
+
+def test_what_is_netted_is_a_slot_of_the_period_once_and_never_more_than_was_opened() -> (
+    None
+):
+    tariff = full(Flat("energy", Price(250_000)), STANDING)
+    plan = plan_of(tariff)
+    found = OpenedPeriod(MONTH, STEP, (100,))
+    for netted, said in (
+        (((BEGIN, 60), (BEGIN, 10)), "netted once"),
+        (((BEGIN - STEP, 10),), "slots of the period"),
+        (((END, 10),), "slots of the period"),
+        (((BEGIN + 1, 10),), "slots of the period"),
+        (((BEGIN, 0),), "slots of the period"),
+        (((BEGIN, 60), (BEGIN + STEP, 41)), "more is netted than was opened"),
+    ):
+        with pytest.raises(Unrateable, match=said):
+            rate_opened(tariff, plan, replace(found, netted=netted), LOCAL)
+    whole = replace(found, netted=((BEGIN, 60), (BEGIN + STEP, 40)))
+    energy, *_, traded = rate_opened(tariff, plan, whole, LOCAL).lines
+    assert (energy.quantity, traded.quantity) == (Fraction(0), Fraction(1, 10))
+
+
+def test_a_class_nets_no_more_than_was_opened_of_it() -> None:
+    levy = Levy("fund", SignedPrice(7_000), Per.UNIT, Proration.DAYS)
+    tariff = full(TOU, levy)
+    plan = plan_of(tariff)
+    # Sunday: all of it is night.
+    night = OpenedPeriod(MONTH, STEP, (500, 100), ((BEGIN, 101),))
+    with pytest.raises(Unrateable, match="more is netted"):
+        rate_opened(tariff, plan, night, LOCAL)
+    rate_opened(tariff, plan, replace(night, netted=((BEGIN, 100),)), LOCAL)
