@@ -123,10 +123,10 @@ async def pay_from_balance(years: Years) -> None:
     if chance.random() < 0.3:
         key = years.key()
         rate = chance.choice((3, 61_500_007))
-        offer = quotes.Offer(STX, XTS, rate, now + DAY, key)
+        wanted = quotes.QuoteWish(STX, XTS, rate, now + DAY, key)
         made = await years.wish(
             "quote",
-            lambda tx: quotes.offer(tx, offer, Actor("test", now), now=now),
+            lambda tx: quotes.make(tx, wanted, Actor("test", now), now=now),
             again=True,
         )
         quote = made.id if made else None

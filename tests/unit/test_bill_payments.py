@@ -10,7 +10,7 @@ import pytest
 from meterseal_aggregator.billing.model import BillState, Cause, Refused
 from meterseal_aggregator.billing.receivables.model import Source, Wish
 from meterseal_aggregator.billing.receivables.pay import pay
-from meterseal_aggregator.billing.receivables.quotes import MAX_VALID_S, Offer, offer
+from meterseal_aggregator.billing.receivables.quotes import MAX_VALID_S, QuoteWish, make
 from meterseal_aggregator.billing.statements.store import standings
 from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import UTILITY, arrears, user
@@ -200,9 +200,9 @@ async def test_a_quote_pays_in_another_asset_as_a_linked_pair(db: Database) -> N
         ada = await a_household(tx, cents=2_000, asset=KES)
         bill = await billed(tx, ada, 700)
         rate = 130_000_000
-        made = Offer(XTS, KES, rate, NOW + DAY, "q")
-        quote = await offer(tx, made, BY, now=NOW)
-        assert await offer(tx, made, BY, now=NOW) == quote
+        made = QuoteWish(XTS, KES, rate, NOW + DAY, "q")
+        quote = await make(tx, made, BY, now=NOW)
+        assert await make(tx, made, BY, now=NOW) == quote
         asked = replace(wish(ada, 10, bill="B-1"), quote=quote.id)
         paid = await pay(tx, asked, now=NOW)
         # Seven shillings at 130 a unit are 53,846.15 micro-units, rounded up.
@@ -220,21 +220,21 @@ async def test_a_quote_ends_and_is_for_its_assets_alone(db: Database) -> None:
     async with db.transaction() as tx:
         ada = await a_household(tx, cents=2_000, asset=KES)
         await billed(tx, ada, 700)
-        quote = await offer(tx, Offer(XTS, KES, 10**6, NOW + DAY, "q"), BY, now=NOW)
+        quote = await make(tx, QuoteWish(XTS, KES, 10**6, NOW + DAY, "q"), BY, now=NOW)
         asked = replace(wish(ada, 10), quote=quote.id)
         assert (await refused(tx, asked, NOW + DAY))[0] is Cause.STATE
         other = replace(asked, asset=KES)
         assert (await refused(tx, other))[0] is Cause.CURRENCY
         assert (await refused(tx, replace(asked, quote=9)))[0] is Cause.UNKNOWN
         for wrong, cause in (
-            (Offer(XTS, XTS, 1, NOW + DAY, "a"), Cause.CURRENCY),
-            (Offer(XTS, Asset("EUR"), 1, NOW + DAY, "b"), Cause.CURRENCY),
-            (Offer(XTS, KES, 1, NOW, "c"), Cause.STATE),
-            (Offer(XTS, KES, 1, NOW + MAX_VALID_S + 1, "d"), Cause.STATE),
-            (Offer(XTS, KES, 2, NOW + DAY, "q"), Cause.KEY_USED),
+            (QuoteWish(XTS, XTS, 1, NOW + DAY, "a"), Cause.CURRENCY),
+            (QuoteWish(XTS, Asset("EUR"), 1, NOW + DAY, "b"), Cause.CURRENCY),
+            (QuoteWish(XTS, KES, 1, NOW, "c"), Cause.STATE),
+            (QuoteWish(XTS, KES, 1, NOW + MAX_VALID_S + 1, "d"), Cause.STATE),
+            (QuoteWish(XTS, KES, 2, NOW + DAY, "q"), Cause.KEY_USED),
         ):
             with pytest.raises(Refused) as caught:
-                await offer(tx, wrong, BY, now=NOW)
+                await make(tx, wrong, BY, now=NOW)
             assert caught.value.cause is cause
 
 

@@ -9,7 +9,7 @@ from meterseal_aggregator.billing.receivables.audit import OWED, findings
 from meterseal_aggregator.billing.receivables.duty import run_batch
 from meterseal_aggregator.billing.receivables.model import Wish
 from meterseal_aggregator.billing.receivables.pay import pay
-from meterseal_aggregator.billing.receivables.quotes import Offer, offer
+from meterseal_aggregator.billing.receivables.quotes import QuoteWish, make
 from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import CASH, REWARD_POOL, UTILITY, user
 from meterseal_aggregator.ledger.assets import declare
@@ -54,7 +54,7 @@ async def _furnish(tx: Transaction) -> None:
 
 
 async def _by_quote(tx: Transaction, home: Household) -> None:
-    quote = await offer(tx, Offer(XTS, KES, 10**8, NOW + DAY, "q"), BY, now=NOW)
+    quote = await make(tx, QuoteWish(XTS, KES, 10**8, NOW + DAY, "q"), BY, now=NOW)
     wish = Wish(home.member, 10**6, "k", bill="B-2", quote=quote.id)
     await pay(tx, wish, now=NOW)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter
 from pydantic import ConfigDict, Field, JsonValue
 
-from meterseal_aggregator.billing.chain import show, store
+from meterseal_aggregator.billing.chain import show
 from meterseal_aggregator.billing.chain.ask import open_on_chain
 from meterseal_aggregator.billing.chain.duty import quote
 from meterseal_aggregator.billing.chain.model import (
@@ -172,12 +172,9 @@ async def quote_bill(number: str, body: QuoteRequest, access: Asking) -> ChainBi
             row = await bills.bill(tx, number)
         except Refused:
             raise not_found("bill of that number") from None
-        bill = await store.of_bill(tx, row.id)
-        if bill is None or bill.number is None or not bill.outstanding:
-            raise not_made("bill-state", "this bill asks for nothing on the chain")
         given = (Asset(body.asset), body.price_micro, body.until)
         try:
-            await quote(tx, till, bill, given, moment)
+            bill = await quote(tx, till, row.id, given, moment)
         except NotAsked as error:
             raise not_made(error.trouble.value, error.detail) from None
         await note(

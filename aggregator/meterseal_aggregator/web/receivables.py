@@ -24,7 +24,7 @@ from meterseal_aggregator.billing.receivables.model import (
     Wish,
 )
 from meterseal_aggregator.billing.receivables.pay import pay
-from meterseal_aggregator.billing.receivables.quotes import MAX_RATE, Offer
+from meterseal_aggregator.billing.receivables.quotes import MAX_RATE, QuoteWish
 from meterseal_aggregator.billing.receivables.rewards import Reward
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
@@ -191,13 +191,11 @@ async def show_arrears(member_id: ById, access: Asking) -> AllArrearsView:
 async def make_quote(body: QuoteRequest, key: Key, access: Asking) -> QuoteView:
     """Say what another asset pays of bills, for a time (operator)."""
     access.allow(Action.MANAGE)
-    wish = Offer(
+    wish = QuoteWish(
         Asset(body.asset), Asset(body.bill_asset), body.rate_micro, body.expires_at, key
     )
     async with access.site.database.transaction() as tx:
-        made = await quotes.offer(
-            tx, wish, actor_of(access), now=int(access.site.now())
-        )
+        made = await quotes.make(tx, wish, actor_of(access), now=int(access.site.now()))
     return _quote(made)
 
 

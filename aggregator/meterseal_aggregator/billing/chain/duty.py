@@ -17,6 +17,7 @@ from meterseal_aggregator.billing.chain.model import (
     Moment,
     NotAsked,
     Till,
+    Trouble,
 )
 from meterseal_aggregator.billing.chain.press import press
 from meterseal_aggregator.billing.chain.totals import on_totals
@@ -62,17 +63,22 @@ async def run_once(database: Database, till: Till, moment: Moment) -> int:
 
 
 async def quote(
-    tx: Transaction, till: Till, bill: ChainBill, given: tuple[Asset, int, int],
-    moment: Moment,
-) -> None:  # fmt: skip
-    """Offer to take (asset, price, until: real) for all that a bill asks; raises NotAsked."""
+    tx: Transaction, till: Till, row: int, given: tuple[Asset, int, int], moment: Moment
+) -> ChainBill:
+    """Quote (asset, price, until: real) for all that a bill (row id) asks there; returns it.
+
+    Raises NotAsked: STATE for one that asks for nothing there, ASSET.
+    """
     asset, price, until = given
+    bill = await store.of_bill(tx, row)
+    if bill is None or bill.number is None or not bill.outstanding:
+        raise NotAsked(Trouble.STATE, "this bill asks for nothing on the chain")
     token = till.token(asset)
     contract = None if token is None else token.contract
-    assert bill.number is not None
     call = payment.quote_bill(till.contracts, bill.number, contract, price, until)
     name = f"bill-quote {bill.id} {asset} {price} {until}"
     await press(tx, till.provider.text(), name, call, moment)
+    return bill
 
 
 async def _name_tariffs(tx: Transaction, till: Till, moment: Moment) -> int:

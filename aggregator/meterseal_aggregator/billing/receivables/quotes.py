@@ -1,6 +1,6 @@
 """Quotes: what one unit of another asset pays of a bill, by an operator's word, for a time.
 
-    quote = await offer(tx, Offer(STX, KES, 61_500_000, until), by, now=now)
+    quote = await make(tx, QuoteWish(STX, KES, 61_500_000, until, key), by, now=now)
 
 A quote is never changed; a better one is made beside it, and who pays names the one he
 takes. This module must never move money.
@@ -28,7 +28,7 @@ SELECT id, asset, bill_asset, rate, from_at, expires_at, actor, request_key FROM
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class QuoteWish:
     """A quote to make: one unit of `asset` pays `rate` micro-units of `bill_asset`."""
 
     asset: Asset
@@ -38,7 +38,7 @@ class Offer:
     key: str
 
 
-async def offer(tx: Transaction, wish: Offer, by: Actor, *, now: int) -> Quote:
+async def make(tx: Transaction, wish: QuoteWish, by: Actor, *, now: int) -> Quote:
     """Make a quote that holds from now; the same wish under the same key is one.
 
     Raises Refused: KEY_USED, CURRENCY for an asset the ledger does not know, STATE for an
@@ -87,7 +87,7 @@ async def quotes(tx: Transaction, *, now: int, after: int, limit: int) -> list[Q
     return [_quote(row) for row in rows]
 
 
-async def _check(tx: Transaction, wish: Offer, now: int) -> None:
+async def _check(tx: Transaction, wish: QuoteWish, now: int) -> None:
     known = await declared(tx)
     for asset in (wish.asset, wish.bill_asset):
         if asset not in known:
@@ -100,7 +100,7 @@ async def _check(tx: Transaction, wish: Offer, now: int) -> None:
         raise Refused(Cause.STATE, detail)
 
 
-def _same(known: Quote, wish: Offer) -> Quote:
+def _same(known: Quote, wish: QuoteWish) -> Quote:
     compared = (
         ("asset", known.asset, wish.asset),
         ("bill_asset", known.bill_asset, wish.bill_asset),
