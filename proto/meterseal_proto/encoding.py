@@ -19,7 +19,7 @@ Value: TypeAlias = (
 """What a message may hold. Decoded arrays are tuples and decoded maps are dicts."""
 
 MAX_DEPTH: Final = 8
-"""Our deepest message nests four levels; twice that, and hostile bytes cannot exhaust the stack."""
+"""Our deepest message nests five levels; three more, and hostile bytes cannot exhaust the stack."""
 
 _UINT, _NEGINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _SIMPLE_VALUES: Final[dict[int, bool | None]] = {20: False, 21: True, 22: None}

@@ -1,17 +1,20 @@
-"""What a private meter tells beside its seals: mask seeds, bills, refusals, what it learnt.
+"""What a private meter tells beside its seals: mask seeds, bills, refusals, what it learnt,
+what is netted.
 
     [1, meter, algorithm, key, [[[box, box], signature], ... of trustees 0, 1, 2]]
     [2, network, meter, register, begin, end, tariff, amount, revision, [header, ...],
         previous, proof, consent]
     [3, meter, register, begin, end, tariff, reason, signature]
     [4, tariff]
+    [5, network, meter, register, begin, end, [day, ...], [proof, ...], consent]
 
 They go up the `private` topic and are answered by other messages (`errand_down`), so what
 is lost is asked for, or sent, again. A bill and a refusal are signed by the seal key and
 bind the network; seeds are in boxes that only trustees open. The one number about usage in
 here is the amount of a bill that its device agreed to: a refusal gives a reason of a
-closed list, and none of the list depends on usage. This module must never gain a free
-text, nor a message whose size tells of usage.
+closed list, and none of the list depends on usage. A netting (`netting_message`) tells of
+each slot asked about whether usage reached the Wh asked about, and its size how many did.
+This module must never gain a free text, nor another message whose size tells of usage.
 """
 
 import hashlib
@@ -25,11 +28,19 @@ from meterseal_proto.boundedjson import MAX_UINT
 from meterseal_proto.encoding import Value, decode, encode
 from meterseal_proto.errors import Malformed
 from meterseal_proto.keys import SIGNATURE_BYTES, PublicKey, SealKey
-from meterseal_proto.message import MAX_REVISION, read_bytes, read_uint
+from meterseal_proto.message import (
+    MAX_REVISION,
+    read_bytes,
+    read_meter,
+    read_rows,
+    read_uint,
+)
+from meterseal_proto.netting import ProvedNetting
+from meterseal_proto.netting_message import netting_fields, read_netting, read_proofs
 from meterseal_proto.privatefile import MAX_DAYS
 from meterseal_proto.seedbox import BOX_BYTES, Deposit
 from meterseal_proto.totals import SEEDS
-from meterseal_proto.units import MAX_REGISTER, METER_ID_BYTES, MeterId, RegisterId
+from meterseal_proto.units import MAX_REGISTER, MeterId, RegisterId
 
 HASH_BYTES: Final = 32
 AMOUNT_BYTES: Final = 16
@@ -46,6 +57,7 @@ class Kind(IntEnum):
     BILL = 2
     REFUSED = 3
     KNOWN = 4
+    NETTING = 5
 
 
 class NoBill(IntEnum):
@@ -133,7 +145,9 @@ class TariffKnown:
     tariff: bytes
 
 
-Errand: TypeAlias = SeedDeposits | ProvedBill | BillRefused | TariffKnown
+Errand: TypeAlias = (
+    SeedDeposits | ProvedBill | BillRefused | TariffKnown | ProvedNetting
+)
 
 
 def encode_errand(errand: Errand) -> bytes:
@@ -148,6 +162,8 @@ def encode_errand(errand: Errand) -> bytes:
             return encode([Kind.REFUSED, *asked, int(errand.why), errand.signature])
         case TariffKnown():
             return encode([Kind.KNOWN, errand.tariff])
+        case ProvedNetting():
+            return encode(_netting(errand))
 
 
 def decode_errand(payload: bytes) -> Errand:
@@ -181,18 +197,6 @@ def read_asked(fields: list[Value]) -> BillAsked:
     if asked.begin >= asked.end:
         raise Malformed("a period ends after it begins")
     return asked
-
-
-def read_meter(value: Value) -> MeterId:
-    """Return a meter's id in a message; Malformed otherwise."""
-    return MeterId(read_bytes(value, "meter", METER_ID_BYTES))
-
-
-def read_rows(value: Value, name: str, *, least: int, most: int) -> tuple[Value, ...]:
-    """Return an array of so many items; Malformed otherwise."""
-    if not isinstance(value, tuple) or not least <= len(value) <= most:
-        raise Malformed(f"{name}: {least} to {most} of them")
-    return value
 
 
 def _refusal(network: bytes, asked: BillAsked, why: NoBill) -> bytes:
@@ -271,9 +275,29 @@ def _read_known(fields: list[Value]) -> TariffKnown:
     return TariffKnown(read_bytes(fields[0], "tariff", HASH_BYTES))
 
 
+def _netting(proved: ProvedNetting) -> list[Value]:
+    netting = proved.netting
+    place = netting_fields(netting)
+    return [
+        *(Kind.NETTING, netting.network, *place),
+        *(list(proved.proofs), proved.consent),
+    ]
+
+
+def _read_netting(fields: list[Value]) -> ProvedNetting:
+    network, *place, proofs, consent = fields
+    netting = read_netting(read_bytes(network, "network", HASH_BYTES), place)
+    return ProvedNetting(
+        netting,
+        read_proofs(proofs, netting),
+        read_bytes(consent, "consent", SIGNATURE_BYTES),
+    )
+
+
 _READERS: Final[dict[int, tuple[int, Callable[[list[Value]], Errand]]]] = {
     Kind.SEEDS: (4, _read_seeds),
     Kind.BILL: (12, _read_bill),
     Kind.REFUSED: (_PLACE_FIELDS + 2, _read_refused),
     Kind.KNOWN: (1, _read_known),
+    Kind.NETTING: (8, _read_netting),
 }

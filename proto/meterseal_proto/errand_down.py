@@ -1,14 +1,16 @@
-"""What an aggregator tells a private meter beside receipts: seeds kept, a tariff, a wish.
+"""What an aggregator tells a private meter beside receipts: seeds kept, a tariff, a wish,
+another for netting.
 
     [33, meter, [signature of trustee 0, 1, 2]]
     [34, document, index, [hash, ...], note]
     [35, meter, register, begin, end, tariff, signature]
+    [36, meter, register, begin, end, [day, ...], signature]
 
 They go down the `down` topic; their first element is no version a receipt will ever have,
 and no text as a backfill request's is. Each is believed for its own reason: trustees signed
 the seeds, two keys pinned at installation stand under the tariff's checkpoint, and a bill
-is asked for by the receipt key, for one network. A wish binds nobody: the device alone
-decides what it opens. This module must never have a message that an unsigned pipe could
+is asked for by the receipt key, for one network, and so is what may be netted
+(`netting_message`). A wish binds nobody: the device alone decides what it opens. This module must never have a message that an unsigned pipe could
 make to cost the device an opening.
 """
 
@@ -27,13 +29,13 @@ from meterseal_proto.errand import (
     HASH_BYTES,
     BillAsked,
     read_asked,
-    read_meter,
-    read_rows,
 )
 from meterseal_proto.errors import Malformed
 from meterseal_proto.keys import SIGNATURE_BYTES
 from meterseal_proto.merkle import MAX_SIZE
-from meterseal_proto.message import read_bytes, read_uint
+from meterseal_proto.message import read_bytes, read_meter, read_rows, read_uint
+from meterseal_proto.netting import Netting
+from meterseal_proto.netting_message import netting_fields, read_netting
 from meterseal_proto.tariff import MAX_DOCUMENT_BYTES
 from meterseal_proto.totals import SEEDS
 from meterseal_proto.units import MeterId
@@ -41,11 +43,13 @@ from meterseal_proto.units import MeterId
 KEPT: Final = 33
 TOLD: Final = 34
 ASKED: Final = 35
+NETTING_ASKED: Final = 36
 MAX_PROOF: Final = 63
 """Hashes of an inclusion proof: a log has fewer than 2^63 leaves."""
 
 _ASKED: Final = b"meterseal/bill-asked/v1\x00"
-_FIELDS: Final = {KEPT: 3, TOLD: 5, ASKED: 7}
+_NETTING_ASKED: Final = b"meterseal/netting-asked/v1\x00"
+_FIELDS: Final = {KEPT: 3, TOLD: 5, ASKED: 7, NETTING_ASKED: 7}
 _BEGINS: Final = tuple(
     bytes([0x80 | fields]) + encode(kind) for kind, fields in _FIELDS.items()
 )
@@ -69,7 +73,18 @@ class TariffTold:
     note: str
 
 
-DownErrand: TypeAlias = SeedsKept | TariffTold | BillAsked
+@dataclass(frozen=True, slots=True)
+class NettingAsked:
+    """What settled trades delivered to a register: which of it may be netted?
+
+    At least one slot. The answer is a `ProvedNetting` over some of them, each with the
+    same Wh, or over none.
+    """
+
+    netting: Netting
+
+
+DownErrand: TypeAlias = SeedsKept | TariffTold | BillAsked | NettingAsked
 
 
 def is_errand(payload: bytes) -> bool:
@@ -93,6 +108,12 @@ def sign_asked(asked: BillAsked, network: bytes, key: Ed25519PrivateKey) -> byte
     return encode([ASKED, *asked.fields(), signature])
 
 
+def sign_netting_asked(asked: NettingAsked, key: Ed25519PrivateKey) -> bytes:
+    """Return the payload that asks what may be netted; its network is the netting's."""
+    signature = key.sign(_NETTING_ASKED + asked.netting.digest())
+    return encode([NETTING_ASKED, *netting_fields(asked.netting), signature])
+
+
 def open_told(payload: bytes, network: bytes, key: Ed25519PublicKey) -> DownErrand:
     """Return what is told; a wish only when `key` signed it for this network.
 
@@ -107,6 +128,8 @@ def open_told(payload: bytes, network: bytes, key: Ed25519PublicKey) -> DownErra
         raise Malformed("no errand of that kind")
     if kind == KEPT:
         return _kept(rest)
+    if kind == NETTING_ASKED:
+        return _netting_asked(rest, network, key)
     return _told(rest) if kind == TOLD else _asked(rest, network, key)
 
 
@@ -137,15 +160,28 @@ def _told(fields: list[Value]) -> TariffTold:
 def _asked(fields: list[Value], network: bytes, key: Ed25519PublicKey) -> BillAsked:
     *place, signature = fields
     asked = read_asked(place)
+    _check(signature, _wish(asked, network), key)
+    return asked
+
+
+def _netting_asked(
+    fields: list[Value], network: bytes, key: Ed25519PublicKey
+) -> NettingAsked:
+    *place, signature = fields
+    asked = NettingAsked(read_netting(network, place))
+    if not asked.netting.days:
+        raise Malformed("a netting is asked for of one slot or more")
+    _check(signature, _NETTING_ASKED + asked.netting.digest(), key)
+    return asked
+
+
+def _check(signature: Value, wish: bytes, key: Ed25519PublicKey) -> None:
     try:
-        key.verify(
-            read_bytes(signature, "signature", SIGNATURE_BYTES), _wish(asked, network)
-        )
+        key.verify(read_bytes(signature, "signature", SIGNATURE_BYTES), wish)
     except InvalidSignature:
         raise Malformed(
-            "the bill is not asked for by this aggregator's receipt key"
+            "it is not asked for by this aggregator's receipt key"
         ) from None
-    return asked
 
 
 def _wish(asked: BillAsked, network: bytes) -> bytes:

@@ -171,3 +171,15 @@ def read_bytes(value: Value, name: str, length: int) -> bytes:
     if type(value) is not bytes or len(value) != length:
         raise Malformed(f"{name}: {length} bytes")
     return value
+
+
+def read_meter(value: Value) -> MeterId:
+    """Return a meter's id in a message; Malformed otherwise."""
+    return MeterId(read_bytes(value, "meter", METER_ID_BYTES))
+
+
+def read_rows(value: Value, name: str, *, least: int, most: int) -> tuple[Value, ...]:
+    """Return an array of so many items; Malformed otherwise."""
+    if not isinstance(value, tuple) or not least <= len(value) <= most:
+        raise Malformed(f"{name}: {least} to {most} of them")
+    return value
