@@ -28,7 +28,8 @@ from meterseal_proto.claims_total import judge_total
 from meterseal_proto.claims_usage import judge_usage
 from meterseal_proto.errors import Rejected
 from meterseal_proto.evidence.archive import MAX_ARCHIVE_BYTES, is_archive
-from meterseal_proto.evidence.claims_billed import Billed, judge_billed
+from meterseal_proto.evidence.billedcase import Billed
+from meterseal_proto.evidence.claims_billed import judge_billed
 from meterseal_proto.evidence.claims_traded import Traded, judge_traded
 from meterseal_proto.evidence.contents import Subject, unpack
 from meterseal_proto.nodehttp import node_at

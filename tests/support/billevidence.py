@@ -43,6 +43,7 @@ from meterseal_proto.evidence.slotsfile import (
 from meterseal_proto.keys import Algorithm
 from meterseal_proto.rating.components import Fixed, Flat, Per, Price, Proration
 from meterseal_proto.rating.edit import Edit, edit_hash
+from meterseal_proto.rating.line import NOTHING_CARRIED, Carried
 from meterseal_proto.rating.load import Period
 from meterseal_proto.rating.price import rate
 from meterseal_proto.rating.statement import (
@@ -73,6 +74,7 @@ LONG, EDITED, GUESSED = 20, 50, 190
 """Slots: the first of half an hour told at once, an edit, an estimate."""
 MEMBER = 7
 SALT = bytes(range(16))
+EARLIER_SALT, PREVIOUS_SALT = bytes(range(16, 32)), bytes(range(32, 48))
 TARIFF = FullTariff(
     id="house",
     currency="EUR",
@@ -101,7 +103,14 @@ class Bill:
     tariff: FullTariff = TARIFF
     statement: Statement | None = None
     entries: list[LedgerEntry] = field(default_factory=list)
-    logged: list[bytes] = field(default_factory=list)
+    earlier: Statement | None = None
+    """The bill it takes back or stands in for."""
+    previous: Statement | None = None
+    """The supply's bill before it."""
+    behind: bool = False
+    """The log has the other bills behind this one."""
+    late_tariff: bool = False
+    """The log has the tariff behind the readings."""
 
     def document(self) -> bytes:
         """Return the statement's spelling."""
@@ -111,14 +120,28 @@ class Bill:
     def files(self) -> dict[str, bytes]:
         """Return all files but the manifest."""
         key = _key_event()
+        others = {
+            (parts.EARLIER, parts.EARLIER_SALT, EARLIER_SALT): self.earlier,
+            (parts.PREVIOUS, parts.PREVIOUS_SALT, PREVIOUS_SALT): self.previous,
+        }
+        strangers = [b"\x03\x01" + bytes((n,)) * 32 for n in range(3)]
+        bills = [
+            bill_hash_entry(statement_hash(salt, write_statement(one)))
+            for (*_, salt), one in others.items()
+            if one is not None
+        ]
+        tariff = [tariff_entry(self.tariff.document())]
         told = [
-            *(b"\x03\x01" + bytes((n,)) * 32 for n in range(3)),
+            *strangers,
+            *([] if self.behind else bills),
             key,
+            *([] if self.late_tariff else tariff),
             *(seal_entry(seal.header, seal.signature) for seal in self.seals),
-            tariff_entry(self.tariff.document()),
+            *(tariff if self.late_tariff else []),
             *(operator_edit_entry(edit_hash(v.salt, _edit(v)))
               for v in self.values if v.source == "edit"),
             bill_hash_entry(statement_hash(SALT, self.document())),
+            *(bills if self.behind else []),
         ]  # fmt: skip
         leaves = [leaf_of(entry) for entry in told]
         root = merkle.root_of(leaves)
@@ -127,7 +150,7 @@ class Bill:
         places = {
             leaf: Logged(n, merkle.inclusion_proof(leaves, n))
             for n, leaf in enumerate(leaves)
-            if n > 2
+            if told[n] not in strangers
         }
         return {
             parts.NETWORK: canonical(asdict(GENESIS)),
@@ -146,6 +169,15 @@ class Bill:
                 History(tuple(self.days), tuple(self.values))
             ),
             numbered(parts.TARIFF, 1): self.tariff.document(),
+            **{
+                name: content
+                for (document, salted, salt), one in others.items()
+                if one is not None
+                for name, content in (
+                    (document, write_statement(one)),
+                    (salted, parts.write_salt(salt)),
+                )
+            },
         }
 
     def zip(self, changed: Mapping[str, bytes] | None = None) -> bytes:
@@ -185,13 +217,35 @@ def a_bill() -> Bill:
     return bill
 
 
-def a_statement(bill: Bill) -> Statement:
+def a_following_bill() -> Bill:
+    """Return the same bill as a later one of its supply: something is carried to it."""
+    bill = a_bill()
+    assert bill.statement is not None
+    before = Carried(charged=Fraction(1_234, 100))
+    bill.statement = a_statement(bill, before)
+    bill.entries = _posted(bill.statement)
+    (segment,) = bill.statement.segments
+    (usage,) = bill.statement.usage
+    begin = MARCH - DAY
+    earlier = replace(
+        segment, begin=begin, end=MARCH, before=NOTHING_CARRIED, after=before
+    )
+    bill.previous = replace(
+        bill.statement, number="2026-00000009", begin=begin, end=MARCH,
+        known_at=MARCH + 7_200, issued_at=MARCH + 7_260,
+        usage=(replace(usage, begin=begin, end=MARCH),), segments=(earlier,),
+        final=False,
+    )  # fmt: skip
+    return bill
+
+
+def a_statement(bill: Bill, before: Carried = NOTHING_CARRIED) -> Statement:
     """Return the statement that the tariff gives for the bill's slots."""
     period = Period(MARCH, END, MARCH, APRIL)
     load = load_between([bill.slots], (), MARCH, END)
-    rated = rate(bill.tariff, load, period, zone_clock("Europe/Berlin"))
+    rated = rate(bill.tariff, load, period, zone_clock("Europe/Berlin"), before)
     segment = Segment(
-        bill.tariff.hash(), MARCH, END, MARCH, APRIL, rated.lines, after=rated.carried
+        bill.tariff.hash(), MARCH, END, MARCH, APRIL, rated.lines, before, rated.carried
     )
     total = sum(bill.slots.deltas)
     usage = Usage(

@@ -26,11 +26,11 @@ from meterseal_proto.evidence.archive import (
 )
 from meterseal_proto.evidence.contents import numbered
 from meterseal_proto.verify import examine, main, zone_clock
-from tests.support.billevidence import Bill, a_bill, with_line
+from tests.support.billevidence import Bill, a_bill, a_following_bill, with_line
 from tests.support.evidence import GENESIS
 
 KNOWN = Expectation(network=GENESIS.network.hex(), clock=zone_clock)
-BILL = a_bill()
+BILL = a_following_bill()
 FILES = BILL.files()
 ZIP = BILL.zip()
 SEALS, USAGE, HISTORY, TARIFF = (
@@ -46,6 +46,8 @@ OWNER = {
     parts.KEYS: "keys",
     parts.STATEMENT: "statement",
     parts.SALT: "bill-hash",
+    parts.PREVIOUS: "carried",
+    parts.PREVIOUS_SALT: "carried",
     parts.LEDGER: "ledger-chain",
     SEALS: "records",
     USAGE: "usage",
@@ -92,7 +94,7 @@ def test_the_evidence_of_a_bill_passes_every_claim_but_the_anchor_offline() -> N
 
 
 def test_the_same_bill_is_packed_into_the_same_bytes() -> None:
-    assert a_bill().zip() == ZIP
+    assert a_following_bill().zip() == ZIP
 
 
 def test_a_bill_that_another_tool_packed_again_still_passes() -> None:
@@ -209,6 +211,16 @@ TOUCHED: dict[str, tuple[str, Change, set[str]]] = {
         parts.STATEMENT,
         lambda f: f.__setitem__("total", f["total"] - 100),
         {"statement", "total", "bill-hash"},
+    ),
+    "what the bill before left": (
+        parts.PREVIOUS,
+        lambda f: f["segments"][-1]["after"].__setitem__("charged", "1"),
+        {"carried"},
+    ),
+    "the salt of the bill before": (
+        parts.PREVIOUS_SALT,
+        lambda f: f.__setitem__("salt", "00" * 16),
+        {"carried"},
     ),
     "a hash of a proof": (
         parts.LOG,

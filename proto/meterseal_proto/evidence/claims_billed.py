@@ -1,23 +1,22 @@
 """The claims that evidence of a bill makes, each judged on its own and by name.
 
-Beside what all evidence claims: the document and its hash in the log, its usage slot by
-slot, each tariff's document, every line rated again, the lines' sum, what neighbours sold,
-the private registers' own proofs, and what the ledger was posted. What a file cannot tell
-is that no later credit note took the bill back. This module must never raise for anything
-a ZIP holds, and never let one good claim cover for another.
+Beside what all evidence claims: the document and its hash in the log, what the bill before
+left to it, its usage slot by slot, each tariff's document, every line rated again, the lines'
+sum, what neighbours sold, the private registers' own proofs, and what the ledger was posted.
+What a file cannot tell is that no later credit note took the bill back. This module must
+never raise for anything a ZIP holds, and never let one good claim cover for another.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Final
 
-from meterseal_proto.bill import ProvedBill
 from meterseal_proto.claims import Claim, Unasked, Verdict, Wrong, judge_one
 from meterseal_proto.claims_private import judge_private
-from meterseal_proto.entry import bill_hash_entry, tariff_entry
+from meterseal_proto.entry import bill_hash_entry, leaf_of, seal_entry, tariff_entry
 from meterseal_proto.evidence import contents as parts
-from meterseal_proto.evidence.billedload import Netted, load_between, read_netted
+from meterseal_proto.evidence.billedcase import Billed
+from meterseal_proto.evidence.billedload import load_between
 from meterseal_proto.evidence.billedspans import (
     check_cycle,
     check_parts,
@@ -25,19 +24,19 @@ from meterseal_proto.evidence.billedspans import (
 )
 from meterseal_proto.evidence.billedtotal import check_total, money_text
 from meterseal_proto.evidence.claims import (
-    Case,
     given,
     judge_files,
     judge_log,
     judge_seals,
 )
+from meterseal_proto.evidence.claims_before import judge_carried, judge_earlier
 from meterseal_proto.evidence.claims_slots import (
     judge_history,
     judge_usage,
     open_usage,
     slots_of,
 )
-from meterseal_proto.privatefile import PrivateFile, parse_private
+from meterseal_proto.merkle import MAX_SIZE
 from meterseal_proto.rating.hidden import plan_of
 from meterseal_proto.rating.line import NOTHING_CARRIED, Carried, LineKind, Rated
 from meterseal_proto.rating.load import Load, Period
@@ -47,62 +46,15 @@ from meterseal_proto.rating.statement import (
     MAX_MINOR,
     Rail,
     Segment,
-    Statement,
     StatementKind,
     statement_hash,
 )
-from meterseal_proto.rating.statement_json import read_statement
-from meterseal_proto.rating.tariff import FullTariff, parse_full_tariff
+from meterseal_proto.rating.tariff import FullTariff
 from meterseal_proto.tariff import LocalTime
 
-MAX_TARIFFS: Final = 16
-"""Versions of a tariff in one bill: one a month, and some."""
 _BILL: Final = "bill"
 _RETIRE: Final = "retire"
 _WH: Final = "wh"
-
-
-@dataclass(frozen=True)
-class Billed(Case):
-    """A ZIP about a bill."""
-
-    @cached_property
-    def statement(self) -> Statement:
-        """The document."""
-        return self.read(parts.STATEMENT, read_statement)
-
-    @cached_property
-    def earlier(self) -> Statement:
-        """The document that this one takes back, or stands in for."""
-        return self.read(parts.EARLIER, read_statement)
-
-    @cached_property
-    def tariffs(self) -> dict[bytes, FullTariff]:
-        """The tariffs, by hash."""
-        names = [parts.numbered(parts.TARIFF, n) for n in range(1, MAX_TARIFFS + 1)]
-        read = [self.read(name, parse_full_tariff) for name in names if self.has(name)]
-        return {tariff.hash(): tariff for tariff in read}
-
-    @cached_property
-    def netted(self) -> tuple[Netted, ...]:
-        """What neighbours sold."""
-        return self.read(parts.NETTED, read_netted) if self.has(parts.NETTED) else ()
-
-    @cached_property
-    def known(self) -> Statement:
-        """The statement, for claims that do not answer for it."""
-        return given(lambda: self.statement, parts.STATEMENT)
-
-    def private(self, number: int) -> PrivateFile:
-        """Return a private register's own file."""
-        return self.read(parts.numbered(parts.PRIVATE, number), parse_private)
-
-    def signed(self, number: int) -> ProvedBill:
-        """Return the bill that a private register's device signed."""
-        evidence = self.private(number).bill
-        if evidence is None:
-            raise Wrong("it holds no bill that the device signed")
-        return evidence.bill
 
 
 def judge_billed(case: Billed) -> tuple[Claim, ...]:
@@ -112,7 +64,7 @@ def judge_billed(case: Billed) -> tuple[Claim, ...]:
     if case.has(parts.NETTED) or _buys(case):
         money = (*money, judge_one("netted", _netted, case))
     if case.has(parts.EARLIER) or _follows(case):
-        document = (*document, judge_one("earlier", _earlier, case))
+        document = (*document, judge_one("earlier", judge_earlier, case))
     return (
         *judge_files(case), *document, *judge_seals(case), *_judge_usage(case),
         *_judge_private(case), *money, *judge_log(case),
@@ -162,32 +114,6 @@ def _bill_hash(case: Billed) -> str:
     return f"the salted hash of the document is entry {logged.index} of the log"
 
 
-def _earlier(case: Billed) -> str:
-    statement = case.known
-    named = statement.corrects or statement.replaces
-    other = case.earlier
-    if other.number != named or other.network != statement.network:
-        raise Wrong(f"{parts.EARLIER} is not {named}, which the statement names")
-    if _whose(other) != _whose(statement):
-        raise Wrong(f"{named} is another's, or of another currency")
-    salt = case.read(parts.EARLIER_SALT, parts.read_salt)
-    document = given(lambda: case.content(parts.EARLIER), parts.EARLIER)
-    case.prove(bill_hash_entry(statement_hash(salt, document)), "that bill")
-    if statement.kind is StatementKind.CREDIT_NOTE:
-        if [-line.amount for line in statement.lines] != [
-            line.amount for line in other.lines
-        ]:
-            raise Wrong(f"its lines are not those of {named} with the opposite sign")
-        return f"it takes back every line of {named}"
-    return f"it stands in for {named}, which is in the log"
-
-
-def _whose(statement: Statement) -> tuple[int, int, str, int]:
-    return (
-        statement.member, statement.meter_point, statement.currency, statement.minor,
-    )  # fmt: skip
-
-
 def _usage(case: Billed) -> str:
     check_registers(case.known.usage)
     return judge_usage(case, case.known.usage)
@@ -219,9 +145,27 @@ def _tariff(case: Billed) -> str:
             raise Wrong(f"{tariff.id} is not valid when its segment begins")
         if (tariff.currency, tariff.minor) != (statement.currency, statement.minor):
             raise Wrong(f"{tariff.id} is of another currency than the statement")
-        case.prove(tariff_entry(tariff.document()), f"tariff {tariff.id}")
+        entry = tariff_entry(tariff.document())
+        logged = case.prove(entry, f"tariff {tariff.id}")
+        if logged.index > _first_reading(case, segment.begin):
+            raise Wrong(f"{tariff.id} is in the log behind readings that it prices")
     names = sorted({tariff.id for tariff in case.tariffs.values()})
-    return f"{', '.join(names)}: {len(case.tariffs)} versions, each in the log"
+    return (
+        f"{', '.join(names)}: {len(case.tariffs)} versions, each in the log before the"
+        " sealed readings that it prices"
+    )
+
+
+def _first_reading(case: Billed, begin: int) -> int:
+    """Return the place in the log of the first seal from `begin` on; beyond all of none."""
+    places = given(lambda: case.places, parts.LOG)
+    leaves = (
+        leaf_of(seal_entry(seal.header, seal.signature))
+        for sealed in given(lambda: case.sealed, parts.SEALS).values()
+        for seal in sealed.seals
+        if seal.header.first >= begin
+    )
+    return min((places[one].index for one in leaves if one in places), default=MAX_SIZE)
 
 
 def _tariff_of(case: Billed, segment: Segment) -> FullTariff:
@@ -256,7 +200,7 @@ def _lines(case: Billed) -> str:
     text = f"{len(statement.lines)} lines are what the tariffs give for the usage"
     if statement.segments[0].before == NOTHING_CARRIED:
         return text
-    return f"{text}, from what it says the bill before it left"
+    return f"{text}, from what is carried to it"
 
 
 def rate_segment(case: Billed, segment: Segment, tariff: FullTariff) -> Segment:
@@ -388,6 +332,7 @@ def _ledger(case: Billed) -> str:
 DOCUMENT_CLAIMS: Final[tuple[tuple[str, Callable[[Billed], str]], ...]] = (
     ("statement", _statement),
     ("bill-hash", _bill_hash),
+    ("carried", judge_carried),
 )
 MONEY_CLAIMS: Final[tuple[tuple[str, Callable[[Billed], str]], ...]] = (
     ("tariff", _tariff),

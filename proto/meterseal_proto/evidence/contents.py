@@ -9,7 +9,8 @@
     usage-N.json    its usage, slot by slot, as it was rated; history-N.json how that came
     private-N.json  instead of both, a private register's own bill file
     statement.json  the document, salt.json its salt; earlier.json, earliersalt.json those
-                    of the bill it takes back or stands in for
+                    of the bill it takes back or stands in for; previous.json,
+                    previoussalt.json those of the supply's bill before
     tariff-N.json   each tariff's document
     netted.json     Wh that neighbours sold and the bill netted
     trade.json      instead of a statement; clearing.json, clearingsalt.json its auction
@@ -48,6 +49,8 @@ STATEMENT: Final = "statement.json"
 SALT: Final = "salt.json"
 EARLIER: Final = "earlier.json"
 EARLIER_SALT: Final = "earliersalt.json"
+PREVIOUS: Final = "previous.json"
+PREVIOUS_SALT: Final = "previoussalt.json"
 NETTED: Final = "netted.json"
 TRADE: Final = "trade.json"
 CLEARING: Final = "clearing.json"
@@ -86,6 +89,8 @@ KINDS: Final[Mapping[str, str]] = {
     "salt": "salt of the statement",
     "earlier": "statement corrected or replaced",
     "earliersalt": "salt of that statement",
+    "previous": "statement before this one",
+    "previoussalt": "salt of the statement before",
     "netted": "Wh bought from neighbours",
     "trade": "trade",
     "clearing": "auction's book",

@@ -51,6 +51,11 @@ FROM netted_slots n JOIN bills b ON b.id = n.bill_id
 WHERE n.supply_id = ? AND n.start >= ? AND n.start < ? AND n.bill_id <= ?
 GROUP BY n.start, n.length, n.bill_id ORDER BY n.start, n.length
 """
+# Whatever was issued in the place of a bill since, it was made of the one before it.
+_PREVIOUS: Final = """
+SELECT id FROM bills WHERE supply_id = ? AND to_at = ? AND kind = 'bill' AND id < ?
+ORDER BY id DESC LIMIT 1
+"""
 
 
 async def gather(tx: Transaction, bill: BillRow, genesis: Genesis) -> Gathered:
@@ -62,6 +67,7 @@ async def gather(tx: Transaction, bill: BillRow, genesis: Genesis) -> Gathered:
         parts.SALT: _salt(bill, entries),
     }
     earlier = await _earlier(tx, bill, files, entries)
+    await _previous(tx, bill, files, entries)
     await _tariffs(tx, statement, files, entries)
     keys: list[bytes] = []
     hidden = []
@@ -110,6 +116,21 @@ async def _earlier(
     files[parts.EARLIER] = other.document
     files[parts.EARLIER_SALT] = _salt(other, entries)
     return read_statement(other.document)
+
+
+async def _previous(
+    tx: Transaction, bill: BillRow, files: dict[str, bytes], entries: Entries
+) -> None:
+    """Add the bill of the supply's period before that was in force when this one was made.
+
+    A credit note carries what the bill that it takes back did.
+    """
+    made = bill.id if bill.corrects is None else bill.corrects
+    rows = await tx.rows(_PREVIOUS, (bill.supply, bill.begin, made))
+    for (row,) in rows:
+        other = (await store.bills_by_id(tx, [row]))[row]
+        files[parts.PREVIOUS] = other.document
+        files[parts.PREVIOUS_SALT] = _salt(other, entries)
 
 
 async def _tariffs(
