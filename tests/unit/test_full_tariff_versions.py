@@ -3,7 +3,10 @@
 import json
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,10 +20,10 @@ from meterseal_aggregator.parameters.store import Change, ParameterRefused
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.entry import tariff_entry
 from meterseal_proto.rating.components import Flat
-from meterseal_proto.rating.tariff import FullTariff
+from meterseal_proto.rating.tariff import Cycle, FullTariff
 from meterseal_proto.tariff import canonical
 from tests.support.migrated import open_migrated
-from tests.support.supplied import CODE, a_full_tariff, declare_money
+from tests.support.supplied import CODE, ZONE, a_full_tariff, declare_money
 
 NOW = 1_790_000_000
 MONTH = NOW + 10_000
@@ -110,6 +113,37 @@ async def test_what_begins_after_the_end_of_its_code_is_refused_naming_the_gap(
     error = await refused(db, a_full_tariff(NEXT - 1).document())
     assert error.cause is Cause.OVERLAP
     await published(db, NEXT)
+
+
+async def test_a_version_by_another_clock_begins_where_a_cycle_ends(
+    db: Database,
+) -> None:
+    # Within October the one bill of it would be of two zones, and nobody would get it.
+    await published(db, MONTH)
+    moved = a_full_tariff(NEXT, zone="Europe/Berlin")
+    error = await refused(db, moved.document())
+    assert error.cause is Cause.OVERLAP
+    assert "give it another code" in error.detail
+    at = int(error.detail.split(" ends at ")[1].split(",")[0])
+    async with db.transaction() as tx:
+        await store.publish(tx, replace(moved, valid_from=at).document(), now=NOW)
+    assert datetime.fromtimestamp(at, ZoneInfo(ZONE)).isoformat()[:16] == (
+        "2026-11-01T00:00"
+    )
+
+
+async def test_a_cycle_that_began_two_versions_ago_has_one_currency_too(
+    db: Database,
+) -> None:
+    midnight = 1_792_789_200  # of Nairobi, on 24 October
+    daily = replace(a_full_tariff(NEXT), cycle=Cycle.DAY)
+    third = replace(a_full_tariff(midnight), minor=3)
+    other = [replace(one, id="daily") for one in (daily, third)]
+    await published(db, MONTH)
+    async with db.transaction() as tx:
+        for one in (daily, *other):
+            await store.publish(tx, one.document(), now=NOW)
+    assert (await refused(db, third.document())).cause is Cause.OVERLAP
 
 
 async def test_a_span_that_no_version_covers_is_refused_naming_it(db: Database) -> None:

@@ -11,6 +11,7 @@ publish what holds already: who is billed must have been able to know (SETTLED 2
 from functools import lru_cache
 from typing import Final
 
+from meterseal_aggregator.billing.tariffs.following import LONGEST_CYCLE_S, bound
 from meterseal_aggregator.billing.tariffs.model import Cause, NotPublished, Version
 from meterseal_aggregator.ledger.assets import declared
 from meterseal_aggregator.ledger.model import Asset
@@ -182,7 +183,25 @@ async def _follow(tx: Transaction, tariff: FullTariff) -> None:
         )
     if last.end is not None and tariff.valid_from > last.end:
         raise _gap(tariff.id, last.end, tariff.valid_from)
+    await _check_bills(tx, tariff)
     await tx.many(_END, [(tariff.valid_from, last.digest)])
+
+
+async def _check_bills(tx: Transaction, tariff: FullTariff) -> None:
+    """Raise NotPublished where a bill would be of two currencies, zones or commodities."""
+    at = tariff.valid_from
+    rows = await tx.rows(_SPAN, (tariff.id, at, FOR_EVER, at - LONGEST_CYCLE_S))
+    before = [
+        (one.begin, at if one.end is None else one.end, one.tariff)
+        for one in map(_version, rows)
+    ]
+    until = bound(before, tariff)
+    if until is not None:
+        raise NotPublished(
+            Cause.OVERLAP,
+            f"{tariff.id!r} has another currency, zone or commodity in the cycle that ends"
+            f" at {until}, and a bill has one: begin there or later, or give it another code",
+        )
 
 
 def _gap(code: str, begin: int, end: int) -> NotPublished:
