@@ -81,7 +81,7 @@ FROM bills b JOIN bill_standings s ON s.bill_id = b.id WHERE s.state <> 'correct
 GROUP BY 1, 2
 """
 _BILLS: Final = """
-SELECT b.number, b.supply_id FROM bills b JOIN bill_standings s ON s.bill_id = b.id
+SELECT b.number FROM bills b JOIN bill_standings s ON s.bill_id = b.id
 WHERE s.state <> 'corrected' AND b.kind = 'bill' ORDER BY b.from_at, b.id
 """
 _WAITS: Final = "SELECT supply_id, from_at, cause, detail FROM bill_waits"
@@ -96,7 +96,10 @@ _ENDS: Final = {
     " UNION ALL SELECT 'taken back', count(*) FROM rewards WHERE taken_back > 0",
     "plan ended": "SELECT state, count(*) FROM instalment_plans GROUP BY 1",
     "usage": "SELECT source, count(*) FROM vee_values GROUP BY 1",
-    "slot": "SELECT 'netted', count(*) FROM netted_slots",
+    "slot": "SELECT 'netted', count(*) FROM netted_slots"
+    " UNION ALL SELECT 'netted late', count(*) FROM netted_slots n JOIN bills b"
+    " ON b.id = n.bill_id AND b.replaces_id IS NOT NULL",
+    "corrected for": "SELECT note, count(*) FROM bill_acts WHERE act = 'corrected' GROUP BY 1",
     "trade ended": "SELECT state, count(*) FROM trades GROUP BY 1",
     "notice": "SELECT kind || ' ' || state, count(*) FROM notices GROUP BY 1",
 }
@@ -148,36 +151,16 @@ async def _nothing_due(years: Years) -> None:
 
 
 async def _said_as_known(years: Years) -> None:
-    """Rate every bill in force again: it must say the same.
+    """Rate every bill in force again: it must say the same, and net no more.
 
-    What a seller's meter told long after the bill is netted when somebody looks again, and
-    changes what later bills of the supply carry; after that nothing may be otherwise.
+    What a seller's meter told long after a bill is netted without anybody asking.
     """
-    looked = set()
-    for supply, netted in await _again(years):
-        assert netted or supply in looked, f"a bill of {supply} was not what is known"
-        looked.add(supply)
-        years.met["bill", "netted more"] += netted
-    if looked:
-        await years.duty("correct")
-        assert not await _again(years), "rated again twice, it came out otherwise"
-        await check(years)
-
-
-async def _again(years: Years) -> list[tuple[int, bool]]:
-    """Rate every bill again; returns whose came out otherwise, and if it nets more."""
-    moment, found = Moment.of(NETWORK, years.now), []
-    for number, supply in await years.rows(_BILLS):
+    moment = Moment.of(NETWORK, years.now)
+    for (number,) in await years.rows(_BILLS):
         async with years.database.transaction() as tx:
             made = await affected.correct_now(tx, number, moment, Why("test", "again"))
+        assert made is None, f"bill {number} was not what is known"
         years.met["bill", "said again"] += 1
-        if made is not None:
-            assert made.bill is not None
-            netted = await years.rows(
-                "SELECT 1 FROM netted_slots WHERE bill_id = ?", made.bill.id
-            )
-            found.append((supply, bool(netted)))
-    return found
 
 
 async def _proved(years: Years) -> None:

@@ -31,12 +31,14 @@ async def bill(house: House) -> int:
     Where more are due than one batch, the rest is rated in as many processes as configured.
     """
     biller = Biller(house.database, house.keys.genesis.network)
-    issued = await biller.run_once(int(house.now()))
+    seen = await biller.run_once(int(house.now()))
     processes = house.config.jobs.rating_processes
-    if issued >= BATCH and processes:
-        issued += await _bill_many(house, processes)
-    issued += await until_idle(lambda: biller.run_once(int(house.now())))
-    return issued + await until_idle(
+    if seen >= BATCH and processes:
+        seen += await _bill_many(house, processes)
+    if seen:
+        # One look says that nobody is due; another would find the same.
+        seen += await until_idle(lambda: biller.run_once(int(house.now())))
+    return seen + await until_idle(
         lambda: affected.run_once(house.database, biller.network, int(house.now()))
     )
 

@@ -1,10 +1,11 @@
-"""The duty that corrects: bills that stand on usage which is known otherwise now.
+"""The duty that corrects: bills that stand on what is known otherwise now.
 
     done = await run_once(database, network, now)        # 0: nothing is known otherwise
 
 A bill is rated again with its period's tariff when a later version of one of its days is
-known, or when the bill before it leaves something else to it. Where the lines are the same,
-only the look is noted. This module must never correct a private bill: its device opens anew.
+known, when neighbours' Wh were delivered for one of its slots after it was made, or when the
+bill before it leaves something else to it (`touched`). Where the lines are the same, only the
+look is noted. This module must never correct a private bill: its device opens anew.
 """
 
 import json
@@ -34,47 +35,28 @@ from meterseal_aggregator.billing.statements.gather import (
     sharing,
 )
 from meterseal_aggregator.billing.statements.issue import keep_waits
+from meterseal_aggregator.billing.statements.touched import (
+    Marks,
+    Reason,
+    pass_marks,
+    passed,
+    touched,
+)
 from meterseal_aggregator.billing.statements.write import end_waits
 from meterseal_aggregator.storage.database import Database, Transaction
 
 BATCH: Final = 200
 """Bills a transaction: each writes two documents."""
-LATER_READING: Final = Why(ACTOR, "usage is known otherwise")
-LAG_S: Final = 3_600
-"""How far behind its mark a look goes back: a day that was packed while another was being
-written may say an earlier second."""
-_MOST: Final = 1_000
-"""Bills a look names; the next one goes on."""
-
-# Bills that stand on a later version of a day, first known since the mark; and those that are
-# to be looked at whatever is known. Each waits while its last look's cause is being mended.
-_TOUCHED: Final = """
-SELECT u.bill_id FROM usage_days d INDEXED BY usage_days_known
-CROSS JOIN bill_usage u ON u.register_id = d.register_id
-  AND u.from_at < d.first + d.step * length(d.qualities) AND u.to_at > d.first
-CROSS JOIN bill_standings s ON s.bill_id = u.bill_id
-  AND s.state <> 'corrected' AND s.looked_to < d.known_at AND s.looked_to > 0
-CROSS JOIN bills b ON b.id = u.bill_id AND b.private_bill_id IS NULL
-WHERE d.version > 1 AND d.known_at <= ?
-  AND d.known_at > (SELECT looked_to FROM correction_marks) - ?
-UNION
-SELECT s.bill_id FROM bill_standings s JOIN bills b ON b.id = s.bill_id
-LEFT JOIN bill_waits w ON w.supply_id = b.supply_id AND w.from_at = b.from_at
-  AND w.again_at > ?
-WHERE s.looked_to = 0 AND s.state <> 'corrected' AND w.supply_id IS NULL
-LIMIT ?
-"""
+WHYS: Final = {
+    Reason.USAGE: Why(ACTOR, "usage is known otherwise"),
+    Reason.DELIVERED: Why(ACTOR, "neighbours' Wh were delivered after it was made"),
+}
 _SUPPLIES: Final = """
 SELECT s.id, s.member_id, s.meter_point_id, s.tariff_code, s.rail, s.prepaid, s.from_at,
   s.to_at, s.billed_to
 FROM json_each(?) p CROSS JOIN supplies s ON s.id = p.value
 """
-_LAST: Final = """
-SELECT coalesce(max(known_at), 0), (SELECT looked_to FROM correction_marks)
-FROM usage_days WHERE version > 1 AND known_at <= ?
-"""
 _LOOKED: Final = "UPDATE bill_standings SET looked_to = ? WHERE bill_id = ?"
-_MARK: Final = "UPDATE correction_marks SET looked_to = max(looked_to, ?)"
 
 
 async def run_once(
@@ -88,14 +70,27 @@ async def run_once(
     """Look at the next bills that are touched at Unix second `now`; returns how many."""
     moment = Moment.of(network, now)
     async with database.reading() as tx:
-        touched = await _touched(tx, moment)
-        batch, bills = await _prepared(tx, touched[:limit], moment)
+        named = await touched(tx, moment)
+        # One transaction corrects for one reason, which it writes down.
+        reason = min(named.values(), default=Reason.USAGE)
+        ids = [bill for bill, why in named.items() if why is reason]
+        batch, bills = await _prepared(tx, ids[:limit], moment)
+        past = None if named else await passed(tx, moment)
+    if past is not None:
+        return await _pass(database, past)
     if not bills:
-        return await _pass_mark(database, moment.known_at, idle=not touched)
+        return 0
     found = await rater(batch.wishes, moment)
     async with database.transaction() as tx:
-        await _settle(tx, batch, found, bills, moment)
+        await _settle(tx, batch, found, bills, moment, WHYS[reason])
     return batch.count
+
+
+async def _pass(database: Database, past: Marks) -> int:
+    """Note how far was looked, and that something was done."""
+    async with database.transaction() as tx:
+        await pass_marks(tx, past)
+    return 1
 
 
 async def correct_now(
@@ -127,13 +122,6 @@ async def _check_in_force(tx: Transaction, bill: BillRow) -> None:
             Cause.STATE,
             f"{bill.number} was taken back, or takes one back: correct the bill in its place",
         )
-
-
-async def _touched(tx: Transaction, moment: Moment) -> list[int]:
-    """Return the bills to look at, in order of issue."""
-    known, now = moment.known_at, moment.issued_at
-    rows = await tx.rows(_TOUCHED, (known, LAG_S, now, _MOST))
-    return sorted({row[0] for row in rows})
 
 
 async def _prepared(
@@ -172,7 +160,7 @@ async def _settle(
     found: Sequence[Draft | Refused],
     bills: dict[tuple[int, int], BillRow],
     moment: Moment,
-    why: Why = LATER_READING,
+    why: Why,
 ) -> list[Correction]:
     """Correct what came out otherwise, and note the look at the others."""
     waits, pairs, same = list(batch.waits), [], []
@@ -203,16 +191,3 @@ async def _settle(
 def _same(draft: Draft, bill: BillRow) -> bool:
     told = told_by(draft.document, yearly=draft.yearly)
     return told == told_by(bill.document, yearly=draft.yearly)
-
-
-async def _pass_mark(database: Database, known_at: int, *, idle: bool) -> int:
-    """Move the mark past what was looked at; returns 1 if it moved, else 0."""
-    if not idle:
-        return 0
-    async with database.reading() as tx:
-        ((last, mark),) = await tx.rows(_LAST, (known_at,))
-    if last <= mark:
-        return 0
-    async with database.transaction() as tx:
-        await tx.rows(_MARK, (last,))
-    return 1

@@ -33,8 +33,8 @@ from meterseal_proto.rating.line import NOTHING_CARRIED, Carried
 from meterseal_proto.rating.load import Load
 
 TRADES_WAIT_S: Final = 3 * 86_400
-"""A bill waits so long after its period for sellers' meters; what they tell later stays with
-the buyer as Wh."""
+"""A bill waits so long after its period for sellers' meters; what they tell later corrects it
+(`touched`)."""
 
 # The bill in force that ends there: no other was issued in its place.
 _BEFORE: Final = """
