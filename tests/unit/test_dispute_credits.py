@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.billing import payments
 from meterseal_aggregator.billing.model import BillRow
+from meterseal_aggregator.billing.payments import Actor, Direction, Towards, Way
+from meterseal_aggregator.billing.receivables.topup import take_in
 from meterseal_aggregator.billing.statements import affected
 from meterseal_aggregator.disputes.decide import decide
 from meterseal_aggregator.disputes.model import (
@@ -19,9 +22,10 @@ from meterseal_aggregator.disputes.model import (
     Wish,
 )
 from meterseal_aggregator.disputes.open import open_bill
-from meterseal_aggregator.ledger.accounts import user
+from meterseal_aggregator.ledger.accounts import arrears, user
 from tests.support.billinghouse import (
     DAY,
+    EUR,
     JUNE,
     MAY,
     NETWORK,
@@ -86,3 +90,73 @@ async def test_what_a_correction_gave_back_is_not_credited_besides(
         await credited(utility, made.id, bill.amount)
     assert caught.value.cause is Cause.AMOUNT
     assert await utility.balance(user(home.member)) == 0
+
+
+async def corrected(utility: Utility, home: Home, delta: int, known_at: int) -> BillRow:
+    """Let May's usage be known otherwise, and be billed so; returns the bill in force."""
+    await utility.use(home, MAY, JUNE, delta, known_at=known_at)
+    while await affected.run_once(utility.database, NETWORK, known_at + DAY):
+        pass
+    return (await utility.bills())[-1]
+
+
+async def pay(utility: Utility, home: Home, bill: BillRow) -> None:
+    """Record money of a member's that pays a bill of his."""
+    wish = payments.Wish(
+        home.member, Direction.IN, bill.amount, Way.BANK, "FT-1", "key-p", EUR,
+        Towards.BILLS, bill.number,
+    )  # fmt: skip
+    async with utility.database.transaction() as tx:
+        made = await payments.record(tx, wish, Actor("token:op", NOW), now=NOW)
+        assert await take_in(tx, made, now=NOW)
+
+
+async def worth(utility: Utility, home: Home) -> int:
+    """Return what a member has, beyond what he owes."""
+    owed = await utility.balance(arrears(home.member))
+    return await utility.balance(user(home.member)) + owed
+
+
+@pytest.mark.parametrize("paid", [False, True])
+async def test_what_was_credited_is_not_given_back_by_a_correction_besides(
+    utility: Utility, paid: bool
+) -> None:
+    home, bill = await billed(utility)
+    if paid:
+        await pay(utility, home, bill)
+    before = await worth(utility, home) + (0 if paid else bill.amount)
+    made = await opened(utility, bill, WRONG)
+    await credited(utility, made.id, bill.amount)
+    new = await corrected(utility, home, 0, NOW + 3 * DAY)
+    assert 0 < new.amount < bill.amount
+    # All of it was credited, so nothing more is to be made good.
+    assert await worth(utility, home) == before + (bill.amount if paid else 0)
+    standing = await utility.standing(new)
+    assert standing.given == bill.amount - new.amount
+    assert await utility.balance(arrears(home.member)) == -standing.outstanding
+
+
+async def test_what_a_correction_makes_good_beyond_a_credit_is_the_members(
+    utility: Utility,
+) -> None:
+    home, bill = await billed(utility)
+    made = await opened(utility, bill, replace(WRONG, amount=1_000_000))
+    await credited(utility, made.id, 1_000_000)
+    new = await corrected(utility, home, 0, NOW + 3 * DAY)
+    assert await worth(utility, home) == -new.amount
+    assert (await utility.standing(new)).outstanding == new.amount + 1_000_000
+
+
+async def test_a_credit_counts_again_once_the_correction_was_wrong(
+    utility: Utility,
+) -> None:
+    home, bill = await billed(utility)
+    made = await opened(utility, bill, WRONG)
+    await credited(utility, made.id, bill.amount)
+    await corrected(utility, home, 100, NOW + 3 * DAY)
+    low = await corrected(utility, home, 0, NOW + 5 * DAY)
+    assert await worth(utility, home) == 0
+    back = await corrected(utility, home, 250, NOW + 7 * DAY)
+    assert back.amount == bill.amount > low.amount
+    assert await worth(utility, home) == 0
+    assert (await utility.standing(back)).given == 0

@@ -111,6 +111,8 @@ class Act(StrEnum):
     DISPUTED = "disputed"
     RESOLVED = "resolved"
     """Disputed no more, whoever was right: a correction says that."""
+    CREDITED = "credited"
+    """Paid to the member's money by a decided dispute; it asks for as much as before."""
     CORRECTED = "corrected"
 
 

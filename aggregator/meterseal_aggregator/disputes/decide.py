@@ -12,7 +12,7 @@ bill, nor decide a dispute twice.
 
 import secrets
 
-from meterseal_aggregator.billing.model import BillState
+from meterseal_aggregator.billing.model import Act, BillAct, BillState
 from meterseal_aggregator.billing.statements import store as bills
 from meterseal_aggregator.disputes import store
 from meterseal_aggregator.disputes.model import (
@@ -122,6 +122,12 @@ async def _credit(tx: Transaction, found: Dispute, made: Decision, *, now: int) 
             Cause.FUNDS, "the mutual fund has not that much: pay in first"
         )
     assert result.entered, result
+    if found.bill is not None:
+        # Whoever corrects the bill later is told that so much of it was made good.
+        last = (await store.chain_of(tx, found.bill))[-1]
+        note = f"{WHY} {found.id}"
+        act = BillAct(last, Act.CREDITED, made.amount, now, made.actor, note)
+        await bills.act(tx, [act])
 
 
 async def _logged(

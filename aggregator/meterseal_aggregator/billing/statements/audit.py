@@ -6,7 +6,7 @@ write.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ from meterseal_aggregator.billing.model import (
 from meterseal_aggregator.billing.statements import store
 from meterseal_aggregator.billing.statements.carry import carry
 from meterseal_aggregator.billing.statements.lifecycle import begun, replayed
+from meterseal_aggregator.billing.statements.madegood import Credits, credits_of
 from meterseal_aggregator.billing.statements.netting import retirement_id
 from meterseal_aggregator.billing.statements.number import count_of
 from meterseal_aggregator.billing.statements.posting import (
@@ -91,6 +92,7 @@ class _Page:
     known: dict[int, BillRow]
     standings: dict[int, Standing]
     acts: dict[int, list[BillAct]]
+    credited: Mapping[int, Credits]
     logged: dict[int, bytes]
 
 
@@ -130,7 +132,7 @@ async def _page(tx: Transaction, bills: Sequence[BillRow]) -> int:
         if bill.rail is Rail.LEDGER:
             expected += _entries(page, bill, statement)
     await _check_posted(tx, expected)
-    return len(expected)
+    return sum(one.purpose == PURPOSE for one in expected)
 
 
 async def _read(tx: Transaction, bills: Sequence[BillRow]) -> _Page:
@@ -142,7 +144,8 @@ async def _read(tx: Transaction, bills: Sequence[BillRow]) -> _Page:
         acts[row[0]].append(BillAct(row[0], Act(row[1]), *row[2:]))
     places = json.dumps([one.log_entry for one in bills])
     logged = {row[0]: row[1] for row in await tx.rows(_LOGGED, (places,))}
-    return _Page(bills, known, standings, acts, logged)
+    credited = await credits_of(tx, [one.replaces for one in bills if one.replaces])
+    return _Page(bills, known, standings, acts, credited, logged)
 
 
 def _check_document(bill: BillRow) -> Statement:
@@ -210,8 +213,9 @@ def _entries(page: _Page, bill: BillRow, statement: Statement) -> list[Transfer]
         return issued(bill.number, money, owed)
     old = page.known[bill.replaces]
     before = shares(read_statement(old.document).lines, statement.minor)
-    over = carry(page.standings[old.id], bill.amount)
-    found = Difference(difference(owed, before), over.now_given)
+    charged = page.credited[old.id].charged(old.amount, bill.amount)
+    over = carry(page.standings[old.id], bill.amount, charged)
+    found = Difference(difference(owed, before), over.now_given, over.again)
     return corrected(bill.number, money, found)
 
 

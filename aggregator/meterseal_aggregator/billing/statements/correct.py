@@ -30,6 +30,7 @@ from meterseal_aggregator.billing.statements.issue import (
     retire_netted,
     told,
 )
+from meterseal_aggregator.billing.statements.madegood import Credits, credits_of
 from meterseal_aggregator.billing.statements.posting import (
     Difference,
     Money,
@@ -108,11 +109,17 @@ async def replace_all(
     """
     if not pairs:
         return []
-    standings = await store.standings(tx, [old.id for old, _ in pairs])
+    ids = [old.id for old, _ in pairs]
+    standings, credited = await store.standings(tx, ids), await credits_of(tx, ids)
     await check_assets(tx, [draft for _, draft in pairs])
     places = await places_of(tx, moment, 2 * len(pairs))
     cases = [
-        _case(old, draft, standings[old.id], (places[2 * n], places[2 * n + 1]))
+        _case(
+            old,
+            draft,
+            (standings[old.id], credited[old.id]),
+            (places[2 * n], places[2 * n + 1]),
+        )
         for n, (old, draft) in enumerate(pairs)
     ]
     acts = [
@@ -139,8 +146,12 @@ async def replace_all(
 
 
 def _case(
-    old: BillRow, draft: Draft, standing: Standing, places: tuple[Place, Place]
+    old: BillRow,
+    draft: Draft,
+    stood: tuple[Standing, Credits],
+    places: tuple[Place, Place],
 ) -> _Case:
+    standing, credited = stood
     if standing.state is BillState.CORRECTED:
         raise Refused(
             Cause.STATE,
@@ -152,7 +163,8 @@ def _case(
             f"bill {old.number} is in {old.asset}, and would be corrected in"
             f" {draft.asset}: publish a tariff of its currency",
         )
-    over = carry(standing, draft.amount)
+    charged = credited.charged(old.amount, draft.amount)
+    over = carry(standing, draft.amount, charged)
     return _Case(old, read_statement(old.document), draft, over, places)
 
 
@@ -210,7 +222,8 @@ def _chain(case: _Case) -> list[Transfer]:
     draft, bill_at = case.draft, case.places[1]
     before = shares(case.taken.lines, case.taken.minor)
     money = Money(draft.supply.member, draft.asset, draft.end)
-    found = Difference(difference(draft.owed, before), case.over.now_given)
+    over = case.over
+    found = Difference(difference(draft.owed, before), over.now_given, over.again)
     return corrected(bill_at.number, money, found)
 
 

@@ -9,6 +9,7 @@
 | given | not corrected: a negative total, or what was paid too much | as much more owed |
 | late-fee, waived | not corrected; waived at most the fees not paid | more, less outstanding |
 | disputed, resolved | at most what is outstanding, disputed | not asked for now; asked again |
+| credited | not corrected | as it was: a dispute paid that to the member's money |
 | overdue | something is asked | overdue, until nothing is |
 | corrected | not corrected | asks for nothing any more |
 
@@ -103,6 +104,11 @@ def _overdue(standing: Standing, amount: int) -> Standing:
     return replace(standing, state=BillState.OVERDUE)
 
 
+def _credited(standing: Standing, amount: int) -> Standing:
+    assert amount > 0
+    return standing
+
+
 def _corrected(standing: Standing, amount: int) -> Standing:
     assert amount == 0
     return replace(standing, state=BillState.CORRECTED, disputed=0)
@@ -117,6 +123,7 @@ _DO: Final[dict[Act, Callable[[Standing, int], Standing]]] = {
     Act.DISPUTED: _disputed,
     Act.RESOLVED: _resolved,
     Act.OVERDUE: _overdue,
+    Act.CREDITED: _credited,
     Act.CORRECTED: _corrected,
 }
 

@@ -28,11 +28,14 @@ from meterseal_aggregator.ledger.model import (
     Asset,
     Transfer,
     TransferId,
+    linked,
 )
 from meterseal_proto.rating.line import Line, LineKind
 
 PURPOSE: Final = "bill"
 """Of entries that issue or correct a bill; the audit reads them by it."""
+AGAIN: Final = "credit-again"
+"""Of an entry that charges a credit again, or takes that back: no line of a bill says it."""
 _SUBJECT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LINES_OWNER: Final = frozenset({LineKind.WHEELING, LineKind.LOSSES})
 _AUTHORITY: Final = frozenset({LineKind.LEVY, LineKind.TAX})
@@ -82,11 +85,13 @@ def issued(number: str, money: Money, owed: Shares) -> list[Transfer]:
 class Difference:
     """What a correction posts: `owed` by account, and what of it is given to the member.
 
-    `given` is what he had paid beyond what the new bill asks; below 0 never.
+    `given` is what he had paid beyond what the new bill asks; below 0 never. `again` is
+    what of earlier credits is charged more than before, below 0 less.
     """
 
     owed: Shares
     given: int = 0
+    again: int = 0
 
 
 def difference(owed: Shares, before: Shares) -> Shares:
@@ -106,7 +111,28 @@ def corrected(number: str, money: Money, found: Difference) -> list[Transfer]:
     moves = _moves(found.owed, party, paying_first=True)
     if found.given:
         moves.insert(0, (party, user(money.member), found.given))
-    return _chain(number, money, moves)
+    return _with_credits(number, money, _chain(number, money, moves), found.again)
+
+
+def _with_credits(
+    number: str, money: Money, chain: list[Transfer], again: int
+) -> list[Transfer]:
+    """Add what is charged again, first, or is no more, last: so arrears stay owed."""
+    if not again:
+        return chain
+    party = arrears(money.member)
+    debit, credit = (party, UTILITY) if again > 0 else (UTILITY, party)
+    entry = Transfer(
+        id=transfer_id(f"{number}/{AGAIN}", debit, credit),
+        amount=abs(again),
+        debit=debit,
+        credit=credit,
+        purpose=AGAIN,
+        effective_at=money.end,
+        asset=money.asset,
+        reference=number.encode(),
+    )
+    return linked([entry, *chain] if again > 0 else [*chain, entry])
 
 
 def transfer_id(number: str, debit: AccountCode, credit: AccountCode) -> TransferId:
