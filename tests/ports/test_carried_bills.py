@@ -13,7 +13,8 @@ from meterseal_aggregator.vee.edit import EditWish, edit
 from meterseal_aggregator.vee.values import place_of
 from meterseal_proto.claims import Claim, Expectation, Verdict
 from meterseal_proto.evidence import contents as parts
-from meterseal_proto.evidence.contents import pack
+from meterseal_proto.evidence.contents import numbered, pack
+from meterseal_proto.evidence.sealedfile import read_seals
 from meterseal_proto.rating.components import Base, Minimum, Price, SpanOf
 from meterseal_proto.rating.statement_json import read_statement
 from meterseal_proto.units import IMPORT
@@ -88,6 +89,19 @@ async def test_the_second_bill_begins_from_what_the_first_one_left(
     assert parts.PREVIOUS not in await evidence(utility, first)
     told = read_statement(files[parts.STATEMENT])
     assert told.segments[0].before.charged > 0
+
+
+async def test_what_a_register_showed_at_a_later_bills_begin_is_shown_as_sealed(
+    utility: Utility,
+) -> None:
+    await a_billed_home(utility)
+    counts = []
+    for number in ("2026-00000001", "2026-00000002"):
+        files = await evidence(utility, number)
+        seals = read_seals(files[numbered(parts.SEALS, 1)], GENESIS.network).seals
+        counts.append((len(seals), seals[0].header.first < MAY - DAY))
+    # Six days each; and the last one before of him who was billed for it too.
+    assert counts == [(6, True), (7, False)]
 
 
 async def test_a_first_bill_that_is_given_out_as_another_fails(

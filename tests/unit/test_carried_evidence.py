@@ -91,6 +91,13 @@ def test_only_the_bill_of_the_supplys_period_before_counts(
     assert why in failed(bill)["carried"]
 
 
+def test_a_register_that_showed_otherwise_at_a_later_bills_begin_fails() -> None:
+    bill = a_following_bill()
+    (usage,) = stated(bill).usage
+    bill.statement = replace(stated(bill), usage=(replace(usage, first=39_999),))
+    assert set(failed(bill)) == {"usage"}
+
+
 def test_a_bill_before_that_the_log_does_not_have_fails() -> None:
     bill = a_following_bill()
     files = bill.files()

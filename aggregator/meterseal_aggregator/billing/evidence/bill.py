@@ -7,7 +7,7 @@ A constant number of statements a bill, and a few for each of its registers. Rea
 see the bill is for whoever asks. This module must never tell anything of another member.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from meterseal_aggregator.billing.evidence import postings, readings
@@ -58,6 +58,19 @@ ORDER BY id DESC LIMIT 1
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An open register of a bill: its file's number, and since when its usage was believed.
+
+    `follows`: the member has a bill before, so the reading before the period is his too.
+    """
+
+    number: int
+    usage: Usage
+    known_at: int
+    follows: bool
+
+
 async def gather(tx: Transaction, bill: BillRow, genesis: Genesis) -> Gathered:
     """Return the files of a bill's evidence; NotYet while the log has not all of it."""
     statement, entries = read_statement(bill.document), Entries()
@@ -76,7 +89,8 @@ async def gather(tx: Transaction, bill: BillRow, genesis: Genesis) -> Gathered:
             place = await readings.place_of(tx, told.meter, told.register)
             hidden.append(Hidden(number, place.row, told.proof))
         elif told.digest:
-            found = await _register(tx, (number, told, bill.known_at), genesis, entries)
+            billed = Told(number, told, bill.known_at, parts.PREVIOUS in files)
+            found = await _register(tx, billed, genesis, entries)
             files |= found[0]
             keys += found[1]
     files[parts.KEYS] = parts.write_keys(list(dict.fromkeys(keys)))
@@ -145,13 +159,14 @@ async def _tariffs(
 
 
 async def _register(
-    tx: Transaction, of: tuple[int, Usage, int], genesis: Genesis, entries: Entries
+    tx: Transaction, of: Told, genesis: Genesis, entries: Entries
 ) -> tuple[dict[str, bytes], list[bytes]]:
     """Return the files of an open register, and its key events."""
-    number, told, known_at = of
+    number, told = of.number, of.usage
     place = await readings.place_of(tx, told.meter, told.register)
-    billed = Billed(place, told, genesis.network, known_at)
-    span = (told.begin, told.end)
+    billed = Billed(place, told, genesis.network, of.known_at)
+    # What the register showed at the beginning is of the reading before it.
+    span = (told.begin - place.step * of.follows, told.end)
     seals = await readings.seals_of(tx, place, span, genesis)
     keys = await readings.keys_of(tx, place, seals, entries)
     history = await readings.history_of(tx, billed, entries)
