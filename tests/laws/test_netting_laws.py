@@ -10,6 +10,7 @@ from meterseal_proto.bill import amount_of
 from meterseal_proto.commitment import commit
 from meterseal_proto.errand import decode_errand, encode_errand
 from meterseal_proto.netting import (
+    MAX_NETTED_WH,
     BadNetting,
     Netting,
     ProvedNetting,
