@@ -262,7 +262,7 @@ async def test_a_device_hears_that_its_seeds_are_kept_by_all_three(room: Room) -
     assert await room.run() == [("pi-1", kept)]
 
 
-async def test_a_run_with_nothing_to_say_reads_three_times_and_writes_nothing(
+async def test_a_run_with_nothing_to_say_reads_four_times_and_writes_nothing(
     room: Room,
 ) -> None:
     await room.publish(FLAT)
@@ -280,4 +280,4 @@ async def test_a_run_with_nothing_to_say_reads_three_times_and_writes_nothing(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Transaction, "rows", rows)
         assert await room.run() == []
-    assert counted == 3
+    assert counted == 4

@@ -9,18 +9,18 @@ opened, nor let a statement ask for more than was proved.
 
 from dataclasses import dataclass, replace
 
-from meterseal_aggregator.billing.model import Cause, Refused, micro
+from meterseal_aggregator.billing.model import Cause, Refused
 from meterseal_aggregator.billing.private.model import Opened, PrivatePeriod
+from meterseal_aggregator.billing.private.netting import NOTHING, Netted
 from meterseal_aggregator.billing.statements import guard
-from meterseal_aggregator.billing.statements.bounds import check_bounds
 from meterseal_aggregator.billing.statements.draft import (
-    NO_NUMBER,
+    Body,
     Draft,
     Moment,
+    draft_of,
     local_of,
+    statement_of,
 )
-from meterseal_aggregator.billing.statements.posting import shares
-from meterseal_aggregator.ledger.model import Asset
 from meterseal_proto.rating.calendar import cycle_of
 from meterseal_proto.rating.hidden import Plan, plan_of
 from meterseal_proto.rating.line import Carried
@@ -32,28 +32,22 @@ from meterseal_proto.rating.opened import (
     usage_of,
 )
 from meterseal_proto.rating.price import Unrateable
-from meterseal_proto.rating.statement import (
-    Segment,
-    Statement,
-    StatementKind,
-    Usage,
-)
-from meterseal_proto.rating.statement_json import write_statement
+from meterseal_proto.rating.statement import Segment, Statement, Usage
 from meterseal_proto.rating.tariff import FullTariff
-from meterseal_proto.rating.terms import due_at
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
     """What a private statement is made of: the tariff, what was opened, what is carried.
 
-    `replaces` is the number of the bill it stands in for.
+    `replaces` is the number of the bill it stands in for, `netted` what neighbours sold.
     """
 
     tariff: FullTariff
     opened: Opened
     carried: Carried
     replaces: str = ""
+    netted: Netted = NOTHING
 
 
 def drafted(period: PrivatePeriod, basis: Basis, moment: Moment) -> Draft | Refused:
@@ -68,54 +62,32 @@ def drafted(period: PrivatePeriod, basis: Basis, moment: Moment) -> Draft | Refu
 
 
 def _drafted(period: PrivatePeriod, basis: Basis, moment: Moment) -> Draft:
-    tariff, supply = basis.tariff, period.home.supply
+    tariff, opened = basis.tariff, basis.opened
     local = local_of(tariff.zone)
     cycle = cycle_of(tariff, period.begin, local)
-    found = OpenedPeriod(
-        Period(period.begin, period.end, *cycle), period.home.step, basis.opened.amounts
-    )
+    span = Period(period.begin, period.end, *cycle)
+    found = OpenedPeriod(span, period.home.step, opened.amounts, basis.netted.slots)
     plan = plan_of(tariff)
     rated = rate_opened(tariff, plan, found, local, basis.carried)
     segment = Segment(
         tariff.hash(), period.begin, period.end, *cycle, rated.lines, basis.carried,
         rated.carried,
     )  # fmt: skip
-    statement = Statement(
-        network=moment.network,
-        number=NO_NUMBER,
-        kind=StatementKind.BILL,
-        member=supply.member,
-        meter_point=supply.meter_point,
-        zone=tariff.zone,
-        begin=period.begin,
-        end=period.end,
-        currency=tariff.currency,
-        minor=tariff.minor,
-        rail=supply.terms.rail,
-        known_at=moment.known_at,
-        issued_at=moment.issued_at,
-        due_at=due_at(tariff.terms, moment.issued_at),
-        usage=_usage(period, plan, basis.opened, found),
-        segments=(segment,),
-        final=period.end == supply.to_at,
-        replaces=basis.replaces,
+    body = Body(
+        replace(period.home.supply, billed_to=period.begin),
+        period.begin,
+        period.end,
+        (tariff,),
+        _usage(period, plan, opened, found),
+        (segment,),
+        basis.replaces,
     )
+    statement = statement_of(body, moment)
     check(statement, plan, tariff, found)
-    owed = shares(statement.lines, tariff.minor)
-    check_bounds(statement, owed)
-    bills = basis.opened.bills
-    return Draft(
-        supply=replace(supply, billed_to=period.begin),
-        begin=period.begin,
-        end=period.end,
-        asset=Asset(tariff.currency),
-        amount=micro(statement.total, tariff.minor),
-        due_at=statement.due_at,
-        owed=owed,
-        document=write_statement(statement),
-        rows=(),
-        after=rated.carried,
-        private_bill=bills[0] if bills else None,
+    return replace(
+        draft_of(body, statement),
+        netted=basis.netted.traded,
+        private_bill=opened.bills[0] if opened.bills else None,
     )
 
 

@@ -7,7 +7,7 @@
 | tell | a tariff's openings are published before it holds, so that devices may believe them | tariffs in use |
 | ask | a period that is over is asked of its device | PAGE |
 | ask again | what a device could not open yet is asked of it an hour later | PAGE |
-| bill | a period that is opened becomes a statement | PAGE |
+| bill | a period that is opened becomes a statement, once what it nets is known | PAGE |
 | fall back | one that nobody opened in time does, by what was opened before | PAGE |
 | correct | and is corrected when it is opened after all | PAGE |
 
@@ -15,6 +15,7 @@ Each is a transaction of its own. This module must never ask for more than a tar
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 from meterseal_aggregator.billing.model import Cause, Refused
@@ -29,6 +30,7 @@ from meterseal_aggregator.billing.private.model import (
     PeriodState,
     PrivatePeriod,
 )
+from meterseal_aggregator.billing.private.netting import NOTHING, Netted, netted
 from meterseal_aggregator.billing.statements import store as bills
 from meterseal_aggregator.billing.statements.correct import Why, replace_all
 from meterseal_aggregator.billing.statements.draft import Moment, local_of
@@ -58,6 +60,17 @@ SELECT v.hash FROM full_tariffs v
 WHERE v.valid_from = (SELECT max(l.valid_from) FROM full_tariffs l
   WHERE l.code = v.code AND l.valid_from <= ?)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A period with what its bill is made of, and how it then stands."""
+
+    period: PrivatePeriod
+    opened: Opened
+    state: PeriodState
+    nets: Netted = NOTHING
+
 
 _Step = Callable[[Transaction, Moment], Awaitable[int]]
 
@@ -157,7 +170,12 @@ async def bill_opened(tx: Transaction, moment: Moment) -> int:
     done = 0
     for period in found:
         opened = await store.opened(tx, period)
-        done += await _issue(tx, period, opened, PeriodState.OPENED, moment)
+        nets = await netted(tx, period, opened, moment)
+        if isinstance(nets, Netted):
+            whole = _Made(period, opened, PeriodState.OPENED, nets)
+            done += await _issue(tx, whole, moment)
+        else:
+            done += await _wait(tx, period, nets, moment)
     return done
 
 
@@ -169,7 +187,8 @@ async def fall_back(tx: Transaction, moment: Moment) -> int:
         past = await store.before(tx, period.home.supply.id, period.begin, LOOKS_BACK)
         before = [(one, await store.opened(tx, one)) for one in past]
         opened = estimated(period, len(period.openings), before)
-        done += await _issue(tx, period, opened, PeriodState.FALLBACK, moment)
+        guess = _Made(period, opened, PeriodState.FALLBACK)
+        done += await _issue(tx, guess, moment)
     return done
 
 
@@ -182,40 +201,50 @@ async def correct_opened(tx: Transaction, moment: Moment) -> int:
         try:
             await _correct(tx, period, moment)
         except Refused as refused:
-            wait = Wait(period.home.supply, period.begin, refused)
-            await keep_waits(tx, [wait], now=moment.issued_at)
+            await _wait(tx, period, refused, moment)
     return len(found)
 
 
 async def _correct(tx: Transaction, period: PrivatePeriod, moment: Moment) -> None:
-    """Put a bill of what was opened in the place of the fallback's; raises Refused."""
+    """Put a bill of what was opened in the place of the fallback's; raises Refused.
+
+    Nothing yet while its device is asked what it nets.
+    """
     assert period.bill is not None  # by the schema
-    old = (await bills.bills_by_id(tx, [period.bill]))[period.bill]
     opened = await store.opened(tx, period)
-    draft = await draft_of(tx, period, opened, moment, old.number)
+    nets = await netted(tx, period, opened, moment)
+    if nets is None:
+        return
+    if isinstance(nets, Refused):
+        raise nets
+    old = (await bills.bills_by_id(tx, [period.bill]))[period.bill]
+    draft = await draft_of(tx, period, opened, moment, netted=nets, replaces=old.number)
     if isinstance(draft, Refused):
         raise draft
     (made,) = await replace_all(tx, [(old, draft)], moment, Why(ACTOR, LATE))
     await store.billed(tx, period.id, PeriodState.CORRECTED, made.bill.id)
 
 
-async def _issue(
-    tx: Transaction,
-    period: PrivatePeriod,
-    opened: Opened,
-    state: PeriodState,
-    moment: Moment,
-) -> int:
+async def _issue(tx: Transaction, made: _Made, moment: Moment) -> int:
     """Issue a period's bill, or write down why not; returns 0 where it was passed over."""
-    draft = await draft_of(tx, period, opened, moment)
+    period = made.period
+    draft = await draft_of(tx, period, made.opened, moment, netted=made.nets)
     if isinstance(draft, Refused):
-        wait = Wait(period.home.supply, period.begin, draft)
-        await keep_waits(tx, [wait], now=moment.issued_at)
-        return 1
+        return await _wait(tx, period, draft, moment)
     rows = await issue(tx, [draft], moment, actor=ACTOR)
     for row in rows:
-        await store.billed(tx, period.id, state, row.id)
+        await store.billed(tx, period.id, made.state, row.id)
     return len(rows)
+
+
+async def _wait(
+    tx: Transaction, period: PrivatePeriod, why: Refused | None, moment: Moment
+) -> int:
+    """Write down why a period is not billed; None is for its device, which is asked."""
+    if why is not None:
+        wait = Wait(period.home.supply, period.begin, why)
+        await keep_waits(tx, [wait], now=moment.issued_at)
+    return 1
 
 
 _STEPS: Final[tuple[_Step, ...]] = (

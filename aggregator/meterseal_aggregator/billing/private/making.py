@@ -6,6 +6,7 @@ This module must never write.
 from meterseal_aggregator.billing.model import Cause, Refused
 from meterseal_aggregator.billing.private.draft import Basis, drafted
 from meterseal_aggregator.billing.private.model import Opened, PrivatePeriod
+from meterseal_aggregator.billing.private.netting import NOTHING, Netted
 from meterseal_aggregator.billing.statements.draft import Draft, Moment
 from meterseal_aggregator.billing.statements.gather import carried
 from meterseal_aggregator.billing.tariffs import store as tariffs
@@ -18,11 +19,13 @@ async def draft_of(
     period: PrivatePeriod,
     opened: Opened,
     moment: Moment,
+    *,
+    netted: Netted = NOTHING,
     replaces: str = "",
 ) -> Draft | Refused:
     """Return the draft of what was opened of a period, or why there is none.
 
-    `replaces` is the number of the bill it stands in for.
+    `replaces` is the number of the bill it stands in for, `netted` what neighbours sold.
     """
     tariff = await tariffs.tariff_named(tx, period.tariff)
     assert tariff is not None  # by the schema
@@ -35,4 +38,5 @@ async def draft_of(
         )
     left = await carried(tx, [(supply, period.begin)])
     before = left.get(supply, NOTHING_CARRIED)
-    return drafted(period, Basis(tariff, opened, before, replaces), moment)
+    basis = Basis(tariff, opened, before, replaces, netted)
+    return drafted(period, basis, moment)

@@ -1,13 +1,14 @@
 """The tables of private periods: what was asked of which home, and what became of it.
 
 Reads `supplies` and `full_tariffs` (billing), `installations`, `registers` and `meters`
-(registry), `private_bills` and `bill_requests` (privacy), in one statement each. Whoever opened the transaction
-commits it. This module must never write any table but its own.
+(registry), `private_bills`, `bill_requests`, `netting_requests` and `committed_seals`
+(privacy), in one statement each. Whoever opened the transaction commits it. This module must never write any table but its own.
 """
 
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from meterseal_aggregator.billing.private.model import (
@@ -22,6 +23,7 @@ from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_proto.errand import BillAsked, NoBill
 from meterseal_proto.units import MeterId, RegisterId
 
+_HASH: Final = 32
 _HOME: Final = """
 s.id, s.member_id, s.meter_point_id, s.tariff_code, s.rail, s.prepaid, s.from_at, s.to_at,
   s.billed_to, r.id, m.meter, r.register, r.step
@@ -61,6 +63,16 @@ _RESTED: Final = """
 NOT EXISTS (SELECT 1 FROM bill_waits w WHERE w.supply_id = p.supply_id
   AND w.again_at > ? AND w.cause <> 'private')
 """
+# A device that is asked what it nets has its time to answer.
+_NETTED: Final = """
+NOT EXISTS (SELECT 1 FROM netting_requests q WHERE q.register_id = p.register_id
+  AND q.from_at = p.from_at AND q.to_at = p.to_at AND q.answered_at IS NULL
+  AND q.waits_until > ?)
+"""
+_SEALED: Final = """
+SELECT s.id, s.hash, s.first, s.step, s.count, s.bits FROM committed_seals s
+WHERE s.register_id = ? AND s.first >= ? AND s.first < ? ORDER BY s.first, s.revision
+"""
 _BEGIN: Final = """
 INSERT INTO private_periods (supply_id, register_id, from_at, to_at, tariff, asked_at,
   fallback_at)
@@ -97,6 +109,18 @@ JOIN installations i ON i.meter_point_id = s.meter_point_id AND i.to_at IS NULL
 JOIN registers r ON r.meter_id = i.meter_id AND r.mode = 1
 WHERE s.to_at IS NULL OR s.to_at > ?1
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A committed day as its header names it: its row, hash, and `count` slots of `step` s."""
+
+    row: int
+    digest: bytes
+    first: int
+    step: int
+    count: int
+    bits: int
 
 
 async def in_use(tx: Transaction, now: int) -> list[bytes]:
@@ -144,9 +168,13 @@ async def too_soon(
 async def opened_whole(
     tx: Transaction, state: PeriodState, *, now: int, limit: int
 ) -> list[PrivatePeriod]:
-    """Return periods of a state all of which is opened, oldest first."""
-    where = f"WHERE p.state = ? AND {_WHOLE} AND {_RESTED} ORDER BY p.id LIMIT ?"
-    return await _periods(tx, where, (state.value, now, limit))
+    """Return periods of a state all of which is opened, oldest first.
+
+    Those whose device is asked what it nets are left out while they wait for it.
+    """
+    where = f"""WHERE p.state = ? AND {_WHOLE} AND {_RESTED} AND {_NETTED}
+      ORDER BY p.id LIMIT ?"""
+    return await _periods(tx, where, (state.value, now, now, limit))
 
 
 async def silent(tx: Transaction, *, now: int, limit: int) -> list[PrivatePeriod]:
@@ -189,6 +217,27 @@ async def opened(tx: Transaction, period: PrivatePeriod) -> Opened:
         tuple(row[0] for row in rows),
         tuple(row[1] for row in rows),
     )
+
+
+async def sealed(
+    tx: Transaction, period: PrivatePeriod, opened: Opened
+) -> list[Sealed]:
+    """Return the days that an opened period is over, by start."""
+    ((headers,),) = await tx.rows(
+        "SELECT headers FROM private_bills WHERE id = ?", (opened.bills[0],)
+    )
+    over = {headers[at : at + _HASH] for at in range(0, len(headers), _HASH)}
+    span = (period.home.row, period.begin, period.end)
+    found = [Sealed(*row) for row in await tx.rows(_SEALED, span)]
+    return [day for day in found if day.digest in over]
+
+
+async def netted(tx: Transaction, bill: int) -> dict[tuple[int, int], int]:
+    """Return what a bill (row id) nets: Wh by the market's slot, its start and length."""
+    rows = await tx.rows(
+        "SELECT start, length, wh FROM netted_slots WHERE bill_id = ?", (bill,)
+    )
+    return {(start, length): wh for start, length, wh in rows}
 
 
 async def billed(tx: Transaction, period: int, state: PeriodState, bill: int) -> None:

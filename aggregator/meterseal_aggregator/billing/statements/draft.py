@@ -10,7 +10,7 @@ pass that asks for more than `guard` finds by itself.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
@@ -82,10 +82,22 @@ class Wish:
     carried: Carried = NOTHING_CARRIED
     replaces: str = ""
 
-    @property
-    def final(self) -> bool:
-        """Whether it closes its supply."""
-        return self.end == self.supply.to_at
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a statement says of a supply's [begin, end), however that came to be known.
+
+    `tariffs` are what holds of its tariff, in order; `replaces` the number of the bill it
+    stands in for.
+    """
+
+    supply: Supply
+    begin: int
+    end: int
+    tariffs: tuple[FullTariff, ...]
+    usage: tuple[Usage, ...]
+    segments: tuple[Segment, ...]
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,49 +198,70 @@ def digest_of(tariff: FullTariff) -> bytes:
     return tariff.hash()
 
 
-def _drafted(wish: Wish, moment: Moment) -> Draft:
-    first = _one_kind(wish)
-    load = load_of(wish.metered, (*wish.before, *wish.more))
-    segments = _segments(wish, load, local_of(first.zone))
-    supply = wish.supply
-    due = due_at(wish.versions[-1][2].terms, moment.issued_at)
-    statement = Statement(
+def statement_of(body: Body, moment: Moment) -> Statement:
+    """Return the statement of a body, with NO_NUMBER for a number; nothing is checked yet."""
+    supply, first = body.supply, body.tariffs[0]
+    return Statement(
         network=moment.network,
         number=NO_NUMBER,
         kind=StatementKind.BILL,
         member=supply.member,
         meter_point=supply.meter_point,
         zone=first.zone,
-        begin=wish.begin,
-        end=wish.end,
+        begin=body.begin,
+        end=body.end,
         currency=first.currency,
         minor=first.minor,
         rail=supply.terms.rail,
         known_at=moment.known_at,
         issued_at=moment.issued_at,
-        due_at=due,
-        usage=_usages(wish.metered, load),
-        segments=segments,
-        final=wish.final,
-        replaces=wish.replaces,
+        due_at=due_at(body.tariffs[-1].terms, moment.issued_at),
+        usage=body.usage,
+        segments=body.segments,
+        final=body.end == supply.to_at,
+        replaces=body.replaces,
     )
-    guard.check(statement, wish.versions, load, local_of(first.zone))
-    owed = shares(statement.lines, first.minor)
+
+
+def draft_of(body: Body, statement: Statement) -> Draft:
+    """Return the draft of a body's statement that the guard let pass; Refused (GUARD).
+
+    Its `rows`, `netted` and `private_bill` are for who made it.
+    """
+    owed = shares(statement.lines, statement.minor)
     check_bounds(statement, owed)
     return Draft(
-        supply=supply,
-        begin=wish.begin,
-        end=wish.end,
-        asset=Asset(first.currency),
-        amount=micro(statement.total, first.minor),
-        due_at=due,
+        supply=body.supply,
+        begin=body.begin,
+        end=body.end,
+        asset=Asset(statement.currency),
+        amount=micro(statement.total, statement.minor),
+        due_at=statement.due_at,
         owed=owed,
         document=write_statement(statement),
-        rows=tuple((part.row, part.begin, part.end) for part in wish.metered.parts),
-        netted=wish.more,
-        after=segments[-1].after,
-        yearly=any(_yearly(tariff) for _, _, tariff in wish.versions),
+        rows=(),
+        after=statement.segments[-1].after,
+        yearly=any(map(_yearly, body.tariffs)),
     )
+
+
+def _drafted(wish: Wish, moment: Moment) -> Draft:
+    first = _one_kind(wish)
+    load = load_of(wish.metered, (*wish.before, *wish.more))
+    local = local_of(first.zone)
+    body = Body(
+        wish.supply,
+        wish.begin,
+        wish.end,
+        tuple(tariff for _, _, tariff in wish.versions),
+        _usages(wish.metered, load),
+        _segments(wish, load, local),
+        wish.replaces,
+    )
+    statement = statement_of(body, moment)
+    guard.check(statement, wish.versions, load, local)
+    rows = tuple((part.row, part.begin, part.end) for part in wish.metered.parts)
+    return replace(draft_of(body, statement), rows=rows, netted=wish.more)
 
 
 def _yearly(tariff: FullTariff) -> bool:

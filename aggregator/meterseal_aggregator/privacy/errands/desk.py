@@ -2,8 +2,8 @@
 
 Taking a message is putting it into the queue, so the sockets that carry seals lose nothing
 by it. Each message is then checked and kept in a transaction of its own: seeds go to
-`deposits`, bills through the very rules of `bills`, a refusal must be signed by the meter's
-key. What cannot be kept now is let go: deposits are sent again, and bills asked for again.
+`deposits`, bills through the very rules of `bills`, nettings through those of `netting`, a
+refusal must be signed by the meter's key. What cannot be kept now is let go: deposits are sent again, and bills asked for again.
 This module must never answer a message, nor log an amount.
 """
 
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from meterseal_aggregator.privacy import bills, deposits
+from meterseal_aggregator.privacy import bills, deposits, netting
 from meterseal_aggregator.privacy.errands import store
 from meterseal_aggregator.privacy.model import Cause, NotTaken
 from meterseal_aggregator.registry.model import Claim
@@ -31,6 +31,7 @@ from meterseal_proto.errand import (
     decode_errand,
 )
 from meterseal_proto.errors import Rejected, Unavailable
+from meterseal_proto.netting import ProvedNetting
 from meterseal_proto.units import MeterId, RegisterId
 
 MAX_QUEUED: Final = 2_000
@@ -60,7 +61,7 @@ class ErrandTally:
     """What became of messages since the start, for the metrics page."""
 
     taken: Counter[str] = field(default_factory=Counter)
-    """By kind: seeds, bill, refused, known."""
+    """By kind: seeds, bill, refused, known, netting."""
     refused: Counter[str] = field(default_factory=Counter)
     """By the `Reason` or `Cause` it was not taken for; `unavailable` and `failure` are ours."""
 
@@ -162,6 +163,9 @@ class ErrandDesk:
             case TariffKnown():
                 await self._known(agent, errand)
                 return "known"
+            case ProvedNetting():
+                await self._netting(agent, errand)
+                return "netting"
 
     async def _seeds(self, agent: str, seeds: SeedDeposits) -> None:
         now = int(self._now())
@@ -199,6 +203,10 @@ class ErrandDesk:
     async def _known(self, agent: str, known: TariffKnown) -> None:
         async with self._database.transaction() as tx:
             await store.note_known(tx, agent, known.tariff, int(self._now()))
+
+    async def _netting(self, agent: str, proved: ProvedNetting) -> None:
+        await self._claim(agent, proved.netting.meter, proved.netting.register)
+        await netting.take(self._database, proved, self._genesis, int(self._now()))
 
     async def _claim(self, agent: str, meter: MeterId, register: RegisterId) -> Claim:
         """Return the claim of a register of this agent's; NotTaken for anybody else's."""

@@ -4,8 +4,8 @@
     await messenger.run_once(now)        # how many messages went out
 
 What is to be said stands in the tables, so a restart forgets nothing: seeds that all three
-trustees keep, tariffs under a cosigned checkpoint, bills that are asked for. A tariff goes
-before the bill that names it. An agent that is not there rests for a while and costs
+trustees keep, tariffs under a cosigned checkpoint, bills that are asked for, and what of
+neighbours' Wh may be netted. A tariff goes before the bill that names it. An agent that is not there rests for a while and costs
 nothing meanwhile; what was sent and not answered is sent again, ever an hour later. This
 module must never ask for a bill in anybody's name but its operator's, who wrote the
 request down.
@@ -18,13 +18,15 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from meterseal_aggregator.privacy import deposits, tariffs
-from meterseal_aggregator.privacy.errands import store
+from meterseal_aggregator.privacy.errands import nettings, store
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.errand_down import (
+    NettingAsked,
     SeedsKept,
     encode_kept,
     encode_told,
     sign_asked,
+    sign_netting_asked,
 )
 
 AGAIN_S: Final = 3_600
@@ -33,6 +35,8 @@ REST_S: Final = 10
 """Seconds of the network's time in which an agent that was not there is not tried."""
 BATCH: Final = 500
 """Messages of a kind in a run: a village is told in a few, each well inside a lease."""
+NETTINGS: Final = 50
+"""Nettings in a run: a month's asks about 3,000 slots, and each is read."""
 
 Tell = Callable[[str, bytes], bool]
 """Sends a message down to an agent; tells whether the agent was there."""
@@ -65,6 +69,7 @@ class Messenger:
             await self._confirm_seeds(now)
             + await self._tell_tariffs(now)
             + await self._ask_bills(now)
+            + await self._ask_nettings(now)
         )
 
     async def _confirm_seeds(self, now: int) -> int:
@@ -126,6 +131,27 @@ class Messenger:
         if done:
             async with self._database.transaction() as tx:
                 await store.note_sent(tx, done, now)
+        return len(done)
+
+    async def _ask_nettings(self, now: int) -> int:
+        voice = self._voice
+        async with self._database.reading() as tx:
+            rows = await nettings.unsent(
+                tx,
+                nettings.Look(voice.network, now, now - AGAIN_S),
+                resting=self._away,
+                limit=NETTINGS,
+            )
+        done = [
+            request.id
+            for agent, request in rows
+            if self._tell(
+                agent, sign_netting_asked(NettingAsked(request.asked), voice.key), now
+            )
+        ]
+        if done:
+            async with self._database.transaction() as tx:
+                await nettings.note_sent(tx, done, now)
         return len(done)
 
     def _tell(self, agent: str, payload: bytes, now: int) -> bool:
