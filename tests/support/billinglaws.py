@@ -6,9 +6,11 @@ await check_end(years)    # once nothing waits any more
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, time
 from functools import partial
 from itertools import pairwise
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from meterseal_aggregator.billing import audit as payments_audit
 from meterseal_aggregator.billing.evidence import bill as evidence
@@ -84,7 +86,10 @@ _BILLS: Final = """
 SELECT b.number FROM bills b JOIN bill_standings s ON s.bill_id = b.id
 WHERE s.state <> 'corrected' AND b.kind = 'bill' ORDER BY b.from_at, b.id
 """
-_WAITS: Final = "SELECT supply_id, from_at, cause, detail FROM bill_waits"
+_WAITS: Final = """
+SELECT supply_id, from_at, cause, detail FROM bill_waits
+WHERE cause <> 'usage-incomplete' OR from_at < ?
+"""
 _ENDS: Final = {
     "bill": "SELECT state, count(*) FROM bill_standings GROUP BY 1"
     " UNION ALL SELECT 'final', count(*) FROM bills WHERE CAST(document AS TEXT) LIKE '%\"final\":true%'"
@@ -132,7 +137,7 @@ async def check_end(years: Years) -> None:
     async with years.database.reading() as tx:
         report = await fsck.check(tx, KEY.vkey)
     assert report.difference is None, report
-    waits = await years.rows(_WAITS)
+    waits = await years.rows(_WAITS, _last_day(years))
     assert not waits, waits
     await _nothing_due(years)
     await _said_as_known(years)
@@ -141,6 +146,14 @@ async def check_end(years: Years) -> None:
     for kind, statement in _ENDS.items():
         for how, count in await years.rows(statement):
             years.met[kind, str(how)] += count or 0
+
+
+def _last_day(years: Years) -> int:
+    """Return when a day began, by any clock, that the network's day is not over with yet."""
+    clock = ZoneInfo(years.zone)
+    today = datetime.fromtimestamp(years.now, clock).date()
+    midnight = datetime.combine(today, time(), clock)
+    return int(midnight.timestamp()) - 25 * HOUR
 
 
 async def _nothing_due(years: Years) -> None:

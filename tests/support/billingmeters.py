@@ -61,6 +61,7 @@ class Meter:
     seq: int = 0
     end: int = BEGIN
     value: int = FIRST_VALUE
+    began: int = BEGIN
     revisions: dict[int, int] = field(default_factory=dict)
     breaks: list[tuple[int, int, int]] = field(default_factory=list)
 
@@ -139,8 +140,10 @@ class Meter:
         await tx.many(_HEAD, [row])
 
 
-async def stand(tx: Transaction, point: int, register: RegisterId) -> Meter:
-    """Let a meter with one register stand at a meter point since BEGIN, with its key."""
+async def stand(
+    tx: Transaction, point: int, register: RegisterId, since: int = BEGIN
+) -> Meter:
+    """Let a meter with one register stand at a meter point since then, with its key."""
     ((number,),) = await tx.rows("SELECT coalesce(max(id), 0) + 1 FROM meters")
     meter, serial = MeterId(number.to_bytes(16)), f"S{number}"
     ((meter_id,),) = await tx.rows(
@@ -151,17 +154,17 @@ async def stand(tx: Transaction, point: int, register: RegisterId) -> Meter:
         await tx.many(
             "INSERT INTO meters (id, meter, serial, profile, agent, enrolled_at)"
             " VALUES (?, ?, ?, 'sdm120', 'agent', ?)",
-            [(number, meter, serial, BEGIN)],
+            [(number, meter, serial, since)],
         )
         await tx.many(
             "INSERT INTO installations (meter_id, meter_point_id, from_at)"
             " VALUES (?, ?, ?)",
-            [(number, point, BEGIN)],
+            [(number, point, since)],
         )
         await tx.many(
             "INSERT INTO meter_keys (id, meter_id, algorithm, public, enrolled_at)"
             " VALUES (?, ?, ?, ?, ?)",
-            [(number, number, str(KEY.public.algorithm), KEY.public.raw, BEGIN)],
+            [(number, number, str(KEY.public.algorithm), KEY.public.raw, since)],
         )
     meter, serial = MeterId(meter_id.to_bytes(16)), f"S{meter_id}"
     ((row,),) = await tx.rows("SELECT coalesce(max(id), 0) + 1 FROM registers")
@@ -169,11 +172,11 @@ async def stand(tx: Transaction, point: int, register: RegisterId) -> Meter:
     await tx.many(
         "INSERT INTO registers (id, meter_id, register, step, capacity_w,"
         " initial_value, initial_at, enrolment_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [(row, meter_id, register, HOUR, CAPACITY_W, FIRST_VALUE, BEGIN, first)],
+        [(row, meter_id, register, HOUR, CAPACITY_W, FIRST_VALUE, since, first)],
     )
     event = KeyEvent(
         GENESIS.network, meter, register, str(KEY.public.algorithm), KEY.public.raw, 1,
-        HOUR, FIRST_VALUE, BEGIN,
+        HOUR, FIRST_VALUE, since,
     )  # fmt: skip
     (entry,) = await log.append(tx, [key_event_entry(event)])
     await tx.many(
@@ -181,4 +184,4 @@ async def stand(tx: Transaction, point: int, register: RegisterId) -> Meter:
         " VALUES (?, ?, 1, ?)",
         [(meter_id, row, entry)],
     )
-    return Meter(row, point, meter, register, serial, first)
+    return Meter(row, point, meter, register, serial, first, end=since, began=since)

@@ -4,20 +4,28 @@ from random import Random
 from typing import Final
 
 from meterseal_proto.rating.components import (
+    Bank,
     Base,
     Block,
     Component,
     Count,
+    Demand,
     Export,
     Fixed,
     Flat,
+    FreeQuota,
+    LimitPer,
     Milli,
     Minimum,
     Minor,
+    NetMetering,
     Netting,
+    PayoutOf,
     Per,
+    PeriodTiers,
     Price,
     Proration,
+    QuotaRule,
     Share,
     ShareKind,
     SpanOf,
@@ -27,16 +35,18 @@ from meterseal_proto.rating.components import (
 from meterseal_proto.rating.tariff import Commodity, Cycle, FullTariff, Rule, Split
 from meterseal_proto.rating.terms import Terms
 from tests.support.billinghouse import CLOCKED, DAY_AND_NIGHT
+from tests.support.billingmeters import HOUR
 from tests.support.marketplace import XTS
 
 CODES: Final = ("home", "tiers", "clock")
+ZONES: Final = ("UTC", "Europe/Berlin", "Africa/Nairobi", "America/New_York")
 FEE: Final = Fixed("standing charge", Price(6_000_000), Per.MONTH, Proration.DAYS)
 
 
 def a_tariff(
     chance: Random, code: str, zone: str, valid_from: int, cycle: Cycle
 ) -> FullTariff:
-    """Draw a version of a code, whose versions all have one cycle."""
+    """Draw a version of a code."""
     energy: Component = Flat("energy", Price(chance.randrange(200_000, 400_000)))
     if code == "clock":
         energy = CLOCKED
@@ -44,21 +54,53 @@ def a_tariff(
         low, high = Price(chance.randrange(100_000, 200_000)), Price(390_000)
         tiers = (Tier(low, Milli(chance.choice((5_000, 60_000)))), Tier(high))
         energy = Block("energy", tiers)
+    vat = Share("vat", ShareKind.TAX, Price(190_000), Base.EXACT, ("energy", FEE.name))
+    lines = Wheeling("lines", Price(50_000))
+    split = Split.CARRIED if chance.random() < 0.4 else Split.PROPORTION
+    return FullTariff(
+        code, XTS, zone, valid_from, Commodity.ELECTRICITY,
+        (energy, FEE, lines, _given(chance, code), *_more(chance), vat), Rule.HALF_EVEN, split,
+        cycle=cycle,
+        calendars=(DAY_AND_NIGHT,) if code == "clock" else (), terms=_terms(chance),
+    )  # fmt: skip
+
+
+def _given(chance: Random, code: str) -> Component:
+    """What is done with export: credited, or netted with a bank that a year ends."""
+    if chance.random() < 0.7:
+        netting = chance.choice((Netting.REGISTER, Netting.REGISTER, Netting.SLOT))
+        return Export("feed-in", netting, Price(chance.choice((80_000, 900_000))))
+    bank, calendar = Bank.ONE, ""
+    if code == "clock":
+        bank, calendar = Bank.PER_PERIOD, DAY_AND_NIGHT.name
+    ends = Count(chance.choice((2, 3, 10, 12)))
+    return NetMetering(
+        "bank", bank, ends, Price(60_000), chance.choice(list(PayoutOf)), calendar
+    )
+
+
+def _more(chance: Random) -> list[Component]:
+    """A minimum, a charge for power, by the day, or units that are free; or none of them."""
     more: list[Component] = []
     if chance.random() < 0.4:
         span = chance.choice((SpanOf.CYCLE, SpanOf.YEAR))
         amount = Price(chance.choice((20_000_000, 200_000_000)))
         more.append(Minimum("minimum", amount, span, Base.EXACT, ("energy",)))
-    vat = Share("vat", ShareKind.TAX, Price(190_000), Base.EXACT, ("energy", FEE.name))
-    lines = Wheeling("lines", Price(50_000))
-    fed = Export("feed-in", Netting.REGISTER, Price(chance.choice((80_000, 900_000))))
-    split = Split.CARRIED if chance.random() < 0.4 else Split.PROPORTION
-    return FullTariff(
-        code, XTS, zone, valid_from, Commodity.ELECTRICITY,
-        (energy, FEE, lines, fed, *more, vat), Rule.HALF_EVEN, split,
-        cycle=cycle,
-        calendars=(DAY_AND_NIGHT,) if code == "clock" else (), terms=_terms(chance),
-    )  # fmt: skip
+    if chance.random() < 0.2:
+        tiers = (Tier(Price(90_000), Milli(1_000)), Tier(Price(400_000)))
+        proration = chance.choice((Proration.DAYS, Proration.WHOLE))
+        rows = (PeriodTiers("", tiers),)
+        more.append(Demand("power", Count(HOUR), proration, rows))
+    if chance.random() < 0.2:
+        per = chance.choice((Per.DAY, Per.EVEN_DAY, Per.MONTH))
+        proration = chance.choice((Proration.DAYS, Proration.WHOLE, Proration.BEGIN))
+        more.append(
+            Fixed("fund", Price(chance.choice((30_000, 700_000))), per, proration)
+        )
+    if chance.random() < 0.2:
+        free = Milli(chance.choice((1_000, 30_000)))
+        more.append(FreeQuota("free", "energy", free, LimitPer.CYCLE, QuotaRule.MEAN))
+    return more
 
 
 def _terms(chance: Random) -> Terms:

@@ -11,7 +11,7 @@ began it would. What happens is in `billingsteps` and `billingmoney`, what must 
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -46,8 +46,10 @@ from meterseal_aggregator.vee import days as packing
 from meterseal_aggregator.vee import job as vee
 from meterseal_aggregator.vee import look
 from meterseal_aggregator.vee.values import NotValued
+from meterseal_proto.rating.tariff import Cycle
 from meterseal_proto.units import EXPORT, IMPORT
 from tests.support.billingmeters import BEGIN, CAPACITY_W, HOUR, Meter, stand
+from tests.support.billingtariffs import CODES, ZONES
 from tests.support.enrolling import GENESIS, LOG_KEY
 from tests.support.marketplace import XTS, make_member, set_parameter
 from tests.support.mortal import PowerCut
@@ -61,8 +63,14 @@ KEY: Final = sequencer.LogKey("street.example/log", LOG_KEY)
 DAY: Final = 86_400
 POINTS: Final = 3
 """Meter points; the first has a roof and sells."""
-LENGTH: Final = 36 * DAY
-"""Until April: a whole month between parts of two, and summer time begins in Berlin."""
+SEASONS: Final = (BEGIN, BEGIN + 214 * DAY)
+"""25 February and 27 September 2027: summer time begins, or ends, in Berlin."""
+LENGTHS: Final = (36 * DAY, 36 * DAY, 36 * DAY, 36 * DAY, 70 * DAY)
+"""A whole month between parts of two, now and then two of them."""
+CYCLES: Final[Sequence[tuple[Cycle, ...]]] = (
+    (Cycle.MONTH,), (Cycle.DAY,), (Cycle.MONTH, Cycle.DAY), (Cycle.MONTH, Cycle.DAY),
+)  # fmt: skip
+"""What a code's versions may have for a billing cycle."""
 LONGEST_CUT: Final = 60
 """Statements after which the power goes at the latest."""
 STX: Final = Asset("STX")
@@ -82,23 +90,36 @@ class Years:
     folder: Path
     zone: str
     cuts: float
+    begin_at: int
+    length: int
+    cycles: dict[str, tuple[Cycle, ...]]
+    """The billing cycles that versions of a tariff's code have."""
+    zones: dict[str, str]
+    """By whose clock a tariff's code bills: mostly the network's."""
+    slow: bool = False
+    """Whether the roof's meter tells weeks late what it exported."""
     rules: MarketRules = field(default_factory=MarketRules)
     meters: list[Meter] = field(default_factory=list)
     members: list[int] = field(default_factory=list)
-    now: int = BEGIN
+    now: int = 0
     count: int = 0
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
-    daily: str = ""
-    """The tariff whose billing cycle is a day, if any."""
 
     @classmethod
     async def begin(cls, chance: Random, folder: Path) -> "Years":
         """Let a utility begin: meter points with meters, nobody supplied yet."""
         database = await DaysDatabase.fresh()
-        zone = chance.choice(("UTC", "Europe/Berlin", "Africa/Nairobi"))
-        cuts = chance.choice((0.0, 0.1, 0.3))
-        years = cls(database, chance, folder, zone, cuts)
-        years.daily = chance.choice(("", "", "", "", "", "tiers"))
+        begin, length = chance.choice(SEASONS), chance.choice(LENGTHS)
+        cycles = dict.fromkeys(CODES, CYCLES[0])
+        cycles[chance.choice(CODES)] = chance.choice(CYCLES)
+        zone = chance.choice(ZONES)
+        zones = dict.fromkeys(CODES, zone)
+        if chance.random() < 0.3:
+            zones[chance.choice(CODES)] = chance.choice(ZONES)
+        years = cls(
+            database, chance, folder, zone, chance.choice((0.0, 0.1, 0.3)), begin,
+            length, cycles, zones, slow=chance.random() < 0.3, now=begin,
+        )  # fmt: skip
         async with database.transaction() as tx:
             await years._agree(tx)
             for number in range(POINTS):
@@ -120,11 +141,11 @@ class Years:
     async def _build(self, tx: Transaction, *, roof: bool) -> None:
         ((point,),) = await tx.rows(
             "INSERT INTO meter_points (name, created_at) VALUES (?, ?) RETURNING id",
-            (f"house {len(self.meters) + 1}", BEGIN),
+            (f"house {len(self.meters) + 1}", self.begin_at),
         )
-        self.meters.append(await stand(tx, point, IMPORT))
+        self.meters.append(await stand(tx, point, IMPORT, self.begin_at))
         if roof:
-            self.meters.append(await stand(tx, point, EXPORT))
+            self.meters.append(await stand(tx, point, EXPORT, self.begin_at))
 
     async def certify(self, tx: Transaction, point: int) -> None:
         """Let whoever holds a meter point sell from it."""
@@ -133,7 +154,7 @@ class Years:
     @property
     def over(self) -> bool:
         """Whether the history has had its months."""
-        return self.now >= BEGIN + LENGTH
+        return self.now >= self.begin_at + self.length
 
     @property
     def points(self) -> list[int]:
