@@ -4,7 +4,8 @@
 
 What was paid counts for the new bill, what is too much is given to the member's money, and
 late fees and disputes stay. What was credited, and the correction makes good as well, is
-owed again. Pure: the correction posts by it, and the audit counts again. This module must never take money out of a member's hands: what he was given before is owed.
+owed again. Pure: the correction posts by it, and the audit counts again. This module must
+never take money out of a member's hands: what he was given before is owed.
 """
 
 from dataclasses import dataclass

@@ -1,13 +1,14 @@
 """Mail by SMTP (RFC 5321), submitted with TLS to the operator's own server (RFC 8314).
 
 The same letter has the same Message-ID, so a mail that arrives twice is seen to be one.
-The standard library speaks it in a thread of its own. This module must never send a
+The standard library speaks it in threads of its own. This module must never send a
 password or a mail in the open to another machine, nor go on where STARTTLS is refused.
 """
 
 import asyncio
 import smtplib
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -23,6 +24,8 @@ TIMEOUT_S: Final = 10.0
 """For each word of the exchange."""
 WIRE: Final = SMTP.clone(cte_type="7bit")
 """No server need promise to take more than 7 bits (RFC 5321 2.4)."""
+AT_ONCE: Final = 16
+"""Mails submitted at once, a run's: each has a thread that nobody else waits for."""
 FOR_GOOD: Final = 500
 """Replies from here on are permanent (RFC 5321 4.2.1)."""
 
@@ -65,10 +68,12 @@ class SmtpOutlet:
     ) -> None:
         self._settings = settings
         self._context = context or ssl.create_default_context()
+        self._threads = ThreadPoolExecutor(AT_ONCE, "mail")
 
     async def send(self, letter: Letter) -> None:
         """Submit a letter; raises as the port says."""
-        await asyncio.to_thread(self._submit, letter)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, self._submit, letter)
 
     def _submit(self, letter: Letter) -> None:
         try:
@@ -78,7 +83,7 @@ class SmtpOutlet:
                 if self._settings.username is not None:
                     password = self._settings.password or ""
                     server.login(self._settings.username, password)
-                server.send_message(self._mail(letter))
+                server.send_message(self.mail(letter), to_addrs=[letter.address.to])
         except smtplib.SMTPRecipientsRefused as refused:
             ((code, text),) = refused.recipients.values()
             raise _refusal(code, text) from None
@@ -96,10 +101,13 @@ class SmtpOutlet:
             )
         return smtplib.SMTP(one.host, one.port, timeout=TIMEOUT_S)
 
-    def _mail(self, letter: Letter) -> EmailMessage:
+    def mail(self, letter: Letter) -> EmailMessage:
+        """Return a letter as it is submitted; Undeliverable for an address read otherwise."""
         mail = EmailMessage(policy=WIRE)
         mail["From"] = self._settings.sender
         mail["To"] = letter.address.to
+        if str(mail["To"]) != letter.address.to:
+            raise Undeliverable("mail reads this address otherwise: have it given anew")
         mail["Subject"] = letter.subject
         mail["Date"] = formatdate(letter.at, usegmt=True)
         mail["Message-ID"] = f"<{letter.id}@{self._settings.sender.partition('@')[2]}>"

@@ -17,6 +17,8 @@ import json
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -31,6 +33,9 @@ BOUNDS: Final = Bounds(within_s=15, most_bytes=1 << 16)
 MEDIA_TYPE: Final = "application/json"
 SECRET_MARK: Final = "whsec_"  # noqa: S105 - how such secrets begin, by the same standard
 PORTS: Final = {"https": 443, "http": 80}
+LOOK_UPS: Final = 16
+"""Names looked up at once: a run's letters. Whoever keeps a name server chooses how long one
+takes, and nothing ends it before: so none is looked up on a thread that others wait for."""
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Looks a name and port up: its addresses as text. Raises OSError."""
 
@@ -47,10 +52,13 @@ def secret_text(secret: bytes) -> str:
     return SECRET_MARK + base64.b64encode(secret).decode()
 
 
+_names = ThreadPoolExecutor(LOOK_UPS, "webhook-names")
+
+
 async def resolve(host: str, port: int) -> list[str]:
     """Look a name up as this machine does."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_names, look)
     return [str(one[4][0]) for one in found]
 
 
