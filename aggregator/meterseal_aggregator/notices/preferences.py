@@ -19,8 +19,12 @@ from meterseal_aggregator.storage.database import Transaction
 
 SECRET_BYTES: Final = 32
 MAX_ADDRESS: Final = 500
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# No "=?" in it: mail reads an encoded word (RFC 2047 2) as what it encodes, which may be
+# other addresses.
 _EMAIL: Final = re.compile(
-    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}"
+    rf"(?=.{{1,64}}@.{{1,255}}$)(?!.*=\?){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*"
 )
 _NUMBER: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _KEEP: Final = """
@@ -55,7 +59,7 @@ class Wish:
 def check(address: Address) -> None:
     """Go on if it is written as its way needs; raises WrongAddress.
 
-    EMAIL: the addr-spec of RFC 5322 3.4.1 without quotes, in ASCII. SMS: E.164. WEBHOOK:
+    EMAIL: dot-atoms of RFC 5322 3.4.1 at labels of RFC 1123 2.1, in ASCII. SMS: E.164. WEBHOOK:
     https, no name or password in it.
     """
     match address.way:
