@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -11,14 +12,18 @@ from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.storage.database import Database
 from tests.support.billinghouse import DAY, HOUR, JUNE, MAY, Utility, a_utility, at
 from tests.support.forkedlives import life, program
+from tests.support.nettingstreet import a_street
+from tests.support.street import BEGIN
 
 PROGRAM = "killable_billing.py"
 NOW = JUNE + 6 * HOUR
+DELIVERED = BEGIN + 9 * DAY
+"""When what was delivered long after the bills is known."""
 EVERY = 6
 """Of so many steps one goes on to the next life: the others left the very same tables."""
 TABLES = (
     "bills", "bill_standings", "bill_acts", "bill_usage", "bill_waits", "log_entries",
-    "ledger_transfers", "ledger_accounts", "member_events",
+    "ledger_transfers", "ledger_accounts", "member_events", "netted_slots", "retirements",
 )  # fmt: skip
 
 
@@ -41,6 +46,20 @@ async def touched(path: Path) -> None:
     for (row,) in rows:
         await utility.tell_day(row, tenth, 7_000, known_at=NOW + HOUR)
     await database.close()
+
+
+async def delivered(folder: Path) -> Path:
+    """Make a database in which a bill was issued before its Wh were delivered."""
+    async with a_street(folder) as street:
+        world, ada = street.world, street.ada
+        for number in (0, 1, 2):
+            await world.sell(ada, number, 500)
+        await street.used(300, 700, 0)
+        await street.bill(BEGIN + 5 * DAY)
+        await world.tell(500, 400, 100)
+        world.now = DELIVERED - HOUR
+        await world.run()
+    return folder / "street.sqlite"
 
 
 def rows(path: Path) -> dict[str, int]:
@@ -70,16 +89,24 @@ async def wrong(path: Path) -> list[str]:
         await database.close()
 
 
-@pytest.mark.parametrize("what", ["issue", "correct"])
+PREPARED: Final = {
+    "issue": (prepared, NOW, 3),
+    "correct": (prepared, NOW + DAY, 9),
+    "net": (delivered, DELIVERED, 3),
+}
+"""How the database is made, when it lives, and how many bills there are in the end."""
+
+
+@pytest.mark.parametrize("what", ["issue", "correct", "net"])
 async def test_bills_killed_at_any_step_are_whole_or_nothing_and_are_made_next_time(
     tmp_path: Path, what: str
 ) -> None:
-    source, now = await prepared(tmp_path), NOW
+    prepare, now, bills = PREPARED[what]
+    source = await prepare(tmp_path)
     async with program(PROGRAM) as process:
         if what == "correct":
-            assert (await life(process, source, "never", now)).startswith("done ")
+            assert (await life(process, source, "never", NOW)).startswith("done ")
             await touched(source)
-            now += DAY
         before_it = rows(source)
         whole = tmp_path / "whole.sqlite"
         shutil.copy(source, whole)
@@ -87,7 +114,7 @@ async def test_bills_killed_at_any_step_are_whole_or_nothing_and_are_made_next_t
         assert said.startswith("done ")
         steps = int(said.split()[1])
         after_it = rows(whole)
-        assert after_it["bills"] == {"issue": 3, "correct": 9}[what]
+        assert after_it["bills"] == bills
         assert steps > 15
         seen: list[int] = []
         for step in range(steps):
@@ -99,6 +126,7 @@ async def test_bills_killed_at_any_step_are_whole_or_nothing_and_are_made_next_t
             assert found["corrected"] in (before_it["corrected"], after_it["corrected"])
             if found["bills"] == before_it["bills"]:
                 assert found["ledger_transfers"] == before_it["ledger_transfers"]
+                assert found["netted_slots"] == before_it["netted_slots"]
                 assert found["billed_to"] == before_it["billed_to"]
             if step % EVERY == 0 or seen[-1:] != [found["bills"]]:
                 assert not await wrong(path)

@@ -16,7 +16,8 @@ from meterseal_aggregator.ledger.model import AccountCode, Transfer, TransferId
 from meterseal_aggregator.market.settlement.runs import Run, due_at
 from meterseal_proto.rating.statement_json import read_statement
 from meterseal_proto.units import IMPORT
-from tests.support.billinghouse import DAY, HOUR, pack
+from tests.support.billinghouse import DAY, HOUR, add_meter, pack
+from tests.support.marketplace import make_point
 from tests.support.nettingstreet import NOW, Street, a_street, figures
 from tests.support.settling import slot
 from tests.support.street import BEGIN
@@ -155,3 +156,35 @@ async def test_a_seller_whose_reading_is_corrected_keeps_his_bill_and_moves_in_t
     assert await world.energy(buyer(street.ada)) == 250
     assert await street.bill(world.now) == [bill]
     assert await world.well()
+
+
+async def test_a_slot_is_netted_by_the_supply_it_began_in_whoever_shares_the_batch(
+    street: Street,
+) -> None:
+    world, late = street.world, BEGIN + 300
+    async with world.database.transaction() as tx:
+        point = await make_point(tx, street.ada)
+        found = await add_meter(tx, point, (IMPORT,), from_at=BEGIN, step=300)
+        await begin(tx, NewSupply(MemberId(street.ada), point, Terms("daily"), late))
+    for number in (0, 1):
+        await world.sell(street.ada, number, 500)
+    await world.tell(500, 500)
+    await world.run()
+    await street.used(0)
+
+    async def used(*wh: int, known_at: int) -> None:
+        row = array("I", [*wh, *[0] * (288 - len(wh))])
+        day = (BEGIN // DAY, (BEGIN, 300, row, bytes([17]) * 288))
+        async with world.database.transaction() as tx:
+            await pack(tx, found[IMPORT], *day, known_at)
+
+    # Of the first slot he has ten minutes, of the second all.
+    await used(0, 100, 100, 100, 100, 100, known_at=BEGIN + DAY + HOUR)
+    bills = await street.bill()
+    (his,) = [one for one in bills if one.begin == late]
+    assert figures(his) == {"energy": Fraction(2, 10), "lines": Fraction(3, 10)}
+    # Rated again alone, it is the same but for what is known otherwise.
+    await used(0, 100, 100, 100, 100, 100, 50, known_at=NOW)
+    *_, new = await street.bill(NOW + DAY)
+    assert figures(new) == {"energy": Fraction(25, 100), "lines": Fraction(3, 10)}
+    assert await world.energy(retired(str(street.ada))) == 300

@@ -66,7 +66,9 @@ class Pool:
     ) -> tuple[tuple[Bought, ...], tuple[Bought, ...]]:
         """Return what a load nets: of what is netted already, and more of the pool."""
         before = netted(load, self.done.get(supply, ()))
-        wanted = self.slots.get(member, [])
+        slots = self.slots.get(member, [])
+        # A slot is netted by the bill it begins in, whoever else is in the batch.
+        wanted = [one for one in slots if one.start >= load.first]
         # What is netted already comes first in its slots; more is what both leave.
         both = netted(load, [*before, *wanted])[len(before) :]
         left, more = self.held.get(member, 0), []
@@ -79,7 +81,7 @@ class Pool:
         used = {(one.start, one.length): one.wh for one in more}
         rest = [
             replace(one, wh=one.wh - used.get((one.start, one.length), 0))
-            for one in wanted
+            for one in slots
         ]
         self.slots[member] = [one for one in rest if one.wh]
         return tuple(before), tuple(more)
