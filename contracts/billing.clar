@@ -176,14 +176,16 @@
 
 ;; Hold a disputed bill, or let it go with its time to pay prolonged. By the role "court". Errors: u1300, u1311, u1312.
 (define-public (hold-bill (id uint) (held bool))
-  (let ((bill (unwrap! (map-get? bills id) ERR-BILL)))
+  (let (
+    (bill (unwrap! (map-get? bills id) ERR-BILL))
+    (due (if held
+      (get due-at bill)
+      (+ (get due-at bill) (- stacks-block-time (default-to stacks-block-time (map-get? held-since id)))))))
     (asserts! (contract-call? .roles has-role "court" contract-caller) ERR-FORBIDDEN)
     (asserts! (not (is-eq held (get held bill))) ERR-HELD)
-    (map-set bills id (merge bill {held: held, due-at: (if held
-      (get due-at bill)
-      (+ (get due-at bill) (- stacks-block-time (default-to stacks-block-time (map-get? held-since id)))))}))
+    (map-set bills id (merge bill {held: held, due-at: due}))
     (map-set held-since id stacks-block-time)
-    (print {topic: "bill-held", bill: id, held: held})
+    (print {topic: "bill-held", bill: id, held: held, due-at: due})
     (ok true)))
 
 ;; Lower a bill to `amount` for a verified usage of `usage`. By the role "court".

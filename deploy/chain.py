@@ -68,6 +68,8 @@ depth = {depth}
 """
 """The end of the aggregator's file; its first line still belongs to the jobs."""
 KEY: Final = "oracle.key"
+ASKED: Final = 2
+"""Lines at the end of `audit --node`: what contracts answered about mirrors, about bills."""
 BILL_HASH: Final = "billing.post-bill-hash"
 PARTS: Final = ("seller", "neighbour", "buyer")
 TOO_FEW: Final = "WITH=chain needs three homes, two that export and one of them at noon: HOMES=3 or more"
@@ -135,7 +137,8 @@ class Chain:
         self.say(table(rows))
         if not all(row.equal for row in rows):
             return False
-        self.say(f"  {aggregate(street, 'audit', '--node').splitlines()[-1]}")
+        for line in aggregate(street, "audit", "--node").splitlines()[-ASKED:]:
+            self.say(f"  {line}")
         self.say(
             "\nWhat no minute has room for, on the same contracts published again:"
         )

@@ -1,7 +1,8 @@
 """The oracle's duties as a list, and whether each was done: by whom, how often, a txid.
 
 A duty is done when each of its functions succeeded at least as often as it says, on the
-street's contracts or on the story's. This module must never count what was refused.
+street's contracts or on the story's; `in` names the token that has to have moved. This
+module must never count what was refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,16 @@ DUTIES: Final[Mapping[str, tuple[str, ...]]] = {
         "billing.post-tariff", "billing.post-bill-hash", "billing.calculate-bills",
         "payment.pay-bill",
     ),
+    "a bill in a stablecoin, paid in it": (
+        "stablecoin.published", "payment.allow-asset", "payment.pay-bill in usd",
+    ),
+    "a bill quoted by the operator, paid so": (
+        "payment.quote-bill", "payment.pay-quoted",
+    ),
+    "a bill held, then lowered or let go": (
+        "dispute-resolution.decide-by-opening", "dispute-resolution.resolve",
+    ),
+    "what was paid too much, given back": ("payment.refund-excess",),
     "community totals": ("usage-aggregation.post-set", "usage-aggregation.post-total"),
     "audit log": ("audit-log.append-entry",),
 }  # fmt: skip
@@ -81,13 +92,20 @@ def done(street: Sequence[Line], story: Sequence[Line]) -> list[Done]:
     for duty, functions in DUTIES.items():
         for function in functions:
             on = [
-                [line.txid for line in lines if line.function == function]
+                [line.txid for line in lines if function in _names(line)]
                 for lines in (street, story)
             ]
             txids = on[1] + on[0]
             last = txids[-1] if txids else ""
             rows.append(Done(duty, function, len(on[0]), len(on[1]), last))
     return rows
+
+
+def _names(line: Line) -> tuple[str, ...]:
+    """Return what a line is called: by its function, and with the token that it moved."""
+    if not line.token:
+        return (line.function,)
+    return line.function, f"{line.function} in {line.token}"
 
 
 def table(rows: Sequence[Done]) -> str:

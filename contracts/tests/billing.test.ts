@@ -233,7 +233,11 @@ describe("billing: corrections and hashes", () => {
     chain.grant("court", court);
     expect(topics(hold(1, true))).toEqual(["bill-held"]);
     refused(hold(1, true), 1312);
-    ok(hold(1, false));
+    const due = () => BigInt((chain.read("billing", "get-bill", [Cl.uint(1)]) as any).value.value["due-at"].value), before = due();
+    wait(chain, 3_600);
+    const { events } = hold(1, false);
+    expect(due()).toBeGreaterThanOrEqual(before + 3_600n);
+    expect(Cl.prettyPrint(events[0].data.value!)).toContain(`due-at: u${due()}`);
     refused(hold(99, true), 1311);
     refused(correct(99, 1n), 1311);
     const amount = (chain.read("billing", "get-bill", [Cl.uint(1)]) as any).value.value.amount.value;

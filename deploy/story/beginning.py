@@ -28,7 +28,13 @@ CAPACITIES: Final = {"seller": 9_800, "neighbour": 5_000}
 """Watts."""
 FEE: Final = 1_000_000
 """What the contract asks for an application, micro-STX."""
-METERS: Final = {"panel": "seller", "roof": "neighbour", "house": "home"}
+METERS: Final = {
+    "panel": "seller",
+    "roof": "neighbour",
+    "house": "home",
+    "flat": "buyer",
+    "shed": "neighbour",
+}
 
 
 async def network(scene: Scene) -> None:
@@ -80,7 +86,7 @@ async def producers(scene: Scene) -> None:
 
 
 async def meters(scene: Scene) -> None:
-    """Bind three meters: owner, registrar and seal key agree."""
+    """Bind five meters: owner, registrar and seal key agree."""
     at = scene.at
     scene.walk.chapter("Meters are bound by owner, registrar and seal key together")
     for name, owner in METERS.items():

@@ -9,14 +9,16 @@ import time
 from typing import Final
 
 from deploy.chain_meters import IMPORT
+from deploy.story.coin import USD, coin
 from deploy.story.house import House, answer
 from deploy.story.scene import DAY, Scene, some
 from deploy.story.walk import PUSHES, Stumbled
 from meterseal_aggregator.billing.chain import check as chain_check
-from meterseal_aggregator.billing.chain import duty, show, store
+from meterseal_aggregator.billing.chain import duty, nodecheck, show, store
 from meterseal_aggregator.billing.chain.ask import open_on_chain
 from meterseal_aggregator.billing.chain.follow import Follow
 from meterseal_aggregator.billing.chain.model import (
+    NATIVE,
     ChainBill,
     Moment,
     OpenWish,
@@ -37,6 +39,7 @@ from meterseal_proto.errors import Unavailable
 from meterseal_proto.rating.components import (
     Block,
     Fixed,
+    Flat,
     Milli,
     Per,
     Price,
@@ -50,10 +53,15 @@ WINDOW: Final = 1_200
 """Twice the window in which a day of the story may be corrected."""
 PARTIAL: Final = 1_000
 """Micro-STX left for a second payment."""
+PRICE: Final = Price(500_000)
+"""Millionths of a dollar a kWh."""
+TARIFFS: Final = 2
+"""What the house and the flats are billed by."""
 DONE: Final = {
     "bill-tariff": "billing.post-tariff",
     "bill-hash": "billing.post-bill-hash",
     "bill-made": "billing.calculate-bills",
+    "bill-quote": "payment.quote-bill",
     "bill-refund": "payment.refund-excess",
     "bill-day": "meter-data.submit-usage-proof",
 }
@@ -64,63 +72,69 @@ WHERE d.state = 'confirmed' AND d.deed LIKE 'bill-%' ORDER BY d.id
 """
 
 
-def tell_tariff(begin: int) -> FullTariff:
-    """Return the tariff of the story: two blocks and a charge per day, rounded down."""
+def tell_tariff(begin: int, currency: str) -> FullTariff:
+    """Return the tariff of a currency: a price and a charge per day, rounded down.
+
+    In STX of two blocks. A part of a month has part of a block here, and a whole one there.
+    """
     tiers = (Tier(Price(500_000), Milli(100_000)), Tier(Price(1_000_000)))
-    components = (
-        Block("energy", tiers),
-        Fixed("standing", Price(10_000), Per.DAY, Proration.DAYS),
-    )
+    energy = Block("energy", tiers) if currency == NATIVE else Flat("energy", PRICE)
+    standing = Fixed("standing", Price(10_000), Per.DAY, Proration.DAYS)
     return FullTariff(
-        "month", "STX", "UTC", begin, Commodity.ELECTRICITY, components, Rule.DOWN,
-        Split.PROPORTION, minor=6,
+        f"month-{currency.lower()}", currency, "UTC", begin, Commodity.ELECTRICITY,
+        (energy, standing), Rule.DOWN, Split.PROPORTION, minor=6,
     )  # fmt: skip
 
 
 async def provided(scene: Scene, house: House) -> None:
-    """Let the duties tell the house's device what it will be asked, and post the tariff."""
+    """Let the duties tell devices what they will be asked, and post the tariffs."""
     await work(scene, house)
     async with house.books.reading() as tx:
         ((posted,),) = await tx.rows("SELECT count(*) FROM chain_tariffs WHERE posted")
-    if posted != 1:
-        raise Stumbled("the duty did not post the tariff")
+    if posted != TARIFFS:
+        raise Stumbled(f"the duty posted {posted} tariffs, not {TARIFFS}")
 
 
 async def billed(scene: Scene) -> None:
-    """Bill what the device opens, have it computed on the chain, pay it there in time."""
+    """Bill what devices open, have it computed on the chain; pay one bill there in time."""
     some(scene.house, "month")
     house = scene.house
     assert house is not None
     scene.walk.chapter(
-        "The bill: opened by its device, computed from the month's sum, paid in time"
+        "The bills: opened by their devices, computed from the sum of their days"
     )
     scene.walk.later(WINDOW, "the window to correct a day is over")
     await work(scene, house)
-    await answer(house, now=scene.now())
+    for one in (house, *scene.flats.values()):
+        await answer(one, now=scene.now())
     await work(scene, house)
     asked = await _opened(scene, house)
     await _refused_above(scene, house, asked)
-    let = billing.let_provider(
-        scene.at, house.meter.id, scene.who("provider"), scene.now() + DAY
-    )
-    await scene.does("home", let, "his own opt-in")
+    for flat in scene.flats.values():
+        await _opened(scene, flat)
+    for one in (house, *scene.flats.values()):
+        let = billing.let_provider(
+            scene.at, one.meter.id, scene.who("provider"), scene.now() + DAY
+        )
+        await scene.does(one.owner, let, "his own opt-in")
     await work(scene, house)
     await _paid(scene, house)
-    await _compared(scene, house)
+    await compared(scene, house)
 
 
 async def _opened(scene: Scene, house: House) -> ChainBill:
     """Let the member open his bill on the chain, once and for ever."""
-    whole = house.whole
+    whole, owner = house.whole, house.owner
     found = opening(whole.value.reveal(), whole.blinding)
     async with house.books.transaction() as tx:
         (row,) = await bills.bills(tx, limit=2, member=house.member)
         wish = OpenWish(
-            house.member, row.number, scene.who("home"), found.value, found.z, found.a
+            house.member, row.number, scene.who(owner), found.value, found.z, found.a
         )
-        asked = await open_on_chain(tx, till(scene, house), wish, _moment(scene))
+        asked = await open_on_chain(tx, till(scene, house), wish, moment(scene))
     scene.walk.say(
-        f"     bill {row.number}: {found.value} Wh, {asked.asked} micro-STX, opened by home"
+        f"     bill {row.number}: {found.value} Wh, {asked.asked} micro-{asked.asset},"
+        f" opened by {owner}"
     )
     return asked
 
@@ -140,30 +154,34 @@ async def _refused_above(scene: Scene, house: House, asked: ChainBill) -> None:
 async def _paid(scene: Scene, house: House) -> None:
     """Pay in two parts, by the calls that the member is shown."""
     for left in (PARTIAL, 0):
-        bill = await _bill(house)
+        bill = await bill_of(house)
         call = show.pay_call(till(scene, house), bill, bill.outstanding - left)
         payment = made(scene.at, scene.who("home"), call.function, call.arguments)
         note = "in part" if left else "and the rest, in time"
         await scene.does("home", payment, note)
         await work(scene, house)
-    bill = await _bill(house)
+    bill = await bill_of(house)
     if bill.outstanding or not bill.reward:
         raise Stumbled("what was paid on the chain was not heard of")
 
 
-async def _compared(scene: Scene, house: House) -> None:
-    """Hold the mirrored tokens to the contract's, and the books to their audits."""
-    home = scene.who("home")
+async def compared(scene: Scene, house: House) -> None:
+    """Hold books to their audits and to what contracts answer, and tokens to theirs."""
+    owner = scene.who(house.owner)
+    known = till(scene, house)
     async with house.books.reading() as tx:
-        tokens = await store.tokens_of(tx, home.text())
+        tokens = await store.tokens_of(tx, owner.text())
         found = await chain_check.findings(tx)
         found += await private_check.findings(tx, house.genesis)
         found += await ledger_check.findings(tx)
     note = f"{tokens} millionths of a utility token for paying in time"
-    await scene.sees("utility-token.get-balance", (home,), Ok(UInt(tokens)), note)
-    for one in found:
+    await scene.sees("utility-token.get-balance", (owner,), Ok(UInt(tokens)), note)
+    asked = await nodecheck.findings(house.books, scene.walk.node, known)
+    for one in (*found, *asked):
         if not one.ok:
             raise Stumbled(f"invariant {one.invariant} fails: {one.detail}")
+    for one in asked:
+        scene.walk.say(f"     invariant {one.invariant} holds: {one.detail}")
 
 
 async def work(scene: Scene, house: House) -> None:
@@ -172,7 +190,7 @@ async def work(scene: Scene, house: House) -> None:
     before = await _deeds(house)
     for _ in range(PUSHES):
         moved = await private.run_once(house.books, house.genesis.network, scene.now())
-        moved += await duty.run_once(house.books, till(scene, house), _moment(scene))
+        moved += await duty.run_once(house.books, till(scene, house), moment(scene))
         try:
             done = await run_once(
                 house.books, walk.node, provider, walk.limits, int(time.time())
@@ -209,7 +227,8 @@ async def _heard(scene: Scene, house: House) -> int:
         before = done.height
 
 
-async def _bill(house: House) -> ChainBill:
+async def bill_of(house: House) -> ChainBill:
+    """Return the house's bill as the books have it."""
     async with house.books.reading() as tx:
         (bill,) = await store.of_member(tx, house.member, after=0, limit=2)
     return bill
@@ -224,8 +243,10 @@ async def _deeds(house: House) -> dict[str, tuple[str, bytes]]:
 def till(scene: Scene, house: House) -> Till:
     """Return whose contracts these are, and who provides there."""
     provider = scene.who("provider")
-    return Till(house.genesis, scene.at, provider, provider.text(), {}, 14 * DAY)
+    tokens = {USD: coin(scene)}
+    return Till(house.genesis, scene.at, provider, provider.text(), tokens, 14 * DAY)
 
 
-def _moment(scene: Scene) -> Moment:
+def moment(scene: Scene) -> Moment:
+    """Return the second by both clocks: a story has one."""
     return Moment(scene.now(), scene.now())

@@ -5,6 +5,7 @@ This module must never write into an aggregator's books that anybody relies on.
 """
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,23 +56,30 @@ from meterseal_proto.totals import day_place, masked
 
 AGENT: Final = "story"
 CAPACITY_W: Final = 10_000
-FIRST_LINK: Final = bytes(32)
-"""What the made-up meter's first header follows."""
 _SEEDS: Final = tuple(bytes([n]) * 32 for n in (1, 2, 3))
 _STORE_KEY: Final = bytes(64)
 
 
 @dataclass(slots=True)
 class House:
-    """A member's house in `books`: its meter, its days as sealed and what they hide."""
+    """A member's house in `books`: its meter, its days as sealed and what they hide.
+
+    `owner` is who lives there by the story's names, `begin` the first second that is billed.
+    """
 
     books: Database
     genesis: Genesis
     meter: Meter
+    owner: str
     begin: int
-    member: int
+    member: int = 0
     days: tuple[Json, ...] = ()
     opened: tuple[tuple[Opening, ...], ...] = ()
+
+    @property
+    def link(self) -> bytes:
+        """What its meter's first header follows, 32 bytes; an agent's enrolment elsewhere."""
+        return hashlib.sha256(self.meter.id).digest()
 
     @property
     def whole(self) -> Opening:
@@ -82,18 +90,19 @@ class House:
 async def settle(house: House, owner: Account, tariff: FullTariff, *, now: int) -> None:
     """Enrol the house, link its member's wallet, and let it be supplied on the chain's rail."""
     meter, at = house.meter, house.begin
+    meter.heads[IMPORT] = (0, house.link)
     async with house.books.transaction() as tx:
         await declare(tx, Asset(tariff.currency), now=now)
-        house.member = await add_member(tx, "who lives in the house", now=now)
-        point = await registry.add_meter_point(tx, "the house", now=now)
+        house.member = await add_member(tx, f"who lives in {meter.name}", now=now)
+        point = await registry.add_meter_point(tx, meter.name, now=now)
         await registry.begin_tenancy(tx, Tenancy(house.member, point, now, None))
-        new = registry.NewMeter(meter.id, "house", "made-up", AGENT, point, now)
+        new = registry.NewMeter(meter.id, meter.name, "made-up", AGENT, point, now)
         await registry.install(tx, [new], now=now)
         register = registry.NewRegister(
-            meter.id, IMPORT, STEP, CAPACITY_W, 0, at, FIRST_LINK, MODE_COMMITTED, BITS
+            meter.id, IMPORT, STEP, CAPACITY_W, 0, at, house.link, MODE_COMMITTED, BITS
         )
         await registry.open_registers(tx, [register])
-        (entry,) = await log.append(tx, [bill_hash_entry(bytes(32))])
+        (entry,) = await log.append(tx, [bill_hash_entry(house.link)])
         public = meter.key.public
         span = registry.NewSpan(
             meter.id, IMPORT, str(public.algorithm), public.raw, 1, entry, now
@@ -165,7 +174,10 @@ async def answer(house: House, *, now: int) -> None:
     """Open what the house's device is asked for: one amount over all of its days."""
     async with house.books.reading() as tx:
         ((begin, end, name),) = await tx.rows(
-            "SELECT from_at, to_at, tariff FROM bill_requests WHERE bill_id IS NULL"
+            "SELECT b.from_at, b.to_at, b.tariff FROM bill_requests b"
+            " JOIN registers r ON r.id = b.register_id JOIN meters m ON m.id = r.meter_id"
+            " WHERE b.bill_id IS NULL AND m.meter = ?",
+            (bytes(house.meter.id),),
         )
         tariff = await openings.tariff_named(tx, name)
     assert tariff is not None
@@ -175,7 +187,7 @@ async def answer(house: House, *, now: int) -> None:
     statement = BillStatement(
         house.genesis.network, house.meter.id, IMPORT, begin, end, name,
         amount_of(prices, [one.value for one in opened]), 0,
-        tuple(bytes.fromhex(str(day["hash"])) for day in house.days), FIRST_LINK,
+        tuple(bytes.fromhex(str(day["hash"])) for day in house.days), house.link,
     )  # fmt: skip
     blindings = [one.blinding for one in opened]
     bill = sign_bill(statement, prices, blindings, house.meter.key)

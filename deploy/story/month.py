@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from deploy.chain_meters import Json
+from deploy.story.beginning import METERS
 from deploy.story.bills import provided, tell_tariff
+from deploy.story.coin import USD
 from deploy.story.house import House, settle, tell
 from deploy.story.scene import DAY, GENESIS, HOUR, Scene
 from deploy.story.walk import Step
@@ -18,6 +20,9 @@ from meterseal_aggregator.stacks.calls import meterdata, roles
 SLOTS: Final = 96
 WINDOW: Final = 600
 """Seconds in which a day may be corrected before it counts, for the story."""
+FLATS: Final = ("flat", "shed")
+"""Where somebody moves in for the month's last days; they are billed in a stablecoin."""
+FLAT_DAYS: Final = 2
 
 
 def usage(day: int, house: int = 0) -> list[int]:
@@ -32,24 +37,56 @@ async def month(scene: Scene) -> None:
     window = roles.set_parameter(at, "correction-window", WINDOW, scene.now() + HOUR)
     await scene.does("admin", window, "ten minutes, for the story")
     begin, days = whole_month(scene.now() + DAY)
-    home = scene.people["home"]
-    scene.meter("house")
-    meter = scene.street.meters["house"]
-    scene.house = house = House(walk.books, GENESIS, meter, begin, 0)
-    await settle(house, home.account, tell_tariff(begin), now=scene.now())
+    end = begin + days * DAY
+    house = scene.house = await _moved_in(scene, "house", begin, "STX")
+    for name in FLATS:
+        scene.flats[name] = await _moved_in(scene, name, end - FLAT_DAYS * DAY, USD)
     await provided(scene, house)
-    walk.later(begin + days * DAY - scene.now(), f"{days} days are metered")
-    used = [usage(n) for n in range(days)]
-    sealed = [_day(scene, begin + n * DAY, values) for n, values in enumerate(used)]
-    await tell(house, sealed, used, now=scene.now())
+    walk.later(end - scene.now(), f"{days} days are metered")
+    houses = (house, *scene.flats.values())
+    for n, one in enumerate(houses):
+        await _metered(scene, one, end, n)
     await scene.anchor()
-    proofs = [
-        meterdata.submit_usage_proof(at, scene.sealed(day, "house"), scene.place(day))
-        for day in sealed
+    proofs = [step for one in houses for step in _proofs(scene, one)]
+    await walk.do(proofs)
+    again = proofs[3]
+    await walk.refused(again.who, again.call, 1004, "a header replayed")
+
+
+async def _moved_in(scene: Scene, name: str, begin: int, currency: str) -> House:
+    """Let somebody be supplied from a second on, at the story's prices in a currency."""
+    scene.meter(name)
+    meter, owner = scene.street.meters[name], METERS[name]
+    house = House(scene.walk.books, GENESIS, meter, owner, begin)
+    tariff = tell_tariff(begin, currency)
+    await settle(house, scene.people[owner].account, tariff, now=scene.now())
+    return house
+
+
+async def _metered(scene: Scene, house: House, end: int, number: int) -> None:
+    """Seal a house's days up to a second, and have them proved."""
+    name, days = house.meter.name, range((end - house.begin) // DAY)
+    used = [usage(n, number) for n in days]
+    sealed = [
+        seal_day(scene, house.begin + n * DAY, values, name)
+        for n, values in enumerate(used)
     ]
-    notes = [f"day {n} of {days}" for n in range(1, days + 1)]
-    await walk.do([Step(home, *one) for one in zip(proofs, notes, strict=True)])
-    await scene.refused("home", proofs[3], 1004, "a header replayed")
+    await tell(house, sealed, used, now=scene.now())
+
+
+def _proofs(scene: Scene, house: House) -> list[Step]:
+    """Return the steps that bring a house's days before the contract."""
+    who, name, count = scene.people[house.owner], house.meter.name, len(house.days)
+    return [
+        Step(
+            who,
+            meterdata.submit_usage_proof(
+                scene.at, scene.sealed(day, name), scene.place(day)
+            ),
+            f"day {n} of {count}, {name}",
+        )
+        for n, day in enumerate(house.days, 1)
+    ]
 
 
 def whole_month(after: int) -> tuple[int, int]:
@@ -61,7 +98,8 @@ def whole_month(after: int) -> tuple[int, int]:
     return int(first.timestamp()), (last - first).days
 
 
-def _day(scene: Scene, first: int, values: list[int], meter: str = "house") -> Json:
+def seal_day(scene: Scene, first: int, values: list[int], meter: str) -> Json:
+    """Seal a committed day of a meter, by its name."""
     asked = {"meter": meter, "register": "import", "first": first, "values": values}
     return scene.street.day(asked)
 
@@ -69,4 +107,4 @@ def _day(scene: Scene, first: int, values: list[int], meter: str = "house") -> J
 def day_of(scene: Scene, house: int, first: int) -> Json:
     """Seal a day of one of the community's houses."""
     day = first // DAY
-    return _day(scene, first, usage(day, house), f"house {house}")
+    return seal_day(scene, first, usage(day, house), f"house {house}")

@@ -35,10 +35,11 @@ PARTS: Final[Mapping[str, str]] = {
     "home": "wallet_4",
     "provider": "wallet_5",
     "certifier": "wallet_6",
+    "issuer": "wallet_6",
     "arbiter": "wallet_7",
     "oracle": "wallet_8",
 }
-"""Who plays whom, by the devnet's names of its accounts."""
+"""Who plays whom, by the devnet's names of its accounts; one of them plays two."""
 TRUSTEES: Final = 3
 GENESIS: Final = Genesis(CHAIN_ID, "STORY.user-registry", "story+00+AA")
 """The network whose meters the story makes up: nobody else's log, registry or key."""
@@ -59,7 +60,10 @@ class Trades:
 
 @dataclass(slots=True)
 class Scene:
-    """One story: `network` is the id that its headers carry, 32 bytes."""
+    """One story: `network` is the id that its headers carry, 32 bytes.
+
+    `house` is billed for a month, `flats` for its last days, each by its meter's name.
+    """
 
     walk: Walk
     at: Deployment
@@ -71,6 +75,7 @@ class Scene:
     evidence: Json = field(default_factory=dict)
     trades: Trades | None = None
     house: House | None = None
+    flats: dict[str, House] = field(default_factory=dict)
 
     def who(self, name: str) -> Principal:
         """Return somebody's principal."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from deploy.story import beginning, bills, energy, market, month, votes
+from deploy.story import beginning, bills, coin, energy, market, month, paying, votes
 from deploy.story.mirror import Row, compared, listen
 from deploy.story.scene import Scene
 
@@ -19,8 +19,12 @@ CHAPTERS: Final[tuple[Callable[[Scene], Awaitable[None]], ...]] = (
     market.trades,
     market.court,
     market.reputations,
+    coin.published,
     month.month,
     bills.billed,
+    paying.in_coin,
+    paying.disputed,
+    paying.at_a_quote,
     votes.governance_told,
     votes.community,
     votes.rotation,

@@ -16,12 +16,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
+from meterseal_aggregator.stacks.calls.deployment import Deployment
 from meterseal_aggregator.stacks.node.port import InBlock, Node
 from meterseal_aggregator.stacks.outbox import deeds
 from meterseal_aggregator.stacks.outbox.deeds import Outcome, State, Wish
 from meterseal_aggregator.stacks.outbox.plan import Limits
 from meterseal_aggregator.stacks.outbox.run import Account, run_once
+from meterseal_aggregator.stacks.transaction import Condition, ContractCall, Deploy
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.c32 import Principal
 from meterseal_proto.clarity import Err, Ok, Optional, UInt, Value
@@ -57,6 +58,30 @@ class Chain(Protocol):
         ...
 
 
+class Deed(Protocol):
+    """What a transaction does, of which contract, and all that it may move."""
+
+    @property
+    def contract(self) -> Principal:
+        """The contract that is called or published."""
+        ...
+
+    @property
+    def function(self) -> str:
+        """What of it is called."""
+        ...
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What may move."""
+        ...
+
+    @property
+    def payload(self) -> ContractCall | Deploy:
+        """What a transaction carries."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody with an account, and the name that lines give them."""
@@ -72,20 +97,24 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A call that somebody makes, and what to say of it."""
+    """A deed of somebody, and what to say of it."""
 
     who: Person
-    call: Call
+    call: Deed
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A deed that was done: by whom, which function of which contract, its transaction."""
+    """A deed that was done: by whom, which function of which contract, its transaction.
+
+    `token` is the name of the token that it moved, where it moved one.
+    """
 
     who: str
     function: str
     txid: str
+    token: str = ""
 
 
 @dataclass(slots=True)
@@ -108,7 +137,7 @@ class Walk:
         """Say what comes."""
         self.say(f"\n{title}")
 
-    async def does(self, who: Person, call: Call, note: str = "") -> Value:
+    async def does(self, who: Person, call: Deed, note: str = "") -> Value:
         """Do what has to succeed; returns its value."""
         (value,) = await self.do([Step(who, call, note)])
         return value
@@ -124,11 +153,12 @@ class Walk:
                     f"{_title(step)} ended {outcome.state.value}: {outcome.result}"
                 )
             txid = self._told(step, outcome)
-            self.lines.append(Line(step.who.name, _function(step.call), txid))
+            token = _token(step.call)
+            self.lines.append(Line(step.who.name, _function(step.call), txid, token))
             values.append(outcome.result.value)
         return values
 
-    async def refused(self, who: Person, call: Call, code: int, note: str = "") -> None:
+    async def refused(self, who: Person, call: Deed, code: int, note: str = "") -> None:
         """Do what the contract has to refuse with this error."""
         step = Step(who, call, note)
         (outcome,) = await self._settled([step])
@@ -138,7 +168,7 @@ class Walk:
             )
         self._told(step, outcome)
 
-    async def broken(self, who: Person, call: Call) -> None:
+    async def broken(self, who: Person, call: Deed) -> None:
         """Do what its own post-conditions have to stop: the contract says yes, and nothing moves."""
         step = Step(who, call, "stopped by its post-conditions")
         (outcome,) = await self._settled([step])
@@ -278,8 +308,14 @@ def number(value: Value) -> int:
     return value.value
 
 
-def _function(call: Call) -> str:
+def _function(call: Deed) -> str:
     return f"{call.contract.name}.{call.function}"
+
+
+def _token(call: Deed) -> str:
+    """Return the name of the first token that a deed may move."""
+    tokens = (one.asset.name for one in call.conditions if one.asset is not None)
+    return next(tokens, "")
 
 
 def _title(step: Step) -> str:

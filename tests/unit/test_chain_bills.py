@@ -173,17 +173,30 @@ async def test_a_court_lowers_what_is_still_asked(rig: Rig) -> None:
     await rig.well()
 
 
-async def test_a_held_bill_is_disputed_until_it_is_let_go(rig: Rig) -> None:
+async def test_a_held_bill_is_disputed_until_it_is_let_go_with_more_time(
+    rig: Rig,
+) -> None:
     made = await rig.ask()
-    await rig.tell(await rig.issued(), told.BillHeld(1, held=True))
+    issued = await rig.issued()
+    await rig.tell(issued, told.BillHeld(1, held=True, due_at=issued.due_at))
     async with rig.home.desk.database.reading() as tx:
         one = (await bills.standings(tx, [rig.row.id]))[rig.row.id]
     assert (one.disputed, one.asked) == (made.asked, 0)
-    await rig.tell(told.BillHeld(1, held=False))
+    later = issued.due_at + 3_600
+    await rig.tell(told.BillHeld(1, held=False, due_at=later))
     async with rig.home.desk.database.reading() as tx:
         one = (await bills.standings(tx, [rig.row.id]))[rig.row.id]
     assert (one.disputed, one.asked) == (0, made.asked)
+    assert (await rig.bill()).due_at == later
     await rig.well()
+
+
+async def test_a_held_bill_that_is_due_beyond_all_time_is_a_stray(rig: Rig) -> None:
+    await rig.ask()
+    issued = await rig.issued()
+    await rig.tell(issued, told.BillHeld(1, held=True, due_at=1 << 90))
+    assert await rig.strays() == ["bill-held"]
+    assert not (await rig.bill()).held
 
 
 async def test_a_quote_in_a_stablecoin_is_one_linked_pair(rig: Rig) -> None:

@@ -9,9 +9,11 @@ from functools import partial
 from typing import Final
 
 from meterseal_aggregator.app.chain import chain_side, means
+from meterseal_aggregator.app.chainbilling import till
 from meterseal_aggregator.app.house import House
 from meterseal_aggregator.billing import audit as payments_audit
 from meterseal_aggregator.billing.chain import check as chain_bills_check
+from meterseal_aggregator.billing.chain import nodecheck as chain_bills_nodecheck
 from meterseal_aggregator.billing.private import check as private_bills_check
 from meterseal_aggregator.billing.receivables import audit as receivables_audit
 from meterseal_aggregator.billing.statements import audit as bills_audit
@@ -107,13 +109,17 @@ async def audit_and_keep(house: House) -> list[Finding]:
 
 
 async def audit_chain(house: House) -> list[Finding]:
-    """Compare our mirrors with what the contracts say, asked of the configured nodes."""
+    """Compare mirrors and bills with what the contracts say, asked of the configured nodes."""
     async with chain_side(house) as side:
-        if side is None:
+        known = till(house)
+        if side is None or known is None:
             told = "no chain is configured: name nodes in [stacks]"
             return [Finding(bookcheck.MIRRORED, ok=False, detail=told)]
         asked = (house.database, side.node, side.contracts)
-        return await nodecheck.findings(*asked)
+        found = await nodecheck.findings(*asked)
+        return found + await chain_bills_nodecheck.findings(
+            house.database, side.node, known
+        )
 
 
 async def _withdrawals(tx: Transaction) -> list[Finding]:

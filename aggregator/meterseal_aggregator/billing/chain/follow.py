@@ -16,7 +16,7 @@ import structlog
 
 from meterseal_aggregator.billing.chain import rules, store
 from meterseal_aggregator.billing.chain.model import ChainBill, Quote, Till
-from meterseal_aggregator.billing.chain.rules import Place, keeps
+from meterseal_aggregator.billing.chain.rules import Place, after, keeps
 from meterseal_aggregator.billing.model import Act, BillAct, Refused
 from meterseal_aggregator.billing.statements import store as bills
 from meterseal_aggregator.ledger import store as ledger
@@ -125,7 +125,7 @@ class Follow:
             await self._stray(tx, at, "bill-paid", told.bill)
             return
         now = int(self._now())
-        await store.stand(tx, replace(bill, paid=bill.paid + told.amount))
+        await store.stand(tx, after(bill, told))
         await store.act(tx, bill, at, ("paid", told.amount), now=now)
         await _post(tx, rules.paid(bill, told.amount, _place(at), now), now)
         await _act(tx, bill, Act.PAID, told.amount, (now, f"tx {at.txid}"))
@@ -142,7 +142,7 @@ class Follow:
             await self._stray(tx, at, "bill-paid-at-quote", told.bill)
             return
         now, quote = int(self._now()), (asset, told.price)
-        await store.stand(tx, replace(bill, paid=bill.paid + told.amount))
+        await store.stand(tx, after(bill, told))
         what = ("paid-at-quote", told.amount)
         await store.act(tx, bill, at, what, now=now, quote=quote)
         await declare(tx, asset, now=now)
@@ -160,7 +160,7 @@ class Follow:
             await self._stray(tx, at, "bill-corrected", told.bill)
             return
         by, left, now = told.before - told.amount, bill.outstanding, int(self._now())
-        lower = replace(bill, amount=told.amount)
+        lower = after(bill, told)
         await store.stand(tx, lower)
         await store.act(tx, bill, at, ("corrected", by), now=now)
         await _post(tx, rules.lowered(bill, by, _place(at), now), now)
@@ -176,7 +176,7 @@ class Follow:
             await self._stray(tx, at, "bill-refunded", told.bill)
             return
         now = int(self._now())
-        await store.stand(tx, replace(bill, paid=bill.paid - told.amount))
+        await store.stand(tx, after(bill, told))
         await store.act(tx, bill, at, ("refunded", told.amount), now=now)
         await _post(tx, rules.refunded(bill, told.amount, _place(at), now), now)
 
@@ -186,8 +186,11 @@ class Follow:
         bill = await self._ours(tx, at, "bill-held", told.bill)
         if bill is None or bill.held == told.held:
             return
+        if not keeps(told.due_at):
+            await self._stray(tx, at, "bill-held", told.bill)
+            return
         now = int(self._now())
-        await store.stand(tx, replace(bill, held=told.held))
+        await store.stand(tx, after(bill, told))
         act = "held" if told.held else "let-go"
         await store.act(tx, bill, at, (act, bill.outstanding), now=now)
         await _dispute(tx, bill, now, held=told.held)
@@ -213,7 +216,7 @@ class Follow:
         if not known or not (told.amount and keeps(told.amount)):
             await self._stray(tx, at, "payment-rewarded", told.bill)
             return
-        await store.stand(tx, replace(bill, reward=told.amount))
+        await store.stand(tx, after(bill, told))
         what = ("rewarded", told.amount)
         await store.act(tx, bill, at, what, now=int(self._now()))
 

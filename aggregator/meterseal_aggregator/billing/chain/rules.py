@@ -7,8 +7,8 @@ of ours. This module must never read a clock or a table.
 """
 
 import hashlib
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from meterseal_aggregator.billing.chain.model import (
     BILLED,
@@ -26,6 +26,24 @@ from meterseal_aggregator.ledger.model import (
     TransferId,
     linked,
 )
+from meterseal_aggregator.stacks.events.bills import (
+    BillCorrected,
+    BillHeld,
+    BillPaid,
+    BillPaidAtQuote,
+    BillRefunded,
+    PaymentRewarded,
+)
+
+BillTold: TypeAlias = (
+    BillPaid
+    | BillPaidAtQuote
+    | BillCorrected
+    | BillRefunded
+    | BillHeld
+    | PaymentRewarded
+)
+"""What is told of a bill that the contract has."""
 
 AGAIN_S: Final = 60
 AGAIN_AT_LAST_S: Final = 86_400
@@ -54,6 +72,21 @@ def transfer_id(place: Place, leg: int) -> TransferId:
     """Return the ledger id of an event's leg: SHA-256 of a label and its place."""
     text = f"meterseal-chain-bill/{place.txid}/{place.index}/{leg}"
     return TransferId(hashlib.sha256(text.encode()).digest())
+
+
+def after(bill: ChainBill, told: BillTold) -> ChainBill:
+    """Return a bill as the contract has it once it told so."""
+    match told:
+        case BillPaid(amount=amount) | BillPaidAtQuote(amount=amount):
+            return replace(bill, paid=bill.paid + amount)
+        case BillRefunded(amount=amount):
+            return replace(bill, paid=bill.paid - amount)
+        case BillCorrected(amount=amount):
+            return replace(bill, amount=amount)
+        case BillHeld(held=held, due_at=due_at):
+            return replace(bill, held=held, due_at=due_at)
+        case PaymentRewarded(amount=amount):
+            return replace(bill, reward=amount)
 
 
 def issued(bill: ChainBill, amount: int, place: Place, now: int) -> list[Transfer]:

@@ -122,6 +122,12 @@ async def refundable(tx: Transaction, limit: int) -> list[ChainBill]:
     return [_bill(row) for row in await tx.rows(_BILL + where, (limit,))]
 
 
+async def newest(tx: Transaction, limit: int) -> list[ChainBill]:
+    """Return the newest bills that the contract told of."""
+    where = " WHERE c.number IS NOT NULL ORDER BY c.id DESC LIMIT ?"
+    return [_bill(row) for row in await tx.rows(_BILL + where, (limit,))]
+
+
 async def of_member(
     tx: Transaction, member: int, *, after: int, limit: int
 ) -> list[ChainBill]:
@@ -189,6 +195,24 @@ async def hash_stands(tx: Transaction, bill: int, at: Settled) -> bool:
         (bill, at.txid, at.height),
     )
     return bool(made)
+
+
+async def newest_hashes(tx: Transaction, limit: int) -> list[bytes]:
+    """Return the salted hashes of bills that were told of last."""
+    rows = await tx.rows(
+        "SELECT b.hash FROM chain_hashes h JOIN bills b ON b.id = h.bill_id"
+        " ORDER BY h.height DESC, b.id DESC LIMIT ?",
+        (limit,),
+    )
+    return [row[0] for row in rows]
+
+
+async def providers(tx: Transaction) -> list[str]:
+    """Return under which accounts tariffs were ever posted here."""
+    rows = await tx.rows(
+        "SELECT DISTINCT provider FROM chain_tariffs ORDER BY provider"
+    )
+    return [row[0] for row in rows]
 
 
 async def add_tariff(tx: Transaction, one: ChainTariff) -> None:
@@ -292,6 +316,14 @@ async def tokens_of(tx: Transaction, holder: str) -> int:
         "SELECT amount FROM utility_balances WHERE holder = ?", (holder,)
     )
     return int(rows[0][0]) if rows else 0
+
+
+async def holders(tx: Transaction, limit: int) -> dict[str, int]:
+    """Return what holders of utility tokens have, in the order of their addresses."""
+    rows = await tx.rows(
+        "SELECT holder, amount FROM utility_balances ORDER BY holder LIMIT ?", (limit,)
+    )
+    return dict(rows)
 
 
 async def hold_tokens(tx: Transaction, holder: str, amount: int) -> None:

@@ -15,6 +15,7 @@ from meterseal_aggregator.stacks.events.energy import (
     UtilityMinted,
     UtilityMoved,
 )
+from meterseal_aggregator.stacks.events.record import Told
 from meterseal_aggregator.stacks.mirror.indexer import Settled
 from meterseal_aggregator.storage.database import Transaction
 
@@ -26,14 +27,20 @@ class FollowTokens:
 
     async def __call__(self, tx: Transaction, settled: Settled) -> None:
         """Act on a settled event, in the transaction that marks it."""
-        match settled.told:
-            case UtilityMinted(amount, recipient):
-                await _add(tx, settled, recipient.text(), amount)
-            case UtilityBurned(amount, holder):
-                await _add(tx, settled, holder.text(), -amount)
-            case UtilityMoved(amount, sender, recipient):
-                await _add(tx, settled, sender.text(), -amount)
-                await _add(tx, settled, recipient.text(), amount)
+        for holder, amount in moves(settled.told):
+            await _add(tx, settled, holder, amount)
+
+
+def moves(told: Told) -> list[tuple[str, int]]:
+    """Return by how much an event changes what holders have; nothing for another's."""
+    match told:
+        case UtilityMinted(amount, recipient):
+            return [(recipient.text(), amount)]
+        case UtilityBurned(amount, holder):
+            return [(holder.text(), -amount)]
+        case UtilityMoved(amount, sender, recipient):
+            return [(sender.text(), -amount), (recipient.text(), amount)]
+    return []
 
 
 async def _add(tx: Transaction, at: Settled, holder: str, amount: int) -> None:

@@ -107,10 +107,11 @@ class BillIssued(Told):
 @told("billing", "bill-held")
 @dataclass(frozen=True, slots=True)
 class BillHeld(Told):
-    """A disputed bill waits, or goes on."""
+    """A disputed bill waits, or goes on with its time to pay prolonged."""
 
     bill: int
     held: bool
+    due_at: int
 
 
 @told("billing", "bill-corrected")

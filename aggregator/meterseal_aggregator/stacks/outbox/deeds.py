@@ -16,6 +16,7 @@ from meterseal_aggregator.stacks.outbox.plan import MAX_IN_FLIGHT, Attempt, Deed
 from meterseal_aggregator.stacks.transaction import (
     Condition,
     ContractCall,
+    Deploy,
     Kept,
     OneCondition,
     Signed,
@@ -90,11 +91,11 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A call that `account` (an address) shall make once, under the name `deed`."""
+    """What `account` (an address) shall do once, under the name `deed`."""
 
     account: str
     deed: str
-    call: ContractCall | Transfer
+    call: ContractCall | Transfer | Deploy
     conditions: Sequence[Condition | OneCondition] = ()
 
 
