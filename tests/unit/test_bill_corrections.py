@@ -328,6 +328,31 @@ async def test_what_a_corrected_bill_leaves_over_is_taken_up_by_the_bills_after_
         )
 
 
+async def test_a_private_homes_bill_after_a_corrected_one_waits_for_its_device(
+    tmp_path: Path,
+) -> None:
+    bank = NetMetering("roof", Bank.ONE, Count(12), Price(0), PayoutOf.BANK)
+    async with a_utility(tmp_path, a_tariff(ENERGY, bank)) as utility:
+        home = await utility.supply("Ada", registers=(IMPORT, EXPORT))
+        for begin, end, given in ((MAY, JUNE, 1_500), (JUNE, JULY, 0)):
+            await utility.use(home, begin, end, 1_000)
+            await utility.use(home, begin, end, given, register=EXPORT)
+        await utility.bill(now=at(2026, 7, 1, 6))
+        async with utility.database.transaction() as tx:
+            await tx.rows(
+                "INSERT INTO private_periods (supply_id, register_id, from_at, to_at,"
+                " tariff, asked_at, fallback_at, state, bill_id) SELECT b.supply_id, ?,"
+                " b.from_at, b.to_at, t.hash, b.to_at, b.to_at, 'fallback', b.id"
+                " FROM bills b, full_tariffs t WHERE b.from_at = ?",
+                (home.registers[IMPORT], JUNE),
+            )
+        known = LATER - HOUR
+        await utility.use(home, MAY, JUNE, 1_250, register=EXPORT, known_at=known)
+        found = await correct(utility, LATER)
+        assert [one.begin for one in found if one.replaces] == [MAY]
+        assert await utility.waits() == []
+
+
 async def test_a_tax_that_fell_to_a_credit_is_taken_back_from_its_authority(
     utility: Utility,
 ) -> None:

@@ -207,6 +207,22 @@ async def test_what_waited_to_be_written_while_the_bill_was_issued_is_found(
     assert len(await street.bill(issued + HOUR)) == 3
 
 
+@pytest.mark.parametrize("state", ["opened", "fallback", "corrected"])
+async def test_a_private_homes_bill_is_left_alone_also_where_it_is_an_estimate(
+    street: Street, state: str
+) -> None:
+    await billed(street, 300)
+    async with street.world.database.transaction() as tx:
+        await tx.rows(
+            "INSERT INTO private_periods (supply_id, register_id, from_at, to_at, tariff,"
+            " asked_at, fallback_at, state, bill_id) SELECT b.supply_id, ?, b.from_at,"
+            " b.to_at, t.hash, b.to_at, b.to_at, ?, b.id FROM bills b, full_tariffs t",
+            (street.register, state),
+        )
+    await settled(street, 500)
+    assert await looks(street, LATE + HOUR) == {}
+
+
 class Explained(Transaction):
     """Asks the database how it would answer, and keeps what it says."""
 

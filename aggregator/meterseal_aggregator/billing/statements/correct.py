@@ -64,7 +64,8 @@ WHERE state <> 'corrected' AND bill_id IN (
   SELECT n.id FROM json_each(?) p
   CROSS JOIN bills n ON n.supply_id = json_extract(p.value, '$[0]')
     AND n.from_at = json_extract(p.value, '$[1]')
-  WHERE n.kind = 'bill' AND n.private_bill_id IS NULL)
+  WHERE n.kind = 'bill' AND NOT EXISTS (SELECT 1 FROM private_periods v
+    WHERE v.supply_id = n.supply_id AND v.from_at = n.from_at))
 """
 
 

@@ -7,7 +7,8 @@
 Three reasons: a later version of a day the bill stands on; neighbours' Wh that a settlement
 delivered after the bill was made, and that no bill has netted; and a look that has to be
 taken whatever is known (`looked_to` 0). Reads usage days (vee), trades and their runs
-(market). This module must never rate, nor find a private bill: its device opens anew.
+(market) and private periods. This module must never rate, nor find a private home's bill: its
+device opens anew, and proves what it nets itself.
 """
 
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ CROSS JOIN trades t ON t.id = r.trade_id
 CROSS JOIN supplies p ON p.member_id = t.buyer_id AND p.from_at <= t.start
   AND p.billed_to > t.start
 CROSS JOIN bills b INDEXED BY bills_by_supply ON b.supply_id = p.id
-  AND b.from_at <= t.start AND b.to_at > t.start AND b.kind = 'bill' AND b.private_bill_id IS NULL
+  AND b.from_at <= t.start AND b.to_at > t.start AND b.kind = 'bill'
 CROSS JOIN bill_standings s ON s.bill_id = b.id
   AND s.state <> 'corrected' AND s.looked_to < r.at AND s.looked_to > 0
 WHERE r.delivered_wh > 0 AND r.at <= ?1
@@ -68,6 +69,8 @@ WHERE r.delivered_wh > 0 AND r.at <= ?1
     > (SELECT coalesce(sum(n.wh), 0) FROM supplies q
       CROSS JOIN netted_slots n ON n.supply_id = q.id AND n.start = t.start
       WHERE q.member_id = b.member_id)
+  AND NOT EXISTS (SELECT 1 FROM private_periods v
+    WHERE v.supply_id = b.supply_id AND v.from_at = b.from_at)
 LIMIT {_MOST}
 """  # noqa: S608 - constants of this module
 _LAST: Final = f"""
