@@ -1,7 +1,7 @@
 """Errands of a running agent: what is said when, and what is believed of what comes down."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +9,9 @@ import pytest
 
 from meterseal_agent.run.errands import AGAIN_S, MAX_ANSWERS, Errands, Handlers
 from meterseal_agent.run.file_thread import FileThread
+from meterseal_agent.run.proving import MAX_WAITING, Proving
 from meterseal_agent.seal.billing import Billing, Household
+from meterseal_agent.seal.netting import Nettings
 from meterseal_agent.seal.opening import Openings
 from meterseal_agent.seal.seeds import Deposits
 from meterseal_proto.errand import (
@@ -20,8 +22,9 @@ from meterseal_proto.errand import (
     TariffKnown,
     decode_errand,
 )
-from meterseal_proto.errand_down import SeedsKept
+from meterseal_proto.errand_down import NettingAsked, SeedsKept
 from meterseal_proto.errors import Malformed
+from meterseal_proto.netting import NettedDay, Netting, ProvedNetting
 from meterseal_proto.units import IMPORT, MeterId
 from tests.support.boxes import KEYS
 from tests.support.committed import flat
@@ -45,8 +48,13 @@ class Rig:
         self.thread = FileThread("test")
         self.dated = True
         self.woken = 0
+        nettings = Nettings(
+            home.outbox, KEYS, house, {(METER, IMPORT): 16}, willing=False
+        )
+        self.proving = Proving(nettings, self.thread)
         handlers = Handlers(
-            deposits, billing, self.thread, lambda: BEGAN_AT, lambda: self.dated
+            *(deposits, billing, self.thread, lambda: BEGAN_AT, lambda: self.dated),
+            self.proving,
         )
         self.errands = Errands(handlers, self._wake)
 
@@ -159,3 +167,57 @@ async def test_a_wish_for_a_strangers_meter_is_not_answered(rig: Rig) -> None:
     await rig.errands.told(BillAsked(MeterId(bytes(16)), IMPORT, 0, 900, bytes(32)))
     assert await rig.posts() == []
     assert rig.errands.counters.dropped == 1
+
+
+def netting(begin: int = 0, meter: MeterId = METER) -> NettingAsked:
+    day = NettedDay(bytes(32), begin, 900, ((0, 5),))
+    return NettingAsked(
+        Netting(GENESIS.network, meter, IMPORT, begin, begin + 900, (day,))
+    )
+
+
+async def test_what_may_be_netted_is_answered_once_while_it_waits_and_anew_after(
+    rig: Rig,
+) -> None:
+    await rig.posts()
+    duty = asyncio.create_task(rig.proving.run())
+    for _ in range(3):
+        await rig.errands.told(netting())
+    assert await rig.posts() == [], "it is proved elsewhere, in its time"
+    await until(lambda: rig.woken == 1)
+    await rig.errands.told(netting())
+    (answer,) = await rig.posts()
+    assert isinstance(answer, ProvedNetting)
+    assert answer.netting.part_of(netting().netting)
+    assert answer.netting.days == ()
+    await rig.errands.told(netting())
+    await until(lambda: rig.woken == 2)
+    assert await rig.posts() == [answer]
+    assert rig.errands.counters.netted == 2
+    await ended(duty)
+
+
+async def test_askings_without_number_fill_no_memory_and_strangers_get_no_answer(
+    rig: Rig,
+) -> None:
+    await rig.posts()
+    await rig.errands.told(netting(meter=MeterId(bytes(16))))
+    for begin in range(MAX_WAITING + 5):
+        await rig.errands.told(netting(begin))
+    assert rig.proving.counters.dropped == 6
+    duty = asyncio.create_task(rig.proving.run())
+    await until(lambda: rig.proving.counters.dropped == 7)
+    await until(lambda: rig.errands.counters.netted == MAX_WAITING - 1)
+    assert len(await rig.posts()) == MAX_WAITING - 1
+    await ended(duty)
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not happened():
+            await asyncio.sleep(0)
+
+
+async def ended(duty: asyncio.Task[None]) -> None:
+    duty.cancel()
+    await asyncio.gather(duty, return_exceptions=True)

@@ -48,6 +48,7 @@ def test_fingerprints_are_read_as_people_write_them() -> None:
         ("trustees = [1, 2, 3]\n", "32 hex digits"),
         ("shortest_bill_days = 0\n", "from 1 to 366"),
         ("shortest_bill_days = 367\n", "from 1 to 366"),
+        ("net_purchases = 1\n", "net_purchases"),
     ],
 )
 def test_what_is_no_fingerprint_and_no_month_is_refused(more: str, says: str) -> None:
@@ -57,5 +58,11 @@ def test_what_is_no_fingerprint_and_no_month_is_refused(more: str, says: str) ->
 
 def test_a_running_agent_changes_neither_trustees_nor_its_shortest_bill() -> None:
     config = parse(TOP + METER, {})
-    other = replace(config, trustees=PRINTS, shortest_bill_days=7)
-    assert fixed_changes(config, other) == ["trustees", "shortest_bill_days"]
+    other = replace(config, trustees=PRINTS, shortest_bill_days=7, net_purchases=False)
+    fixed = ["trustees", "shortest_bill_days", "net_purchases"]
+    assert fixed_changes(config, other) == fixed
+
+
+def test_what_neighbours_sold_is_netted_unless_the_home_says_no() -> None:
+    assert parse(TOP + METER, {}).net_purchases
+    assert not parse(TOP + "net_purchases = false\n" + METER, {}).net_purchases

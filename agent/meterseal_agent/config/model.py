@@ -232,7 +232,8 @@ class Config:
     `metrics_port` is where Prometheus may ask on loopback, None for nowhere; `health_s`
     the real seconds between two signed health records. `trustees` are the fingerprints of
     the three that mask seeds are given to, () for none; `shortest_bill_days` is the least
-    a bill on hidden usage is over. `zone` is the network's, "" where no meter is told by
+    a bill on hidden usage is over; `net_purchases` whether neighbours' Wh are taken off it,
+    which tells of each slot they sold in whether usage reached that. `zone` is the network's, "" where no meter is told by
     local days. `witness` is the pinned key, name+id+base64, of the one who must have
     cosigned a tariff's checkpoint; "" where no bill is to be signed. `resident` is where
     the resident's own page is, None for nowhere.
@@ -252,6 +253,7 @@ class Config:
     witness: str = ""
     trustees: tuple[str, ...] = ()
     shortest_bill_days: int = SHORTEST_BILL_DAYS
+    net_purchases: bool = True
     resident: Address | None = None
 
     @property

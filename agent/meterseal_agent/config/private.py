@@ -7,6 +7,7 @@
     witness = "NAME+ID+KEY" # there too: who must have cosigned the log a tariff is in
     trustees = ["5c1f ...", "...", "..."]    # fingerprints of those who may unmask totals
     shortest_bill_days = 27 # nobody is told what less than that costs
+    net_purchases = true    # neighbours' Wh come off the bill, slot by slot
 
 Every register of the meter is then committed but 1-0:2.8.0: what is sold is told, and
 who tells nobody of his export leaves it out of `registers`. This module must never let

@@ -86,6 +86,9 @@ def _config(table: Table) -> Config:
             low=1,
             high=LONGEST_BILL_DAYS,
         ),
+        net_purchases=table.flag("net_purchases")
+        if table.has("net_purchases")
+        else True,
         resident=resident(table, days),
     )
     table.done()

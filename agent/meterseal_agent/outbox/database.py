@@ -29,7 +29,7 @@ PAGES_BASE: Final = 256
 """The schema and the pages of trees in motion."""
 WAL_PAGES: Final = 1000
 """Pages in the write-ahead log before it is folded into the file: 1 MiB on the card."""
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 
 SCHEMA: Final = """
 CREATE TABLE chains (
@@ -152,7 +152,22 @@ CREATE TABLE memories (
 """
 """Version 5: since when a chain's openings are known for sure."""
 
-_STEPS: Final = (SCHEMA, DAYS, OPENINGS, DEPOSITS, MEMORIES)
+NETTED: Final = """
+CREATE TABLE netted (
+    chain INTEGER NOT NULL REFERENCES chains (id),
+    first INTEGER NOT NULL,
+    slots BLOB NOT NULL,
+    PRIMARY KEY (chain, first)
+) WITHOUT ROWID;
+CREATE TRIGGER what_was_told_of_a_day_stays BEFORE UPDATE ON netted
+BEGIN SELECT RAISE (ABORT, 'what was told of a day stays'); END;
+CREATE TRIGGER what_was_told_goes_with_its_day BEFORE DELETE ON netted
+WHEN EXISTS (SELECT 1 FROM days d WHERE d.chain = old.chain AND d.first = old.first)
+BEGIN SELECT RAISE (ABORT, 'what was told goes with its day'); END;
+"""
+"""Version 6: what was told of committed days' slots for netting."""
+
+_STEPS: Final = (SCHEMA, DAYS, OPENINGS, DEPOSITS, MEMORIES, NETTED)
 """What each version added, the first first."""
 
 

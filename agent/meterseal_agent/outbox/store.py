@@ -13,7 +13,7 @@ itself refuses otherwise.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ from meterseal_agent.outbox import (
     days,
     deposits,
     memory,
+    netted,
     openings,
     shown,
     waiting,
@@ -41,6 +42,7 @@ from meterseal_agent.outbox.model import (
     Stored,
     read_chain,
 )
+from meterseal_agent.outbox.netted import Told
 from meterseal_agent.record import Record
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.errors import Reason
@@ -193,6 +195,15 @@ class Outbox:
         with self._file.transaction() as tx:
             openings.keep(tx, chain.id, bill)
 
+    def netted(self, chain: Chain, begin: int, end: int) -> dict[int, Told]:
+        """Return what was told for netting of days that begin in [`begin`, `end`)."""
+        return netted.of(self._file.connection(), chain.id, begin, end)
+
+    def keep_netted(self, chain: Chain, days: Mapping[int, Told]) -> None:
+        """Keep what is told of days, by start, before it leaves; once for each day."""
+        with self._file.transaction() as tx:
+            netted.keep(tx, chain.id, days.items())
+
     def memory(self, chain: Chain) -> Memory | None:
         """Return since when a register's openings are known for sure.
 
@@ -266,6 +277,7 @@ class Outbox:
         """
         with self._file.transaction() as tx:
             days.drop(tx, before=now - days.KEEP_S)
+            netted.drop(tx, before=now - days.KEEP_S)
         return self._drop_answered(before=now - KEEP_S, limit=PRUNE_ROWS)
 
     def depths(self) -> list[Depth]:

@@ -27,6 +27,7 @@ from meterseal_agent.run.errands import Errands, Handlers
 from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.run.meters import Wired
 from meterseal_agent.run.polling import Polling
+from meterseal_agent.run.proving import Proving
 from meterseal_agent.run.reload import ConfigFile, Reload
 from meterseal_agent.run.remembering import Remembering
 from meterseal_agent.run.restoring import source_of
@@ -91,6 +92,8 @@ class Agent:
         self._committer = self._make_committer(seeds)
         self._courier = Courier(self._next_post)
         self._telemetry = Telemetry(config.data_dir, times.now, self._courier.wake)
+        nettings = private.make_nettings(config, enrolment, self._outbox)
+        self._proving = Proving(nettings, self._thread)
         self._errands = self._make_errands(seeds)
         beside = Beside(self._courier, self._telemetry.asked, self._errands.told)
         self._uplink = Uplink(enrolment.peer, self._due, self._apply, beside)
@@ -138,6 +141,7 @@ class Agent:
         }
         if self._committing is not None:
             work["committed"] = self._committing.run
+            work["netting"] = self._proving.run
         if self._remembering is not None:
             work["remembering"] = self._remembering.run
         if self._reload is not None:
@@ -165,6 +169,7 @@ class Agent:
         handlers = Handlers(
             *(seeds.deposits, billing, self._thread, self._times.now),
             lambda: self._sampling.counters.clock is not Clock.UNSET,
+            self._proving,
         )
         return Errands(handlers, self._courier.wake, seeds.trouble)
 

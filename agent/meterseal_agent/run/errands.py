@@ -1,4 +1,4 @@
-"""Errands of private meters: seeds deposited, tariffs learnt, bills asked for and answered.
+"""Errands of private meters: seeds deposited, tariffs learnt, bills and nettings answered.
 
 The courier carries what is here to be said; what comes down is believed by its own
 signatures and acted on in the outbox's thread. Deposits are sent again, ever more seldom,
@@ -14,14 +14,21 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from meterseal_agent.run.file_thread import FileThread
+from meterseal_agent.run.proving import Proving
 from meterseal_agent.seal.billing import Billing
 from meterseal_agent.seal.opening import NotOpened
 from meterseal_agent.seal.seeds import Deposits
 from meterseal_agent.uplink.beside import Post
 from meterseal_proto.bill import ProvedBill
 from meterseal_proto.errand import BillAsked, BillRefused, encode_errand
-from meterseal_proto.errand_down import DownErrand, SeedsKept, TariffTold
+from meterseal_proto.errand_down import (
+    DownErrand,
+    NettingAsked,
+    SeedsKept,
+    TariffTold,
+)
 from meterseal_proto.errors import Malformed, Rejected
+from meterseal_proto.netting import Netting, ProvedNetting
 
 AGAIN_S: Final = 30.0
 AGAIN_CAP_S: Final = 3600.0
@@ -50,6 +57,8 @@ class ErrandCounters:
     """What was told without the signatures it needs."""
     dropped: int = 0
     """Wishes for which there was no room, or that are another house's."""
+    netted: int = 0
+    """Askings for netting that were answered, with slots or without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,7 @@ class Handlers:
     thread: FileThread
     now: Callable[[], float]
     dated: Callable[[], bool]
+    proving: Proving
 
 
 @dataclass(slots=True)
@@ -120,6 +130,8 @@ class Errands:
                 await self._learn(told)
             case BillAsked():
                 await self._answer(told)
+            case NettingAsked():
+                self._ask_netting(told.netting)
 
     async def _kept(self, told: SeedsKept) -> None:
         deposits = self._handlers.deposits
@@ -170,6 +182,15 @@ class Errands:
                 refused[why.text] = refused.get(why.text, 0) + 1
                 _log.warning("bill_refused %s why=%s", where, why.text)
         self._say(asked, encode_errand(answer))
+
+    def _ask_netting(self, asked: Netting) -> None:
+        """Have an asking answered in its time, unless its answer waits to be said."""
+        if asked.digest() not in self._answers:
+            self._handlers.proving.ask(asked, self._netted)
+
+    def _netted(self, asked: bytes, proved: ProvedNetting) -> None:
+        self.counters.netted += 1
+        self._say(asked, encode_errand(proved))
 
     def _say(self, name: BillAsked | bytes, payload: bytes) -> None:
         if len(self._answers) >= MAX_ANSWERS:

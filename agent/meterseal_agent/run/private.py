@@ -11,6 +11,7 @@ from meterseal_agent.config import Config
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.run.enrolment import Enrolment
 from meterseal_agent.seal.billing import Billing, Household
+from meterseal_agent.seal.netting import Nettings
 from meterseal_agent.seal.opening import Openings, PinnedLog
 from meterseal_agent.seal.seeds import Deposits, NotPinned, pinned
 from meterseal_proto.units import MeterId
@@ -59,6 +60,19 @@ def make_billing(config: Config, enrolment: Enrolment, outbox: Outbox) -> Billin
         outbox,
         Openings(outbox, keys, network, enrolment.links),
         keys.seal_key,
-        Household(network, enrolment.committed.keys(), config.shortest_bill_days),
+        _household(config, enrolment),
         PinnedLog(enrolment.answer.log_key, second) if second else None,
     )
+
+
+def make_nettings(config: Config, enrolment: Enrolment, outbox: Outbox) -> Nettings:
+    """Make what answers an aggregator that asks which trades may be netted."""
+    return Nettings(
+        *(outbox, enrolment.keys, _household(config, enrolment), enrolment.committed),
+        willing=config.net_purchases,
+    )
+
+
+def _household(config: Config, enrolment: Enrolment) -> Household:
+    registers = enrolment.committed.keys()
+    return Household(enrolment.network, registers, config.shortest_bill_days)

@@ -36,7 +36,8 @@ _FIXED: Final = (
         "zone",
         "witness",
     ),
-    *("broker", "metrics_port", "trustees", "shortest_bill_days", "resident"),
+    *("broker", "metrics_port", "trustees", "shortest_bill_days"),
+    *("net_purchases", "resident"),
 )
 """What a running agent cannot change: keys, clocks and connections hang on it."""
 _DATA_DIR: Final = re.compile(r'^\s*data_dir\s*=\s*"([^"]+)"', re.MULTILINE)

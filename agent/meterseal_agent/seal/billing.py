@@ -44,6 +44,10 @@ class Household:
     registers: Collection[tuple[MeterId, RegisterId]]
     shortest_days: int
 
+    def too_short(self, begin: int, end: int) -> bool:
+        """Tell whether a period in Unix seconds is shorter than that."""
+        return end - begin < self.shortest_days * DAY_S - HOUR_S
+
 
 class Billing:
     """Answers for one agent; `pinned` None where no witness is, and no tariff is believed."""
@@ -94,7 +98,7 @@ class Billing:
     def _bill(self, asked: BillAsked) -> ProvedBill:
         house = self._house
         chain = self._chain(asked)
-        if asked.end - asked.begin < house.shortest_days * DAY_S - HOUR_S:
+        if house.too_short(asked.begin, asked.end):
             raise NotOpened(
                 f"no bill is shorter than {house.shortest_days} days here",
                 NoBill.TOO_SHORT,

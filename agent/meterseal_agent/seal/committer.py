@@ -40,6 +40,7 @@ from meterseal_proto.committed_message import (
     is_committed,
 )
 from meterseal_proto.errors import Reason, Rejected
+from meterseal_proto.keys import RootSecret
 from meterseal_proto.rangeproof import Statement, proof_bytes
 from meterseal_proto.rangeprover import Opening
 from meterseal_proto.seal import Header
@@ -49,6 +50,11 @@ from meterseal_proto.units import MeterId, RegisterId
 FRESH_BYTES: Final = 32
 MAX_REVISION: Final = 3
 """A day is proved again this often: a machine whose proofs never hold needs a person."""
+
+
+def fresh_of(root: RootSecret) -> bytes:
+    """Return 32 bytes for a proof's nonces: fresh randomness, hedged with the root secret."""
+    return hmac.digest(root.nonce_key, secrets.token_bytes(FRESH_BYTES), "sha256")
 
 
 def nobody(_meter: MeterId) -> bool:
@@ -220,9 +226,7 @@ class Committer:
             stored.key,
             statement_of(stored.hash, header.bits, draft.records),
             tuple(openings),
-            hmac.digest(
-                self._root.nonce_key, secrets.token_bytes(FRESH_BYTES), "sha256"
-            ),
+            fresh_of(self._root),
         )
 
     def _draft_of(self, stored: Stored) -> CommittedSeal | None:

@@ -190,10 +190,7 @@ class Openings:
     def _days(self, chain: Chain, begin: int, end: int) -> list[KeptDay]:
         """Return the accepted days that fill a period."""
         days = self._outbox.days_between(chain, begin, end)
-        at = begin
-        for day in days:
-            at = day.first + day.step * len(day.values) if day.first == at else -1
-        if at != end or not days:
+        if not fills(days, begin, end):
             raise NotOpened(
                 "the period is not filled by accepted days", NoBill.NOT_FILLED
             )
@@ -220,6 +217,14 @@ class Openings:
             *(day.first, day.step, revision),
         )
         return openings_of(place, day.values, self._root.blind_key(chain.meter))
+
+
+def fills(days: Sequence[KeptDay], begin: int, end: int) -> bool:
+    """Tell whether accepted days, in order, fill a period."""
+    at = begin
+    for day in days:
+        at = day.first + day.step * len(day.values) if day.first == at else -1
+    return at == end and bool(days)
 
 
 def same_period(before: Sequence[ProvedBill], begin: int, end: int) -> list[ProvedBill]:
