@@ -30,15 +30,15 @@ from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.storage.rehearsal import rehearsal
 from meterseal_aggregator.web.auth import Access, Asking, TheSite
-from meterseal_aggregator.web.limits import read_file
+from meterseal_aggregator.web.limits import read_file, turn_of
 from meterseal_aggregator.web.points import EndRequest
 from meterseal_aggregator.web.problems import not_found, wrong_argument
 from meterseal_aggregator.web.shapes import (
     MAX_SECOND,
     AfterId,
-    Limit,
     Page,
     Second,
+    Site,
     View,
     cursor,
 )
@@ -52,6 +52,8 @@ TEMPLATES: Final = "/v1/full-tariff-templates"
 IMPORTS: Final = "/v1/urdb-imports"
 FILES: Final = (PATH, TEMPLATES, IMPORTS)
 """Routes whose body is a document, read as it is."""
+MAX_PAGE: Final = 100
+"""Documents a page: whoever asks needs no token."""
 MAX_URDB_BYTES: Final = 1 << 20
 """A rate with 8,760 hourly prices has 200 kB."""
 _BARE: Final[dict[str, object]] = {
@@ -87,6 +89,7 @@ _URDB: Final = _body(
     }
 )
 Code = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Few = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 CodeText = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 From = Annotated[int, Query(ge=0, le=MAX_SECOND)]
 Dry = Annotated[bool, Query(description="Say what it would come to, and keep nothing")]
@@ -189,12 +192,14 @@ async def end_tariff(code: Code, body: EndRequest, access: Asking) -> FullTariff
 
 @router.get("/network/full-tariffs")
 async def list_full_tariffs(
+    request: Request,
     site: TheSite,
     code: Annotated[str | None, Query(max_length=64)] = None,
     after: AfterId = 0,
-    limit: Limit = 100,
+    limit: Few = MAX_PAGE,
 ) -> Page[FullTariffView]:
     """List tariffs in full in the order of the log, of one code or of all."""
+    _pace(request, site)
     async with site.database.reading() as tx:
         found = await store.published(tx, after=after, limit=limit, code=code)
     items = [_view(one) for one in found]
@@ -203,14 +208,21 @@ async def list_full_tariffs(
 
 @router.get("/network/full-tariffs/{digest}")
 async def show_full_tariff(
-    digest: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")], site: TheSite
+    digest: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")],
+    request: Request,
+    site: TheSite,
 ) -> FullTariffView:
     """Show the tariff in full that a bill names by its hash."""
+    _pace(request, site)
     async with site.database.reading() as tx:
         found = await store.version_named(tx, bytes.fromhex(digest))
     if found is None:
         raise not_found("tariff")
     return _view(found)
+
+
+def _pace(request: Request, site: Site) -> None:
+    turn_of(site.totals, request.client.host if request.client else "unknown")
 
 
 def _imported(raw: bytes, wish: ImportWish) -> FullTariff:
