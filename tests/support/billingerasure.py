@@ -66,8 +66,7 @@ async def forget(years: Years) -> None:
     done = await years.wish("erase", lambda tx: erase.confirm(tx, member, asked[1], by))
     if done and member in years.members:
         years.members.remove(member)
-        new = await years.wish("newcomer", lambda tx: make_member(tx, f"M{member}"))
-        assert new is not None
+        new = await years.in_one(lambda tx: make_member(tx, f"M{member}"))
         years.members.append(MemberId(new))
 
 

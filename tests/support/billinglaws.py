@@ -5,6 +5,7 @@ await check_end(years)    # once nothing waits any more
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, time
 from functools import partial
@@ -16,11 +17,12 @@ from meterseal_aggregator.billing import audit as payments_audit
 from meterseal_aggregator.billing.evidence import bill as evidence
 from meterseal_aggregator.billing.evidence.model import NotYet
 from meterseal_aggregator.billing.receivables import audit as receivables_audit
-from meterseal_aggregator.billing.statements import affected, due, store
+from meterseal_aggregator.billing.statements import affected, due, gather, store
 from meterseal_aggregator.billing.statements import audit as bills_audit
 from meterseal_aggregator.billing.statements.correct import Why
 from meterseal_aggregator.billing.statements.draft import Moment
 from meterseal_aggregator.billing.supplies import audit as supplies_audit
+from meterseal_aggregator.billing.supplies import store as supplies
 from meterseal_aggregator.credits import audit as credits_audit
 from meterseal_aggregator.disputes import audit as disputes_audit
 from meterseal_aggregator.identity import check as identity_check
@@ -28,7 +30,7 @@ from meterseal_aggregator.intake import check as intake_check
 from meterseal_aggregator.ledger import check as ledger_check
 from meterseal_aggregator.market.settlement import audit as settlement_audit
 from meterseal_aggregator.registry import check as registry_check
-from meterseal_aggregator.storage.database import Transaction
+from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_aggregator.storage.finding import Finding
 from meterseal_aggregator.translog import fsck
 from meterseal_aggregator.vee import audit as vee_audit
@@ -86,10 +88,7 @@ _BILLS: Final = """
 SELECT b.number FROM bills b JOIN bill_standings s ON s.bill_id = b.id
 WHERE s.state <> 'corrected' AND b.kind = 'bill' ORDER BY b.from_at, b.id
 """
-_WAITS: Final = """
-SELECT supply_id, from_at, cause, detail FROM bill_waits
-WHERE cause <> 'usage-incomplete' OR from_at < ?
-"""
+_WAITS: Final = "SELECT supply_id, from_at, cause, detail FROM bill_waits"
 _ENDS: Final = {
     "bill": "SELECT state, count(*) FROM bill_standings GROUP BY 1"
     " UNION ALL SELECT 'final', count(*) FROM bills WHERE CAST(document AS TEXT) LIKE '%\"final\":true%'"
@@ -137,8 +136,9 @@ async def check_end(years: Years) -> None:
     async with years.database.reading() as tx:
         report = await fsck.check(tx, KEY.vkey)
     assert report.difference is None, report
-    waits = await years.rows(_WAITS, _last_day(years))
-    assert not waits, waits
+    waits = await years.rows(_WAITS)
+    late = [one for one in waits if not await _waits_rightly(years, one)]
+    assert not late, late
     await _nothing_due(years)
     await _said_as_known(years)
     await years.duty("log")
@@ -148,12 +148,29 @@ async def check_end(years: Years) -> None:
             years.met[kind, str(how)] += count or 0
 
 
-def _last_day(years: Years) -> int:
-    """Return when a day began, by any clock, that the network's day is not over with yet."""
+async def _waits_rightly(years: Years, wait: Row) -> bool:
+    """Tell whether a bill waits for nothing but the end of a day, or of its cycle.
+
+    Usage is packed when the network's day is over: who left today, or has a day by another
+    clock, is billed tomorrow. Where a tariff got shorter cycles, the longer one that was
+    begun is due by its own end.
+    """
+    number, from_at, cause, detail = wait
+    if cause == "usage-incomplete":
+        missing = re.search(r"has no value from (\d+) to", detail)
+        return missing is not None and int(missing[1]) >= _midnight(years)
+    if cause == "not-due":
+        async with years.database.reading() as tx:
+            supply = await supplies.supply(tx, number)
+            _, end = await gather.cycle_around(tx, supply, from_at)
+            return end > await due.final_second(tx, years.now)
+    return False
+
+
+def _midnight(years: Years) -> int:
     clock = ZoneInfo(years.zone)
     today = datetime.fromtimestamp(years.now, clock).date()
-    midnight = datetime.combine(today, time(), clock)
-    return int(midnight.timestamp()) - 25 * HOUR
+    return int(datetime.combine(today, time(), clock).timestamp())
 
 
 async def _nothing_due(years: Years) -> None:

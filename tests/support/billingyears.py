@@ -182,7 +182,7 @@ class Years:
         With `again` it is now and then asked for once more, which must write nothing.
         """
         try:
-            done = await self._through(kind, lambda: self._in_one(deed))
+            done = await self._through(kind, lambda: self.in_one(deed))
         except REFUSALS as error:
             cause = getattr(error, "cause", None) or getattr(error, "trouble", None)
             self.met[kind, str(cause)] += 1
@@ -190,7 +190,7 @@ class Years:
         self.met[kind, "done"] += 1
         if again and self.chance.random() < 0.3:
             before = self.database.changes
-            told = await self._in_one(deed)
+            told = await self.in_one(deed)
             assert told == done, (kind, done, told)
             assert self.database.changes == before, f"{kind}: done twice"
             self.met["again", kind] += 1
@@ -202,7 +202,8 @@ class Years:
         did = await self._through(kind, work)
         self.met[kind, "done" if did else "idle"] += 1
 
-    async def _in_one(self, deed: Deed[T]) -> T:
+    async def in_one(self, deed: Deed[T]) -> T:
+        """Do it in one transaction, with no power cut."""
         async with self.database.transaction() as tx:
             return await deed(tx)
 
