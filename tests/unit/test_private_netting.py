@@ -23,6 +23,7 @@ from meterseal_aggregator.billing.statements.netting import Pool
 from meterseal_aggregator.billing.usage import Bought
 from meterseal_proto.rating.components import Component, On, Price, Wheeling
 from meterseal_proto.rating.line import Line, LineKind
+from tests.support.devices import BEGAN_AT
 from tests.support.privatebills import BLOCKS
 from tests.support.privatebuyer import END, Buyer, a_buyer, at
 from tests.support.privateperiods import (
