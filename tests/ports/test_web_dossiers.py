@@ -116,6 +116,13 @@ async def test_an_erased_members_bill_is_for_operators_with_a_reason(
     ):  # fmt: skip
         answer = await house.ask("GET", path, who)
         assert answer.json()["type"] == "urn:meterseal:problem:erased"
+    issue = {"supply": house.homes["ada"].supply, "from": MAY}
+    for path, body in (
+        ("/v1/bills", issue),
+        (f"{shown}/correction", {"note": "as I like"}),
+    ):
+        answer = await house.ask("POST", path, "operator", json=body)
+        assert answer.json()["type"] == "urn:meterseal:problem:erased"
     path = "/v1/restricted-bills/2026-00000001"
     assert (await house.ask("GET", path, "operator")).status_code == 422
     kept = await house.ask("GET", f"{path}?reason=tax+audit", "operator")

@@ -165,6 +165,7 @@ async def issue_bill(body: IssueRequest, access: Asking) -> BillDetail:
     moment = Moment.of(site.terms.genesis.network, int(site.now()))
     async with site.database.transaction() as tx:
         bill = await issue_one(tx, moment, body.supply, body.begin, actor=actor)
+        await _check_kept(tx, bill)
         what = f"bill {bill.number}"
         await note(tx, actor, "issue", what, now=int(site.real_now()))
         return await detail(tx, bill)
@@ -180,6 +181,7 @@ async def correct_bill(
     why = Why(access.caller.prefix, body.note)
     moment = Moment.of(site.terms.genesis.network, int(site.now()))
     async with site.database.transaction() as tx:
+        await _check_kept(tx, await store.bill(tx, number))
         made = await correct_now(tx, number, moment, why)
         await note(tx, why.actor, "correct", f"bill {number}", now=int(site.real_now()))
         bill = await store.bill(tx, number) if made is None else made.bill
@@ -195,9 +197,14 @@ async def bill_for(tx: Transaction, access: Access, number: str) -> BillRow:
         raise not_found("bill of yours") from None
     if access.caller.member not in (None, bill.member):
         raise not_found("bill of yours")
+    await _check_kept(tx, bill)
+    return bill
+
+
+async def _check_kept(tx: Transaction, bill: BillRow) -> None:
+    """Raise the answer 409 for a bill of an erased member: a look at it needs a reason."""
     if await erased(tx, bill.member):
         raise not_made("erased", "its member was erased: see /v1/restricted-bills")
-    return bill
 
 
 async def _check_supply(tx: Transaction, access: Access, supply_id: int) -> None:
