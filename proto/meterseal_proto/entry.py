@@ -13,10 +13,16 @@ from meterseal_proto.bill import ProvedBill
 from meterseal_proto.encoding import decode, encode
 from meterseal_proto.errors import Malformed
 from meterseal_proto.merkle import leaf_hash
+from meterseal_proto.rating.documenthash import document_hash
 from meterseal_proto.seal import CONSENSUS_BYTES, MODE_OPEN, Header, parse_header
 from meterseal_proto.units import MeterId, RegisterId
 
 ENTRY_VERSION: Final = 1
+HASHED_VERSION: Final = 2
+"""Of a tariff's entry whose body is the hash of its document."""
+MAX_TARIFF_BODY: Final = 65_000
+"""An entry has at most 65,535 bytes (C2SP tlog-tiles): a tariff with a price for each hour of
+a year may have three times as many."""
 _HEAD_BYTES: Final = 2
 _HASH_BYTES: Final = 32
 _SEAL_BYTES: Final = _HEAD_BYTES + CONSENSUS_BYTES + 64
@@ -187,7 +193,12 @@ def reporting_entry(
 
 
 def tariff_entry(document: bytes) -> bytes:
-    """Return the log entry of a tariff's document."""
+    """Return the log entry of a tariff's document: all of it, or the hash of a long one.
+
+    By that hash the network gives the document to anybody; a bill names it by the same.
+    """
+    if len(document) > MAX_TARIFF_BODY:
+        return bytes((EntryType.TARIFF, HASHED_VERSION)) + document_hash(document)
     return bytes((EntryType.TARIFF, ENTRY_VERSION)) + document
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from meterseal_aggregator.billing.supplies.sheet import MAX_SHEET_BYTES
+from meterseal_aggregator.web import full_tariffs
+from meterseal_proto.rating.tariff import MAX_DOCUMENT_BYTES
 from tests.support.supplied import CODE, a_full_tariff, declare_money
 from tests.support.webhouse import LATER, MOVED, WebHouse, a_house, pretty
 
@@ -72,6 +74,21 @@ async def test_a_published_tariff_is_everybodys_to_read_as_it_was_written(
     assert missing.status_code == 404
 
 
+async def test_a_page_of_long_tariffs_ends_early_and_goes_on_where_it_ended(
+    house: WebHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [await publish(house, f"code-{n}") for n in range(3)]
+    size = len(made[0]["document"])
+    monkeypatch.setattr(full_tariffs, "MAX_PAGE_BYTES", 2 * size + 9)
+    first = await house.get("/v1/network/full-tariffs")
+    assert first["items"] == made[:2]
+    rest = await house.get(f"/v1/network/full-tariffs?after={first['next']}")
+    assert (rest["items"], rest["next"]) == (made[2:], None)
+    monkeypatch.setattr(full_tariffs, "MAX_PAGE_BYTES", 1)
+    one = await house.get("/v1/network/full-tariffs")
+    assert one["items"] == made[:1]
+
+
 async def test_a_rehearsed_tariff_is_not_published(house: WebHouse) -> None:
     made = await publish(house, query="?dry_run=true")
     assert made["code"] == CODE
@@ -87,7 +104,7 @@ async def test_a_rehearsed_tariff_is_not_published(house: WebHouse) -> None:
         (a_full_tariff(LATER - 1).document(), 409, "retroactive"),
         (a_full_tariff(SOON, zone="Mars/Olympus").document(), 422, "no-such-zone"),
         (a_full_tariff(SOON, currency="EUR").document(), 422, "no-such-asset"),
-        (b" " * 65_001, 413, "too-large"),
+        (b" " * (MAX_DOCUMENT_BYTES + 1), 413, "too-large"),
     ],
 )
 async def test_a_tariff_that_cannot_be_billed_by_is_a_problem(

@@ -24,7 +24,7 @@ from meterseal_proto.entry import (
     open_opening_entry,
     open_seal_entry,
 )
-from meterseal_proto.errors import Rejected
+from meterseal_proto.errors import Malformed, Rejected
 from meterseal_proto.keys import PublicKey
 from meterseal_proto.logtiles import Reading, bundles, parse_bundle
 from meterseal_proto.merkle import leaf_hash
@@ -113,12 +113,20 @@ def _entries(get: Get, size: int) -> Iterator[bytes]:
         yield from parse_bundle(get(TILES + name), width)
 
 
+def _note_tariff(book: Logbook, entry: bytes) -> None:
+    """Take down a tariff that devices open by; bills' own are in the log beside it."""
+    try:
+        tariff = parse_tariff(entry[_HEAD:])
+    except Malformed:
+        return
+    book.tariffs[tariff.hash()] = tariff
+
+
 def _note(book: Logbook, meters: Collection[bytes], entry: bytes) -> None:
     """Take down an entry that is about these registers, and every tariff."""
     kind = entry[0] if entry else 0
     if kind == EntryType.TARIFF:
-        tariff = parse_tariff(entry[_HEAD:])
-        book.tariffs[tariff.hash()] = tariff
+        _note_tariff(book, entry)
         return
     # Most entries are other houses': their bytes name none of our meters.
     if not any(meter in entry for meter in meters):

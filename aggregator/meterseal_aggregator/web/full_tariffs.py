@@ -10,7 +10,9 @@ A document is published as it is written, byte for byte: its hash is what bills 
 `dry_run` nothing is kept. This module must never write a tariff otherwise than it came.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request
@@ -23,7 +25,7 @@ from meterseal_aggregator.billing.tariffs.metering import (
     with_metering,
 )
 from meterseal_aggregator.billing.tariffs.model import Version
-from meterseal_aggregator.billing.tariffs.store import MAX_LOGGED_BYTES
+from meterseal_aggregator.billing.tariffs.template import MAX_TEMPLATE_BYTES
 from meterseal_aggregator.billing.tariffs.urdb import Stated, import_urdb
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
@@ -43,11 +45,13 @@ from meterseal_aggregator.web.shapes import (
     cursor,
 )
 from meterseal_proto.rating.components import Allocation, TierCounter
-from meterseal_proto.rating.tariff import FullTariff, check
+from meterseal_proto.rating.tariff import MAX_DOCUMENT_BYTES, FullTariff, check
 
 router = APIRouter(prefix="/v1", tags=["tariffs"])
 
 PATH: Final = "/v1/full-tariffs"
+MAX_PAGE_BYTES: Final = 2 << 20
+"""Of documents in one answer: eight of the longest, thousands as they are."""
 TEMPLATES: Final = "/v1/full-tariff-templates"
 IMPORTS: Final = "/v1/urdb-imports"
 FILES: Final = (PATH, TEMPLATES, IMPORTS)
@@ -145,7 +149,7 @@ async def publish_full_tariff(
 ) -> FullTariffView:
     """Publish a tariff in full as the next version of its code; again is the same."""
     access.allow(Action.MANAGE)
-    document = await read_file(request.receive, MAX_LOGGED_BYTES)
+    document = await read_file(request.receive, MAX_DOCUMENT_BYTES)
     return await _publish(access, document, dry=dry_run)
 
 
@@ -155,7 +159,7 @@ async def publish_template(
 ) -> list[FullTariffView]:
     """Publish what a template comes to now, and again whenever a parameter it names changes."""
     access.allow(Action.MANAGE)
-    document = await read_file(request.receive, MAX_LOGGED_BYTES)
+    document = await read_file(request.receive, MAX_TEMPLATE_BYTES)
     now = int(access.site.now())
     async with rehearsal(access.site.database, dry=dry_run) as tx:
         made = await governed.publish_template(
@@ -203,7 +207,9 @@ async def list_full_tariffs(
     async with site.database.reading() as tx:
         found = await store.published(tx, after=after, limit=limit, code=code)
     items = [_view(one) for one in found]
-    return Page(items=items, next=cursor(items, limit, lambda view: view.entry))
+    fit = _fitting(items)
+    most = limit if fit == len(items) else fit
+    return Page(items=items[:fit], next=cursor(items[:fit], most, lambda v: v.entry))
 
 
 @router.get("/network/full-tariffs/{digest}")
@@ -250,6 +256,12 @@ async def _publish(access: Access, document: bytes, *, dry: bool) -> FullTariffV
 async def _note(tx: Transaction, access: Access, what: str) -> None:
     at = int(access.site.real_now())
     await identity.note(tx, access.caller.prefix, "publish-tariff", what, now=at)
+
+
+def _fitting(items: Sequence[FullTariffView]) -> int:
+    """Return how many of some tariffs fit into one answer, at least one."""
+    ends = accumulate(len(one.document) for one in items)
+    return max(1, sum(end <= MAX_PAGE_BYTES for end in ends))
 
 
 def _view(one: Version) -> FullTariffView:

@@ -10,7 +10,6 @@ readings could differ on has no default, and a document without it is refused by
 This module must never compute a charge.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from meterseal_proto.rating.components import (
     LimitPer,
     Minor,
 )
+from meterseal_proto.rating.documenthash import document_hash
 from meterseal_proto.rating.refusals import check_components
 from meterseal_proto.rating.spelling import read_fields, written
 from meterseal_proto.rating.statement import MAX_MINOR
@@ -43,7 +43,6 @@ MAX_DIGITS: Final = 18
 DEFAULT_DIGITS: Final = 6
 MAX_HOLIDAYS: Final = 400
 """Twenty years of moving feasts."""
-_DOMAIN: Final = b"meterseal/full-tariff/v1\x00"
 _HOLIDAY: Final = re.compile(r"(\d{4}-)?\d{2}-\d{2}")
 
 
@@ -132,7 +131,7 @@ class FullTariff:
 
     def hash(self) -> bytes:
         """Return SHA-256 of a domain and the document, 32 bytes."""
-        return hashlib.sha256(_DOMAIN + self.document()).digest()
+        return document_hash(self.document())
 
     def calendar(self, name: str) -> Calendar:
         """Return the calendar of a name it has."""

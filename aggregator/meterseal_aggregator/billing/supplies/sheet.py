@@ -115,7 +115,8 @@ def _cells(
     line: int, columns: list[str], cells: list[str], count: int
 ) -> Mapping[str, str]:
     if count > MAX_ROWS:
-        raise SheetRefused([Fault(line, f"a file has at most {MAX_ROWS} rows")])
+        told = f"a file has at most {MAX_ROWS} rows: make several, each taken whole"
+        raise SheetRefused([Fault(line, told)])
     if len(cells) != len(columns):
         told = f"{len(cells)} cells where the first line names {len(columns)}"
         raise SheetRefused([Fault(line, told)])

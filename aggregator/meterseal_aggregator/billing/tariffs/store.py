@@ -22,8 +22,6 @@ from meterseal_proto.entry import tariff_entry
 from meterseal_proto.errors import Malformed
 from meterseal_proto.rating.tariff import FullTariff, parse_full_tariff
 
-MAX_LOGGED_BYTES: Final = 65_000
-"""The log holds the whole document, and an entry of it at most 65,535 bytes."""
 PARSED_KEPT: Final = 256
 """Documents kept as read: a utility has tens of tariffs in force."""
 FOR_EVER: Final = (1 << 63) - 1
@@ -82,11 +80,6 @@ async def checked(tx: Transaction, document: bytes) -> FullTariff:
 
     Raises NotPublished: DOCUMENT, ZONE, CURRENCY.
     """
-    if len(document) > MAX_LOGGED_BYTES:
-        detail = (
-            f"a tariff has at most {MAX_LOGGED_BYTES} bytes: the log holds all of it"
-        )
-        raise NotPublished(Cause.DOCUMENT, detail)
     try:
         tariff = parse_full_tariff(document)
     except Malformed as error:

@@ -16,7 +16,7 @@ from meterseal_proto.boundedjson import read_json
 from meterseal_proto.tariff import canonical
 
 MAX_TEMPLATE_BYTES: Final = 65_000
-"""As of a tariff: the log holds what is made of it."""
+"""It names parameters, where a longer tariff lists the prices of hours."""
 MAX_BRACKETS: Final = 8_000
 MICRO_DIGITS: Final = 6
 MAX_DIGITS: Final = 18
