@@ -3,10 +3,10 @@
     netting   meter, register, begin, end, [[header, first, step, [[place, Wh], ...]], ...]
     proofs    [proof, ...], one a day, each of the length that its day's slots give
 
-`errand` has the message up, `errand_down` the one down. A slot takes 4 to 8 bytes, a day
+`errand` has the message up, `errand_down` the one down. A slot takes 3 to 8 bytes, a day
 some 45 and its proof 459 to 987, so that a month of whole days of quarter hours takes 46
-KiB up; what does not fit one message is not netted (`fitting`). This module must never
-read a netting that is none, nor say whether it is proved.
+KiB up and 18 down; what does not fit one message is not netted (`fitting`). This module
+must never read a netting that is none, nor say whether it is proved.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ from meterseal_proto.topics import MAX_MESSAGE_BYTES
 from meterseal_proto.units import MAX_REGISTER, RegisterId
 
 _BESIDE_BYTES: Final = 256
-"""Of a message's bytes, those of neither days nor proofs: 180 at the most."""
+"""Of a message's bytes, those of neither days nor proofs: 152 at the most."""
 _DAY_FIELDS: Final = 4
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from meterseal_proto.claims_private import BILL_CLAIMS, DAY_CLAIMS
 from meterseal_proto.claims_total import TOTAL_CLAIMS
 from meterseal_proto.errand import Kind, NoBill
-from meterseal_proto.errand_down import ASKED, KEPT, TOLD
+from meterseal_proto.errand_down import ASKED, KEPT, NETTING_ASKED, TOLD
 from meterseal_proto.errors import Reason
 from meterseal_proto.privatefile import BILL_FORMAT, PROOF_FORMAT
 from meterseal_proto.reporting import Act
@@ -28,7 +28,7 @@ def test_every_reason_has_its_number_and_name() -> None:
 def test_every_errand_and_topic_is_there() -> None:
     up = {int(kind) for kind in re.findall(r"\| up \| `\[(\d+)", PAGE)}
     down = {int(kind) for kind in re.findall(r"\| down \| `\[(\d+)", PAGE)}
-    assert (up, down) == (set(Kind), {KEPT, TOLD, ASKED})
+    assert (up, down) == (set(Kind), {KEPT, TOLD, ASKED, NETTING_ASKED})
     assert [aside for aside in ASIDES if f"`.../{aside}`" not in PAGE] == []
 
 
