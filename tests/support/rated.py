@@ -7,7 +7,16 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from meterseal_proto.rating.calendar import cycle_of
-from meterseal_proto.rating.components import Calendar, Component, Flat, Price, Window
+from meterseal_proto.rating.components import (
+    Calendar,
+    Component,
+    Flat,
+    Milli,
+    PeriodPrice,
+    Price,
+    Tier,
+    Window,
+)
 from meterseal_proto.rating.line import NOTHING_CARRIED, Carried, Line, Rated
 from meterseal_proto.rating.load import Load, Period
 from meterseal_proto.rating.price import rate
@@ -35,6 +44,16 @@ DAY_AND_NIGHT = Calendar(
         Window("night", WEEKEND),
     ),
 )
+
+EURO = 1_000_000
+TENTH = Price(EURO // 10)
+FLAT = Flat("energy", TENTH)
+TIERS = (
+    Tier(Price(100_000), Milli(50_000)),
+    Tier(Price(200_000), Milli(100_000)),
+    Tier(Price(300_000)),
+)
+DAY_PRICES = (PeriodPrice("day", Price(200_000)), PeriodPrice("night", TENTH))
 
 
 def clock(zone: str = MADRID) -> LocalTime:
@@ -85,6 +104,19 @@ def month(text: str = "2026-03") -> tuple[int, int]:
     """Return a month [begin, end) of Madrid."""
     whole = a_tariff(Flat("energy", Price(1)))
     return cycle_of(whole, at(f"{text}-15 12:00"), clock())
+
+
+MARCH = month()
+NINTH = at("2026-03-09 00:00")
+"""A Monday."""
+
+
+def hours(*pairs: tuple[int, int]) -> list[int]:
+    """Return March hour by hour, with some Wh in some hours since Monday the ninth."""
+    row = [0] * ((MARCH[1] - MARCH[0]) // 3_600)
+    for hour, wh in pairs:
+        row[(NINTH - MARCH[0]) // 3_600 + hour] = wh
+    return row
 
 
 def used(

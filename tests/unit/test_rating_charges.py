@@ -24,7 +24,6 @@ from meterseal_proto.rating.components import (
     On,
     PayoutOf,
     Per,
-    PeriodPrice,
     PeriodTiers,
     Price,
     Proration,
@@ -47,36 +46,21 @@ from meterseal_proto.rating.tariff import (
 )
 from tests.support.rated import (
     DAY_AND_NIGHT,
+    DAY_PRICES,
+    EURO,
+    FLAT,
+    MARCH,
     QUARTER_S,
+    TENTH,
     a_tariff,
     at,
     clock,
     exacts,
+    hours,
     line,
     month,
     used,
 )
-
-EURO = 1_000_000
-TENTH = Price(EURO // 10)
-FLAT = Flat("energy", TENTH)
-TIERS = (
-    Tier(Price(100_000), Milli(50_000)),
-    Tier(Price(200_000), Milli(100_000)),
-    Tier(Price(300_000)),
-)
-DAY_PRICES = (PeriodPrice("day", Price(200_000)), PeriodPrice("night", TENTH))
-MARCH = month()
-NINTH = at("2026-03-09 00:00")
-"""A Monday."""
-
-
-def hours(*pairs: tuple[int, int]) -> list[int]:
-    """Return March hour by hour, with some Wh in some hours since Monday the ninth."""
-    row = [0] * ((MARCH[1] - MARCH[0]) // 3_600)
-    for hour, wh in pairs:
-        row[(NINTH - MARCH[0]) // 3_600 + hour] = wh
-    return row
 
 
 def test_a_fixed_charge_is_per_day_or_prorated_per_month() -> None:

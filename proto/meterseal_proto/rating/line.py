@@ -84,6 +84,7 @@ class Carried:
     the same cycle that tiers have counted already, by their counter. `charged` is what the
     year has cost so far before minimums, in currency: for a minimum or maximum of a year;
     `cycle` the same of the billing cycle, where a tariff carries its limits over its parts.
+    Both are exact to 10^-18.
     """
 
     bank: tuple[tuple[str, int], ...] = ()

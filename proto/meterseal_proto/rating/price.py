@@ -5,7 +5,8 @@
 
 Exact: integers and fractions, no float. Pure: local time is brought along, as zoneinfo
 tells it. A cycle in parts is rated part by part, each with what the one before `carried`.
-This module must never round anything but a line, and a line only once.
+This module must never round anything but a line, and a line only once; what is carried is
+exact to FINEST.
 """
 
 from collections.abc import Callable, Iterable
@@ -77,6 +78,10 @@ from meterseal_proto.tariff import LocalTime
 
 __all__ = ["Unrateable", "rate", "rounded"]
 
+FINEST: Final = 10**18
+"""The finest part of a currency that is carried: a thousand years of bills do not make a
+minor unit of what is finer."""
+
 ROUNDING: Final = "rounding"
 """The line from the sum of the lines to the total; no component has this name."""
 # Any: each function takes the component of its own type, as the table pairs them.
@@ -136,6 +141,17 @@ def rounded(amount: Fraction, rule: Rule) -> int:
     return (whole + up) * (1 if amount >= 0 else -1)
 
 
+def kept(amount: Fraction) -> Fraction:
+    """Return what is carried of an amount: itself, or to FINEST where it has finer parts.
+
+    Each bill may bring a denominator of its own (a mean price has its usage for one), and
+    their product would soon have more digits than a statement spells.
+    """
+    if amount.denominator <= FINEST:
+        return amount
+    return Fraction(round(amount * FINEST), FINEST)
+
+
 class _Rating:
     """The lines of each component, made when they are asked for: bases come first."""
 
@@ -161,10 +177,10 @@ class _Rating:
         case = self.case
         charged = cycle = NONE
         if not case.ends_month(DECEMBER):
-            charged = case.carried.charged + self._charged(SpanOf.YEAR)
+            charged = kept(case.carried.charged + self._charged(SpanOf.YEAR))
         if case.carries and not case.ends_cycle:
             before = NONE if case.begins_cycle else case.carried.cycle
-            cycle = before + self._charged(SpanOf.CYCLE)
+            cycle = kept(before + self._charged(SpanOf.CYCLE))
         used = tuple(sorted(case.used.items()))
         return Carried(bank_after(case), used, charged, cycle)
 
