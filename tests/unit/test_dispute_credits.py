@@ -15,13 +15,10 @@ from meterseal_aggregator.disputes.decide import decide
 from meterseal_aggregator.disputes.model import (
     Cause,
     Decision,
-    Dispute,
     NotDisputed,
     Remedy,
     State,
-    Wish,
 )
-from meterseal_aggregator.disputes.open import open_bill
 from meterseal_aggregator.ledger.accounts import arrears, user
 from tests.support.billinghouse import (
     DAY,
@@ -33,28 +30,13 @@ from tests.support.billinghouse import (
     Utility,
     a_utility,
 )
-
-NOW = JUNE + 2 * DAY
-WRONG = Wish(0, "this is not my meter", "key-1")
+from tests.support.disputing import NOW, WRONG, billed, opened
 
 
 @pytest.fixture
 async def utility(tmp_path: Path) -> AsyncIterator[Utility]:
     async with a_utility(tmp_path) as found:
         yield found
-
-
-async def billed(utility: Utility) -> tuple[Home, BillRow]:
-    home = await utility.supply("Ada")
-    await utility.use(home, MAY, JUNE, 250)
-    (bill,) = await utility.bill(now=JUNE + DAY)
-    return home, bill
-
-
-async def opened(utility: Utility, bill: BillRow, wish: Wish) -> Dispute:
-    async with utility.database.transaction() as tx:
-        mine = replace(wish, member=bill.member)
-        return await open_bill(tx, bill.number, mine, now=NOW)
 
 
 async def credited(utility: Utility, number: int, amount: int) -> None:

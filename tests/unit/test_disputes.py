@@ -24,7 +24,7 @@ from meterseal_aggregator.disputes.model import (
     Wish,
     decision_hash,
 )
-from meterseal_aggregator.disputes.open import open_bill, open_trade, withdraw
+from meterseal_aggregator.disputes.open import open_trade, withdraw
 from meterseal_aggregator.identity.events import told
 from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import CASH, UTILITY, user
@@ -45,30 +45,13 @@ from tests.support.billinghouse import (
     Utility,
     a_utility,
 )
-
-NOW = JUNE + 2 * DAY
-WRONG = Wish(0, "this is not my meter", "key-1")
+from tests.support.disputing import NOW, WRONG, billed, opened
 
 
 @pytest.fixture
 async def utility(tmp_path: Path) -> AsyncIterator[Utility]:
     async with a_utility(tmp_path) as found:
         yield found
-
-
-async def billed(utility: Utility) -> tuple[Home, BillRow]:
-    home = await utility.supply("Ada")
-    await utility.use(home, MAY, JUNE, 250)
-    (bill,) = await utility.bill(now=JUNE + DAY)
-    return home, bill
-
-
-async def opened(
-    utility: Utility, bill: BillRow, wish: Wish, now: int = NOW
-) -> Dispute:
-    async with utility.database.transaction() as tx:
-        mine = replace(wish, member=wish.member or bill.member)
-        return await open_bill(tx, bill.number, mine, now=now)
 
 
 async def refused(utility: Utility, bill: BillRow, wish: Wish, now: int = NOW) -> Cause:
