@@ -128,11 +128,23 @@ async def tell(
     """Hand a house's sealed days to intake, and have their proofs checked."""
     made = await asyncio.to_thread(_seals, house, days, usage)
     house.days, house.opened = tuple(days), tuple(opened for _, opened in made)
+    await _deliver(house, [seal for seal, _ in made], now)
+
+
+async def tell_again(
+    house: House, day: Json, usage: Sequence[int], *, now: int
+) -> None:
+    """Hand a day that its meter told again to intake; what was billed stays what it was."""
+    ((seal, _),) = await asyncio.to_thread(_seals, house, [day], [usage])
+    await _deliver(house, [seal], now)
+
+
+async def _deliver(house: House, seals: Sequence[CommittedSeal], now: int) -> None:
     notary = Notary(house.genesis, Ed25519PrivateKey.generate())
     intake = Intake(house.books, notary, lambda: now)
     try:
         await intake.deliver(
-            [Incoming(AGENT, encode_committed(seal), None) for seal, _ in made]
+            [Incoming(AGENT, encode_committed(seal), None) for seal in seals]
         )
     finally:
         intake.close()

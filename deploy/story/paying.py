@@ -10,7 +10,7 @@ from typing import Final
 
 from deploy.story.bills import bill_of, compared, moment, till, work
 from deploy.story.coin import ISSUED, USD, coin, holds
-from deploy.story.house import House
+from deploy.story.house import House, tell_again
 from deploy.story.market import BOND
 from deploy.story.month import seal_day
 from deploy.story.scene import HOUR, Scene, digest, index, some
@@ -62,7 +62,7 @@ async def disputed(scene: Scene) -> None:
         await scene.does("admin", hour, "an hour, for the story")
     walk.later(120, "the windows hold")
     pay = await _shown(scene, shed, PAY)
-    again = _told_again(scene, flat)
+    again = await _told_again(scene, flat)
     await scene.anchor()
     idle = await _dispute(scene, shed, owed, owed.amount or 0, "nothing to show")
     case = await _dispute(scene, flat, paid, paid.amount or 0, "a day told again")
@@ -145,10 +145,11 @@ async def _till_agrees(scene: Scene, house: House) -> None:
     await holds(scene, "provider", held, "the provider has what the ledger says")
 
 
-def _told_again(scene: Scene, house: House) -> int:
+async def _told_again(scene: Scene, house: House) -> int:
     """Let the meter tell a house's first day again, half of it; returns its log entry."""
     first, halved = house.begin, [one.value.reveal() // 2 for one in house.opened[0]]
     scene.evidence = seal_day(scene, first, halved, house.meter.name)
+    await tell_again(house, scene.evidence, halved, now=scene.now())
     return index(scene.evidence)
 
 

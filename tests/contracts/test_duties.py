@@ -17,10 +17,12 @@ import pytest
 from deploy import devnet as devnets
 from deploy.chain_meters import Street
 from deploy.processes import Processes
+from deploy.story.bills import till, work
 from deploy.story.mirror import Row, compared, listen, table
 from deploy.story.scene import GENESIS, Scene, people
 from deploy.story.telling import tell
 from deploy.story.walk import Deed, Person, Stumbled, Walk
+from meterseal_aggregator.billing.chain import nodecheck
 from meterseal_aggregator.stacks.calls import token
 from meterseal_aggregator.stacks.calls.deployment import Call, Deployment
 from meterseal_aggregator.stacks.events.energy import Anchor, EnergyMoved
@@ -32,6 +34,15 @@ from meterseal_aggregator.storage.migrate import migrate
 from meterseal_proto.clarity import Value
 from tests.contracts.test_contracts import installed, need_node
 from tests.support.followed import followed
+
+LIES = (
+    ("paid = paid + 1", "paid = paid - 1", "payment.get-paid"),
+    ("reward = reward + 1", "reward = reward - 1", "payment.get-reward"),
+    ("amount = amount + 1", "amount = amount - 1", "amount of bill"),
+    ("due_at = due_at + 1", "due_at = due_at - 1", "due-at of bill"),
+    ("held = 1 - held", "held = 1 - held", "held of bill"),
+)
+"""What is changed in the books about every bill, how it is made good, what is named."""
 
 
 @dataclass(slots=True)
@@ -101,6 +112,7 @@ async def test_the_oracle_does_its_duties_and_wrong_conditions_are_stopped(
         assert Counter(mirrored) == Counter(told)
         await a_lost_event_or_another_root_shows(played, rows)
         await what_is_not_as_told_stumbles(played)
+        await a_bill_otherwise_than_its_contract_is_named(played)
 
 
 async def a_lost_event_or_another_root_shows(played: Scene, rows: list[Row]) -> None:
@@ -128,3 +140,19 @@ async def what_is_not_as_told_stumbles(played: Scene) -> None:
         await played.does("buyer", tea)
     with pytest.raises(Stumbled, match="was not stopped"):
         await played.walk.broken(played.people["home"], tea)
+
+
+async def a_bill_otherwise_than_its_contract_is_named(played: Scene) -> None:
+    """The audit asks the contracts, and finds each lie in the books about a bill."""
+    flat, node = played.flats["flat"], played.walk.node
+    await work(played, flat)
+    known = till(played, flat)
+    (good,) = await nodecheck.findings(flat.books, node, known)
+    assert good.ok, good
+    for change, back, named in LIES:
+        for does, is_true in ((change, False), (back, True)):
+            async with flat.books.transaction() as tx:
+                await tx.rows(f"UPDATE chain_bills SET {does}")  # noqa: S608 - ours
+            (found,) = await nodecheck.findings(flat.books, node, known)
+            assert found.ok is is_true, found
+            assert found.ok or named in found.detail

@@ -95,11 +95,34 @@ def test_every_duty_has_its_transaction_and_chain_and_books_agree(
     assert re.search(
         r"invariant  7 holds: \d+ answers of the contracts .* mirrors'", said
     )
+    told = re.findall(r"invariant 21 holds: (\d+) answers of the contracts", said)
+    # The street's hash of a bill; the story's month, and its three bills at the end.
+    assert [int(count) for count in told] == [1, 13, 15]
+    bills_otherwise_than_in_stx(said)
     assert "PASS      anchor" in said
     assert "PASS      your-network" in said
     assert len(set(re.findall(r"0x([0-9a-f]{64})", said))) > 150
     for never in ("DIFFER", "MISSING", "FAIL", "fails"):
         assert never not in said, said
+
+
+def bills_otherwise_than_in_stx(said: str) -> None:
+    """What stands in the story of bills in a stablecoin, and no line twice."""
+    for told in (
+        r"buyer +payment.pay-bill +err u1404 .* STX, and no quote",
+        r"buyer +payment.pay-bill +err u1405 .* more than it asks",
+        r"buyer +payment.pay-bill +ok u0 .* all of it, in time",
+        r"neighbour +payment.pay-bill +err u1403 .* a held bill takes no money",
+        r"home +dispute-resolution.decide-by-opening +ok u\d+ ",
+        r"home +dispute-resolution.finalise +ok true .* lowered, and let go",
+        r"home +dispute-resolution.finalise +ok true .* let go as it was",
+        r"provider +payment.refund-excess +ok u\d+ .* by duty",
+        r"stablecoin.get-balance: \d+ millionths came back to the buyer",
+        r"provider +payment.quote-bill +ok true .* by duty",
+        r"neighbour +payment.pay-quoted +err u1405 .* below the quote",
+        r"neighbour +payment.pay-quoted +ok true .* micro-STX for \d+",
+    ):
+        assert len(re.findall(told, said)) == 1, told
 
 
 def test_a_tampered_mirror_and_another_root_are_named_and_fail(tmp_path: Path) -> None:

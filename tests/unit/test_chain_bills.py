@@ -182,6 +182,10 @@ async def test_a_held_bill_is_disputed_until_it_is_let_go_with_more_time(
     async with rig.home.desk.database.reading() as tx:
         one = (await bills.standings(tx, [rig.row.id]))[rig.row.id]
     assert (one.disputed, one.asked) == (made.asked, 0)
+    async with rig.home.desk.database.transaction() as tx:
+        given = (USD, 77, NOW.real + 60)
+        with pytest.raises(NotAsked, match="held on the chain"):
+            await duty.quote(tx, TILL, rig.row.id, given, NOW)
     later = issued.due_at + 3_600
     await rig.tell(told.BillHeld(1, held=False, due_at=later))
     async with rig.home.desk.database.reading() as tx:

@@ -67,12 +67,14 @@ async def quote(
 ) -> ChainBill:
     """Quote (asset, price, until: real) for all that a bill (row id) asks there; returns it.
 
-    Raises NotAsked: STATE for one that asks for nothing there, ASSET.
+    Raises NotAsked: STATE for one that is held or asks for nothing there, ASSET.
     """
     asset, price, until = given
     bill = await store.of_bill(tx, row)
     if bill is None or bill.number is None or not bill.outstanding:
         raise NotAsked(Trouble.STATE, "this bill asks for nothing on the chain")
+    if bill.held:
+        raise NotAsked(Trouble.STATE, "this bill is held on the chain by a dispute")
     token = till.token(asset)
     contract = None if token is None else token.contract
     call = payment.quote_bill(till.contracts, bill.number, contract, price, until)
