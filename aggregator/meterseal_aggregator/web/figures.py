@@ -93,14 +93,21 @@ async def show_billing(month: Month, access: Asking, months: Months = 1) -> Figu
     site, now = access.site, int(access.site.now())
     async with site.database.reading() as tx:
         values = await values_at(tx, (Name.ZONE, Name.REWARD_ASSET), now)
-        span = _span(month, months, str(values[Name.ZONE]))
+        zone = str(values[Name.ZONE])
+        span = _span(month, months, zone)
         reward = Asset(str(values[Name.REWARD_ASSET]))
         found = await slices(tx, span, reward=reward, now=now)
+        each = []
+        if months > 1 and access.caller.role is not Role.OPERATOR:
+            each = [
+                await slices(tx, _span(month, 1, zone, skip=n), reward=reward, now=now)
+                for n in range(months)
+            ]
     if access.caller.role is Role.OPERATOR:
         shown, least = found, None
         totals = [total(found, asset) for asset in sorted({one.asset for one in found})]
     else:
-        (shown, totals), least = withheld(found), K
+        (shown, totals), least = withheld(found, each), K
     return FiguresView(
         begin=span.begin,
         end=span.end,
@@ -112,15 +119,17 @@ async def show_billing(month: Month, access: Asking, months: Months = 1) -> Figu
     )
 
 
-def _span(month: str, months: int, zone: str) -> Span:
-    """Return the span of months by the zone's calendar; raises the answer 422."""
+def _span(month: str, months: int, zone: str, skip: int = 0) -> Span:
+    """Return the span of months by the zone's calendar, `skip` later; raises the answer 422."""
     year, first = map(int, month.split("-"))
-    last = first - 1 + months
     if not _FIRST_YEAR <= year <= _LAST_YEAR:
         raise wrong_argument("month", f"name one of {_FIRST_YEAR} to {_LAST_YEAR}")
-    begin, end = date(year, first, 1), date(year + last // 12, last % 12 + 1, 1)
     where = zone_of(zone)
-    return Span(second_of(begin, _MIDNIGHT, where), second_of(end, _MIDNIGHT, where))
+    begin, end = (
+        second_of(date(year + n // 12, n % 12 + 1, 1), _MIDNIGHT, where)
+        for n in (first - 1 + skip, first - 1 + skip + months)
+    )
+    return Span(begin, end)
 
 
 def _slice(one: Slice) -> SliceView:

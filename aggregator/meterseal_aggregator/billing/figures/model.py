@@ -67,18 +67,49 @@ def total(slices: Iterable[Slice], asset: Asset) -> Slice:
     return Slice("", asset, **sums)
 
 
-def withheld(slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice]]:
+def withheld(
+    slices: Sequence[Slice], months: Sequence[Sequence[Slice]] = ()
+) -> tuple[list[Slice], list[Slice]]:
     """Return the slices and the totals, by asset, that show no fewer than K members.
 
     A total is left out where what it holds beyond the slices shown is of 1 to K - 1
-    members: whoever took the others away would have it.
+    members: whoever took the others away would have it. `months` are the slices of each
+    month, where several are summed: what would be hidden of one of them hides the sum, or
+    whoever took the other months away would have that.
     """
-    shown = [one for one in slices if one.members >= K]
-    totals = []
-    for asset in sorted({one.asset for one in slices}):
-        whole = total(slices, asset)
-        hidden = [one for one in slices if one.asset == asset and one.members < K]
-        rest = sum(one.members for one in hidden)
-        if whole.members >= K and (not hidden or rest >= K):
-            totals.append(whole)
+    few = {_name(one) for month in months for one in month if _few(one)}
+    shown = [one for one in slices if one.members >= K and _name(one) not in few]
+    totals = [
+        total(slices, asset)
+        for asset in sorted({one.asset for one in slices})
+        if _whole(slices, shown, asset)
+        and all(_shows_total(month, asset) for month in months)
+    ]
     return shown, totals
+
+
+def _shows_total(month: Sequence[Slice], asset: Asset) -> bool:
+    if not _moves(total(month, asset)):
+        return True
+    return _whole(month, [one for one in month if not _few(one)], asset)
+
+
+def _whole(slices: Sequence[Slice], shown: Sequence[Slice], asset: Asset) -> bool:
+    """Tell whether an asset's total shows neither few members nor few beside the others."""
+    names = {_name(one) for one in shown}
+    hidden = [o for o in slices if o.asset == asset and _name(o) not in names]
+    rest = sum(one.members for one in hidden)
+    return total(slices, asset).members >= K and (not hidden or rest >= K)
+
+
+def _few(one: Slice) -> bool:
+    return one.members < K and _moves(one)
+
+
+def _moves(one: Slice) -> bool:
+    """Tell whether anything of a month itself is in a slice; what is owed is of now."""
+    return any((one.members, one.bills, one.collected, one.late_fees, one.rewards))
+
+
+def _name(one: Slice) -> tuple[str, Asset]:
+    return one.tariff, one.asset
