@@ -40,7 +40,7 @@ from meterseal_aggregator.notices.outlets.file import FileOutlet
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.registry.certificates import Grant, grant
 from meterseal_aggregator.registry.model import Refused as NotRegistered
-from meterseal_aggregator.storage.database import Row, Transaction
+from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import sequencer
 from meterseal_aggregator.vee import days as packing
 from meterseal_aggregator.vee import job as vee
@@ -51,9 +51,9 @@ from meterseal_proto.units import EXPORT, IMPORT
 from tests.support.billingmeters import BEGIN, CAPACITY_W, HOUR, Meter, stand
 from tests.support.billingtariffs import CODES, ZONES
 from tests.support.enrolling import GENESIS, LOG_KEY
+from tests.support.history import History, HistoryDatabase
 from tests.support.marketplace import XTS, make_member, set_parameter
 from tests.support.mortal import PowerCut
-from tests.support.tradingdays import DaysDatabase
 
 T = TypeVar("T")
 Deed = Callable[[Transaction], Awaitable[T]]
@@ -82,11 +82,9 @@ REFUSALS: Final = (
 
 
 @dataclass
-class Years:
+class Years(History):
     """The households, their utility and the clock of one history."""
 
-    database: DaysDatabase
-    chance: Random
     folder: Path
     zone: str
     cuts: float
@@ -102,13 +100,12 @@ class Years:
     meters: list[Meter] = field(default_factory=list)
     members: list[int] = field(default_factory=list)
     now: int = 0
-    count: int = 0
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @classmethod
     async def begin(cls, chance: Random, folder: Path) -> "Years":
         """Let a utility begin: meter points with meters, nobody supplied yet."""
-        database = await DaysDatabase.fresh()
+        database = await HistoryDatabase.fresh()
         begin, length = chance.choice(SEASONS), chance.choice(LENGTHS)
         cycles = dict.fromkeys(CODES, CYCLES[0])
         cycles[chance.choice(CODES)] = chance.choice(CYCLES)
@@ -160,21 +157,6 @@ class Years:
     def points(self) -> list[int]:
         """The meter points."""
         return sorted({one.point for one in self.meters})
-
-    async def rows(self, sql: str, *params: object) -> list[Row]:
-        """Return rows of the database."""
-        async with self.database.reading() as tx:
-            return await tx.rows(sql, params)
-
-    async def some(self, sql: str, *params: object) -> Row | None:
-        """Return one of the rows, by chance; None where there is none."""
-        rows = await self.rows(sql, *params)
-        return self.chance.choice(rows) if rows else None
-
-    def key(self) -> str:
-        """A key that nobody used."""
-        self.count += 1
-        return f"key-{self.count}"
 
     async def wish(self, kind: str, deed: Deed[T], *, again: bool = False) -> T | None:
         """Have a wish done, through a power cut; None where a room says no.

@@ -11,7 +11,6 @@ same and write nothing. What each step does is in `tradingsteps`, what must
 hold in `tradinglaws`.
 """
 
-import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -32,10 +31,9 @@ from meterseal_aggregator.market.trust import TrustRules
 from meterseal_aggregator.parameters.model import Name
 from meterseal_aggregator.registry.certificates import Grant, grant
 from meterseal_aggregator.stacks.withdrawals.model import NotMade
-from meterseal_aggregator.storage.database import Row, Transaction
-from meterseal_aggregator.storage.driver import Work
-from meterseal_aggregator.storage.migrate import migrate
+from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.vee import job as vee
+from tests.support.history import History, HistoryDatabase
 from tests.support.marketplace import (
     CAPACITY_W,
     XTS,
@@ -44,7 +42,7 @@ from tests.support.marketplace import (
     make_point,
     set_parameter,
 )
-from tests.support.mortal import Fuse, MortalDatabase, PowerCut
+from tests.support.mortal import PowerCut
 from tests.support.street import BEGIN, STEP, Home
 
 T = TypeVar("T")
@@ -69,57 +67,6 @@ MEMBERS: Final = (ADA, BO, CLEO, DAN, EVE)
 WH: Final = (10, 50, 200, 200, 400, 1_200, 2_300)
 """What is wished: a slot of a certified point gives 2,250 Wh in a quarter of an hour."""
 
-_EMPTY: list[bytes] = []
-
-
-class _Driver:
-    """The database in memory, where each statement may be the last."""
-
-    def __init__(self) -> None:
-        self.connection = sqlite3.connect(
-            ":memory:", isolation_level=None, cached_statements=512
-        )
-        if _EMPTY:
-            self.connection.deserialize(_EMPTY[0])
-        self.connection.execute("PRAGMA foreign_keys=ON")
-        self.fuse = Fuse()
-
-    async def run(self, work: Work[T]) -> T:
-        self.fuse.step()
-        return work(self.connection)
-
-    async def close(self) -> None:
-        self.connection.close()
-
-
-class DaysDatabase(MortalDatabase):
-    """A migrated database whose process may end at any statement."""
-
-    memory: _Driver
-
-    @classmethod
-    async def fresh(cls) -> "DaysDatabase":
-        """Open an empty one of its own."""
-        driver = _Driver()
-        # It answers like the driver's, as far as a transaction asks.
-        database = cls(driver, [driver])  # type: ignore[arg-type, list-item]
-        database.memory, database.fuse = driver, driver.fuse
-        if not _EMPTY:
-            await migrate(database)
-            _EMPTY.append(driver.connection.serialize())
-        return database
-
-    def begin_again(self) -> None:
-        """Be what the next process finds: nothing of what was not committed."""
-        self.fuse.left = None
-        if self.memory.connection.in_transaction:
-            self.memory.connection.rollback()
-
-    @property
-    def changes(self) -> int:
-        """Count every row that was ever written."""
-        return self.memory.connection.total_changes
-
 
 @dataclass
 class Point:
@@ -133,24 +80,21 @@ class Point:
 
 
 @dataclass
-class Days:
+class Days(History):
     """The members, their market and the clock of one history."""
 
-    database: DaysDatabase
-    chance: Random
     rules: MarketRules
     slot_s: int
     points: list[Point] = field(default_factory=list)
     now: int = BEGIN
     today: int = BEGIN
-    count: int = 0
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
     frozen: list[TransferId] = field(default_factory=list)
 
     @classmethod
     async def begin(cls, chance: Random) -> "Days":
         """Let members move in, each with what he has on the first morning."""
-        database = await DaysDatabase.fresh()
+        database = await HistoryDatabase.fresh()
         trust = TrustRules(
             start=chance.choice((2_100, 3_000, 5_000)),
             stake_micro=chance.choice((0, 40_000)),
@@ -212,21 +156,6 @@ class Days:
     def over(self) -> int:
         """The end of the last day that has slots."""
         return BEGIN + (DAYS + 1) * DAY_S
-
-    async def rows(self, sql: str, *params: object) -> list[Row]:
-        """Return rows of the database."""
-        async with self.database.reading() as tx:
-            return await tx.rows(sql, params)
-
-    async def some(self, sql: str, *params: object) -> Row | None:
-        """Return one of the rows, by chance; None where there is none."""
-        rows = await self.rows(sql, *params)
-        return self.chance.choice(rows) if rows else None
-
-    def key(self) -> str:
-        """A key that nobody used."""
-        self.count += 1
-        return f"key-{self.count}"
 
     async def wish(self, kind: str, deed: Deed[T], *, key: str = "") -> T | None:
         """Have a wish done, through a power cut; None where it is declined.
