@@ -1,16 +1,19 @@
 """Which time a bill is of: months, leap days, summer time, moves, and tariffs that change."""
 
 from array import array
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from meterseal_aggregator.billing.model import Refused
 from meterseal_aggregator.billing.statements.affected import correct_now
 from meterseal_aggregator.billing.statements.correct import Why
-from meterseal_aggregator.billing.statements.draft import Moment
+from meterseal_aggregator.billing.statements.draft import Draft, Moment, Wish
+from meterseal_aggregator.billing.statements.duty import Biller, rate_here
+from meterseal_aggregator.billing.supplies.store import end
 from meterseal_proto.rating.components import Flat, Price
 from meterseal_proto.rating.line import LineKind
 from meterseal_proto.rating.statement_json import read_statement
@@ -217,3 +220,22 @@ async def test_a_supply_is_billed_by_the_cycle_of_the_version_it_begins_under(
         assert made is not None
         assert (made.bill.begin, made.bill.end) == (middle, middle + DAY)
         assert not await utility.faults()
+
+
+async def test_a_supply_that_ends_while_it_is_rated_is_billed_to_its_end(
+    utility: Utility,
+) -> None:
+    home = await utility.supply("Ada")
+    await utility.use(home, MAY, JUNE)
+    left = at(2026, 5, 20)
+
+    async def slow(wishes: Sequence[Wish], moment: Moment) -> list[Draft | Refused]:
+        async with utility.database.transaction() as tx:
+            await end(tx, home.supply, at=left)
+        return await rate_here(wishes, moment)
+
+    assert await Biller(utility.database, NETWORK, slow).run_once(NOW) == 1
+    assert await utility.bills() == []
+    (bill,) = await utility.bill(now=NOW)
+    assert (bill.begin, bill.end) == (MAY, left)
+    assert read_statement(bill.document).final
