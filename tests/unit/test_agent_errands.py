@@ -202,6 +202,8 @@ async def test_askings_without_number_fill_no_memory_and_strangers_get_no_answer
 ) -> None:
     await rig.posts()
     await rig.errands.told(netting(meter=MeterId(bytes(16))))
+    for _ in range(3):
+        await rig.errands.told(netting())
     for begin in range(MAX_WAITING + 5):
         await rig.errands.told(netting(begin))
     assert rig.proving.counters.dropped == 6

@@ -304,6 +304,7 @@ def test_a_day_that_was_told_anew_is_netted_as_it_was_told_last(
     late = device.nettings.decide(asked)
     assert late is not None
     assert late.days == before.days[1:], "an old telling is left out"
+    assert device.nettings.job(before, before.days[0]) is None
     anew = device.asking([(3, 900), (4, 60_000)], [(5, 1)])
     assert anew.days[0].header != asked.days[0].header
     proved = device.proves(anew)
@@ -312,6 +313,15 @@ def test_a_day_that_was_told_anew_is_netted_as_it_was_told_last(
     other = device.nettings.decide(device.asking([(3, 901), (4, 1)]))
     assert other is not None
     assert other.days == (), "it is the same day's usage"
+
+
+def test_a_day_that_came_back_without_its_usage_nets_nothing(device: Device) -> None:
+    asked = device.asking([(3, 900)])
+    device.nettings.decide(asked)
+    day = device.days[0]
+    bare = {day.hash: replace(day, values=(None,) * len(day.values))}
+    before = device.home.outbox.netted(device.chain, FIRST, END)
+    assert device.nettings._told(device.chain, asked, bare, before).days == ()
 
 
 def test_days_of_which_another_disk_may_have_told_are_left_out(

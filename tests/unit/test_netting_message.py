@@ -123,6 +123,12 @@ def test_an_asking_of_another_key_or_network_is_none() -> None:
             down(payload)
 
 
+def test_nobody_asks_about_no_slot() -> None:
+    asked = NettingAsked(replace(ASKED, days=()))
+    with pytest.raises(Malformed, match="one slot or more"):
+        down(sign_netting_asked(asked, RECEIPT_KEY))
+
+
 def test_an_asking_is_told_from_other_messages_down() -> None:
     assert is_errand(bytes.fromhex(DOWN))
     assert not is_errand(bytes.fromhex(UP))

@@ -124,7 +124,12 @@ class Contents:
         for chain in await self._privates():
             found, billed = await self._days(chain, begin), await self._billed(chain)
             days, summed = [*reversed(found.days)], chain.meter in masked
-            private.append(Disclosed(found.of, days, billed.bills, summed))
+            told = await self._look.netted(chain, begin, int(self.home.now()))
+            netted = {
+                first: (len(slots), sum(reached for _, reached in slots.values()))
+                for first, slots in told.items()
+            }
+            private.append(Disclosed(found.of, days, billed.bills, summed, netted))
         chains = await self._look.chains()
         open_ = [self._usage(c, {}) for c in chains if not self.home.is_private(c)]
         return private, open_

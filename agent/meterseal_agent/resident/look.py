@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, ParamSpec, Protocol, TypeVar
 
 from meterseal_agent.outbox.model import Chain, KeptDay
+from meterseal_agent.outbox.netted import Told
 from meterseal_agent.outbox.shown import Telling
 from meterseal_agent.outbox.store import Outbox
 from meterseal_agent.record import Record
@@ -80,6 +81,10 @@ class Look:
             upto = min(end, at + PIECE_S)
             found += await self._thread.do(self._outbox.told, chain, at, upto)
         return found
+
+    async def netted(self, chain: Chain, begin: int, end: int) -> dict[int, Told]:
+        """Return what was told for netting of days that begin in [`begin`, `end`)."""
+        return await self._thread.do(self._outbox.netted, chain, begin, end)
 
     async def records(self, chain: Chain, since: int) -> list[Record]:
         """Return the newest records that end after `since`."""

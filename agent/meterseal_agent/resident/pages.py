@@ -31,13 +31,16 @@ class Usage:
 class Disclosed:
     """What left the house of a private register: its days, newest first, and its bills.
 
-    `totals` tells whether its days enter a community's total.
+    `totals` tells whether its days enter a community's total. `netted` has, by when a day
+    begins, how many of its slots were asked about for netting and in how many usage reached
+    what was asked.
     """
 
     of: Usage
     days: Sequence[DayShown]
     bills: Sequence[BillShown]
     totals: bool = False
+    netted: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
 def start(found: Sequence[Usage], wrong_tries: int) -> bytes:
@@ -268,9 +271,24 @@ def _others(one: Disclosed, clock: LocalTime) -> list[Element]:
         e("h3", words.OTHERS_BILLS),
         e("p", words.OTHERS_BILL) if bills else e("p", words.NO_BILLS),
         e("ul", *bills),
+        e("h3", words.OTHERS_NETTED),
+        _netted(one),
         e("h3", words.OTHERS_TOTALS),
         e("p", words.OTHERS_IN if one.totals else words.OTHERS_OUT),
     ]
+
+
+def _netted(one: Disclosed) -> Element:
+    """Return what was told of slots in which neighbours' energy was delivered."""
+    rows: list[tuple[Node, ...]] = [
+        (words.day(day.on), str(asked), str(reached))
+        for day in one.days
+        for asked, reached in [one.netted.get(day.begin, (0, 0))]
+        if asked
+    ]
+    heads = (words.DAY, f"{words.SLOTS_ASKED}#", f"{words.SLOTS_REACHED}#")
+    told = table(words.OTHERS_NET, heads, rows)
+    return told if rows else e("p", words.NOTHING_NETTED)
 
 
 def _left(day: DayShown, clock: LocalTime) -> Node:

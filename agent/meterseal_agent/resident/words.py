@@ -103,6 +103,14 @@ OTHERS_BILL: Final = (
     "Your operator sees one number, the amount, and not what you used at which price. The"
     " public log keeps a fingerprint of the bill, without the amount."
 )
+OTHERS_NETTED: Final = "Energy from neighbours"
+OTHERS_NET: Final = (
+    "For each slot in which a neighbour's energy was delivered to you, the box was asked"
+    " once whether you used at least as much, and answered yes or no. How much you used,"
+    " it did not say."
+)
+NOTHING_NETTED: Final = "Nothing was told of energy from neighbours."
+SLOTS_ASKED, SLOTS_REACHED = "Slots asked about", "Answered yes"
 OTHERS_TOTALS: Final = "Totals of your community"
 OTHERS_IN: Final = (
     "Your home is part of a community total: the sum of at least 20 homes is published"
