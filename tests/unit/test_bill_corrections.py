@@ -1,6 +1,6 @@
 """Bills taken back: a later reading, what was paid, what is carried, and nothing twice."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,8 @@ from meterseal_aggregator.billing.model import (
 from meterseal_aggregator.billing.statements import affected, store
 from meterseal_aggregator.billing.statements.affected import correct_now
 from meterseal_aggregator.billing.statements.correct import Why
-from meterseal_aggregator.billing.statements.draft import Moment
+from meterseal_aggregator.billing.statements.draft import Draft, Moment, Wish
+from meterseal_aggregator.billing.statements.duty import rate_here
 from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import CASH, UTILITY, arrears, tax, user
 from meterseal_aggregator.ledger.model import Transfer, TransferId
@@ -362,3 +363,20 @@ async def test_a_tax_that_fell_to_a_credit_is_taken_back_from_its_authority(
     assert new.amount == (1_000 + 190) * CENT
     assert await utility.balance(tax("vat")) == 190 * CENT
     assert bill.amount > new.amount
+
+
+async def test_a_bill_that_somebody_corrects_while_it_is_rated_again_is_corrected_once(
+    utility: Utility,
+) -> None:
+    home, bill = await may(utility)
+    await utility.use(home, TENTH, TENTH + DAY, 2_000, known_at=LATER - HOUR)
+
+    async def slow(wishes: Sequence[Wish], moment: Moment) -> list[Draft | Refused]:
+        async with utility.database.transaction() as tx:
+            assert await correct_now(tx, bill.number, moment, WHY) is not None
+        return await rate_here(wishes, moment)
+
+    assert await affected.run_once(utility.database, NETWORK, LATER, rater=slow) == 1
+    assert [one.kind for one in await correct(utility, LATER)] == [
+        StatementKind.BILL, StatementKind.CREDIT_NOTE, StatementKind.BILL,
+    ]  # fmt: skip

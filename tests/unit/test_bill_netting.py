@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import buyer, retired
 from meterseal_aggregator.ledger.model import AccountCode, Transfer, TransferId
 from meterseal_aggregator.market.settlement.runs import Run, due_at
+from meterseal_aggregator.market.terms import MarketRules, Mock
 from meterseal_proto.rating.statement_json import read_statement
 from meterseal_proto.units import IMPORT
 from tests.support.billinghouse import DAY, HOUR, add_meter, pack
-from tests.support.marketplace import make_point
+from tests.support.lanes import Producer
+from tests.support.marketplace import make_member, make_point
 from tests.support.nettingstreet import NOW, Street, a_street, figures
 from tests.support.settling import slot
 from tests.support.street import BEGIN
@@ -188,3 +191,46 @@ async def test_a_slot_is_netted_by_the_supply_it_began_in_whoever_shares_the_bat
     *_, new = await street.bill(NOW + DAY)
     assert figures(new) == {"energy": Fraction(25, 100), "lines": Fraction(3, 10)}
     assert await world.energy(retired(str(street.ada))) == 300
+
+
+async def test_what_a_demos_mock_verified_is_netted_from_nothing_else(
+    street: Street,
+) -> None:
+    world = street.world
+    world.rules = MarketRules(mock=Mock(success_bp=10_000))
+    async with world.database.transaction() as tx:
+        member = await make_member(tx, "Bare")
+        point = await make_point(tx, member)
+    world.producers.append(Producer(member, point, None))
+    await world.sell(street.ada, 0, 500, seller=1)
+    await world.sell(street.ada, 1, 500)
+    await world.tell(0, 500)
+    await world.run()
+    assert await world.rows("SELECT mocked FROM settled_slots WHERE start = ?", slot(0)) == [(1,)]  # fmt: skip
+    await street.used(300)
+    (bill,) = await street.bill()
+    assert figures(bill) == {"energy": Fraction(3, 10), "lines": 0}
+    assert await world.energy(buyer(street.ada)) == 500
+
+
+async def test_a_slot_gives_bills_no_more_than_it_was_delivered_whatever_else_he_holds(
+    street: Street,
+) -> None:
+    world = street.world
+    async with world.database.transaction() as tx:
+        point = await make_point(tx, street.ada)
+        rows = await add_meter(tx, point, (IMPORT,), from_at=BEGIN)
+        await begin(tx, NewSupply(MemberId(street.ada), point, Terms("daily"), BEGIN))
+    other = replace(street, register=rows[IMPORT])
+    for number in (0, 1):
+        await world.sell(street.ada, number, 500)
+    await world.tell(500, 500)
+    await world.run()
+    await street.used(300)
+    await other.used(200)
+    assert len(await street.bill()) == 2
+    # All of the first slot is netted; what he holds is of the second.
+    await street.used(450, known_at=NOW)
+    *_, new = await street.bill(NOW + DAY)
+    assert figures(new) == {"energy": Fraction(15, 100), "lines": Fraction(3, 10)}
+    assert await world.energy(buyer(street.ada)) == 500

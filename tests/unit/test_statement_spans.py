@@ -62,6 +62,18 @@ async def test_numbers_of_a_year_have_no_gap_and_begin_anew_with_the_year(
     ]  # fmt: skip
 
 
+async def test_the_first_bill_of_a_year_that_begins_by_our_clocks_is_of_that_year(
+    tmp_path: Path,
+) -> None:
+    newyear = at(2027, 1)
+    async with a_utility(tmp_path, a_tariff(ENERGY)) as utility:
+        home = await utility.supply("Ada", from_at=at(2026, 12))
+        await utility.use(home, at(2026, 12), newyear, known_at=newyear)
+        # In London it is still 2026.
+        (bill,) = await utility.bill(now=newyear + 600)
+    assert bill.number == "2027-00000001"
+
+
 async def test_a_month_with_an_hour_less_and_one_with_an_hour_more_bill_all_their_slots(
     tmp_path: Path,
 ) -> None:
