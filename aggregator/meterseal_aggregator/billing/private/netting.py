@@ -5,8 +5,11 @@
 | found | why |
 | --- | --- |
 | Refused (TRADES) | trades of the period wait for their sellers' meters, as for any bill |
-| None | its device is asked, and has until the fallback's time to answer |
+| None | its device is asked now, and has until the fallback's time to answer |
 | Netted | what it proved, within what the member still holds; NOTHING where that is none |
+
+A period whose device was asked is looked at again once it answered, or its time is over
+(`store.opened_whole`).
 
 A slot's Wh are netted whole or stay the member's: a part of them would be his usage. What a
 device proved it proved together, so a bill nets all of that or, where the member sold Wh on
@@ -54,7 +57,7 @@ NOTHING: Final = Netted()
 async def netted(
     tx: Transaction, period: PrivatePeriod, opened: Opened, moment: Moment
 ) -> Netted | Refused | None:
-    """Return what an opened period nets, why it waits, or None while its device is asked."""
+    """Return what an opened period nets, why it waits, or None as its device is asked."""
     home, now = period.home, moment.issued_at
     supply = home.supply
     span = (period.begin, period.end)
@@ -70,7 +73,7 @@ async def netted(
     if request is None:
         return None if await _ask(tx, period, opened, pool, moment) else NOTHING
     if request.answered_at is None:
-        return None if now < request.period.waits_until else NOTHING
+        return NOTHING
     return within(netted_by(request), pool, supply.member)
 
 
