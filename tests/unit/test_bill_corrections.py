@@ -380,3 +380,42 @@ async def test_a_bill_that_somebody_corrects_while_it_is_rated_again_is_correcte
     assert [one.kind for one in await correct(utility, LATER)] == [
         StatementKind.BILL, StatementKind.CREDIT_NOTE, StatementKind.BILL,
     ]  # fmt: skip
+
+
+async def test_a_look_that_waited_and_finds_the_lines_the_same_waits_no_more(
+    utility: Utility,
+) -> None:
+    home, bill = await may(utility)
+    await utility.use(
+        home, TENTH, TENTH + DAY, 0, known_at=LATER - HOUR, quality=Quality.MISSING
+    )
+    assert await correct(utility, LATER) == [bill]
+    assert len(await utility.waits()) == 1
+    await utility.use(home, TENTH, TENTH + DAY, 1_000, known_at=LATER)
+    assert await correct(utility, LATER + DAY) == [bill]
+    assert await utility.waits() == []
+
+
+async def test_a_day_written_down_late_is_found_though_a_later_one_was_looked_at(
+    utility: Utility,
+) -> None:
+    home, _ = await may(utility)
+    other = await utility.supply("Ben")
+    await utility.use(other, MAY, JUNE, 1_000)
+    assert len(await utility.bill(now=BILLED)) == 2
+    await utility.use(home, TENTH, TENTH + DAY, 2_000, known_at=LATER)
+    assert len(await correct(utility, LATER + HOUR)) == 4
+    await utility.use(other, TENTH, TENTH + DAY, 2_000, known_at=LATER - 1_800)
+    assert len(await correct(utility, LATER + 2 * HOUR)) == 6
+
+
+async def test_what_only_the_years_cost_makes_other_has_no_later_bill_looked_at(
+    utility: Utility,
+) -> None:
+    home, _ = await may(utility)
+    await utility.use(home, JUNE, JULY, 1_000)
+    _, june = await utility.bill(now=at(2026, 7, 1, 6))
+    before = (await utility.standing(june)).looked_to
+    await utility.use(home, TENTH, TENTH + DAY, 2_000, known_at=LATER - HOUR)
+    assert len(await correct(utility, LATER)) == 4
+    assert (await utility.standing(june)).looked_to == before

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.billing.model import Refused
+from meterseal_aggregator.billing.model import Cause, Refused
 from meterseal_aggregator.billing.statements.affected import correct_now
 from meterseal_aggregator.billing.statements.correct import Why
 from meterseal_aggregator.billing.statements.draft import Draft, Moment, Wish
 from meterseal_aggregator.billing.statements.duty import Biller, rate_here
+from meterseal_aggregator.billing.statements.single import issue_one
 from meterseal_aggregator.billing.supplies.store import end
 from meterseal_proto.rating.components import Flat, Price
 from meterseal_proto.rating.line import LineKind
@@ -251,3 +252,17 @@ async def test_a_supply_that_ends_while_it_is_rated_is_billed_to_its_end(
     (bill,) = await utility.bill(now=NOW)
     assert (bill.begin, bill.end) == (MAY, left)
     assert read_statement(bill.document).final
+
+
+async def test_a_supply_that_is_over_and_billed_has_no_bill_to_issue(
+    utility: Utility,
+) -> None:
+    home = await utility.supply("Ada", to_at=JUNE)
+    await utility.use(home, MAY, JULY)
+    await utility.bill(now=NOW)
+    async with utility.database.transaction() as tx:
+        with pytest.raises(Refused) as caught:
+            await issue_one(
+                tx, Moment.of(NETWORK, JULY + DAY), home.supply, JUNE, actor="test"
+            )
+    assert caught.value.cause is Cause.BILLED
