@@ -13,6 +13,8 @@ from meterseal_proto.claims import Wrong
 from meterseal_proto.evidence import contents as parts
 from meterseal_proto.evidence.billedload import Netted, read_netted
 from meterseal_proto.evidence.claims import Case, given
+from meterseal_proto.evidence.nettingfile import read_netting
+from meterseal_proto.netting import ProvedNetting
 from meterseal_proto.privatefile import PrivateFile, parse_private
 from meterseal_proto.rating.statement import Statement
 from meterseal_proto.rating.statement_json import read_statement
@@ -52,6 +54,14 @@ class Billed(Case):
     def netted(self) -> tuple[Netted, ...]:
         """What neighbours sold."""
         return self.read(parts.NETTED, read_netted) if self.has(parts.NETTED) else ()
+
+    @cached_property
+    def netting(self) -> ProvedNetting | None:
+        """What a private register's device netted, None where no file says so."""
+        if not self.has(parts.NETTING):
+            return None
+        network = given(lambda: self.genesis, parts.NETWORK).network
+        return self.read(parts.NETTING, lambda data: read_netting(data, network))
 
     @cached_property
     def known(self) -> Statement:

@@ -2,7 +2,8 @@
 
 Beside what all evidence claims: the document and its hash in the log, what the bill before
 left to it, its usage slot by slot, each tariff's document, every line rated again, the lines'
-sum, what neighbours sold, the private registers' own proofs, and what the ledger was posted.
+sum, what neighbours sold, the private registers' own proofs, what their devices netted, and
+what the ledger was posted.
 What a file cannot tell is that no later credit note took the bill back. This module must
 never raise for anything a ZIP holds, and never let one good claim cover for another.
 """
@@ -14,6 +15,7 @@ from typing import Final
 from meterseal_proto.claims import Claim, Unasked, Verdict, Wrong, judge_one
 from meterseal_proto.claims_private import judge_private
 from meterseal_proto.entry import bill_hash_entry, leaf_of, seal_entry, tariff_entry
+from meterseal_proto.evidence import claims_netting
 from meterseal_proto.evidence import contents as parts
 from meterseal_proto.evidence.billedcase import Billed
 from meterseal_proto.evidence.billedload import load_between
@@ -63,6 +65,9 @@ def judge_billed(case: Billed) -> tuple[Claim, ...]:
     money = tuple(judge_one(n, check, case) for n, check in MONEY_CLAIMS)
     if case.has(parts.NETTED) or _buys(case):
         money = (*money, judge_one("netted", _netted, case))
+    if claims_netting.is_asked(case):
+        name, check = claims_netting.NAME, claims_netting.judge_netting
+        money = (*money, judge_one(name, check, case))
     if case.has(parts.EARLIER) or _follows(case):
         document = (*document, judge_one("earlier", judge_earlier, case))
     return (
@@ -165,7 +170,12 @@ def _first_reading(case: Billed, begin: int) -> int:
         for seal in sealed.seals
         if seal.header.first >= begin
     )
-    return min((places[one].index for one in leaves if one in places), default=MAX_SIZE)
+    found = [places[one].index for one in leaves if one in places]
+    for number, told in enumerate(case.known.usage, 1):
+        if told.proof:
+            file = given(partial(case.private, number), parts.PRIVATE)
+            found += [day.logged.index for day in file.days]
+    return min(found, default=MAX_SIZE)
 
 
 def _tariff_of(case: Billed, segment: Segment) -> FullTariff:
@@ -234,7 +244,9 @@ def _rate_hidden(
     if [one.tariff for one in signed] != [one.hash() for one in plan.tariffs]:
         raise Wrong("the devices opened other amounts than the tariff needs")
     amounts = tuple(one.amount for one in signed)
-    opened = OpenedPeriod(period, told[0].step, amounts)
+    proved = given(lambda: case.netting, parts.NETTING)
+    slots = () if proved is None else tuple(proved.netting.slots())
+    opened = OpenedPeriod(period, told[0].step, amounts, slots)
     return rate_opened(tariff, plan, opened, _clock(case, tariff.zone), before)
 
 

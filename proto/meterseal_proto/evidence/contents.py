@@ -13,6 +13,7 @@
                     previoussalt.json those of the supply's bill before
     tariff-N.json   each tariff's document
     netted.json     Wh that neighbours sold and the bill netted
+    netting-1.json  what a private register's device proved to have used of them
     trade.json      instead of a statement; clearing.json, clearingsalt.json its auction
     ledger.json     what was posted
 
@@ -52,6 +53,8 @@ EARLIER_SALT: Final = "earliersalt.json"
 PREVIOUS: Final = "previous.json"
 PREVIOUS_SALT: Final = "previoussalt.json"
 NETTED: Final = "netted.json"
+NETTING: Final = "netting-1.json"
+"""Numbered as `private`: a private register nets once."""
 TRADE: Final = "trade.json"
 CLEARING: Final = "clearing.json"
 CLEARING_SALT: Final = "clearingsalt.json"
@@ -92,6 +95,7 @@ KINDS: Final[Mapping[str, str]] = {
     "previous": "statement before this one",
     "previoussalt": "salt of the statement before",
     "netted": "Wh bought from neighbours",
+    "netting": "what a device proved to net",
     "trade": "trade",
     "clearing": "auction's book",
     "clearingsalt": "salt of the clearing",

@@ -10,7 +10,7 @@ see the bill is for whoever asks. This module must never tell anything of anothe
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from meterseal_aggregator.billing.evidence import postings, readings
+from meterseal_aggregator.billing.evidence import netting, postings, readings
 from meterseal_aggregator.billing.evidence.model import (
     Entries,
     Gathered,
@@ -93,8 +93,11 @@ async def gather(tx: Transaction, bill: BillRow, genesis: Genesis) -> Gathered:
             found = await _register(tx, billed, genesis, entries)
             files |= found[0]
             keys += found[1]
-    files[parts.KEYS] = parts.write_keys(list(dict.fromkeys(keys)))
     retired = await _netted(tx, bill, files)
+    if hidden and retired:
+        span = (hidden[0].register, bill.begin, bill.end)
+        keys += await netting.of_bill(tx, span, genesis, files, entries)
+    files[parts.KEYS] = parts.write_keys(list(dict.fromkeys(keys)))
     ids = [*_ids(statement, earlier), *retired]
     files[parts.LEDGER] = write_runs(await postings.runs_of(tx, ids))
     files |= proved_files(await prove_all(tx, entries))

@@ -117,10 +117,11 @@ async def keys_of(
     for one in seals:
         header, signature = one.seal.header, one.seal.signature
         entries.add(one.log_entry_id, seal_entry(header, signature))
-    return await _bodies(tx, wanted, entries)
+    return await bodies(tx, wanted, entries)
 
 
-async def _bodies(tx: Transaction, ids: list[int], entries: Entries) -> list[bytes]:
+async def bodies(tx: Transaction, ids: list[int], entries: Entries) -> list[bytes]:
+    """Return entries of the log by their row ids, and name them to `entries`."""
     marks = ",".join("?" for _ in ids)
     rows = await tx.rows(
         f"SELECT id, body FROM log_entries WHERE id IN ({marks}) ORDER BY id",  # noqa: S608 - question marks only
