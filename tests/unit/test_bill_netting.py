@@ -10,14 +10,17 @@ import pytest
 
 from meterseal_aggregator.billing.supplies.model import NewSupply, Terms
 from meterseal_aggregator.billing.supplies.store import begin
+from meterseal_aggregator.billing.tariffs.store import publish
 from meterseal_aggregator.identity.model import MemberId
 from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import buyer, retired
 from meterseal_aggregator.ledger.model import AccountCode, Transfer, TransferId
 from meterseal_aggregator.market.settlement.runs import Run, due_at
 from meterseal_aggregator.market.terms import MarketRules, Mock
+from meterseal_proto.rating.components import Export, Flat, Netting, Price, Wheeling
 from meterseal_proto.rating.statement_json import read_statement
-from meterseal_proto.units import IMPORT
+from meterseal_proto.rating.tariff import Commodity, Cycle, FullTariff, Rule, Split
+from meterseal_proto.units import EXPORT, IMPORT
 from tests.support.billinghouse import DAY, HOUR, add_meter, pack
 from tests.support.lanes import Producer
 from tests.support.marketplace import make_member, make_point
@@ -234,3 +237,33 @@ async def test_a_slot_gives_bills_no_more_than_it_was_delivered_whatever_else_he
     *_, new = await street.bill(NOW + DAY)
     assert figures(new) == {"energy": Fraction(15, 100), "lines": Fraction(3, 10)}
     assert await world.energy(buyer(street.ada)) == 500
+
+
+async def test_where_export_is_netted_slot_by_slot_the_rest_of_import_nets_neighbours_wh(
+    street: Street,
+) -> None:
+    world = street.world
+    slotwise = FullTariff(
+        "slotwise", "XTS", "UTC", BEGIN, Commodity.ELECTRICITY,
+        (
+            Flat("energy", Price(300_000)),
+            Wheeling("lines", Price(50_000)),
+            Export("feed-in", Netting.SLOT, Price(80_000)),
+        ),
+        Rule.HALF_EVEN, Split.PROPORTION, minor=6, cycle=Cycle.DAY,
+    )  # fmt: skip
+    async with world.database.transaction() as tx:
+        await publish(tx, slotwise.document(), now=BEGIN)
+        point = await make_point(tx, street.ada)
+        rows = await add_meter(tx, point, (IMPORT, EXPORT), from_at=BEGIN)
+        who = MemberId(street.ada)
+        made = await begin(tx, NewSupply(who, point, Terms("slotwise"), BEGIN))
+    await world.sell(street.ada, 0, 500)
+    await world.tell(500)
+    await world.run()
+    await street.used(0)
+    await replace(street, register=rows[IMPORT]).used(300)
+    await replace(street, register=rows[EXPORT]).used(200)
+    (bill,) = [one for one in await street.bill() if one.supply == made.id]
+    assert figures(bill) == {"energy": 0, "lines": Fraction(1, 10)}
+    assert await world.energy(retired(str(street.ada))) == 100
