@@ -266,3 +266,15 @@ async def test_a_supply_that_is_over_and_billed_has_no_bill_to_issue(
                 tx, Moment.of(NETWORK, JULY + DAY), home.supply, JUNE, actor="test"
             )
     assert caught.value.cause is Cause.BILLED
+
+
+async def test_who_moved_out_and_cannot_be_billed_yet_is_looked_at_once_an_hour(
+    utility: Utility,
+) -> None:
+    home = await utility.supply("Ada", to_at=at(2026, 5, 20))
+    biller = Biller(utility.database, NETWORK)
+    assert [await biller.run_once(NOW + n) for n in (0, 1, HOUR - 1)] == [1, 0, 0]
+    assert [one[1] for one in await utility.waits()] == ["usage-incomplete"]
+    await utility.use(home, MAY, at(2026, 5, 20), known_at=NOW)
+    assert [await biller.run_once(NOW + HOUR + n) for n in (0, 1)] == [1, 0]
+    assert len(await utility.bills()) == 1
