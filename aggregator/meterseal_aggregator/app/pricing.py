@@ -39,6 +39,8 @@ from meterseal_proto.rating.tariff import (
 )
 
 HOUR_S: Final = 3_600
+MAX_FILE_BYTES: Final = 4 << 20
+"""A year of hours with twenty columns has 2 MB; what has no end is not read to it."""
 _EXACT_DIGITS: Final = 60
 """What a fraction is written out to where it ends; more than prices times usage have."""
 _OURS: Final = b'"meterseal"'
@@ -215,9 +217,13 @@ def _standard(at: int) -> datetime:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            found = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise NotPriced(f"{path}: {error.strerror or 'cannot be read'}") from None
+    if len(found) > MAX_FILE_BYTES:
+        raise NotPriced(f"{path}: a file has at most {MAX_FILE_BYTES} bytes")
+    return found
 
 
 def _digits(amount: Decimal | None) -> int:

@@ -169,11 +169,13 @@ def price(options: argparse.Namespace) -> int:
     """Price a year of usage; needs no house."""
     from meterseal_aggregator.app.pricing import NotPriced
     from meterseal_aggregator.app.pricingwish import answer
+    from meterseal_proto.printable import printable
 
     try:
         print(answer(options), flush=True)
     except NotPriced as error:
-        return fail(str(error))
+        # It may name what a stranger wrote: a column, a period, a unit.
+        return fail(printable(str(error)))
     except BrokenPipeError:
         # Whoever reads along has seen enough, as `head` has; Python flushes once more at
         # its end, and that must find a place to go.
