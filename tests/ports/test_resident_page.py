@@ -190,6 +190,17 @@ async def test_what_others_see_is_said_day_by_day_and_bill_by_bill(
         assert kwh(slots) not in found.text, "that is the one thing they do not see"
 
 
+async def test_what_was_told_of_neighbours_energy_is_counted_day_by_day(
+    inside: Page, home: PrivateHome
+) -> None:
+    assert words.NOTHING_NETTED in (await read(inside, "/others")).text
+    told = {3: (1_000, True), 4: (1_000, True), 5: (60_000, False)}
+    home.outbox.keep_netted(chain_of(home), {FIRST: told})
+    found = await read(inside, "/others")
+    assert words.NOTHING_NETTED not in found.text
+    assert f"{words.SLOTS_REACHED} Wed 15 November 2023 3 2" in found.text
+
+
 async def test_a_home_in_a_total_is_told_so(tmp_path: Path) -> None:
     with billed_home(tmp_path / "home") as home:
         meter = chain_of(home).meter

@@ -186,14 +186,19 @@ async def test_what_may_be_netted_is_answered_once_while_it_waits_and_anew_after
     assert await rig.posts() == [], "it is proved elsewhere, in its time"
     await until(lambda: rig.woken == 1)
     await rig.errands.told(netting())
-    (answer,) = await rig.posts()
+    await rig.errands.told(netting(900))
+    await until(lambda: rig.woken == 2)
+    assert rig.proving.counters.answered == 2, (
+        "what waits to be said is not proved anew"
+    )
+    answer, _ = await rig.posts()
     assert isinstance(answer, ProvedNetting)
     assert answer.netting.part_of(netting().netting)
     assert answer.netting.days == ()
     await rig.errands.told(netting())
-    await until(lambda: rig.woken == 2)
+    await until(lambda: rig.woken == 3)
     assert await rig.posts() == [answer]
-    assert rig.errands.counters.netted == 2
+    assert rig.errands.counters.netted == 3
     await ended(duty)
 
 
