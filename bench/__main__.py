@@ -11,6 +11,7 @@ ROOMS = (
     "bills",
     "edge_agent",
     "edge_bus",
+    "erasure",
     "intake",
     "ledger",
     "market",
