@@ -91,6 +91,7 @@ def _filled(house: WebHouse, path: str) -> str:
         "{register}": EXPORT,
         "{seal_id}": str(house.seals[0]),
         "{seq}": "1",
+        "{netting_id}": "1",
         "{trade_id}": "1",
         "{name}": "market_fee_micro",
         "{path:path}": "0/000.p/1",

@@ -7,6 +7,8 @@ OF_A_COMMITTED = {
     f"{A_REGISTER}/days",
     f"{A_REGISTER}/days/{{seq}}/proof",
     f"{A_REGISTER}/days/{{seq}}/backup",
+    f"{A_REGISTER}/nettings",
+    f"{A_REGISTER}/nettings/{{netting_id}}/proof",
 }
 OF_USAGE = {
     "/v1/meter-points/{point_id}/usage",
@@ -39,7 +41,7 @@ NOT_THERE = (
         "/v1/me/withdrawals/{withdrawal_id}",
         "/v1/me/certifications/{application_id}",
     }
-    | {path for path in OF_A_COMMITTED if "{seq}" in path}
+    | {path for path in OF_A_COMMITTED if path.endswith(("/proof", "/backup"))}
 )
 """What there is none of at Ada's meter, whoever asks."""
 OF_ONESELF = "/v1/me/"
