@@ -213,6 +213,17 @@ def test_what_was_told_never_changes_and_goes_with_its_day(device: Device) -> No
     assert device.told() == {}
 
 
+def test_an_outbox_of_before_nets_too(device: Device) -> None:
+    device.home.outbox.close()
+    with closing(sqlite3.connect(device.home.folder / "outbox.sqlite")) as old:
+        old.executescript("DROP TABLE netted; PRAGMA user_version = 5;")
+    device.home._open()
+    device.home.read(readings([*USAGE, 1_000])[-1:])
+    found = device.nettings.decide(device.asking([(3, 1)]))
+    assert found is not None
+    assert found.wh == 1
+
+
 def test_a_home_that_does_not_want_it_nets_nothing_and_tells_nothing(
     device: Device,
 ) -> None:
