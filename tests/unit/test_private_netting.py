@@ -18,6 +18,7 @@ from meterseal_aggregator.billing.private.netting import (
     within,
 )
 from meterseal_aggregator.billing.private.store import Sealed
+from meterseal_aggregator.billing.rendering import Kind, render
 from meterseal_aggregator.billing.statements.gather import TRADES_WAIT_S
 from meterseal_aggregator.billing.statements.netting import Pool
 from meterseal_aggregator.billing.usage import Bought
@@ -36,6 +37,7 @@ from tests.support.privateperiods import (
     issued,
     work,
 )
+from tests.support.renderings import request
 
 LINES = Wheeling("lines", Price(50_000), On.BOUGHT)
 FALLBACK_AT = END + 14 * DAY_S + FALLBACK_AFTER_S
@@ -92,6 +94,25 @@ async def test_a_bill_nets_line_by_line_what_an_open_home_would_net(
     assert await home.street.held() == (1_000, 2_401)
     rows = await home.home.desk.rows("SELECT start, length, wh FROM netted_slots")
     assert rows == [(at(1), 900, 401), (at(30), 900, 2_000)]
+
+
+async def test_the_page_shows_what_neighbours_sold_and_never_what_was_used(
+    opening: Opener,
+) -> None:
+    home = await opening(TOU, STANDING, LINES)
+    await home.street.deliver(at(1), 401)
+    await home.opened()
+    await home.net()
+    await home.lines()
+    ((row, statement),) = await issued(home.home)
+    (traded,) = of_kind(list(statement.lines), LineKind.TRADED)
+    assert (traded.quantity, traded.amount) == (Fraction(401, 1_000), 0)
+    page = render(Kind.HTML, request(statement=statement)).decode()
+    assert "Bought from neighbours" in page
+    assert "0.401" in page
+    assert "Private readings are shown to nobody" in page
+    used = str(sum(home.usage)).encode()
+    assert used not in row.document + page.encode()
 
 
 async def test_nothing_is_asked_of_a_home_that_bought_nothing(opening: Opener) -> None:
