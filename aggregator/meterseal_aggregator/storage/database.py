@@ -337,9 +337,10 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 
 
 def _path(connection: sqlite3.Connection) -> str:
-    """Return the database's file, "" where it is in memory."""
+    """Return the database's file, "" where it is in memory, which has no log."""
     ((_, _, path),) = connection.execute("PRAGMA database_list")
-    return str(path)
+    ((mode,),) = connection.execute("PRAGMA journal_mode")
+    return str(path) if mode == "wal" else ""
 
 
 def _begin_writing(connection: sqlite3.Connection) -> None:
