@@ -23,11 +23,14 @@ from meterseal_aggregator.ledger.accounts import CASH, UTILITY, arrears, tax, us
 from meterseal_aggregator.ledger.model import Transfer, TransferId
 from meterseal_proto.rating.components import (
     Bank,
+    Base,
     Count,
     Flat,
+    Minimum,
     NetMetering,
     PayoutOf,
     Price,
+    SpanOf,
 )
 from meterseal_proto.rating.statement import StatementKind
 from meterseal_proto.rating.statement_json import read_statement
@@ -419,3 +422,27 @@ async def test_what_only_the_years_cost_makes_other_has_no_later_bill_looked_at(
     await utility.use(home, TENTH, TENTH + DAY, 2_000, known_at=LATER - HOUR)
     assert len(await correct(utility, LATER)) == 4
     assert (await utility.standing(june)).looked_to == before
+
+
+async def test_a_year_minimum_that_comes_with_a_later_version_hears_of_a_correction(
+    tmp_path: Path,
+) -> None:
+    least = Minimum(
+        "least", Price(500_000_000), SpanOf.YEAR, Base.EXACT, (ENERGY.name,)
+    )
+    later = a_tariff(ENERGY, least, FED_IN, valid_from=JUNE)
+    async with a_utility(tmp_path, a_tariff(ENERGY, FED_IN), later) as utility:
+        home = await utility.supply("Ada")
+        await utility.use(home, MAY, JULY)
+        await utility.bill(now=JULY + DAY)
+        await utility.use(home, MAY, MAY + DAY, 100, known_at=JULY + 2 * DAY)
+        await correct(utility, JULY + 3 * DAY)
+        june = next(
+            one
+            for one in reversed(await utility.bills())
+            if one.begin == JUNE and one.kind is StatementKind.BILL
+        )
+        async with utility.database.transaction() as tx:
+            moment = Moment.of(NETWORK, JULY + 4 * DAY)
+            made = await correct_now(tx, june.number, moment, WHY)
+        assert made is None, "nobody had to ask"

@@ -48,7 +48,7 @@ from meterseal_aggregator.billing.statements.write import (
 from meterseal_aggregator.identity.events import tell
 from meterseal_aggregator.ledger.model import Transfer
 from meterseal_aggregator.storage.database import Transaction
-from meterseal_proto.rating.line import NOTHING_CARRIED, Carried, Line
+from meterseal_proto.rating.line import Line
 from meterseal_proto.rating.statement import (
     Rail,
     Segment,
@@ -229,21 +229,18 @@ def _chain(case: _Case) -> list[Transfer]:
 
 
 async def _look_again(tx: Transaction, cases: Sequence[_Case]) -> None:
-    """Have the next bills looked at, where what is carried to them is other than it was."""
+    """Have the next bills looked at, where what is carried to them is other than it was.
+
+    A look that finds the same lines issues nothing; which tariff the next one has, and what
+    of the rest its lines hang on, is for the look to say.
+    """
     changed = [
         (one.old.supply, one.old.end)
         for one in cases
-        if _left(one.taken.segments[-1].after, one) != _left(one.draft.after, one)
+        if one.taken.segments[-1].after != one.draft.after
     ]
     if changed:
         await tx.rows(_FOLLOWING, (json.dumps(changed),))
-
-
-def _left(after: Carried, case: _Case) -> Carried:
-    """Return what of a bill's rest the next one is made of."""
-    return (
-        after if case.draft.yearly else replace(after, charged=NOTHING_CARRIED.charged)
-    )
 
 
 def _taken_back(segment: Segment) -> Segment:
