@@ -1,178 +1,71 @@
-"""Whatever a home used and neighbours delivered: netted is what was used, and no more."""
+"""What a device is asked about: never more than was bought and is held, each slot once."""
 
-from dataclasses import replace
+from collections import Counter
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from meterseal_proto.bill import amount_of
-from meterseal_proto.commitment import commit
-from meterseal_proto.errand import decode_errand, encode_errand
-from meterseal_proto.netting import (
-    MAX_NETTED_WH,
-    BadNetting,
-    Netting,
-    ProvedNetting,
-    left_of,
-    left_over,
-)
-from tests.support.netted import KEY, HiddenDays, netting_of, with_day
+from meterseal_aggregator.billing.private.netting import wanted
+from meterseal_aggregator.billing.private.store import Sealed
+from meterseal_aggregator.billing.usage import Bought
 
-MOST = (1 << 16) - 1
-values = st.one_of(st.integers(0, MOST), st.sampled_from((0, 1, MOST - 1, MOST)))
-slots = st.lists(st.tuples(values, values), min_size=1, max_size=5)
-homes = st.lists(slots, min_size=1, max_size=3)
-Days = list[list[tuple[int, int]]]
+DAY_S = 86_400
+steps = st.sampled_from((300, 900, 1_800, 3_600))
 
 
-def home_of(days: Days) -> HiddenDays:
-    return HiddenDays([[used for used, _ in day] for day in days])
+@st.composite
+def bought(draw: st.DrawFn) -> list[Bought]:
+    """Wh of market slots of one length, each once, of three days."""
+    length = draw(st.sampled_from((900, 1_800, 3_600)))
+    starts = draw(st.sets(st.integers(0, 3 * DAY_S // length - 1), max_size=12))
+    return [
+        Bought(n * length, length, draw(st.integers(1, 10_000))) for n in sorted(starts)
+    ]
 
 
-def true_part(days: Days) -> Netting:
-    """Return the slots in which no more was delivered than used."""
-    return netting_of(
-        *(
-            [(at, n) for at, (used, n) in enumerate(day) if 0 < n <= used]
-            for day in days
-        )
+@st.composite
+def sealed(draw: st.DrawFn) -> list[Sealed]:
+    """Two days, and perhaps the third."""
+    step = draw(steps)
+    count = min(DAY_S // step, 96)
+    days = range(draw(st.sampled_from((2, 3))))
+    return [Sealed(n + 1, bytes([n]) * 32, n * DAY_S, step, count, 16) for n in days]
+
+
+@given(bought(), sealed(), st.integers(0, 50_000))
+def test_no_more_is_asked_about_than_was_bought_and_is_held(
+    sold: list[Bought], days: list[Sealed], held: int
+) -> None:
+    found = wanted(sold, held, days)
+    assert sum(one.wh for one in found) <= held
+    assert len({(one.seal, one.place) for one in found}) == len(found)
+    whole = {(one.start, one.length): one.wh for one in sold}
+    asked: Counter[tuple[int, int]] = Counter()
+    for one in found:
+        day = days[one.seal - 1]
+        start = day.first + one.place * day.step
+        assert one.start <= start
+        assert start + day.step <= one.start + one.length
+        assert 0 <= one.place < day.count
+        asked[one.start, one.length] += one.wh
+    for slot, wh in asked.items():
+        assert wh <= whole[slot]
+
+
+@given(bought(), sealed())
+def test_what_the_days_cover_is_asked_about_whole_and_shared_evenly(
+    sold: list[Bought], days: list[Sealed]
+) -> None:
+    found = wanted(sold, sum(one.wh for one in sold), days)
+    step, covered = (
+        days[0].step,
+        {day.first + n * day.step for day in days for n in range(day.count)},
     )
-
-
-@settings(max_examples=40, deadline=None)
-@given(homes)
-def test_a_true_netting_is_always_proved_and_comes_back_from_the_wire(
-    days: Days,
-) -> None:
-    home, netting = home_of(days), true_part(days)
-    proved = home.prove(netting)
-    home.check(proved)
-    assert decode_errand(encode_errand(proved)) == proved
-
-
-@settings(max_examples=60, deadline=None)
-@given(slots, st.data())
-def test_a_slot_that_used_less_is_never_netted(
-    day: list[tuple[int, int]], data: st.DataObject
-) -> None:
-    at = data.draw(st.integers(0, len(day) - 1))
-    used, _ = day[at]
-    netting = netting_of([(at, data.draw(st.integers(used + 1, MAX_NETTED_WH)))])
-    home = home_of([day])
-    with pytest.raises(BadNetting, match="used less"):
-        home.prove(netting)
-    lesser = HiddenDays([[MOST] * len(day)])
-    if netting.wh <= MOST:
-        # A proof over other commitments is the nearest to a lie there is.
-        with pytest.raises(BadNetting, match="does not hold"):
-            home.check(lesser.prove(netting))
-
-
-@settings(max_examples=60, deadline=None)
-@given(slots, st.data())
-def test_whatever_byte_of_a_message_changes_it_is_no_longer_proved(
-    day: list[tuple[int, int]], data: st.DataObject
-) -> None:
-    netting = true_part([day])
-    home = home_of([day])
-    if not netting.days:
-        return
-    (one,) = netting.days
-    proved = home.prove(netting)
-    (proof,) = proved.proofs
-    at, bit = data.draw(st.integers(0, len(proof) - 1)), data.draw(st.integers(0, 7))
-    wrong = bytearray(proof)
-    wrong[at] ^= 1 << bit
-    assert not holds(home, replace(proved, proofs=(bytes(wrong),)))
-    place = data.draw(st.integers(0, 31))
-    header = bytearray(one.header)
-    header[place] ^= 1 << bit
-    digest = bytes(header)
-    moved = with_day(netting, 0, replace(one, header=digest))
-    home.openings[digest] = home.openings[one.header]
-    assert not holds(home, replace(proved, netting=moved)), "not signed"
-    signed = ProvedNetting(moved, proved.proofs, KEY.sign(moved.digest()))
-    assert not holds(home, signed), "not proved of that seal"
-
-
-@settings(max_examples=60, deadline=None)
-@given(slots, st.data())
-def test_no_other_wh_or_place_is_proved_by_a_proof(
-    day: list[tuple[int, int]], data: st.DataObject
-) -> None:
-    netting = true_part([day])
-    if not netting.days:
-        return
-    (one,) = netting.days
-    home = home_of([day])
-    proved = home.prove(netting)
-    number = data.draw(st.integers(0, len(one.slots) - 1))
-    place, wh = one.slots[number]
-    taken = {at for at, _ in one.slots} - {place}
-    other = data.draw(
-        st.tuples(st.integers(0, len(day) - 1), values).filter(
-            lambda pair: pair != (place, wh) and pair[0] not in taken and pair[1]
-        )
-    )
-    slots = sorted([*one.slots[:number], *one.slots[number + 1 :], other])
-    moved = with_day(netting, 0, replace(one, slots=tuple(slots)))
-    signed = ProvedNetting(moved, proved.proofs, KEY.sign(moved.digest()))
-    assert not holds(home, signed)
-
-
-@settings(max_examples=60, deadline=None)
-@given(slots, st.lists(st.integers(0, 1 << 31), min_size=5, max_size=5))
-def test_what_is_left_over_costs_the_amount_less_what_the_netted_costs(
-    day: list[tuple[int, int]], prices: list[int]
-) -> None:
-    home, netting = home_of([day]), true_part([day])
-    for one in netting.days:
-        openings, commitments = home.openings[one.header], home.commitments[one.header]
-        left = left_of(one, openings)
-        assert left_over(one, commitments) == tuple(
-            commit(opening.value, opening.blinding) for opening in left
-        )
-        values = [opening.value for opening in openings]
-        rest = list(values)
-        for (at, _), opening in zip(one.slots, left, strict=True):
-            rest[at] = opening.value
-        used = prices[: len(values)]
-        netted = sum(used[at] * wh for at, wh in one.slots)
-        assert amount_of(used, rest) == amount_of(used, values) - netted
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.integers(1, 999), st.integers(0, MOST - 999), st.integers(0, 99)),
-        min_size=1,
-        max_size=4,
-    )
-)
-def test_two_homes_that_used_enough_tell_the_same_but_for_their_proofs(
-    day: list[tuple[int, int, int]],
-) -> None:
-    netting = netting_of([(at, wh) for at, (wh, _, _) in enumerate(day)])
-    one = HiddenDays([[wh + more for wh, more, _ in day]])
-    other = HiddenDays([[wh + more for wh, _, more in day]])
-    told = [encode_errand(home.prove(netting)) for home in (one, other)]
-    assert len(told[0]) == len(told[1])
-    bare = [decode_errand(payload) for payload in told]
-    assert all(isinstance(found, ProvedNetting) for found in bare)
-    assert (
-        len({(p.netting, p.consent) for p in bare if isinstance(p, ProvedNetting)}) == 1
-    )
-    for home, payload in zip((one, other), told, strict=True):
-        for openings in home.openings.values():
-            for opening in openings:
-                assert opening.value.to_bytes() not in payload
-                assert opening.blinding.to_bytes() not in payload
-
-
-def holds(home: HiddenDays, proved: ProvedNetting) -> bool:
-    try:
-        home.check(proved)
-    except BadNetting:
-        return False
-    return True
+    for one in sold:
+        slots = range(one.start, one.start + one.length, step)
+        shares = [w.wh for w in found if w.start == one.start]
+        if one.length % step or not covered.issuperset(slots):
+            continue
+        assert sum(shares) == one.wh
+        empty = len(slots) - len(shares)
+        assert max(shares) - (0 if empty else min(shares)) <= 1

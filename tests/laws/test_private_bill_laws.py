@@ -11,6 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from meterseal_aggregator.billing.chain.totals import on_totals
+from meterseal_aggregator.billing.model import Refused
+from meterseal_aggregator.billing.private.draft import check
 from meterseal_proto.rating.calendar import Unrateable
 from meterseal_proto.rating.components import (
     Allocation,
@@ -48,6 +50,7 @@ from meterseal_proto.rating.line import Line, LineKind
 from meterseal_proto.rating.load import Load, Period
 from meterseal_proto.rating.opened import OpenedPeriod, rate_opened
 from meterseal_proto.rating.price import rate
+from meterseal_proto.rating.statement import Rail, Segment, Statement, StatementKind
 from meterseal_proto.rating.tariff import Commodity, FullTariff, Rule, Split
 
 ZONE = ZoneInfo("Europe/Madrid")
@@ -202,6 +205,37 @@ def test_a_private_bill_that_nets_costs_what_an_open_one_with_the_same_netting_d
     open_energy, open_others = _apart(whole.lines)
     assert others == open_others
     assert sum(one.exact for one in energy) == sum(one.exact for one in open_energy)
+
+
+@given(tariffs(), netted_loads())
+def test_the_guard_lets_every_netted_private_bill_pass_and_none_that_asks_for_the_wh_again(
+    tariff: FullTariff, load: Load
+) -> None:
+    plan, found = plan_of(tariff), opened(plan_of(tariff), load)
+    rated = rate_opened(tariff, plan, found, LOCAL)
+    statement = _stated(tariff, found, rated.lines)
+    check(statement, plan, tariff, found)
+    whole = rate_opened(tariff, plan, replace(found, netted=()), LOCAL)
+    more = sum(line.amount for line in whole.lines) - sum(
+        line.amount for line in rated.lines
+    )
+    # A guard may be above by a minor unit a line, and by the dearest tier.
+    if isinstance(tariff.components[0], Flat | TimeOfUse) and more > len(rated.lines):
+        with pytest.raises(Refused):
+            check(_stated(tariff, found, whole.lines), plan, tariff, found)
+
+
+def _stated(
+    tariff: FullTariff, found: OpenedPeriod, lines: tuple[Line, ...]
+) -> Statement:
+    """A statement of these lines."""
+    span = (found.period.begin, found.period.end)
+    segment = Segment(tariff.hash(), *span, *span, lines)
+    return Statement(
+        bytes(32), "2026-00000001", StatementKind.BILL, 1, 1, tariff.zone, *span,
+        tariff.currency, tariff.minor, Rail.LEDGER, span[1], span[1], span[1] + 86_400,
+        (), (segment,),
+    )  # fmt: skip
 
 
 def _apart(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
