@@ -71,6 +71,7 @@ def _filled(house: WebHouse, path: str) -> str:
         "/v1/figures/billing": "/v1/figures/billing?month=2026-09",
         "/v1/full-tariff-templates": "/v1/full-tariff-templates?valid_from=1",
         "/v1/urdb-imports": "/v1/urdb-imports?code=x&valid_from=1",
+        "/v1/green-button-imports": f"/v1/green-button-imports?meter={'00' * 16}",
         "/v1/restricted-bills/{number}": "/v1/restricted-bills/1?reason=audit",
         "{dispute_id}": "1",
         "{number}": "2026-00000001",
@@ -188,6 +189,7 @@ OF_OPERATORS: dict[str, object] = {
     f"{A_REGISTER}/edits": {"from": 0, "to": 900, "delta": 1, "reason": "mine"},
     f"{A_REGISTER}/estimates": {"from": 0, "to": 900, "reason": "mine"},
     "/v1/nem12-imports": {},
+    "/v1/green-button-imports": {},
     "/v1/sibling-registers": {
         "meter": "00" * 16,
         "register": EXPORT,

@@ -87,6 +87,8 @@ def test_units_become_ours(
         (document(reading(0, 1).replace("timePeriod", "period")), "timePeriod"),
         (document(reading(0, 1), uom="38"), "uom 38"),
         (document(reading(0, 1), uom=""), "uom None"),
+        (document(reading(0, 1), uom="42"), "uom 42 is none of its commodity"),
+        (document(reading(0, 1), commodity="9"), "uom 72 is none of its commodity"),
         (document(reading(0, 1), commodity="4"), "no register"),
         (document(reading(0, 1), flowDirection="4"), "no register"),
         (document(reading(0, 1), accumulationBehaviour="1"), "not deltas"),

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from meterseal_aggregator.cli import commands
+from meterseal_aggregator.cli import commands, importing
 
 DEFAULT_CONFIG: Final = Path("/etc/meterseal/aggregator.toml")
 DEFAULT_CAPACITY_W: Final = 25_000
@@ -28,7 +28,11 @@ _COMMANDS: Final = (
     ("audit", commands.audit, "evaluate every invariant; exits 1 when one fails"),
     ("mint", commands.mint, "validate and mint what is final, now"),
     ("anchor", commands.anchor, "sign the log's head and publish it, now"),
-    ("import", commands.import_file, "take a CSV of members and meter points over"),
+    (
+        "import",
+        importing.import_file,
+        "take a CSV of members and meter points over, or a meter's usage",
+    ),
     (
         "chain",
         commands.chain,
@@ -154,7 +158,13 @@ def _import_options(sub: argparse.ArgumentParser) -> None:
         help=f"CSV of UTF-8; its first line names columns of {', '.join(COLUMNS)}, in"
         f" any order, {' and '.join(REQUIRED)} among them. A row with both and a from,"
         " like 2026-11-01, is a tenancy; with a tariff's code it is a supply too."
-        " rail is ledger or stacks, prepaid yes or no",
+        " rail is ledger or stacks, prepaid yes or no. With --green-button, the XML",
+    )
+    sub.add_argument(
+        "--green-button",
+        metavar="METER",
+        type=_meter,
+        help="the file is a Green Button file: usage of this meter, by its id in hex",
     )
     sub.add_argument("--dry-run", action="store_true", help="say what it would add")
 
@@ -168,6 +178,20 @@ _OPTIONS: Final = {
     "audit": _audit_options,
     "import": _import_options,
 }
+
+
+def _meter(text: str) -> bytes:
+    from meterseal_proto.units import METER_ID_BYTES
+
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != METER_ID_BYTES:
+        raise argparse.ArgumentTypeError(
+            f"write a meter's id: {METER_ID_BYTES} bytes in hex"
+        )
+    return found
 
 
 def _watts(text: str) -> int:

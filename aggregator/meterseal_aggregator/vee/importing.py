@@ -34,9 +34,8 @@ from meterseal_aggregator.vee.values import (
     check_capacity,
     check_open,
     check_span,
-    imported,
+    import_values,
     places_of_serial,
-    write_imported,
 )
 from meterseal_proto.units import EXPORT, IMPORT, Quality
 
@@ -123,12 +122,9 @@ async def keep(
     file, count = upload.file, 0
     reason = f"NEM12 file {file.sha256.hex()[:16]}"
     for register_id, told in claims.items():
-        known = await imported(tx, register_id, told)
-        fresh = {at: claim for at, claim in told.items() if known.get(at) != claim}
-        await write_imported(
-            tx, register_id, fresh, reason=reason, author=upload.author, now=now
+        count += await import_values(
+            tx, register_id, told, reason=reason, author=upload.author, now=now
         )
-        count += len(fresh)
     days = sum(len(channel.days) for channel in file.channels)
     return Imported(file.sha256, len(file.channels), days, count)
 

@@ -217,6 +217,22 @@ def _value(row: Sequence[object]) -> Value:
     return Value(*fields)  # type: ignore[arg-type]
 
 
+async def import_values(
+    tx: Transaction,
+    register_id: int,
+    told: Mapping[int, Claimed],
+    *,
+    reason: str,
+    author: str,
+    now: int,
+) -> int:
+    """Write what a file tells of a register's slots and is not known so; returns how many."""
+    known = await imported(tx, register_id, told)
+    fresh = {at: claim for at, claim in told.items() if known.get(at) != claim}
+    await write_imported(tx, register_id, fresh, reason=reason, author=author, now=now)
+    return len(fresh)
+
+
 async def imported(
     tx: Transaction, register_id: int, told: Mapping[int, Claimed]
 ) -> dict[int, Claimed]:

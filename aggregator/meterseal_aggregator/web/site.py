@@ -33,6 +33,7 @@ from meterseal_aggregator.web import (
     evidence,
     figures,
     full_tariffs,
+    green_button,
     health,
     histories,
     holdings,
@@ -111,7 +112,13 @@ SIGNED: Final = frozenset(
 )
 """Routes where a code or signatures stand for a token: paced, with large bodies."""
 FILES: Final = frozenset(
-    {documents.PATH, edits.PATH, supplies.IMPORTS, *full_tariffs.FILES}
+    {
+        documents.PATH,
+        edits.PATH,
+        green_button.PATH,
+        supplies.IMPORTS,
+        *full_tariffs.FILES,
+    }
 )
 """Routes whose body is a file, read once they know whose."""
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -166,6 +173,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     trades.router,
     usage.router,
     edits.router,
+    green_button.router,
     holdings.router,
     standing.router,
     market.router,

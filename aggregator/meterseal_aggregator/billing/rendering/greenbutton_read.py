@@ -87,6 +87,9 @@ def _series(found: Digest, name: str) -> GreenButtonSeries:
     power = told.get("powerOfTenMultiplier", 0)
     if scale is None or not -12 <= power <= 12:
         raise Malformed(f"{short}: its uom {told.get('uom')} is not Wh, m3 or litres")
+    energy = COMMODITIES[register].unit == WATT_HOURS
+    if energy != (told.get("uom") == WATT_HOURS):
+        raise Malformed(f"{short}: its uom {told.get('uom')} is none of its commodity")
     factor = scale * Fraction(10) ** power
     rows = sorted(found.blocks[name], key=lambda row: row.start)
     quality = told.get("defaultQuality", 0)
