@@ -8,6 +8,7 @@ module must never take a bill back without another in its place.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -23,7 +24,7 @@ from meterseal_aggregator.billing.model import (
 )
 from meterseal_aggregator.billing.statements import store
 from meterseal_aggregator.billing.statements.carry import Carry, carry
-from meterseal_aggregator.billing.statements.draft import Draft, Moment
+from meterseal_aggregator.billing.statements.draft import Draft, Moment, on_the_year
 from meterseal_aggregator.billing.statements.issue import (
     check_assets,
     post_all,
@@ -45,6 +46,9 @@ from meterseal_aggregator.billing.statements.write import (
     sealed,
     write,
 )
+from meterseal_aggregator.billing.tariffs import store as tariffs
+from meterseal_aggregator.billing.tariffs.following import LONGEST_CYCLE_S
+from meterseal_aggregator.billing.tariffs.model import NotPublished
 from meterseal_aggregator.identity.events import tell
 from meterseal_aggregator.ledger.model import Transfer
 from meterseal_aggregator.storage.database import Transaction
@@ -229,18 +233,33 @@ def _chain(case: _Case) -> list[Transfer]:
 
 
 async def _look_again(tx: Transaction, cases: Sequence[_Case]) -> None:
-    """Have the next bills looked at, where what is carried to them is other than it was.
-
-    A look that finds the same lines issues nothing; which tariff the next one has, and what
-    of the rest its lines hang on, is for the look to say.
-    """
-    changed = [
-        (one.old.supply, one.old.end)
-        for one in cases
-        if one.taken.segments[-1].after != one.draft.after
-    ]
+    """Have the next bills looked at, where what is carried to them is other than it was."""
+    changed, of_the_year = list[tuple[int, int]](), defaultdict(list)
+    for one in cases:
+        before, after = one.taken.segments[-1].after, one.draft.after
+        next_one = (one.old.supply, one.old.end)
+        if before == after:
+            continue
+        if one.draft.yearly or replace(before, charged=after.charged) != after:
+            changed.append(next_one)
+        else:
+            code = one.draft.supply.terms.tariff_code
+            of_the_year[code, one.old.end].append(next_one)
+    for (code, end), next_ones in of_the_year.items():
+        if await _asks_the_year(tx, code, end):
+            changed += next_ones
     if changed:
         await tx.rows(_FOLLOWING, (json.dumps(changed),))
+
+
+async def _asks_the_year(tx: Transaction, code: str, at: int) -> bool:
+    """Tell whether a cycle from then on may have a line that hangs on the year's cost."""
+    try:
+        found = await tariffs.versions(tx, code, at, at + LONGEST_CYCLE_S)
+    except NotPublished:
+        # Where a code ends, a look says what the last of it is.
+        return True
+    return any(on_the_year(one) for _, _, one in found)
 
 
 def _taken_back(segment: Segment) -> Segment:

@@ -241,7 +241,7 @@ def draft_of(body: Body, statement: Statement) -> Draft:
         document=write_statement(statement),
         rows=(),
         after=statement.segments[-1].after,
-        yearly=any(map(_yearly, body.tariffs)),
+        yearly=any(map(on_the_year, body.tariffs)),
     )
 
 
@@ -264,7 +264,8 @@ def _drafted(wish: Wish, moment: Moment) -> Draft:
     return replace(draft_of(body, statement), rows=rows, netted=wish.more)
 
 
-def _yearly(tariff: FullTariff) -> bool:
+def on_the_year(tariff: FullTariff) -> bool:
+    """Tell whether a line of a tariff hangs on what the year has cost so far."""
     return any(
         isinstance(one, Minimum | Maximum) and one.per is SpanOf.YEAR
         for one in tariff.components
