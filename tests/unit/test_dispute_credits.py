@@ -142,3 +142,16 @@ async def test_a_credit_counts_again_once_the_correction_was_wrong(
     assert back.amount == bill.amount > low.amount
     assert await worth(utility, home) == 0
     assert (await utility.standing(back)).given == 0
+
+
+async def test_a_key_of_a_part_is_not_answered_to_whoever_disputes_all(
+    utility: Utility,
+) -> None:
+    _, bill = await billed(utility)
+    part = await opened(utility, bill, replace(WRONG, amount=1_000_000))
+    assert await opened(utility, bill, replace(WRONG, amount=1_000_000)) == part
+    with pytest.raises(NotDisputed) as caught:
+        await opened(utility, bill, WRONG)
+    assert caught.value.cause is Cause.KEY_USED
+    whole = await opened(utility, bill, replace(WRONG, key="key-2"))
+    assert await opened(utility, bill, replace(WRONG, key="key-2")) == whole

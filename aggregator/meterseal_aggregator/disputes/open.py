@@ -52,7 +52,7 @@ async def open_bill(tx: Transaction, number: str, wish: Wish, *, now: int) -> Di
     Raises NotDisputed.
     """
     bill = await _own_bill(tx, number, wish.member)
-    known = await _known(tx, wish, bill=bill.id)
+    known = await _known(tx, wish, bill.amount, bill=bill.id)
     if known is not None:
         return known
     if now > bill.issued_at + BILL_WINDOW_S:
@@ -79,11 +79,11 @@ async def open_trade(tx: Transaction, number: int, wish: Wish, *, now: int) -> D
     trade = await trades.by_id(tx, number)
     if trade is None or wish.member not in (trade.seller, trade.buyer):
         raise NotDisputed(Cause.UNKNOWN, "there is no such trade of yours")
-    known = await _known(tx, wish, trade=trade.id)
+    whole = cost(trade.wh, max(trade.terms.price, trade.terms.retail))
+    known = await _known(tx, wish, whole, trade=trade.id)
     if known is not None:
         return known
     _check_trade(trade, wish, now)
-    whole = cost(trade.wh, max(trade.terms.price, trade.terms.retail))
     claimed = whole if wish.amount is None else wish.amount
     if not 0 < claimed <= whole:
         raise NotDisputed(Cause.AMOUNT, f"this trade is of {whole} micro-units at most")
@@ -155,9 +155,17 @@ async def _own_bill(tx: Transaction, number: str, member: int) -> BillRow:
 
 
 async def _known(
-    tx: Transaction, wish: Wish, *, bill: int | None = None, trade: int | None = None
+    tx: Transaction,
+    wish: Wish,
+    whole: int,
+    *,
+    bill: int | None = None,
+    trade: int | None = None,
 ) -> Dispute | None:
-    """Return what the key was used for, if it was this very wish; raises KEY_USED."""
+    """Return what the key was used for, if it was this very wish; raises KEY_USED.
+
+    `whole` is what is claimed where neither an amount nor lines are named.
+    """
     found = await store.by_key(tx, wish.member, wish.key)
     if found is None:
         if await store.open_of(tx, wish.member) >= MAX_OPEN:
@@ -167,7 +175,9 @@ async def _known(
         return None
     same = (found.bill, found.trade, found.reason, found.evidence, found.lines) == (
         bill, trade, wish.reason, wish.evidence, wish.lines,
-    ) and wish.amount in (None, found.claimed)  # fmt: skip
+    )  # fmt: skip
+    asked = whole if wish.amount is None else wish.amount
+    same = same and (bool(wish.lines) or asked == found.claimed)
     if not same:
         raise NotDisputed(
             Cause.KEY_USED, "this idempotency key was used for another dispute"
