@@ -15,7 +15,7 @@ async def test_evidence_by_the_dozen_leaves_readers_for_everybody_else(
 ) -> None:
     async with a_sealed_house(tmp_path) as house:
         # How many readers wait to be taken: nothing public tells it.
-        readers = house.utility.database._readers  # noqa: SLF001
+        readers = house.utility.database._readers
         every = readers.qsize()
         asked = [
             asyncio.create_task(house.ask("GET", PATH, "ada")) for _ in range(MANY)
