@@ -215,11 +215,14 @@ class Street:
         """A plan is open or broken for what is still asked of its bills by its dates."""
         for plan in await plans.plans(tx, after=0, limit=99):
             rows = await tx.rows(
-                "SELECT bill_id, amount FROM instalment_bills WHERE plan_id = ?",
+                "SELECT bill_id, amount, beside FROM instalment_bills WHERE plan_id = ?",
                 (plan.id,),
             )
-            stand = await standings(tx, [bill for bill, _ in rows])
-            left = sum(min(amount, stand[bill].asked) for bill, amount in rows)
+            stand = await standings(tx, [row[0] for row in rows])
+            left = sum(
+                min(amount, max(0, stand[bill].asked - beside))
+                for bill, amount, beside in rows
+            )
             later = sum(d.amount for d in plan.dates if d.due_at >= self.now)
             if plan.state is PlanState.OPEN:
                 assert left <= later

@@ -31,7 +31,7 @@ from meterseal_aggregator.translog import store as log
 from meterseal_proto.entry import bill_hash_entry
 from meterseal_proto.rating.components import Count, Flat, Minor, Price
 from meterseal_proto.rating.line import LineKind
-from meterseal_proto.rating.statement import Segment, StatementKind
+from meterseal_proto.rating.statement import Rail, Segment, StatementKind
 from meterseal_proto.rating.statement_json import write_statement
 from meterseal_proto.rating.tariff import Commodity, FullTariff, Rule, Split
 from meterseal_proto.rating.terms import Terms, due_at
@@ -63,6 +63,7 @@ class Household:
     point: int
     supply: int
     tariff: FullTariff
+    rail: Rail = Rail.LEDGER
 
 
 async def a_household(
@@ -106,7 +107,7 @@ async def billed(
     """Issue a bill of so many cents, as `statements` does; returns its row id."""
     number, document = await _document(tx, home, cents, issued_at)
     bill = await _row(tx, home, (number, cents, document), issued_at, replaces)
-    if replaces is None:
+    if replaces is None and home.rail is Rail.LEDGER:
         lines = [line("energy", LineKind.ENERGY, cents)]
         money = Money(home.member, Asset(home.tariff.currency), issued_at)
         results = await ledger.post(
@@ -195,7 +196,7 @@ async def _row(
     row = (
         last + 1, number, StatementKind.BILL.value, home.supply, home.member,
         issued_at - 30 * DAY + last, issued_at, home.tariff.currency, cents * CENT,
-        replaces, "ledger", issued_at, issued_at, document, bytes(16), digest, entry,
+        replaces, home.rail.value, issued_at, issued_at, document, bytes(16), digest, entry,
     )  # fmt: skip
     await tx.many(
         "INSERT INTO bills (id, number, kind, supply_id, member_id, from_at, to_at, asset,"

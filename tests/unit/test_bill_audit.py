@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,11 @@ import pytest
 from meterseal_aggregator.billing.statements import affected, audit
 from meterseal_aggregator.billing.statements.duty import Biller
 from meterseal_aggregator.billing.statements.workers import rating_processes
+from meterseal_aggregator.billing.statements.write import sealed
 from meterseal_aggregator.jobs import until_idle
+from meterseal_aggregator.storage.database import Transaction
+from meterseal_proto.entry import bill_hash_entry
+from meterseal_proto.rating.statement_json import read_statement, write_statement
 from tests.support.billinghouse import (
     DAY,
     ENERGY,
@@ -23,6 +28,7 @@ from tests.support.billinghouse import (
     a_utility,
     at,
 )
+from tests.support.nettingstreet import a_street
 
 NOW = JUNE + 6 * HOUR
 CHANGES: list[tuple[str, str]] = [
@@ -75,15 +81,79 @@ async def test_what_was_changed_is_found_and_named(
     async with a_billed_utility(tmp_path) as utility:
         with pytest.raises(_Done):
             async with utility.database.transaction() as tx:
-                for (trigger,) in await tx.rows(
-                    "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-                ):
-                    await tx.rows(f"DROP TRIGGER {trigger}")
+                await _without_triggers(tx)
                 await tx.rows(change)
                 found = await audit.findings(tx)
                 assert not found[0].ok
                 assert told in found[0].detail
                 raise _Done
+
+
+async def test_a_credit_note_that_takes_back_other_lines_of_the_same_sum_is_found(
+    tmp_path: Path,
+) -> None:
+    async with a_billed_utility(tmp_path) as utility:
+        (note,) = [one for one in await utility.bills() if one.corrects]
+        told = read_statement(note.document)
+        (segment,) = told.segments
+        first, second, *rest = segment.lines
+        lines = (
+            replace(first, amount=first.amount + 1),
+            replace(second, amount=second.amount - 1),
+            *rest,
+        )
+        other = replace(told, segments=(replace(segment, lines=lines),))
+        document = write_statement(other)
+        salt, digest = sealed(document)
+        with pytest.raises(_Done):
+            async with utility.database.transaction() as tx:
+                await _without_triggers(tx)
+                await tx.rows(
+                    "UPDATE bills SET document = ?, salt = ?, hash = ? WHERE id = ?",
+                    (document, salt, digest, note.id),
+                )
+                await tx.rows(
+                    "UPDATE log_entries SET body = ? WHERE id = ?",
+                    (bill_hash_entry(digest), note.log_entry),
+                )
+                found = await audit.findings(tx)
+                assert not found[0].ok
+                assert "taken back" in found[0].detail
+                raise _Done
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE retirements SET holder = 'buyer:99'",
+        "UPDATE retirements SET beneficiary = '99'",
+        "UPDATE retirements SET wh = wh + 1",
+        "DELETE FROM retirements",
+        "DELETE FROM netted_slots",
+    ],
+)
+async def test_what_is_netted_and_not_retired_for_its_member_is_found(
+    tmp_path: Path, change: str
+) -> None:
+    async with a_street(tmp_path) as street:
+        await street.world.sell(street.ada, 0, 500)
+        await street.world.tell(500)
+        await street.world.run()
+        await street.used(300)
+        await street.bill()
+        with pytest.raises(_Done):
+            async with street.world.database.transaction() as tx:
+                await _without_triggers(tx)
+                await tx.rows(change)
+                assert [one.ok for one in await audit.findings(tx)] == [True, False]
+                raise _Done
+
+
+async def _without_triggers(tx: Transaction) -> None:
+    for (trigger,) in await tx.rows(
+        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    ):
+        await tx.rows(f"DROP TRIGGER {trigger}")
 
 
 class _Done(Exception):

@@ -33,13 +33,20 @@ _PLAN: Final = """
 SELECT id, member_id, asset, total, state, actor, request_key, agreed_at, ended_at
 FROM instalment_plans
 """
-# What is still asked of a plan's bills, each up to what the plan is about.
-_LEFT: Final = """
-SELECT coalesce(sum(min(i.amount, max(0,
-  b.amount + s.late_fees + s.given - s.paid - s.disputed))), 0)
+# What is still asked of a bill in a plan, up to what the plan is about: what it asks beside
+# that is paid last, else who keeps his dates would break the plan.
+_OF_BILL: Final = """
+min(i.amount, max(0, b.amount + s.late_fees + s.given - s.paid - s.disputed - i.beside)) AS part
 FROM instalment_bills i JOIN bills b ON b.id = i.bill_id
 JOIN bill_standings s ON s.bill_id = b.id
-WHERE i.plan_id = ? AND s.state <> 'corrected'
+"""
+_LEFT: Final = f"""
+SELECT coalesce(sum(l.part), 0) FROM (SELECT {_OF_BILL}
+  WHERE i.plan_id = ? AND s.state <> 'corrected') l
+"""  # noqa: S608 - constants of this module
+_PARTS: Final = f"""
+SELECT p.id, {_OF_BILL}
+JOIN instalment_plans p ON p.id = i.plan_id AND p.state = 'open' WHERE i.bill_id = ?
 """
 _DATES: Final = """
 SELECT due_at, amount FROM instalments WHERE plan_id = ? ORDER BY due_at
@@ -153,16 +160,13 @@ async def follow(tx: Transaction, bill: int, successor: int, left: int) -> None:
 
     `left` is what the new one asks; the plan is about no more than it was.
     """
-    rows = await tx.rows(
-        "SELECT i.plan_id, i.amount FROM instalment_bills i"
-        " JOIN instalment_plans p ON p.id = i.plan_id AND p.state = 'open'"
-        " WHERE i.bill_id = ?",
-        (bill,),
-    )
-    kept = [(plan, successor, min(amount, left)) for plan, amount in rows]
+    kept = [
+        (plan, successor, min(part, left), max(0, left - part))
+        for plan, part in await tx.rows(_PARTS, (bill,))
+    ]
     await tx.many(
-        "INSERT INTO instalment_bills (plan_id, bill_id, amount) VALUES (?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
+        "INSERT INTO instalment_bills (plan_id, bill_id, amount, beside)"
+        " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [one for one in kept if one[2] > 0],
     )
 
