@@ -156,7 +156,8 @@ def _check_guard(row: BillRow, tariff: ChainTariff, usage: int, days: int) -> No
         raise NotAsked(
             Trouble.GUARD,
             f"the bill asks {row.amount} micro-units, and {usage} in {days} days cost"
-            f" {most} by the tariff: have it corrected",
+            f" {most} by the contract, which shares no block out over a part of a cycle:"
+            " have it corrected, or keep it here",
         )
 
 
