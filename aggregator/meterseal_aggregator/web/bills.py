@@ -10,6 +10,7 @@ Issuing and correcting are once by themselves: asked again, the answer is the sa
 module must never show a member another's bill, nor its salt to anybody but him and operators.
 """
 
+import asyncio
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query
@@ -53,6 +54,9 @@ from meterseal_proto.rating.statement_json import read_statement
 router = APIRouter(prefix="/v1", tags=["bills"])
 
 MAX_NOTE: Final = 200
+PREVIEWS: Final = 2
+"""Previews at a time: each holds a reader while it is rated, of which there are four."""
+_looking = asyncio.Semaphore(PREVIEWS)
 Number = Annotated[str, Path(pattern=r"^\d{4}-\d{8}$")]
 OfMember = Annotated[int | None, Query(ge=1, le=MAX_ID)]
 
@@ -130,7 +134,7 @@ async def preview_bill(
     access.allow(Action.SEE_BALANCES, owns=True)
     access.pace(access.site.searches)
     site = access.site
-    async with site.database.reading() as tx:
+    async with _looking, site.database.reading() as tx:
         await _check_supply(tx, access, supply_id)
         draft = await preview(
             tx, site.terms.genesis.network, supply_id, now=int(site.now())

@@ -10,6 +10,7 @@ from there, the rest goes back, and what the balance lacked stays owed. This mod
 never draw more than a balance holds, nor draw for a span that a bill is already about.
 """
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Final
@@ -180,7 +181,7 @@ async def _cost(tx: Transaction, meter: _Meter, now: int) -> _Cost | None:
     moment = Moment(_NETWORK, now, now)
     batch = await gather(tx, [Ask(supply, meter.begin, end)], cycle, moment)
     for wish in batch.wishes:
-        made = drafted(wish, moment)
+        made = await asyncio.to_thread(drafted, wish, moment)
         if not isinstance(made, Refused):
             return _Cost(made.asset, end, made.amount, day_s)
     return None

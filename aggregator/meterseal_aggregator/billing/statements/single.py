@@ -8,6 +8,7 @@ packed by local days. This module must never
 issue before the cycle is over: who moves out has his supply ended instead.
 """
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime, time
 
@@ -69,7 +70,8 @@ async def _draft(
     batch = await gather(tx, [ask], cycle, moment)
     for wait in batch.waits:
         raise wait.refused
-    made = drafted(batch.wishes[0], moment)
+    # Beside the loop: a tariff of many calendars takes seconds.
+    made = await asyncio.to_thread(drafted, batch.wishes[0], moment)
     if isinstance(made, Refused):
         raise made
     return made
