@@ -1,6 +1,7 @@
 """A private bill that nets proves what it nets to a stranger, and what is touched is named."""
 
 import json
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -11,13 +12,15 @@ import pytest
 from meterseal_proto.claims import Claim, Expectation, Verdict
 from meterseal_proto.errors import Rejected
 from meterseal_proto.evidence import contents as parts
+from meterseal_proto.evidence.billedload import Netted, write_netted
 from meterseal_proto.evidence.contents import pack
 from meterseal_proto.evidence.nettingfile import read_netting, write_netting
 from meterseal_proto.keys import RootSecret
 from meterseal_proto.rating.line import LineKind
 from meterseal_proto.verify import examine, zone_clock
+from tests.support.devices import BEGAN_AT
 from tests.support.evidence import GENESIS
-from tests.support.nettedevidence import NETS, NettedBill, a_netted_bill
+from tests.support.nettedevidence import NETS, STEP, NettedBill, a_netted_bill
 
 KNOWN = Expectation(network=GENESIS.network.hex(), clock=zone_clock)
 NETTING = "netting-1"
@@ -63,6 +66,16 @@ def test_a_file_of_it_that_is_left_out_is_named(name: str) -> None:
 @pytest.mark.parametrize("name", list(FILES))
 def test_a_file_of_garbage_fails_by_the_claim_that_answers_for_it(name: str) -> None:
     assert OWNER[name] in failed(BILL.zip({name: b"\x00garbage"}))
+
+
+def test_random_bytes_in_any_file_of_it_never_pass_and_never_raise() -> None:
+    chance = random.Random(21)
+    for name, content in FILES.items():
+        for _ in range(2):
+            at = chance.randrange(len(content))
+            byte = bytes((content[at] ^ chance.randrange(1, 256),))
+            whole = content[:at] + byte + content[at + 1 :]
+            assert failed(BILL.zip({name: whole})), (name, at)
 
 
 def changed(change: Callable[[Any], object]) -> bytes:  # of the file's JSON, in place
@@ -164,6 +177,17 @@ def test_a_private_bill_that_nets_nothing_needs_no_netting() -> None:
 
 def test_a_tariff_that_was_logged_behind_hidden_days_that_it_prices_fails() -> None:
     assert set(failed(replace(BILL, late_tariff=True).zip())) == {"tariff"}
+
+
+def test_slots_of_two_markets_that_lie_over_each_other_are_each_shown() -> None:
+    bill = BILL.rated({4: 10, 5: 20, 6: 30, 7: 40})
+    bill.proved = bill.prove(bill.netting_of(bill.sold))
+    first = BEGAN_AT + 4 * STEP
+    hour = Netted(first, 4 * STEP, 80)
+    both = write_netted([hour, Netted(first + STEP, STEP, 20)])
+    assert failed(bill.zip({parts.NETTED: both})) == {}
+    other = write_netted([hour, Netted(first + STEP, STEP, 21)])
+    assert NETTING in failed(bill.zip({parts.NETTED: other}))
 
 
 def test_a_netting_is_read_back_as_it_was_written() -> None:

@@ -100,7 +100,9 @@ def _check_proofs(
 def _check_slots(case: Billed, proved: ProvedNetting) -> None:
     """Raise Wrong unless the slots are, market slot by market slot, what was netted."""
     slots = dict(proved.netting.slots())
-    for one in given(lambda: case.netted, parts.NETTED):
+    # A slot of the register is of the shortest of the market's that hold it.
+    netted = sorted(given(lambda: case.netted, parts.NETTED), key=lambda o: o.length)
+    for one in netted:
         within = [at for at in slots if one.start <= at < one.start + one.length]
         wh = sum(slots.pop(at) for at in within)
         if wh != one.wh:
