@@ -183,6 +183,30 @@ async def test_a_short_balance_is_drawn_empty_and_the_rest_is_owed(
         assert await house.held() == (0, 0, 28 * A_DAY - 840)
 
 
+async def test_what_is_drawn_for_a_month_pays_no_older_debt(tmp_path: Path) -> None:
+    april = MARCH + 31 * DAY
+    async with a_market(tmp_path) as db:
+        async with db.transaction() as tx:
+            home = await a_household(tx, prepaid=True, cents=600, since=FEBRUARY)
+            meter = await make_home(tx, home.member, home.point, register=IMPORT)
+        house = House(db, home, meter.register_id)
+        for day in range(28 + 31):
+            await house.use(day)
+        await house.work(MARCH)
+        await house.bill(MARCH + DAY)
+        await house.work(MARCH + DAY)
+        debt = 28 * A_DAY - 600
+        assert await house.held() == (0, 0, debt)
+        await house.pay_in(40 * A_DAY, MARCH + DAY)
+        await house.work(april)
+        await house.bill(april + DAY)
+        await house.work(april + DAY)
+        left, drawn, owed = await house.held()
+        assert (left, drawn) == (9 * A_DAY, 0)
+        # It costs a late fee meanwhile.
+        assert owed > debt
+
+
 async def test_a_member_is_told_once_that_little_is_left(tmp_path: Path) -> None:
     async with a_market(tmp_path) as db:
         async with db.transaction() as tx:
