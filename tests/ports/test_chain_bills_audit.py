@@ -70,9 +70,22 @@ async def both(tmp_path: Path) -> AsyncIterator[Both]:
 async def test_books_are_what_the_contracts_answer(both: Both) -> None:
     (found,) = await both.findings()
     assert found == Finding(
-        21, ok=True, detail=f"5 answers of the contracts at block {SETTLED} about bills,"
+        21, ok=True, detail=f"5 answers of the contracts up to block {SETTLED} about bills,"
         " tokens and hashes are the books'",
     )  # fmt: skip
+
+
+async def test_each_part_is_asked_at_a_tip_of_its_own(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodecheck, "PART", 1)
+    node = both.node
+    node.restless = 8
+    (found,) = await both.findings(node)
+    assert (found.ok, found.detail[:9]) == (True, "5 answers")
+    both.holds.hashes.clear()
+    (found,) = await both.findings()
+    assert not found.ok
 
 
 Change = Callable[[Contracts], object]

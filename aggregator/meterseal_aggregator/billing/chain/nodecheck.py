@@ -5,9 +5,10 @@ be paid, the members' tokens, and that bills' hashes stand. All is asked at one 
 module must never write, nor believe the books where a contract does not answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 from meterseal_aggregator.billing.chain import store
 from meterseal_aggregator.billing.chain.check import INVARIANT
@@ -17,6 +18,7 @@ from meterseal_aggregator.billing.chain.tokens import moves
 from meterseal_aggregator.stacks.events.record import Told
 from meterseal_aggregator.stacks.mirror.ahead import (
     Question,
+    Settled,
     Side,
     Wrong,
     ask,
@@ -49,35 +51,52 @@ MOST_HASHES: Final = 50
 """Hashes asked about one by one, the newest."""
 
 
+PART: Final = 20
+"""Bills, holders or hashes asked about at one tip: sixty questions, within a block's time."""
+
+_Key: TypeAlias = int | str | bytes
+"""A bill's number, a holder, or a hash."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Books:
-    """What the books say as of a tip."""
+    """What the books say: bills by number, tokens by holder, hashes, and who posted them."""
 
-    bills: Sequence[ChainBill]
-    tokens: dict[str, int]
+    bills: Mapping[int, ChainBill]
+    tokens: Mapping[str, int]
     hashes: Sequence[bytes]
     providers: Sequence[Principal]
+
+    @property
+    def keys(self) -> list[_Key]:
+        """All that is asked about."""
+        return [*self.bills, *self.tokens, *self.hashes]
 
 
 async def findings(database: Database, node: Node, till: Till) -> list[Finding]:
     """Compare bills, tokens and hashes with what the contracts say."""
     side = Side(node, till.contracts)
 
-    async def compare(tip: Tip) -> int:
-        return await _compared(side, await _at(database, side, till, tip), till, tip)
-
     async def compared() -> str:
-        count, tip = await at_one_tip(node, compare)
+        keys = (await _kept(database, till))[1].keys
+        starts = range(0, len(keys), PART)
+        # Where there is nothing to ask about, the chain has to be there all the same.
+        parts = [keys[begin : begin + PART] for begin in starts] or [[]]
+        looks = [
+            await at_one_tip(node, partial(_part, database, side, till, part))
+            for part in parts
+        ]
+        count, (_, tip) = sum(done for done, _ in looks), looks[-1]
         return (
-            f"{count} answers of the contracts at block {tip.height} about bills, tokens"
-            " and hashes are the books'"
+            f"{count} answers of the contracts up to block {tip.height} about bills,"
+            " tokens and hashes are the books'"
         )
 
     return await found(INVARIANT, compared)
 
 
-async def _at(database: Database, side: Side, till: Till, tip: Tip) -> _Books:
-    """Return the books as of a tip."""
+async def _kept(database: Database, till: Till) -> tuple[Settled, _Books]:
+    """Return the books as the tables have them, and up to where; raises Wrong."""
     async with database.reading() as tx:
         at = await settled(tx)
         bills = await store.newest(tx, MOST_BILLS)
@@ -86,35 +105,46 @@ async def _at(database: Database, side: Side, till: Till, tip: Tip) -> _Books:
         posted = await store.providers(tx)
     ours = {till.provider, *map(Principal.parse, posted)}
     providers = sorted(ours, key=Principal.text)
-    known = _Books(bills, tokens, hashes, providers)
-    return _followed(known, await told_above(side, at, tip))
+    numbered = {bill.number: bill for bill in bills if bill.number is not None}
+    return at, _Books(numbered, tokens, hashes, providers)
 
 
 def _followed(books: _Books, told: Sequence[Told]) -> _Books:
     """Return the books after what was told above them; bills issued there come later."""
-    bills = {bill.number: bill for bill in books.bills}
-    tokens = dict(books.tokens)
+    bills, tokens = dict(books.bills), dict(books.tokens)
     for one in told:
         if isinstance(one, BillTold) and one.bill in bills:
             bills[one.bill] = after(bills[one.bill], one)
         for holder, amount in moves(one):
             tokens[holder] = tokens.get(holder, 0) + amount
-    return _Books(list(bills.values()), tokens, books.hashes, books.providers)
+    return _Books(bills, tokens, books.hashes, books.providers)
 
 
-async def _compared(side: Side, books: _Books, till: Till, tip: Tip) -> int:
-    """Ask about all that the books say; returns how many answers there were."""
-    for bill in books.bills:
-        await _bill(side, bill, till, tip)
-    asked = [one for bill in books.bills for one in _sums(bill)]
-    for holder, amount in books.tokens.items():
-        whom = (Principal.parse(holder),)
-        asked.append(Question("utility-token", "get-balance", whom, Ok(UInt(amount))))
-    for question in asked:
+async def _part(
+    database: Database, side: Side, till: Till, keys: Sequence[_Key], tip: Tip
+) -> int:
+    """Ask about a part of the books as of a tip; returns how many answers there were."""
+    at, kept = await _kept(database, till)
+    books = _followed(kept, await told_above(side, at, tip))
+    count = 0
+    for key in keys:
+        match key:
+            # A bill or holder that newer ones pushed off the list is asked no more.
+            case int() if key in books.bills:
+                count += await _bill(side, books.bills[key], till, tip)
+            case str() if key in books.tokens:
+                held, whom = Ok(UInt(books.tokens[key])), (Principal.parse(key),)
+                question = Question("utility-token", "get-balance", whom, held)
+                count += await _asked(side, [question], tip)
+            case bytes():
+                count += await _hash(side, key, books.providers)
+    return count
+
+
+async def _asked(side: Side, questions: Sequence[Question], tip: Tip) -> int:
+    for question in questions:
         await ask(side, question, tip)
-    for digest in books.hashes:
-        await _hash(side, digest, books.providers)
-    return len(books.bills) + len(asked) + len(books.hashes)
+    return len(questions)
 
 
 def _sums(bill: ChainBill) -> list[Question]:
@@ -125,8 +155,8 @@ def _sums(bill: ChainBill) -> list[Question]:
     ]
 
 
-async def _bill(side: Side, bill: ChainBill, till: Till, tip: Tip) -> None:
-    """Hold a bill to the contract's; raises Wrong with the first field that differs."""
+async def _bill(side: Side, bill: ChainBill, till: Till, tip: Tip) -> int:
+    """Hold a bill to the contracts'; raises Wrong with the first figure that differs."""
     number = UInt(bill.number or 0)
     answer = await said(side, Question("billing", "get-bill", (number,), NONE))
     there: dict[str, Value] = {}
@@ -138,6 +168,7 @@ async def _bill(side: Side, bill: ChainBill, till: Till, tip: Tip) -> None:
                 f"{name} of bill {number.value} is {there.get(name)} on the chain, and"
                 f" {wanted} by the books"
             )
+    return 1 + await _asked(side, _sums(bill), tip)
 
 
 def _fields(bill: ChainBill, till: Till) -> dict[str, Value]:
@@ -158,10 +189,10 @@ def _fields(bill: ChainBill, till: Till) -> dict[str, Value]:
     }
 
 
-async def _hash(side: Side, digest: bytes, providers: Sequence[Principal]) -> None:
+async def _hash(side: Side, digest: bytes, providers: Sequence[Principal]) -> int:
     """Hold a hash to what any of our accounts posted, now or before."""
     for who in providers:
         asked = Question("billing", "get-bill-hash", (who, Buffer(digest)), NONE)
         if await said(side, asked) != NONE:
-            return
+            return 1
     raise Wrong(f"the hash {digest.hex()} of a bill does not stand on the chain")
