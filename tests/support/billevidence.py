@@ -74,6 +74,8 @@ LONG, EDITED, GUESSED = 20, 50, 190
 """Slots: the first of half an hour told at once, an edit, an estimate."""
 MEMBER = 7
 SALT = bytes(range(16))
+STRANGERS = [b"\x03\x01" + bytes((n,)) * 32 for n in range(3)]
+"""Entries that are nobody's here."""
 EARLIER_SALT, PREVIOUS_SALT = bytes(range(16, 32)), bytes(range(32, 48))
 TARIFF = FullTariff(
     id="house",
@@ -117,24 +119,17 @@ class Bill:
         assert self.statement is not None
         return write_statement(self.statement)
 
-    def files(self) -> dict[str, bytes]:
-        """Return all files but the manifest."""
-        key = _key_event()
-        others = {
-            (parts.EARLIER, parts.EARLIER_SALT, EARLIER_SALT): self.earlier,
-            (parts.PREVIOUS, parts.PREVIOUS_SALT, PREVIOUS_SALT): self.previous,
-        }
-        strangers = [b"\x03\x01" + bytes((n,)) * 32 for n in range(3)]
+    def log(self) -> list[bytes]:
+        """Return the log's entries in order, those of strangers first."""
         bills = [
             bill_hash_entry(statement_hash(salt, write_statement(one)))
-            for (*_, salt), one in others.items()
-            if one is not None
+            for *_, salt, one in self._others()
         ]
         tariff = [tariff_entry(self.tariff.document())]
-        told = [
-            *strangers,
+        return [
+            *STRANGERS,
             *([] if self.behind else bills),
-            key,
+            _key_event(),
             *([] if self.late_tariff else tariff),
             *(seal_entry(seal.header, seal.signature) for seal in self.seals),
             *(tariff if self.late_tariff else []),
@@ -143,6 +138,10 @@ class Bill:
             bill_hash_entry(statement_hash(SALT, self.document())),
             *(bills if self.behind else []),
         ]  # fmt: skip
+
+    def files(self) -> dict[str, bytes]:
+        """Return all files but the manifest."""
+        told = self.log()
         leaves = [leaf_of(entry) for entry in told]
         root = merkle.root_of(leaves)
         anchor = Anchor("file", len(leaves), root, file_reference(len(leaves), root))
@@ -150,14 +149,14 @@ class Bill:
         places = {
             leaf: Logged(n, merkle.inclusion_proof(leaves, n))
             for n, leaf in enumerate(leaves)
-            if told[n] not in strangers
+            if told[n] not in STRANGERS
         }
-        return {
+        files = {
             parts.NETWORK: canonical(asdict(GENESIS)),
             parts.CHECKPOINT: note.encode(),
             parts.ANCHOR: canonical({**(anchor_json(anchor) or {})}),  # type: ignore[dict-item]
             parts.LOG: write_places(places),
-            parts.KEYS: parts.write_keys([key]),
+            parts.KEYS: parts.write_keys([_key_event()]),
             parts.STATEMENT: self.document(),
             parts.SALT: parts.write_salt(SALT),
             parts.LEDGER: write_runs([_run(self.entries)]),
@@ -169,16 +168,23 @@ class Bill:
                 History(tuple(self.days), tuple(self.values))
             ),
             numbered(parts.TARIFF, 1): self.tariff.document(),
-            **{
-                name: content
-                for (document, salted, salt), one in others.items()
-                if one is not None
-                for name, content in (
-                    (document, write_statement(one)),
-                    (salted, parts.write_salt(salt)),
-                )
-            },
         }
+        for document, salted, salt, one in self._others():
+            files[document] = write_statement(one)
+            files[salted] = parts.write_salt(salt)
+        return files
+
+    def _others(self) -> list[tuple[str, str, bytes, Statement]]:
+        """Return the bills before it, each with its files' names and its salt."""
+        named = (
+            (parts.EARLIER, parts.EARLIER_SALT, EARLIER_SALT, self.earlier),
+            (parts.PREVIOUS, parts.PREVIOUS_SALT, PREVIOUS_SALT, self.previous),
+        )
+        return [
+            (document, salted, salt, one)
+            for document, salted, salt, one in named
+            if one is not None
+        ]
 
     def zip(self, changed: Mapping[str, bytes] | None = None) -> bytes:
         """Return the ZIP, with some files in place of others and a manifest of what is in it."""
