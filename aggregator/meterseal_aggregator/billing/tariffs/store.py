@@ -46,6 +46,9 @@ _PAGE: Final = (
     _VERSION + " WHERE log_entry_id > ? AND (? IS NULL OR code = ?)"
     " ORDER BY log_entry_id LIMIT ?"
 )
+_BILLED: Final = (
+    "SELECT max(billed_to) FROM supplies WHERE tariff_code = ? AND billed_to > from_at"
+)
 _END: Final = "UPDATE full_tariffs SET valid_to = ? WHERE hash = ? AND valid_to IS NULL"
 
 
@@ -65,6 +68,7 @@ async def publish(
             Cause.RETROACTIVE,
             f"it would hold from {tariff.valid_from} and it is {now}: let it begin later",
         )
+    await _check_billed(tx, tariff.id, tariff.valid_from)
     await _follow(tx, tariff)
     (entry,) = await log.append(tx, [tariff_entry(document)])
     row = (
@@ -109,6 +113,7 @@ async def end(tx: Transaction, code: str, at: int, *, now: int) -> Version:
         raise NotPublished(Cause.RETROACTIVE, detail)
     if last.end not in (None, at):
         raise NotPublished(Cause.OVERLAP, f"{code!r} ends at {last.end} already")
+    await _check_billed(tx, code, at)
     await tx.many(_END, [(at, last.digest)])
     return Version(last.tariff, last.digest, last.entry, last.begin, at, last.template)
 
@@ -194,6 +199,20 @@ async def _check_bills(tx: Transaction, tariff: FullTariff) -> None:
             Cause.OVERLAP,
             f"{tariff.id!r} has another currency, zone or commodity in the cycle that ends"
             f" at {until}, and a bill has one: begin there or later, or give it another code",
+        )
+
+
+async def _check_billed(tx: Transaction, code: str, at: int) -> None:
+    """Raise NotPublished where bills by a code go beyond `at`: the clock was ahead, then.
+
+    They would be corrected by what nobody could know when he used it.
+    """
+    ((billed,),) = await tx.rows(_BILLED, (code,))
+    if billed is not None and at < billed:
+        raise NotPublished(
+            Cause.RETROACTIVE,
+            f"bills by {code!r} go to {billed}: let it begin or end there or later, and"
+            " look at this machine's clock",
         )
 
 
