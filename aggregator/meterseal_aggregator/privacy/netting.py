@@ -43,7 +43,7 @@ async def gather(
     """Return what is known about an answer; None where it was taken before.
 
     Raises NotTaken: REGISTER, PROOF for a signature that is not the device's, PERIOD for
-    what nobody asked for.
+    a period that nobody asked about.
     """
     said = proved.netting
     claim = (await claims(tx, [said.meter])).get((said.meter, said.register))
@@ -58,16 +58,17 @@ async def gather(
     request = await _asked(tx, claim, proved, genesis)
     if await nettings.proved(tx, request) == proved:
         return None
-    if request.answered_at is not None:
-        raise NotTaken(Cause.PERIOD, "the device has said otherwise before")
-    if not said.part_of(request.asked):
-        raise NotTaken(Cause.PERIOD, "it nets what was not asked about")
-    days = await days_of(tx, request, genesis)
+    good = said.part_of(request.asked)
+    days = await days_of(tx, request, genesis) if good else []
     return Offer(proved, request, key, tuple(days))
 
 
 def check(offer: Offer) -> None:
-    """Check an answer's proofs; raises NotTaken (PROOF). Plain work, made for a thread."""
+    """Check an answer; raises NotTaken: PERIOD, PROOF. Plain work, made for a thread."""
+    if offer.request.answered_at is not None:
+        raise NotTaken(Cause.PERIOD, "the device has said otherwise before")
+    if not offer.proved.netting.part_of(offer.request.asked):
+        raise NotTaken(Cause.PERIOD, "it nets what was not asked about")
     try:
         verify(offer.proved, offer.days, offer.key)
     except BadNetting as error:
