@@ -105,7 +105,8 @@ def _alone(connection: sqlite3.Connection, path: str) -> Iterator[None]:
         connection.execute("BEGIN IMMEDIATE")
         try:
             # Another process may have written since.
-            if os.stat(f"{path}-wal").st_size:
+            log = Path(f"{path}-wal")
+            if log.exists() and log.stat().st_size:
                 raise ReadersInTheWay
             yield
         finally:
