@@ -64,12 +64,16 @@ async def run_once(database: Database, mailroom: Mailroom, now: int) -> int:
         ready = await compose(tx, due, mailroom.operator, mailroom.link)
     if not ready:
         return made
-    endings = await asyncio.gather(
-        *(_try(mailroom, one, letter) for one, letter in ready)
+    found = await asyncio.gather(
+        *(_try(mailroom, one, letter) for one, letter in ready), return_exceptions=True
     )
     async with database.transaction() as tx:
-        await settle(tx, endings, now=now)
-    return made + len(endings)
+        await settle(tx, [one for one in found if isinstance(one, Ending)], now=now)
+    for one in found:
+        # A fault of ours is its own letter's: what others took is written down before.
+        if isinstance(one, BaseException):
+            raise one
+    return made + len(found)
 
 
 async def _try(mailroom: Mailroom, one: Notice, letter: Letter | None) -> Ending:
