@@ -22,6 +22,7 @@ from meterseal_aggregator.billing.rendering import Kind, render
 from meterseal_aggregator.billing.statements.gather import TRADES_WAIT_S
 from meterseal_aggregator.billing.statements.netting import Pool
 from meterseal_aggregator.billing.usage import Bought
+from meterseal_proto import netting_message
 from meterseal_proto.rating.components import Component, On, Price, Wheeling
 from meterseal_proto.rating.line import Line, LineKind
 from tests.support.devices import BEGAN_AT
@@ -195,6 +196,20 @@ async def test_no_more_is_asked_about_than_the_member_holds(opening: Opener) -> 
     await home.street.sell_on(350)
     await home.opened()
     assert list((await home.asked()).slots()) == [(at(1), 300), (at(2), 50)]
+
+
+async def test_what_one_answer_has_no_room_for_is_not_asked_about(
+    opening: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = await opening(BLOCKS, STANDING)
+    await home.street.deliver(at(1), 300)
+    await home.street.deliver(at(30), 400)
+    monkeypatch.setattr(netting_message, "MAX_MESSAGE_BYTES", 1_000)
+    await home.opened()
+    assert list((await home.asked()).slots()) == [(at(1), 300)]
+    await home.net()
+    (traded,) = of_kind(await home.lines(), LineKind.TRADED)
+    assert traded.quantity == Fraction(3, 10)
 
 
 def test_what_another_supply_of_the_member_netted_is_not_netted_again() -> None:

@@ -1,5 +1,6 @@
 """Private bills as statements: what a device opened becomes a bill like any other.
 
 What its device opened is the period's total, one amount, or the totals of a tariff's
-periods. This room must never learn more of a home.
+periods; of what neighbours sold it proves, slot by slot, that as much was used. This room
+must never learn more of a home.
 """
