@@ -9,7 +9,12 @@ import pytest
 from meterseal_aggregator.billing.model import Act, BillState
 from meterseal_aggregator.billing.statements import affected, store
 from meterseal_aggregator.billing.statements.draft import Moment
-from meterseal_aggregator.billing.statements.touched import Reason, passed, touched
+from meterseal_aggregator.billing.statements.touched import (
+    SETTLING_S,
+    Reason,
+    passed,
+    touched,
+)
 from meterseal_aggregator.billing.supplies.model import NewSupply, Terms
 from meterseal_aggregator.billing.supplies.store import begin, end
 from meterseal_aggregator.identity.model import MemberId
@@ -273,15 +278,15 @@ async def test_where_nothing_was_settled_a_look_is_two_statements_and_no_write(
         assert tx.statements == 2
 
 
-async def test_an_hour_later_nothing_that_was_settled_is_read_again(
+async def test_ten_minutes_later_nothing_that_was_settled_is_read_again(
     street: Street,
 ) -> None:
     await billed(street, 300)
     await settled(street, 500)
     mark = "SELECT delivered_to FROM correction_marks"
-    await street.bill(LATE + HOUR)
+    await street.bill(LATE + SETTLING_S + 59)
     assert await street.world.rows(mark) == [(0,)]
-    await street.bill(LATE + HOUR + 60)
+    await street.bill(LATE + SETTLING_S + 60)
     assert await street.world.rows(mark) == [(LATE,)]
     before = street.world.database.waits
     assert await affected.run_once(street.world.database, NETWORK, LATE + DAY) == 0

@@ -21,6 +21,8 @@ from meterseal_aggregator.storage.database import Transaction
 LAG_S: Final = 3_600
 """How far behind its mark a look goes back: what was written while another was being
 written may say an earlier second."""
+SETTLING_S: Final = 600
+"""How long what is settled is read again: as long as who settles may wait for the writer."""
 _MOST: Final = 1_000
 """Bills a look names; the next one goes on."""
 
@@ -64,11 +66,11 @@ WHERE r.delivered_wh > 0 AND r.at <= ?1
   AND r.at > (SELECT delivered_to FROM correction_marks)
   AND r.delivered_wh > coalesce((SELECT max(e.delivered_wh) FROM trade_runs e
     WHERE e.trade_id = r.trade_id AND e.run < r.run), 0)
-  AND (SELECT sum(o.delivered_wh) FROM trades o WHERE o.buyer_id = b.member_id
+  AND (SELECT sum(o.delivered_wh) FROM trades o WHERE o.buyer_id = p.member_id
       AND o.start = t.start AND o.state IN ('held', 'settled'))
     > (SELECT coalesce(sum(n.wh), 0) FROM supplies q
       CROSS JOIN netted_slots n ON n.supply_id = q.id AND n.start = t.start
-      WHERE q.member_id = b.member_id)
+      WHERE q.member_id = p.member_id)
   AND NOT EXISTS (SELECT 1 FROM private_periods v
     WHERE v.supply_id = b.supply_id AND v.from_at = b.from_at)
 LIMIT {_MOST}
@@ -77,7 +79,7 @@ _LAST: Final = f"""
 SELECT max(m.looked_to, coalesce((SELECT max(d.known_at) FROM usage_days d
     WHERE d.version > 1 AND d.known_at <= ?1), 0)),
   max(m.delivered_to, coalesce((SELECT max(r.at) FROM trade_runs r
-    WHERE r.delivered_wh > 0 AND r.at <= ?1 - {LAG_S}), 0)),
+    WHERE r.delivered_wh > 0 AND r.at <= ?1 - {SETTLING_S}), 0)),
   m.looked_to, m.delivered_to
 FROM correction_marks m
 """  # noqa: S608 - the same
@@ -106,7 +108,7 @@ async def passed(tx: Transaction, moment: Moment) -> Marks | None:
     """Return how far was looked where nothing is touched; None where it is said already.
 
     Behind the mark of usage a look goes back by LAG_S. There is more that is settled than
-    usage that changes: its mark follows LAG_S later, and nothing behind it is read again.
+    usage that changes: its mark follows SETTLING_S later, and nothing behind it is read again.
     """
     ((usage, delivered, *before),) = await tx.rows(_LAST, (moment.known_at,))
     return None if before == [usage, delivered] else Marks(usage, delivered)
