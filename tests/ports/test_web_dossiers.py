@@ -123,6 +123,11 @@ async def test_an_erased_members_bill_is_for_operators_with_a_reason(
     ):
         answer = await house.ask("POST", path, "operator", json=body)
         assert answer.json()["type"] == "urn:meterseal:problem:erased"
+    wish = {"language": "en", "addresses": []}
+    answer = await house.ask(
+        "PUT", f"/v1/members/{ada}/notice-preferences", "operator", json=wish
+    )
+    assert answer.json()["type"] == "urn:meterseal:problem:erased"
     path = "/v1/restricted-bills/2026-00000001"
     assert (await house.ask("GET", path, "operator")).status_code == 422
     kept = await house.ask("GET", f"{path}?reason=tax+audit", "operator")

@@ -14,6 +14,7 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from meterseal_aggregator.billing.rendering import Language
+from meterseal_aggregator.erasure.store import erased
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.notices import outbox, preferences
@@ -21,7 +22,7 @@ from meterseal_aggregator.notices.model import USUAL, Address, Kind, State, Way
 from meterseal_aggregator.notices.outlets.webhook import secret_text
 from meterseal_aggregator.notices.preferences import MAX_ADDRESS, Wish, WrongAddress
 from meterseal_aggregator.web.auth import Asking
-from meterseal_aggregator.web.problems import not_found, wrong_argument
+from meterseal_aggregator.web.problems import not_found, not_made, wrong_argument
 from meterseal_aggregator.web.shapes import (
     AfterId,
     ById,
@@ -136,6 +137,8 @@ async def keep_preferences(
         raise wrong_argument("addresses", "one address a way")
     async with access.site.database.transaction() as tx:
         await identity.member(tx, member_id)
+        if await erased(tx, member_id):
+            raise not_made("erased", "this member was erased: nobody is to be told")
         before = (await preferences.wishes(tx, [member_id]))[member_id]
         try:
             now = int(access.site.now())
