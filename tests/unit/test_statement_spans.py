@@ -15,7 +15,7 @@ from meterseal_aggregator.billing.statements.draft import Draft, Moment, Wish
 from meterseal_aggregator.billing.statements.duty import Biller, rate_here
 from meterseal_aggregator.billing.statements.single import issue_one
 from meterseal_aggregator.billing.supplies.store import end
-from meterseal_proto.rating.components import Flat, Price
+from meterseal_proto.rating.components import Count, Flat, Price
 from meterseal_proto.rating.line import LineKind
 from meterseal_proto.rating.statement_json import read_statement
 from meterseal_proto.rating.tariff import Cycle
@@ -148,11 +148,14 @@ async def test_a_tariff_that_changes_within_a_month_rates_each_part_by_its_own(
 ) -> None:
     change = at(2026, 5, 11)
     dear = a_tariff(Flat("energy", Price(600_000)), valid_from=change)
+    dear = replace(dear, terms=replace(dear.terms, due_days=Count(30)))
     async with a_utility(tmp_path, a_tariff(ENERGY), dear) as utility:
         home = await utility.supply("Ada")
         await utility.use(home, MAY, JUNE, 1_000)
         (bill,) = await utility.bill(now=NOW)
-    first, second = read_statement(bill.document).segments
+    statement = read_statement(bill.document)
+    assert statement.due_at == NOW + 30 * DAY, "by the terms that hold at its end"
+    first, second = statement.segments
     assert (first.begin, first.end, second.begin, second.end) == (
         MAY, change, change, JUNE,
     )  # fmt: skip
