@@ -131,6 +131,24 @@ async def test_what_was_not_imported_in_its_slot_changes_no_bill(
     assert await street.world.energy(buyer(street.ada)) == 500
 
 
+async def test_a_later_run_that_delivers_no_more_touches_no_bill(
+    street: Street,
+) -> None:
+    world = street.world
+    await world.sell(street.ada, 0, 500)
+    await settled(street, 500, at=world.now)
+    await street.used(300)
+    await street.bill()
+    await world.revise(0, 250, 1)
+    world.now = due_at(Run.MONTH, slot(0), "UTC") + 1
+    await world.run()
+    rows = await world.rows(
+        "SELECT metered_wh, delivered_wh FROM trade_runs ORDER BY run"
+    )
+    assert rows == [(500, 500), (250, 500)]
+    assert await looks(street, world.now + HOUR) == {}
+
+
 async def test_a_slot_of_which_nothing_came_touches_no_bill(street: Street) -> None:
     await billed(street, 300)
     await settled(street, 0)
