@@ -52,6 +52,8 @@ SELECT {_HOME}, p.id, p.from_at, p.to_at, p.tariff, p.fallback_at, p.state, p.bi
 FROM private_periods p JOIN supplies s ON s.id = p.supply_id
 JOIN registers r ON r.id = p.register_id JOIN meters m ON m.id = r.meter_id
 """  # noqa: S608 - the same
+# As their index says it: most periods are billed, and are not looked at again.
+_WAITING: Final = "p.state IN ('asked', 'fallback')"
 # All that a period asks for is opened where nothing it asks for lacks a kept bill.
 _WHOLE: Final = """
 NOT EXISTS (SELECT 1 FROM private_openings o WHERE o.period_id = p.id
@@ -172,14 +174,14 @@ async def opened_whole(
 
     Those whose device is asked what it nets are left out while they wait for it.
     """
-    where = f"""WHERE p.state = ? AND {_WHOLE} AND {_RESTED} AND {_NETTED}
+    where = f"""WHERE {_WAITING} AND p.state = ? AND {_WHOLE} AND {_RESTED} AND {_NETTED}
       ORDER BY p.id LIMIT ?"""
     return await _periods(tx, where, (state.value, now, now, limit))
 
 
 async def silent(tx: Transaction, *, now: int, limit: int) -> list[PrivatePeriod]:
     """Return periods that are asked for and whose time is over, oldest first."""
-    where = f"""WHERE p.state = 'asked' AND p.fallback_at <= ? AND NOT ({_WHOLE})
+    where = f"""WHERE {_WAITING} AND p.state = 'asked' AND p.fallback_at <= ? AND NOT ({_WHOLE})
       AND {_RESTED} ORDER BY p.id LIMIT ?"""
     return await _periods(tx, where, (now, now, limit))
 

@@ -26,7 +26,7 @@ JOIN meters m ON m.id = r.meter_id
 _UNSENT: Final = """
 WHERE q.answered_at IS NULL AND q.waits_until > ? AND (q.sent_at IS NULL OR q.sent_at <= ?)
   AND m.removed_at IS NULL AND m.agent NOT IN (SELECT value FROM json_each(?))
-ORDER BY q.id LIMIT ?
+ORDER BY q.waits_until, q.id LIMIT ?
 """
 _SLOTS: Final = """
 SELECT n.request_id, s.hash, s.first, s.step, n.place, n.wh, n.netted, n.start, n.length
@@ -180,7 +180,7 @@ async def of_register(
 async def unsent(
     tx: Transaction, look: Look, *, resting: Collection[str], limit: int
 ) -> list[tuple[str, NettingRequest]]:
-    """Return requests that bills wait for, with their agents, oldest first."""
+    """Return requests that bills wait for, with their agents, the most pressing first."""
     names = json.dumps(sorted(resting))
     rows = await tx.rows(_REQUESTS + _UNSENT, (look.now, look.before, names, limit))
     found = await _requests(tx, look.network, rows)

@@ -19,7 +19,8 @@ CREATE TABLE netting_requests (
   CHECK ((answered_at IS NULL) = (consent IS NULL))
 ) STRICT;
 
-CREATE INDEX netting_requests_open ON netting_requests (id) WHERE answered_at IS NULL;
+-- Whom to ask: those that were never answered and whose time is over are left behind.
+CREATE INDEX netting_requests_open ON netting_requests (waits_until) WHERE answered_at IS NULL;
 
 CREATE TRIGGER netting_requests_keep_what_was_asked
 BEFORE UPDATE ON netting_requests
