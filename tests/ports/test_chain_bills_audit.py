@@ -78,10 +78,14 @@ async def test_books_are_what_the_contracts_answer(both: Both) -> None:
 async def test_each_part_is_asked_at_a_tip_of_its_own(
     both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    hasty = both.node
+    hasty.pace = 4
+    (found,) = await both.findings(hasty)
+    assert (found.ok, "moves on" in found.detail) == (False, True)
     monkeypatch.setattr(nodecheck, "PART", 1)
-    node = both.node
-    node.restless = 8
-    (found,) = await both.findings(node)
+    hasty = both.node
+    hasty.pace = 4
+    (found,) = await both.findings(hasty)
     assert (found.ok, found.detail[:9]) == (True, "5 answers")
     both.holds.hashes.clear()
     (found,) = await both.findings()

@@ -54,11 +54,15 @@ class BillNode(FakeNode):
         self.restless = 0
         """Looks at the tip at which another block came."""
         self.looks = 0
+        self.pace = 0
+        """Answers to a block, where blocks come by themselves."""
+        self.answers = 0
 
     async def info(self) -> Tip:
         self._begin()
         self.looks += 1
         more = min(self.looks, self.restless)
+        more += self.answers // self.pace if self.pace else 0
         height = SETTLED + len(self.above) + more
         return Tip(height, 1, _id(height))
 
@@ -72,6 +76,7 @@ class BillNode(FakeNode):
         self, contract: Principal, function: str, arguments: Sequence[Value]
     ) -> Value:
         self._begin()
+        self.answers += 1
         assert contract.address == AT.address
         match f"{contract.name}.{function}", arguments:
             case "billing.get-bill", (UInt(1),):
