@@ -1,5 +1,6 @@
 """Tariffs that a history's utility has: drawn by chance, each version another."""
 
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -7,6 +8,7 @@ from meterseal_proto.rating.components import (
     Bank,
     Base,
     Block,
+    Calendar,
     Component,
     Count,
     Demand,
@@ -39,7 +41,22 @@ from tests.support.billingmeters import HOUR
 from tests.support.marketplace import XTS
 
 CODES: Final = ("home", "tiers", "clock")
-ZONES: Final = ("UTC", "Europe/Berlin", "Africa/Nairobi", "America/New_York")
+ZONES: Final = (
+    "UTC", "Europe/Berlin", "Africa/Nairobi", "America/New_York", "Asia/Kolkata",
+)  # fmt: skip
+HALVES: Final = replace(
+    DAY_AND_NIGHT,
+    windows=tuple(
+        replace(one, begin=begin, end=end)
+        for one, begin, end in zip(
+            DAY_AND_NIGHT.windows,
+            ("00:00", "06:30", "21:30"),
+            ("06:30", "21:30", "24:00"),
+            strict=True,
+        )
+    ),
+)
+"""The same clock where hours of meters begin at half past."""
 FEE: Final = Fixed("standing charge", Price(6_000_000), Per.MONTH, Proration.DAYS)
 
 
@@ -61,8 +78,12 @@ def a_tariff(
         code, XTS, zone, valid_from, Commodity.ELECTRICITY,
         (energy, FEE, lines, _given(chance, code), *_more(chance), vat), Rule.HALF_EVEN, split,
         cycle=cycle,
-        calendars=(DAY_AND_NIGHT,) if code == "clock" else (), terms=_terms(chance),
+        calendars=(_clock(zone),) if code == "clock" else (), terms=_terms(chance),
     )  # fmt: skip
+
+
+def _clock(zone: str) -> Calendar:
+    return HALVES if zone == "Asia/Kolkata" else DAY_AND_NIGHT
 
 
 def _given(chance: Random, code: str) -> Component:
