@@ -3,10 +3,10 @@
     python -m bench erasure                    # or: make bench ROOM=erasure
 
 Homes of hourly readings for two years, in the tables as intake leaves them: readings, their
-salts, a seal a day. One member who moved out is erased, then the file is cleared of what was
-deleted, while another task writes a row every few milliseconds and notes how long it waited
-for the writer. The bare limit is copying the database's bytes once, with fsync. Wall time;
-`rewritten` is every byte written to the file and its log, by the kernel's own count.
+salts, a seal a day. One member who moved out is erased, then the file is written anew
+without what was deleted, while another task writes a row every few milliseconds and notes
+how long it waited for the writer. The bare limit is copying the database's bytes once, with
+fsync. Wall time; bytes written are all to the file and its log, by the kernel's own count.
 """
 
 import asyncio

@@ -62,7 +62,7 @@ async def collect(house: House) -> int:
 
 
 async def erase(house: House) -> int:
-    """Clear the file after erasures, let salts of old bills go; returns how many."""
+    """Write the file anew after erasures, let salts of old bills go; returns how many."""
     return await until_idle(
         lambda: erasure.run_once(
             house.database, int(house.now()), int(house.real_now())

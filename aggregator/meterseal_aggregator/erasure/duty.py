@@ -1,9 +1,9 @@
-"""What follows an erasure: the file is cleared, and salts of old bills go in time.
+"""What follows an erasure: the file is written anew, and salts of old bills go in time.
 
     while await run_once(database, now, real): ...
 
-Nothing of a deleted row may be read from free room or the log of the database: all of it is
-cleared, a stretch at a time, for all that were erased since the last time. Backups made before
+Nothing of a deleted row may be read from free pages or the log of the database: it is
+written anew, all of it, for all that were erased since the last time. Backups made before
 are for whoever makes them: see DECISIONS. This module must never erase anybody.
 """
 

@@ -68,7 +68,7 @@ async def unscrubbed(tx: Transaction) -> list[int]:
 
 
 async def scrubbed(tx: Transaction, members: Sequence[int], *, now: int) -> None:
-    """Write down that the file was cleared of them."""
+    """Write down that the file was written anew."""
     await tx.many(
         "UPDATE erasures SET scrubbed_at = ? WHERE member_id = ?",
         [(now, member) for member in members],

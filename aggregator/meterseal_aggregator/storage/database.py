@@ -23,12 +23,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeVar
 
 from meterseal_aggregator.storage.driver import Driver
-from meterseal_aggregator.storage.scrub import (
-    ReadersInTheWay,
-    TooManyPages,
-    clear_stretch,
-    write_anew,
-)
 from meterseal_proto.errors import Unavailable
 
 BUSY_TIMEOUT_S: Final = 10
@@ -39,9 +33,6 @@ WAL_CHECKPOINT_PAGES: Final = 4_000
 """16 MiB of log between checkpoints: few enough to restart fast, enough to batch fsyncs."""
 SQLITE_MAX_VARIABLES: Final = 30_000
 """Parameters one statement may bind; SQLite's own limit is 32,766."""
-SCRUB_TRIES: Final = 30
-SCRUB_AGAIN_S: Final = 0.1
-"""How often a stretch is tried while readers need the log: three seconds, and they end."""
 STATEMENTS_KEPT: Final = 512
 """Prepared statements a connection keeps: more than all rooms have together."""
 
@@ -55,7 +46,6 @@ _WRITER: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA secure_delete=ON",
     f"PRAGMA wal_autocheckpoint={WAL_CHECKPOINT_PAGES}",
 )
 
@@ -205,39 +195,14 @@ class Database:
             self._readers.put_nowait(driver)
 
     async def scrub(self) -> bool:
-        """Clear the file and its log of all that was deleted or changed before.
+        """Write the file anew, so that nothing of what was deleted or changed is left in it.
 
-        A stretch of pages at a time, with the writer free in between. False where readers
-        were in the way of one for long: then some of it may still stand there, and all of
-        it is done again later.
+        Its log is emptied before and after. False where a reader was in the way of that:
+        then some of it may still stand in the log, and it is done again later. Nobody
+        writes meanwhile; it takes as long as copying the file twice.
         """
-        path = await self._writer.run(_path)
-        if not path:
-            return True
-        try:
-            await self._scrub_all(path)
-        except ReadersInTheWay:
-            return False
-        return True
-
-    async def _scrub_all(self, path: str) -> None:
-        at: int | None = 0
-        try:
-            while at is not None:
-                at = await self._scrub_from(path, at)
-        except TooManyPages:
-            async with self._lock:
-                await self._writer.run(write_anew)
-
-    async def _scrub_from(self, path: str, at: int) -> int | None:
-        for _ in range(SCRUB_TRIES):
-            with suppress(ReadersInTheWay):
-                async with self._lock:
-                    return await self._writer.run(
-                        lambda connection: clear_stretch(connection, path, at)
-                    )
-            await asyncio.sleep(SCRUB_AGAIN_S)
-        raise ReadersInTheWay
+        async with self._lock:
+            return await self._writer.run(_scrub)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -336,11 +301,14 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-def _path(connection: sqlite3.Connection) -> str:
-    """Return the database's file, "" where it is in memory, which has no log."""
-    ((_, _, path),) = connection.execute("PRAGMA database_list")
-    ((mode,),) = connection.execute("PRAGMA journal_mode")
-    return str(path) if mode == "wal" else ""
+def _scrub(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("VACUUM")
+        ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError as error:
+        raise Unavailable(f"the database is busy: {error}") from error
+    return not busy
 
 
 def _begin_writing(connection: sqlite3.Connection) -> None:
