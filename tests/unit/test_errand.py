@@ -18,6 +18,7 @@ from meterseal_proto.errand import (
     encode_errand,
 )
 from meterseal_proto.errand_down import (
+    DownErrand,
     SeedsKept,
     TariffTold,
     encode_kept,
@@ -51,7 +52,7 @@ UP = [
 DOWN = [MADE["kept"]["payload"], MADE["told"]["payload"], MADE["asked"]]
 
 
-def told(payload: str) -> SeedsKept | TariffTold | BillAsked:
+def told(payload: str) -> DownErrand:
     return open_told(bytes.fromhex(payload), NETWORK, RECEIPT_KEY.public_key())
 
 
