@@ -3,14 +3,24 @@
     await tell(tx, [Told(7, "order", {"id": 12, "state": "confirmed"})], now=now)
 
 Told in the transaction of what happened, so nothing is told that did not happen. This
-module must never hold a reading: a stream is kept by whoever listens.
+module must never hold a reading: a stream is kept by whoever listens; nor give a place
+twice, not even one whose event was erased.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from meterseal_aggregator.storage.database import Transaction
+
+_NEWEST: Final = """
+SELECT max(p.last, coalesce((SELECT max(id) FROM member_events), 0)) FROM event_places p
+"""
+_TELL: Final = f"""
+INSERT INTO member_events (id, member_id, kind, body, at)
+VALUES (({_NEWEST}) + 1, ?, ?, ?, ?)
+"""  # noqa: S608 - constants of this module
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +52,7 @@ async def tell(tx: Transaction, events: Sequence[Told], *, now: int) -> None:
         (one.member, one.kind, json.dumps(one.body, separators=(",", ":")), now)
         for one in events
     ]
-    await tx.many(
-        "INSERT INTO member_events (member_id, kind, body, at) VALUES (?, ?, ?, ?)",
-        rows,
-    )
+    await tx.many(_TELL, rows)
 
 
 async def told(tx: Transaction, member: int, *, after: int, limit: int) -> list[Event]:
@@ -69,8 +76,11 @@ async def since(tx: Transaction, *, after: int, limit: int) -> list[tuple[int, E
 
 
 async def newest(tx: Transaction) -> int:
-    """Return the place of the last event of anybody, 0 where nobody was told anything."""
-    ((last,),) = await tx.rows("SELECT coalesce(max(id), 0) FROM member_events")
+    """Return the last place that was given, 0 where nobody was told anything.
+
+    Its event may have been erased since.
+    """
+    ((last,),) = await tx.rows(_NEWEST)
     return int(last)
 
 

@@ -73,7 +73,7 @@ async def silent(tx: Transaction, since: int) -> int:
 async def _of_events(tx: Transaction) -> list[Draft]:
     place, newest = await _position(tx, EVENTS), await events.newest(tx)
     if place is None or place > newest:
-        # The first look; or the last events were erased, and their numbers come again.
+        # The first look; or a database that was restored gives its places anew.
         await _move(tx, EVENTS, newest)
         return []
     found = await events.since(tx, after=place, limit=BATCH)
