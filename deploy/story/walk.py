@@ -6,8 +6,9 @@
 
 Each person's deeds are in one outbox: `books`, or where `elsewhere` says, which while
 `driven` somebody else pushes. The walk wants a deed, pushes the outbox, lets the devnet make
-blocks, and prints one line once the deed lies deep. Whatever ends otherwise than it should is Stumbled. This module must never sign
-anything itself, nor believe what lies less deep than its limits say.
+blocks, and prints one line once the deed lies deep. Whatever ends otherwise than it should
+is Stumbled. This module must never sign anything itself, nor believe what lies less deep
+than its limits say.
 """
 
 import asyncio

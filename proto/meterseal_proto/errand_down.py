@@ -10,8 +10,9 @@ They go down the `down` topic; their first element is no version a receipt will 
 and no text as a backfill request's is. Each is believed for its own reason: trustees signed
 the seeds, two keys pinned at installation stand under the tariff's checkpoint, and a bill
 is asked for by the receipt key, for one network, and so is what may be netted
-(`netting_message`). A wish binds nobody: the device alone decides what it opens. This module must never have a message that an unsigned pipe could
-make to cost the device an opening.
+(`netting_message`). A wish binds nobody: the device alone decides what it opens. This
+module must never have a message that an unsigned pipe could make to cost the device an
+opening.
 """
 
 from dataclasses import dataclass

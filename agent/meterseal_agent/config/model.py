@@ -233,10 +233,10 @@ class Config:
     the real seconds between two signed health records. `trustees` are the fingerprints of
     the three that mask seeds are given to, () for none; `shortest_bill_days` is the least
     a bill on hidden usage is over; `net_purchases` whether neighbours' Wh are taken off it,
-    which tells of each slot they sold in whether usage reached that. `zone` is the network's, "" where no meter is told by
-    local days. `witness` is the pinned key, name+id+base64, of the one who must have
-    cosigned a tariff's checkpoint; "" where no bill is to be signed. `resident` is where
-    the resident's own page is, None for nowhere.
+    which tells of each slot they sold in whether usage reached that. `zone` is the
+    network's, "" where no meter is told by local days. `witness` is the pinned key,
+    name+id+base64, of the one who must have cosigned a tariff's checkpoint; "" where no
+    bill is to be signed. `resident` is where the resident's own page is, None for nowhere.
     """
 
     data_dir: Path

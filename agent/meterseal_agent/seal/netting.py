@@ -9,7 +9,8 @@ reached them. So a day is asked about once: a slot asked about again with the sa
 the same answer, with others none, and is left out. So are days of which another disk may
 have told something that this one does not know. Nothing at all is netted where the home
 does not want it, and of a period that is shorter than this house is billed for. What is
-left out stays the member's. This module must never tell a slot's usage but whether it reached what was asked.
+left out stays the member's. This module must never tell a slot's usage but whether it
+reached what was asked.
 """
 
 from collections.abc import Mapping, Sequence

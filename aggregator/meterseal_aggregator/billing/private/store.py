@@ -2,7 +2,8 @@
 
 Reads `supplies` and `full_tariffs` (billing), `installations`, `registers` and `meters`
 (registry), `private_bills`, `bill_requests`, `netting_requests` and `committed_seals`
-(privacy), in one statement each. Whoever opened the transaction commits it. This module must never write any table but its own.
+(privacy), in one statement each. Whoever opened the transaction commits it. This module
+must never write any table but its own.
 """
 
 import json

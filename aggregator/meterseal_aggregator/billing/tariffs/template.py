@@ -3,7 +3,8 @@
 A template is a tariff's document (canonical JSON) without `valid_from`, in which a figure
 may be `{"parameter": "retail_price_micro"}` instead of an integer. A parameter in
 micro-units becomes a price of as many digits as the document says, one in basis points a
-rate of as many digits, or stays as it is where the field counts basis points too. Pure. This module must never decide from when a filled one holds.
+rate of as many digits, or stays as it is where the field counts basis points too. Pure.
+This module must never decide from when a filled one holds.
 """
 
 import hashlib

@@ -3,8 +3,9 @@
 Taking a message is putting it into the queue, so the sockets that carry seals lose nothing
 by it. Each message is then checked and kept in a transaction of its own: seeds go to
 `deposits`, bills through the very rules of `bills`, nettings through those of `netting`, a
-refusal must be signed by the meter's key. What cannot be kept now is let go: deposits are sent again, and bills asked for again.
-This module must never answer a message, nor log an amount.
+refusal must be signed by the meter's key. What cannot be kept now is let go: deposits are
+sent again, bills and nettings asked for again. This module must never answer a message,
+nor log an amount.
 """
 
 import asyncio

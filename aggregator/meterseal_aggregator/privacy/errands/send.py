@@ -5,10 +5,10 @@
 
 What is to be said stands in the tables, so a restart forgets nothing: seeds that all three
 trustees keep, tariffs under a cosigned checkpoint, bills that are asked for, and what of
-neighbours' Wh may be netted. A tariff goes before the bill that names it. An agent that is not there rests for a while and costs
-nothing meanwhile; what was sent and not answered is sent again, ever an hour later. This
-module must never ask for a bill in anybody's name but its operator's, who wrote the
-request down.
+neighbours' Wh may be netted. A tariff goes before the bill that names it. An agent that is
+not there rests for a while and costs nothing meanwhile; what was sent and not answered is
+sent again, ever an hour later. This module must never ask for a bill in anybody's name but
+its operator's, who wrote the request down.
 """
 
 from collections.abc import Callable
