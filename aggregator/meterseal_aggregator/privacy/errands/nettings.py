@@ -1,7 +1,8 @@
 """What devices are asked to net, and how each request stands: its SQL.
 
-    request = await ask(tx, wish, wants, now)     # once a register and period
-    for agent, request in await unsent(tx, ...):  # what is to be told
+    await ask(tx, period, wants, now=now)                   # once a register and period
+    for agent, request in await unsent(tx, look, resting=away, limit=50): ...   # to be told
+    if await settle(tx, request.id, proved, now=now): ...   # its one answer, checked before
 
 Every function takes the transaction first; whoever opened it commits it. Reads
 `committed_seals`. This module must never change what was asked: a device that was asked
