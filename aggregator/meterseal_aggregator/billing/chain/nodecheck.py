@@ -49,8 +49,6 @@ MOST_HOLDERS: Final = 2_000
 """Holders of tokens asked about one by one."""
 MOST_HASHES: Final = 50
 """Hashes asked about one by one, the newest."""
-
-
 PART: Final = 20
 """Bills, holders or hashes asked about at one tip: sixty questions, within a block's time."""
 

@@ -145,5 +145,5 @@ async def ask(side: Side, question: Question, tip: Tip) -> None:
     if answer != question.expected and await side.node.info() == tip:
         raise Wrong(
             f"{question.text} is {answer} on the chain, and {question.expected} by the"
-            " mirrors"
+            " books"
         )
