@@ -52,7 +52,7 @@ class Billed(Case):
 
     @cached_property
     def netted(self) -> tuple[Netted, ...]:
-        """What neighbours sold."""
+        """What of neighbours' Wh the bill took off, by the market's slots."""
         return self.read(parts.NETTED, read_netted) if self.has(parts.NETTED) else ()
 
     @cached_property

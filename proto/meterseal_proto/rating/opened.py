@@ -31,9 +31,9 @@ AMOUNT_GRAIN: Final = 10**9
 class OpenedPeriod:
     """What was opened of a period: an exact amount for each of the plan's tariffs, in order.
 
-    `step` is the register's, in seconds. `netted` is what neighbours sold of it: (start of
-    one of the register's slots, Wh > 0), each slot once, each proved to be no more than it
-    used.
+    `step` is the register's, in seconds. `netted` is what of neighbours' Wh comes off
+    it: (start of one of the register's slots in UTC seconds, Wh > 0), each slot once, each
+    proved to be no more than it used.
     """
 
     period: Period

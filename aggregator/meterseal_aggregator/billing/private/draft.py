@@ -40,7 +40,8 @@ from meterseal_proto.rating.tariff import FullTariff
 class Basis:
     """What a private statement is made of: the tariff, what was opened, what is carried.
 
-    `replaces` is the number of the bill it stands in for, `netted` what neighbours sold.
+    `replaces` is the number of the bill it stands in for, `netted` what of neighbours' Wh
+    it takes off.
     """
 
     tariff: FullTariff

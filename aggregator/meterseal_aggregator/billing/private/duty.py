@@ -21,7 +21,7 @@ from typing import Final
 from meterseal_aggregator.billing.model import Cause, Refused
 from meterseal_aggregator.billing.private import store
 from meterseal_aggregator.billing.private.fallback import LOOKS_BACK, estimated
-from meterseal_aggregator.billing.private.making import draft_of
+from meterseal_aggregator.billing.private.making import draft_period
 from meterseal_aggregator.billing.private.model import (
     FALLBACK_AFTER_S,
     AskedPeriod,
@@ -218,7 +218,9 @@ async def _correct(tx: Transaction, period: PrivatePeriod, moment: Moment) -> No
     if isinstance(nets, Refused):
         raise nets
     old = (await bills.bills_by_id(tx, [period.bill]))[period.bill]
-    draft = await draft_of(tx, period, opened, moment, netted=nets, replaces=old.number)
+    draft = await draft_period(
+        tx, period, opened, moment, netted=nets, replaces=old.number
+    )
     if isinstance(draft, Refused):
         raise draft
     (made,) = await replace_all(tx, [(old, draft)], moment, Why(ACTOR, LATE))
@@ -228,7 +230,7 @@ async def _correct(tx: Transaction, period: PrivatePeriod, moment: Moment) -> No
 async def _issue(tx: Transaction, made: _Made, moment: Moment) -> int:
     """Issue a period's bill, or write down why not; returns 0 where it was passed over."""
     period = made.period
-    draft = await draft_of(tx, period, made.opened, moment, netted=made.nets)
+    draft = await draft_period(tx, period, made.opened, moment, netted=made.nets)
     if isinstance(draft, Refused):
         return await _wait(tx, period, draft, moment)
     rows = await issue(tx, [draft], moment, actor=ACTOR)

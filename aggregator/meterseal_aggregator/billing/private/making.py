@@ -14,7 +14,7 @@ from meterseal_aggregator.storage.database import Transaction
 from meterseal_proto.rating.line import NOTHING_CARRIED
 
 
-async def draft_of(
+async def draft_period(
     tx: Transaction,
     period: PrivatePeriod,
     opened: Opened,
@@ -25,7 +25,8 @@ async def draft_of(
 ) -> Draft | Refused:
     """Return the draft of what was opened of a period, or why there is none.
 
-    `replaces` is the number of the bill it stands in for, `netted` what neighbours sold.
+    `replaces` is the number of the bill it stands in for, `netted` what of neighbours' Wh
+    it takes off.
     """
     tariff = await tariffs.tariff_named(tx, period.tariff)
     assert tariff is not None  # by the schema
