@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import get_type_hints
 
 from meterseal_aggregator.stacks.events.record import FORMS, Told
 from meterseal_aggregator.stacks.node.port import (
@@ -16,8 +15,6 @@ from meterseal_aggregator.stacks.node.port import (
 from meterseal_proto.c32 import Address, Principal
 from meterseal_proto.clarity import (
     NONE,
-    Ascii,
-    Bool,
     Buffer,
     Ok,
     Optional,
@@ -25,6 +22,7 @@ from meterseal_proto.clarity import (
     UInt,
     Value,
 )
+from tests.support.bookchain import spelled
 from tests.support.energychain import AT
 from tests.support.fakechain import FakeChain
 from tests.support.fakenode import FakeNode
@@ -98,25 +96,5 @@ def _id(height: int) -> str:
 
 
 def _print(told: Told, height: int) -> Print:
-    (key,) = (key for key, form in FORMS.items() if form.kind is type(told))
-    contract, topic = key
-    fields: dict[str, Value] = {"topic": Ascii(topic)}
-    hints = get_type_hints(type(told))
-    for name, (attribute, _) in FORMS[key].readers.items():
-        value = _spelled(getattr(told, attribute))
-        maybe = hints[attribute] == Principal | None
-        fields[name] = Optional(value) if maybe else value
-    return Print(AT.contract(contract), Place(_id(height), 0), Tuple(fields))
-
-
-def _spelled(value: object) -> Value:
-    match value:
-        case bool():
-            return Bool(value)
-        case int():
-            return UInt(value)
-        case bytes():
-            return Buffer(value)
-        case Principal():
-            return value
-    raise AssertionError(value)
+    ((contract, _),) = (key for key, form in FORMS.items() if form.kind is type(told))
+    return Print(AT.contract(contract), Place(_id(height), 0), spelled(told))

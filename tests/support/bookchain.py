@@ -33,6 +33,7 @@ from meterseal_proto.clarity import (
     NONE,
     TRUE,
     Ascii,
+    Bool,
     Buffer,
     Err,
     Ok,
@@ -108,6 +109,8 @@ def spelled(told: Told) -> Value:
 
 def _spelled(value: object) -> Value:
     match value:
+        case bool():
+            return Bool(value)
         case int():
             return UInt(value)
         case bytes():
