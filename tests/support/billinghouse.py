@@ -18,7 +18,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from meterseal_aggregator.billing.model import BillRow, Standing
-from meterseal_aggregator.billing.statements import store
+from meterseal_aggregator.billing.statements import affected, store
 from meterseal_aggregator.billing.statements.audit import findings
 from meterseal_aggregator.billing.statements.duty import run_once
 from meterseal_aggregator.billing.supplies.model import NewSupply, Terms
@@ -66,6 +66,8 @@ CODE = "home"
 STEP = 900
 DAY = 86_400
 HOUR = 3_600
+MOST_ROUNDS = 30
+"""Rounds of correcting after which it is clear that they do not end."""
 
 Delta = int | Callable[[int], int]
 """Wh of a slot: always the same, or by the second it begins in."""
@@ -211,6 +213,14 @@ class Utility:
         """Bill until nobody is due; returns all bills there are."""
         while await run_once(self.database, NETWORK, now, limit):
             pass
+        return await self.bills()
+
+    async def correct(self, *, now: int) -> list[BillRow]:
+        """Correct until nothing is known otherwise; returns all bills and credit notes."""
+        rounds = 0
+        while await affected.run_once(self.database, NETWORK, now):
+            rounds += 1
+            assert rounds < MOST_ROUNDS
         return await self.bills()
 
     async def bills(self) -> list[BillRow]:

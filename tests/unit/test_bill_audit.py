@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.billing.statements import affected, audit
+from meterseal_aggregator.billing.statements import audit
 from meterseal_aggregator.billing.statements.duty import Biller
 from meterseal_aggregator.billing.statements.workers import rating_processes
 from meterseal_aggregator.billing.statements.write import sealed
@@ -60,8 +60,7 @@ async def a_billed_utility(folder: Path) -> AsyncIterator[Utility]:
             await utility.use(await utility.supply(name), MAY, JUNE)
         await utility.bill(now=NOW)
         await utility.tell_day(1, at(2026, 5, 10), 999, known_at=NOW)
-        while await affected.run_once(utility.database, NETWORK, NOW + DAY):
-            pass
+        await utility.correct(now=NOW + DAY)
         yield utility
 
 

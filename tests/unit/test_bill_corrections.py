@@ -13,7 +13,7 @@ from meterseal_aggregator.billing.model import (
     Cause,
     Refused,
 )
-from meterseal_aggregator.billing.statements import affected, store
+from meterseal_aggregator.billing.statements import store
 from meterseal_aggregator.billing.statements.affected import correct_now
 from meterseal_aggregator.billing.statements.correct import Why
 from meterseal_aggregator.billing.statements.draft import Moment
@@ -64,15 +64,6 @@ async def utility(tmp_path: Path) -> AsyncIterator[Utility]:
         yield opened
 
 
-async def correct(utility: Utility, now: int) -> list[BillRow]:
-    """Correct until nothing is known otherwise; returns all bills and credit notes."""
-    rounds = 0
-    while await affected.run_once(utility.database, NETWORK, now):
-        rounds += 1
-        assert rounds < 30
-    return await utility.bills()
-
-
 async def pay(utility: Utility, bill: BillRow, micro: int) -> None:
     """Pay a bill, as the room of receivables does."""
     member = bill.member
@@ -105,7 +96,7 @@ async def test_a_reading_corrected_three_months_later_posts_only_the_difference(
     await pay(utility, bill, bill.amount)
     before = await utility.balance(UTILITY), await utility.balance(tax("vat"))
     await utility.use(home, TENTH, TENTH + DAY, 3_000, known_at=LATER - HOUR)
-    old, note, new = await correct(utility, LATER)
+    old, note, new = await utility.correct(now=LATER)
     assert old == bill
     assert (note.kind, note.corrects, note.amount) == (
         StatementKind.CREDIT_NOTE, bill.id, -bill.amount,
@@ -125,7 +116,7 @@ async def test_a_reading_corrected_three_months_later_posts_only_the_difference(
     statement = read_statement(new.document)
     assert (statement.replaces, statement.known_at) == (bill.number, LATER - 60)
     assert read_statement(note.document).corrects == bill.number
-    assert await correct(utility, LATER) == [old, note, new]
+    assert await utility.correct(now=LATER) == [old, note, new]
 
 
 async def test_the_tariff_is_that_of_the_period_however_late(tmp_path: Path) -> None:
@@ -133,7 +124,7 @@ async def test_the_tariff_is_that_of_the_period_however_late(tmp_path: Path) -> 
     async with a_utility(tmp_path, a_tariff(ENERGY), dear) as utility:
         home, bill = await may(utility)
         await utility.use(home, TENTH, TENTH + DAY, 2_000, known_at=LATER - HOUR)
-        *_, new = await correct(utility, LATER)
+        *_, new = await utility.correct(now=LATER)
     assert read_statement(new.document).segments[0].tariff == a_tariff(ENERGY).hash()
     # 28.80, and 177.004 of VAT after 171.532.
     assert new.amount - bill.amount == (2_880 + 547) * CENT
@@ -145,7 +136,7 @@ async def test_what_was_paid_too_much_goes_to_the_members_money(
     home, bill = await may(utility)
     await pay(utility, bill, bill.amount)
     await utility.use(home, TENTH, TENTH + DAY, 0, known_at=LATER - HOUR)
-    *_, new = await correct(utility, LATER)
+    *_, new = await utility.correct(now=LATER)
     less = bill.amount - new.amount
     assert less == (2_880 + 547) * CENT
     assert await utility.balance(user(home.member)) == less
@@ -163,7 +154,7 @@ async def test_what_a_negative_bill_gave_is_owed_when_it_is_corrected(
     (bill,) = await utility.bill(now=BILLED)
     assert bill.amount < 0
     await utility.use(home, MAY, JUNE, 100, register=EXPORT, known_at=LATER - HOUR)
-    *_, new = await correct(utility, LATER)
+    *_, new = await utility.correct(now=LATER)
     owed = new.amount - bill.amount
     assert owed == 21_427 * CENT
     assert await utility.balance(user(home.member)) == -bill.amount
@@ -172,7 +163,7 @@ async def test_what_a_negative_bill_gave_is_owed_when_it_is_corrected(
     assert (standing.given, standing.outstanding) == (-bill.amount, owed)
     # And again, to where it was: nothing is owed, and nothing is given twice.
     await utility.use(home, MAY, JUNE, 1_000, register=EXPORT, known_at=LATER + HOUR)
-    *_, last = await correct(utility, LATER + DAY)
+    *_, last = await utility.correct(now=LATER + DAY)
     assert last.amount == bill.amount
     assert await utility.balance(arrears(home.member)) == 0
     assert await utility.balance(user(home.member)) == -bill.amount
@@ -194,7 +185,7 @@ async def test_late_fees_and_disputes_stay_with_the_bill_in_place(
         ]
         await store.act(tx, acts)
     await utility.use(home, TENTH, TENTH + DAY, 1_100, known_at=LATER - HOUR)
-    *_, new = await correct(utility, LATER)
+    *_, new = await utility.correct(now=LATER)
     standing = await utility.standing(new)
     assert (standing.late_fees, standing.disputed) == (5 * CENT, 7 * CENT)
     assert standing.outstanding == new.amount + 5 * CENT
@@ -204,7 +195,7 @@ async def test_late_fees_and_disputes_stay_with_the_bill_in_place(
 async def test_usage_that_is_told_again_alike_changes_nothing(utility: Utility) -> None:
     home, bill = await may(utility)
     await utility.use(home, TENTH, TENTH + DAY, 1_000, known_at=LATER - HOUR)
-    assert await correct(utility, LATER) == [bill]
+    assert await utility.correct(now=LATER) == [bill]
     assert (await utility.standing(bill)).looked_to == LATER - 60
 
 
@@ -216,13 +207,13 @@ async def test_a_day_of_another_register_or_month_touches_no_bill(
     for _ in range(2):
         await utility.use(home, JUNE, JUNE + DAY, 7, known_at=BILLED)
         await utility.use(other, JUNE, JUNE + DAY, 7, known_at=BILLED)
-    assert len(await correct(utility, LATER)) == 1
+    assert len(await utility.correct(now=LATER)) == 1
 
 
 async def test_a_bill_is_taken_back_once(utility: Utility) -> None:
     home, bill = await may(utility)
     await utility.use(home, TENTH, TENTH + DAY, 2_000, known_at=LATER - HOUR)
-    await correct(utility, LATER)
+    await utility.correct(now=LATER)
     moment = Moment.of(NETWORK, LATER)
     async with utility.database.transaction() as tx:
         with pytest.raises(Refused) as caught:
@@ -255,16 +246,16 @@ async def test_a_correction_waits_for_usage_that_became_unknown(
     await utility.use(
         home, TENTH, TENTH + DAY, 0, known_at=LATER - HOUR, quality=Quality.MISSING
     )
-    assert await correct(utility, LATER) == [bill]
+    assert await utility.correct(now=LATER) == [bill]
     assert [one[1] for one in await utility.waits()] == ["usage-incomplete"]
     # However much else becomes known meanwhile, it is not forgotten.
     other = await utility.supply("Ben", from_at=JUNE)
     for n in range(2):
         known = LATER + n * DAY
         await utility.use(other, JUNE, JUNE + DAY, n, known_at=known)
-        await correct(utility, known + HOUR)
+        await utility.correct(now=known + HOUR)
     await utility.use(home, TENTH, TENTH + DAY, 500, known_at=LATER)
-    assert len(await correct(utility, LATER + 3 * DAY)) == 3
+    assert len(await utility.correct(now=LATER + 3 * DAY)) == 3
     assert await utility.waits() == []
 
 
@@ -273,7 +264,7 @@ async def test_a_corrected_bill_may_be_corrected_again(utility: Utility) -> None
     for n in range(1, 4):
         known = LATER + n * DAY
         await utility.use(home, TENTH, TENTH + DAY, 1_000 + 100 * n, known_at=known)
-        await correct(utility, known + HOUR)
+        await utility.correct(now=known + HOUR)
     bills = await utility.bills()
     assert len(bills) == 7
     assert await utility.balance(arrears(home.member)) == -bills[-1].amount
@@ -295,7 +286,7 @@ async def test_many_bills_are_corrected_in_one_transaction_of_as_many_statements
             for home in homes:
                 await utility.use(home, TENTH, TENTH + DAY, 9, known_at=LATER - HOUR)
             before = utility.database.waits
-            assert len(await correct(utility, LATER)) == 3 * many
+            assert len(await utility.correct(now=LATER)) == 3 * many
             counts.append(utility.database.waits - before)
     assert counts[0] == counts[1]
 
@@ -319,7 +310,7 @@ async def test_what_a_corrected_bill_leaves_over_is_taken_up_by_the_bills_after_
         await utility.use(
             home, MAY, JUNE, 1_250, register=EXPORT, known_at=LATER - HOUR
         )
-        found = await correct(utility, LATER)
+        found = await utility.correct(now=LATER)
         new = {one.begin: one for one in found if one.replaces}
         assert set(new) == {MAY, JUNE}
         assert new[MAY].amount == bills[0].amount
@@ -336,7 +327,7 @@ async def test_a_tax_that_fell_to_a_credit_is_taken_back_from_its_authority(
 ) -> None:
     home, bill = await may(utility, delta=100)
     await utility.use(home, MAY, JUNE, 0, known_at=LATER - HOUR)
-    *_, new = await correct(utility, LATER)
+    *_, new = await utility.correct(now=LATER)
     assert new.amount == (1_000 + 190) * CENT
     assert await utility.balance(tax("vat")) == 190 * CENT
     assert bill.amount > new.amount
@@ -354,7 +345,7 @@ async def test_a_year_minimum_that_comes_with_a_later_version_hears_of_a_correct
         await utility.use(home, MAY, JULY)
         await utility.bill(now=JULY + DAY)
         await utility.use(home, MAY, MAY + DAY, 100, known_at=JULY + 2 * DAY)
-        await correct(utility, JULY + 3 * DAY)
+        await utility.correct(now=JULY + 3 * DAY)
         june = next(
             one
             for one in reversed(await utility.bills())

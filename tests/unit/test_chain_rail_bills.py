@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from meterseal_aggregator.billing.model import Act, BillAct
-from meterseal_aggregator.billing.statements import affected, store
+from meterseal_aggregator.billing.statements import store
 from meterseal_aggregator.ledger.accounts import arrears, user
 from meterseal_proto.rating.statement import Rail
 from meterseal_proto.units import EXPORT, IMPORT
@@ -17,7 +17,6 @@ from tests.support.billinghouse import (
     HOUR,
     JUNE,
     MAY,
-    NETWORK,
     Utility,
     a_tariff,
     a_utility,
@@ -70,9 +69,7 @@ async def test_what_was_paid_on_the_chain_is_not_carried_over_by_a_correction_he
         held = BillAct(bill.id, Act.DISPUTED, 5_000_000, JUNE + DAY, "chain")
         await store.act(tx, [held])
     await utility.use(home, MAY, MAY + DAY, 2_000, known_at=LATER - HOUR)
-    while await affected.run_once(utility.database, NETWORK, LATER):
-        pass
-    _, _, new = await utility.bills()
+    _, _, new = await utility.correct(now=LATER)
     assert new.amount > bill.amount
     assert await acts(utility, new.id) == [Act.ISSUED]
     assert (await utility.standing(new)).outstanding == new.amount

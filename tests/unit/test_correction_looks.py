@@ -48,15 +48,6 @@ async def utility(tmp_path: Path) -> AsyncIterator[Utility]:
         yield opened
 
 
-async def correct(utility: Utility, now: int) -> list[BillRow]:
-    """Correct until nothing is known otherwise; returns all bills and credit notes."""
-    rounds = 0
-    while await affected.run_once(utility.database, NETWORK, now):
-        rounds += 1
-        assert rounds < 30
-    return await utility.bills()
-
-
 async def may(utility: Utility) -> tuple[Home, BillRow]:
     """Bill Ada for May."""
     home = await utility.supply("Ada")
@@ -85,7 +76,7 @@ async def test_a_private_homes_bill_after_a_corrected_one_waits_for_its_device(
             )
         known = LATER - HOUR
         await utility.use(home, MAY, JUNE, 1_250, register=EXPORT, known_at=known)
-        found = await correct(utility, LATER)
+        found = await utility.correct(now=LATER)
         assert [one.begin for one in found if one.replaces] == [MAY]
         assert await utility.waits() == []
 
@@ -102,7 +93,7 @@ async def test_a_bill_that_somebody_corrects_while_it_is_rated_again_is_correcte
         return await rate_here(wishes, moment)
 
     assert await affected.run_once(utility.database, NETWORK, LATER, rater=slow) == 1
-    assert [one.kind for one in await correct(utility, LATER)] == [
+    assert [one.kind for one in await utility.correct(now=LATER)] == [
         StatementKind.BILL, StatementKind.CREDIT_NOTE, StatementKind.BILL,
     ]  # fmt: skip
 
@@ -114,10 +105,10 @@ async def test_a_look_that_waited_and_finds_the_lines_the_same_waits_no_more(
     await utility.use(
         home, TENTH, TENTH + DAY, 0, known_at=LATER - HOUR, quality=Quality.MISSING
     )
-    assert await correct(utility, LATER) == [bill]
+    assert await utility.correct(now=LATER) == [bill]
     assert len(await utility.waits()) == 1
     await utility.use(home, TENTH, TENTH + DAY, 1_000, known_at=LATER)
-    assert await correct(utility, LATER + DAY) == [bill]
+    assert await utility.correct(now=LATER + DAY) == [bill]
     assert await utility.waits() == []
 
 
@@ -129,9 +120,9 @@ async def test_a_day_written_down_late_is_found_though_a_later_one_was_looked_at
     await utility.use(other, MAY, JUNE, 1_000)
     assert len(await utility.bill(now=BILLED)) == 2
     await utility.use(home, TENTH, TENTH + DAY, 2_000, known_at=LATER)
-    assert len(await correct(utility, LATER + HOUR)) == 4
+    assert len(await utility.correct(now=LATER + HOUR)) == 4
     await utility.use(other, TENTH, TENTH + DAY, 2_000, known_at=LATER - 1_800)
-    assert len(await correct(utility, LATER + 2 * HOUR)) == 6
+    assert len(await utility.correct(now=LATER + 2 * HOUR)) == 6
 
 
 async def test_what_only_the_years_cost_makes_other_has_no_later_bill_looked_at(
@@ -142,5 +133,5 @@ async def test_what_only_the_years_cost_makes_other_has_no_later_bill_looked_at(
     _, june = await utility.bill(now=at(2026, 7, 1, 6))
     before = (await utility.standing(june)).looked_to
     await utility.use(home, TENTH, TENTH + DAY, 2_000, known_at=LATER - HOUR)
-    assert len(await correct(utility, LATER)) == 4
+    assert len(await utility.correct(now=LATER)) == 4
     assert (await utility.standing(june)).looked_to == before
