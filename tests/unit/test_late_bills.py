@@ -244,7 +244,8 @@ async def test_instalments_come_to_what_is_owed_at_dates_ahead(db: Database) -> 
             assert await refused(tx, wish(dates)) is Cause.STATE
         assert await refused(tx, wish(good, "B-9")) is Cause.UNKNOWN
         made = await plans.agree(tx, wish(good, "B-1", key="p"), BY, now=NOW)
-        assert await plans.agree(tx, wish(good, key="p"), BY, now=NOW) == made
+        again = wish(good, "B-1", key="p")
+        assert await plans.agree(tx, again, BY, now=NOW) == made
         assert await refused(tx, wish(good[:2], key="p")) is Cause.KEY_USED
         assert await refused(tx, wish(good)) is Cause.STATE
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.billing.model import BillState
+from meterseal_aggregator.billing.model import Act, BillAct, BillState, Cause, Refused
 from meterseal_aggregator.billing.receivables import plans
 from meterseal_aggregator.billing.receivables.audit import findings
 from meterseal_aggregator.billing.receivables.duty import run_batch
@@ -18,7 +18,7 @@ from meterseal_aggregator.billing.receivables.plans import (
     PlanState,
     Terms,
 )
-from meterseal_aggregator.billing.statements.store import standings
+from meterseal_aggregator.billing.statements.store import act, standings
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_proto.rating.statement import Rail
 from tests.support.billed import (
@@ -118,3 +118,94 @@ async def test_a_bill_of_the_chains_rail_is_overdue_and_costs_no_fee(
         found = (await standings(tx, [bill]))[bill]
         assert (found.state, found.late_fees) == (BillState.OVERDUE, 0)
         assert await tx.rows("SELECT count(*) FROM late_fee_watches") == [(0,)]
+
+
+async def disputed(tx: Transaction, bill: int, cents: int, *, ended: bool) -> None:
+    what = Act.RESOLVED if ended else Act.DISPUTED
+    await act(tx, [BillAct(bill, what, cents * CENT, NOW, "member", "dispute 1")])
+
+
+async def test_a_key_that_was_used_for_other_bills_makes_no_plan(db: Database) -> None:
+    dates = (Instalment(DATES[0], 300 * CENT),)
+    async with db.transaction() as tx:
+        ada = await a_household(tx)
+        one, other = await billed(tx, ada, 300), await billed(tx, ada, 300)
+        first, second = f"B-{one}", f"B-{other}"
+        wish = Terms(ada.member, XTS, dates, "p", (first,))
+        plan = await plans.agree(tx, wish, BY, now=NOW)
+        assert (
+            await plans.agree(tx, replace(wish, bills=(first, first)), BY, now=NOW)
+            == plan
+        )
+        for bills in ((second,), (first, second), ()):
+            with pytest.raises(Refused) as caught:
+                await plans.agree(tx, replace(wish, bills=bills), BY, now=NOW)
+            assert caught.value.cause is Cause.KEY_USED
+
+
+async def test_a_key_of_a_plan_of_before_is_compared_as_far_as_it_was_kept(
+    db: Database,
+) -> None:
+    async with db.transaction() as tx:
+        ada = await a_household(tx)
+        await billed(tx, ada, 900)
+        await agreed(tx, ada)
+        await tx.rows("UPDATE instalment_plans SET bills = NULL")
+        await agreed(tx, ada)
+        assert (await plan_of(tx)).bills is None
+
+
+@pytest.mark.parametrize("right", [False, True])
+async def test_a_plan_that_is_all_disputed_waits_for_the_end(
+    db: Database, right: bool
+) -> None:
+    async with db.transaction() as tx:
+        ada = await a_household(tx, cents=5_000)
+        bill = await billed(tx, ada, 900)
+        await agreed(tx, ada)
+        await paid(tx, ada, 300, NOW + DAY)
+        await disputed(tx, bill, 600, ended=False)
+        for at in DATES:
+            await work(tx, at + 1)
+            found = await plan_of(tx)
+            assert (found.state, found.left) == (PlanState.OPEN, 0)
+            assert found.unpaid == 600 * CENT
+        await disputed(tx, bill, 600, ended=True)
+        now = DATES[-1] + DAY
+        if right:
+            await paid(tx, ada, 600, now)
+        await work(tx, now + 2)
+        ends = PlanState.KEPT if right else PlanState.BROKEN
+        assert (await plan_of(tx)).state is ends
+
+
+async def test_a_plan_goes_on_with_a_bill_that_is_all_disputed_and_was_corrected(
+    db: Database,
+) -> None:
+    async with db.transaction() as tx:
+        ada = await a_household(tx, cents=5_000)
+        bill = await billed(tx, ada, 900)
+        await agreed(tx, ada)
+        await disputed(tx, bill, 900, ended=False)
+        new = await corrected(tx, ada, bill, 800)
+        await disputed(tx, new, 800, ended=False)
+        await work(tx, DATES[0] + 1)
+        assert (await plan_of(tx)).state is PlanState.OPEN
+        await disputed(tx, new, 800, ended=True)
+        assert (await plan_of(tx)).left == 800 * CENT
+
+
+async def test_what_was_disputed_when_a_plan_was_agreed_is_beside_it(
+    db: Database,
+) -> None:
+    async with db.transaction() as tx:
+        ada = await a_household(tx, cents=5_000)
+        bill = await billed(tx, ada, 1_200)
+        await disputed(tx, bill, 300, ended=False)
+        await agreed(tx, ada)
+        assert (await plan_of(tx)).left == 900 * CENT
+        await disputed(tx, bill, 300, ended=True)
+        for at in DATES:
+            await paid(tx, ada, 300, at)
+            await work(tx, at + 1)
+        assert (await plan_of(tx)).state is PlanState.KEPT

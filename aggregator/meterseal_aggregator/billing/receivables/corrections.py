@@ -18,7 +18,7 @@ BATCH: Final = 1_000
 _MARK: Final = "SELECT act_id FROM receivable_marks WHERE name = 'corrections'"
 _ACTS: Final = "SELECT id, bill_id, act FROM bill_acts WHERE id > ? ORDER BY id LIMIT ?"
 _IN_PLACE: Final = """
-SELECT b.id, b.amount, max(0, b.amount + s.late_fees + s.given - s.paid - s.disputed)
+SELECT b.id, b.amount, max(0, b.amount + s.late_fees + s.given - s.paid)
 FROM bills b JOIN bill_standings s ON s.bill_id = b.id WHERE b.replaces_id = ?
 """
 _GO_ON: Final = """

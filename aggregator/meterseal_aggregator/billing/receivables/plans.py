@@ -5,10 +5,12 @@
 
 The rule: at each date what is still asked of the plan's bills is at most what its later
 dates ask for. While it is so, the bills are not overdue and cost no late fee; once it is
-not, the plan is broken and all of it falls due. This module must never move money: bills
+not, the plan is broken and all of it falls due. What is disputed is not asked, and not paid
+either: a plan of which nothing else is left waits for the dispute's end. This module must never move money: bills
 in a plan are paid like any.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,20 +30,25 @@ MAX_DATES: Final = 60
 MAX_AHEAD_S: Final = 5 * 366 * 86_400
 BATCH: Final = 100
 """Plans a transaction: two statements each."""
+AGAIN_S: Final = 86_400
+"""Between two looks at a plan that waits for nothing but a dispute, which may take a month."""
 
 _PLAN: Final = """
-SELECT id, member_id, asset, total, state, actor, request_key, agreed_at, ended_at
+SELECT id, member_id, asset, total, state, actor, request_key, agreed_at, ended_at, bills
 FROM instalment_plans
 """
-# What is still asked of a bill in a plan, up to what the plan is about: what it asks beside
-# that is paid last, else who keeps his dates would break the plan.
+# What is unpaid of a bill in a plan, and what of it is asked, up to what the plan is about:
+# what the bill asks beside that is paid last, else who keeps his dates would break the plan.
+# A dispute is first of what is beside.
 _OF_BILL: Final = """
-min(i.amount, max(0, b.amount + s.late_fees + s.given - s.paid - s.disputed - i.beside)) AS part
+min(i.amount, max(0, b.amount + s.late_fees + s.given - s.paid - i.beside)) AS unpaid,
+min(i.amount, max(0, b.amount + s.late_fees + s.given - s.paid - max(s.disputed, i.beside)))
+  AS asked
 FROM instalment_bills i JOIN bills b ON b.id = i.bill_id
 JOIN bill_standings s ON s.bill_id = b.id
 """
 _LEFT: Final = f"""
-SELECT coalesce(sum(l.part), 0) FROM (SELECT {_OF_BILL}
+SELECT coalesce(sum(l.unpaid), 0), coalesce(sum(l.asked), 0) FROM (SELECT {_OF_BILL}
   WHERE i.plan_id = ? AND s.state <> 'corrected') l
 """  # noqa: S608 - constants of this module
 _PARTS: Final = f"""
@@ -86,7 +93,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An agreement as it stands; `left` is what is still asked of its bills."""
+    """An agreement as it stands; `left` is what is still asked of its bills.
+
+    `unpaid` is that with what of it is disputed; `bills` are the numbers it was asked for,
+    in order, none for all, None where that was not kept.
+    """
 
     id: int
     member: int
@@ -99,6 +110,8 @@ class Plan:
     ended_at: int | None
     dates: tuple[Instalment, ...]
     left: int
+    unpaid: int
+    bills: tuple[str, ...] | None
 
 
 async def agree(tx: Transaction, wish: Terms, by: Actor, *, now: int) -> Plan:
@@ -142,12 +155,12 @@ async def look(tx: Transaction, *, now: int) -> int:
     for row in rows:
         plan = await _whole(tx, row)
         later = [one for one in plan.dates if one.due_at >= now]
-        if plan.left == 0:
+        if plan.unpaid == 0:
             await _end(tx, plan, PlanState.KEPT, now)
         elif plan.left > sum(one.amount for one in later):
             await _end(tx, plan, PlanState.BROKEN, now)
         else:
-            next_at = later[0].due_at
+            next_at = later[0].due_at if later else now + AGAIN_S
             await tx.many(
                 "UPDATE instalment_plans SET next_at = ? WHERE id = ?",
                 [(next_at, plan.id)],
@@ -158,11 +171,12 @@ async def look(tx: Transaction, *, now: int) -> int:
 async def follow(tx: Transaction, bill: int, successor: int, left: int) -> None:
     """Let a plan go on with the bill in place of one that was corrected.
 
-    `left` is what the new one asks; the plan is about no more than it was.
+    `left` is what is unpaid of the new one, disputed or not; the plan is about no more than
+    it was.
     """
     kept = [
         (plan, successor, min(part, left), max(0, left - part))
-        for plan, part in await tx.rows(_PARTS, (bill,))
+        for plan, part, _ in await tx.rows(_PARTS, (bill,))
     ]
     await tx.many(
         "INSERT INTO instalment_bills (plan_id, bill_id, amount, beside)"
@@ -220,16 +234,18 @@ async def _keep(
 ) -> None:
     row = (
         number, wish.member, wish.asset, _sum(owed), by[0], wish.key, by[1],
-        wish.dates[0].due_at,
+        wish.dates[0].due_at, json.dumps(_named(wish)),
     )  # fmt: skip
     await tx.many(
         "INSERT INTO instalment_plans (id, member_id, asset, total, state, actor,"
-        " request_key, agreed_at, next_at) VALUES (?, ?, ?, ?, 'open', ?, ?, ?, ?)",
+        " request_key, agreed_at, next_at, bills)"
+        " VALUES (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?)",
         [row],
     )
     await tx.many(
-        "INSERT INTO instalment_bills (plan_id, bill_id, amount) VALUES (?, ?, ?)",
-        [(number, one.bill, one.standing.asked) for one in owed],
+        "INSERT INTO instalment_bills (plan_id, bill_id, amount, beside)"
+        " VALUES (?, ?, ?, ?)",
+        [(number, one.bill, one.standing.asked, one.standing.disputed) for one in owed],
     )
     await tx.many(
         "INSERT INTO instalments (plan_id, due_at, amount) VALUES (?, ?, ?)",
@@ -253,21 +269,29 @@ async def _tell(
     await events.tell(tx, [events.Told(member, "instalments", body)], now=now)
 
 
+def _named(wish: Terms) -> tuple[str, ...]:
+    """Return the bills a wish names, however it orders them."""
+    return tuple(sorted(set(wish.bills)))
+
+
 def _same(known: Plan, wish: Terms) -> Plan:
+    bills = _named(wish)
     compared = (
         ("member", known.member, wish.member),
         ("asset", known.asset, wish.asset),
         ("dates", known.dates, wish.dates),
+        ("bills", bills if known.bills is None else known.bills, bills),
     )
     check_same(f"plan {known.id}", compared)
     return known
 
 
 async def _whole(tx: Transaction, row: Row) -> Plan:
-    number, member, asset, total, state, actor, key, agreed_at, ended_at = row
+    number, member, asset, total, state, actor, key, agreed_at, ended_at, bills = row
     dates = await tx.rows(_DATES, (number,))
-    ((left,),) = await tx.rows(_LEFT, (number,))
+    ((unpaid, left),) = await tx.rows(_LEFT, (number,))
     return Plan(
         number, member, Asset(asset), total, PlanState(state), actor, key, agreed_at,
-        ended_at, tuple(Instalment(*one) for one in dates), left,
+        ended_at, tuple(Instalment(*one) for one in dates), left, unpaid,
+        None if bills is None else tuple(json.loads(bills)),
     )  # fmt: skip
