@@ -192,7 +192,7 @@ async def _rows(database: Database, path: Path, homes: int) -> list[Row]:
             await confirm(tx, MEMBER, code, BY)
 
     async def clear() -> None:
-        while await duty.run_once(database, NOW, NOW):
+        while await duty.run_once(database, BY.network, NOW, NOW):
             pass
 
     size = path.stat().st_size

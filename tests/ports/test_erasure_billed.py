@@ -89,7 +89,10 @@ async def erase(house: SealedHouse) -> None:
         )
         _, code = await ask(tx, home.member, Why.MOVED_OUT, BY)
         await confirm(tx, home.member, code, BY)
-    assert await run_once(house.utility.database, NOW + DAY, NOW + DAY) == 1
+    assert (
+        await run_once(house.utility.database, GENESIS.network, NOW + DAY, NOW + DAY)
+        == 1
+    )
 
 
 def everything(folder: Path) -> bytes:
@@ -144,9 +147,9 @@ async def test_bills_lose_their_salts_once_they_need_not_be_kept(
 ) -> None:
     await erase(house)
     database, late = house.utility.database, NOW + RETENTION_S + DAY
-    assert await run_once(database, NOW + DAY, NOW) == 0
-    assert await run_once(database, late, late) == 3
-    assert await run_once(database, late, late) == 0
+    assert await run_once(database, GENESIS.network, NOW + DAY, NOW) == 0
+    assert await run_once(database, GENESIS.network, late, late) == 3
+    assert await run_once(database, GENESIS.network, late, late) == 0
     async with database.reading() as tx:
         rows = await tx.rows("SELECT member_id FROM bills WHERE salt IS NOT NULL")
     assert rows == [(house.homes["ben"].member,)]

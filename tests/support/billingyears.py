@@ -223,7 +223,7 @@ class Years(History):
             "bill": idle(lambda: statements.run_once(database, NETWORK, now)),
             "correct": idle(lambda: affected.run_once(database, NETWORK, now)),
             "collect": idle(lambda: receivables.run_once(database, now)),
-            "erasing": idle(lambda: erasure.run_once(database, now, now)),
+            "erasing": idle(lambda: erasure.run_once(database, NETWORK, now, now)),
             "log": log,
             "notify": lambda: notices.run_once(database, room, now),
         }

@@ -50,7 +50,7 @@ from meterseal_proto.seal import (
 )
 from meterseal_proto.spans import Span
 from meterseal_proto.telemetry import Batch, Row, encode_batch
-from meterseal_proto.units import MeterId, parse_obis
+from meterseal_proto.units import IMPORT, MeterId, RegisterId, parse_obis
 from tests.support.enrolling import (
     GENESIS,
     LOG_KEY,
@@ -195,7 +195,7 @@ async def seal_eight(house: WebHouse, answer: EnrolmentAnswer) -> None:
     messages = []
     for n in range(8):
         value += 100
-        seal = _one(a_key(), house.meter, (n, prev, value))
+        seal = _one(a_key(), house.meter, (n, prev, value), parse_obis(EXPORT))
         prev = seal.header.digest(GENESIS.chain_id)
         messages.append(Incoming("home-1", encode_seal(seal), None))
     await intake.deliver(messages)
@@ -245,9 +245,28 @@ async def tell_beside(house: WebHouse) -> None:
     assert await desk.keep_taken() == 7, desk.tally
 
 
-def _one(key: SealKey, meter: str, at: tuple[int, bytes, int]) -> Seal:
+async def seal_import(house: WebHouse, slots: int) -> None:
+    """Seal import slots of 100 Wh each, from the first one on, as late as now."""
+    async with house.db.reading() as tx:
+        rows = await tx.rows(
+            "SELECT enrolment_hash, initial_value FROM registers WHERE register = ?",
+            (IMPORT,),
+        )
+    ((prev, value),) = rows
+    payloads = []
+    for n in range(slots):
+        value += 100
+        seal = _one(a_key(), house.meter, (n, prev, value), IMPORT)
+        prev = seal.header.digest(GENESIS.chain_id)
+        payloads.append(encode_seal(seal))
+    await spoil(house, *payloads)
+
+
+def _one(
+    key: SealKey, meter: str, at: tuple[int, bytes, int], register: RegisterId
+) -> Seal:
     n, prev, value = at
-    raw, register = MeterId(bytes.fromhex(meter)), parse_obis(EXPORT)
+    raw = MeterId(bytes.fromhex(meter))
     records = (OpenRecord(SLOT + n * 900, 100, value, 14),)
     salts = (record_salt(bytes(32), register, records[0].start, 900, 0),)
     header = Header(

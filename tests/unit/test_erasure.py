@@ -29,7 +29,7 @@ from meterseal_aggregator.translog import fsck
 from meterseal_aggregator.vee import audit as vee_audit
 from meterseal_proto.claims import Expectation, Verdict
 from meterseal_proto.seal import record_salt
-from meterseal_proto.units import RegisterId, parse_obis
+from meterseal_proto.units import IMPORT, RegisterId, parse_obis
 from meterseal_proto.verify import examine
 from tests.support.enrolling import GENESIS, SLOT
 from tests.support.webhouse import (
@@ -39,6 +39,7 @@ from tests.support.webhouse import (
     WebHouse,
     a_lived_in_house,
     do_every_duty,
+    seal_import,
 )
 
 NAME = "Ada Lovelace-Quux"
@@ -153,9 +154,13 @@ async def erase(house: WebHouse, who: str = "ada") -> None:
         await confirm(tx, member, code, BY)
 
 
+async def follow(house: WebHouse) -> int:
+    return await run_once(house.db, GENESIS.network, LATER, LATER)
+
+
 async def scrub(house: WebHouse) -> None:
-    assert await run_once(house.db, LATER, LATER) == 1
-    assert await run_once(house.db, LATER, LATER) == 0
+    assert await follow(house) == 1
+    assert await follow(house) == 0
 
 
 def everything(house: WebHouse) -> bytes:
@@ -222,6 +227,27 @@ async def test_every_other_proof_still_verifies_and_every_audit_is_green(
         report = await fsck.check(tx, GENESIS.log_key)
     assert [one.detail for one in found if not one.ok] == []
     assert report.difference is None
+
+
+async def test_what_a_device_tells_late_of_his_time_goes_too(house: WebHouse) -> None:
+    await erase(house)
+    await scrub(house)
+    await seal_import(house, 6)
+    told = [record_salt(bytes(32), IMPORT, SLOT + n * 900, 900, 0) for n in range(6)]
+    assert all(salt in everything(house) for salt in told)
+    await scrub(house)
+    assert [salt in everything(house) for salt in told] == [False] * 4 + [True] * 2
+    await do_every_duty(house)
+    assert await follow(house) == 0
+
+
+async def test_a_late_look_begins_where_the_last_one_ended(house: WebHouse) -> None:
+    await erase(house)
+    await scrub(house)
+    assert await follow(house) == 0
+    with pytest.raises(sqlite3.IntegrityError, match="goes on from the last"):
+        async with house.db.transaction() as tx:
+            await tx.rows("UPDATE erasure_marks SET seals_to = 0")
 
 
 async def test_the_erased_seals_prove_only_that_something_was_sealed(

@@ -62,9 +62,10 @@ async def collect(house: House) -> int:
 
 
 async def erase(house: House) -> int:
-    """Write the file anew after erasures, let salts of old bills go; returns how many."""
+    """Take what came late of erased members, write the file anew, let old bills' salts go."""
+    network = house.keys.genesis.network
     return await until_idle(
         lambda: erasure.run_once(
-            house.database, int(house.now()), int(house.real_now())
+            house.database, network, int(house.now()), int(house.real_now())
         )
     )
