@@ -25,17 +25,14 @@ from meterseal_proto.netting import (
     ProvedNetting,
     check_netting,
 )
-from meterseal_proto.receipt import Answer, Receipt
 from meterseal_proto.units import IMPORT
 from tests.support.boxes import KEYS
 from tests.support.devices import BEGAN_AT, GENESIS
 from tests.support.private_home import (
-    AGENT,
     DAY_S,
     METER,
     PrivateHome,
     midnight,
-    readings,
 )
 
 FIRST = midnight(BEGAN_AT)
@@ -46,11 +43,7 @@ PATIENCE_S = 60.0
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[PrivateHome]:
     made = PrivateHome(tmp_path / "home")
-    made.read(readings([1_000 + n for n in range(300)]))
-    while made.committer.cut():
-        (stored,) = made.outbox.unanswered()
-        named = Answer(METER, IMPORT, stored.seq, stored.hash)
-        made.take([Receipt(GENESIS.network, AGENT, LATE, (named,), ())], LATE)
+    made.live([1_000 + n for n in range(300)], now=LATE)
     yield made
     made.close()
 

@@ -21,13 +21,11 @@ from meterseal_agent.run.file_thread import FileThread
 from meterseal_agent.run.resident import Resident, clock
 from meterseal_agent.seal.opening import Openings
 from meterseal_proto.bill import ProvedBill
-from meterseal_proto.receipt import Answer, Receipt
 from meterseal_proto.tariff import Band, MicroPerKwh, Tariff
 from meterseal_proto.units import IMPORT
 from tests.support.boxes import KEYS
 from tests.support.devices import BEGAN_AT, GENESIS
 from tests.support.private_home import (
-    AGENT,
     DAY_S,
     METER,
     STEP,
@@ -62,19 +60,12 @@ def billed_home(folder: Path) -> Iterator[PrivateHome]:
         home.read(readings(USAGE))
         for _ in range(3):
             home.committer.cut()
-            accept(home)
+            home.accept(NOW)
         home.committer.cut()
         openings = openings_of(home)
         openings.learn(TARIFF, now=BEGAN_AT)
         openings.bill(chain_of(home), FIRST, END, TARIFF.hash())
         yield home
-
-
-def accept(home: PrivateHome) -> None:
-    """Answer the day that waits."""
-    (stored,) = home.outbox.unanswered()
-    answer = Answer(METER, IMPORT, stored.seq, stored.hash)
-    home.take([Receipt(GENESIS.network, AGENT, NOW, (answer,), ())], NOW)
 
 
 def chain_of(home: PrivateHome) -> Chain:

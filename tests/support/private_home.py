@@ -19,7 +19,7 @@ from meterseal_agent.seal.committer import Committer, Job, Network
 from meterseal_agent.seal.prover import proof_of, to_bytes
 from meterseal_agent.seal.sealer import Sealer
 from meterseal_proto.enrolment import RegisterStart, enrolment_hash
-from meterseal_proto.receipt import Receipt
+from meterseal_proto.receipt import Answer, Receipt
 from meterseal_proto.seal import MODE_COMMITTED, Head
 from meterseal_proto.units import IMPORT, MeterId
 from tests.support.boxes import KEYS
@@ -128,6 +128,19 @@ class PrivateHome:
         """Apply what the aggregator answered."""
         for receipt in receipts:
             assert self.outbox.apply(receipt, now=now).unknown == 0
+
+    def accept(self, now: int) -> None:
+        """Answer the one seal that waits: it is durable."""
+        (stored,) = self.outbox.unanswered()
+        device = self.device
+        named = Answer(device.meter, device.register, stored.seq, stored.hash)
+        self.take([Receipt(GENESIS.network, AGENT, now, (named,), ())], now)
+
+    def live(self, usage: Sequence[int], *, now: int) -> None:
+        """Read what slots of these Wh show; every day that is over is accepted."""
+        self.read(readings(usage))
+        while self.committer.cut():
+            self.accept(now)
 
 
 def readings(usage: Sequence[int], *, since: int = BEGAN_AT) -> list[tuple[int, int]]:

@@ -21,7 +21,6 @@ from meterseal_proto.errand import (
     TariffKnown,
     encode_errand,
 )
-from meterseal_proto.receipt import Answer, Receipt
 from meterseal_proto.tariff import Band, MicroPerKwh, Tariff
 from meterseal_proto.units import EXPORT, IMPORT, MeterId
 from tests.support.boxes import KEYS
@@ -30,7 +29,6 @@ from tests.support.devices import BEGAN_AT, GENESIS
 from tests.support.disclosure import in_message
 from tests.support.errands import TWO_KEYS, told
 from tests.support.private_home import (
-    AGENT,
     DAY_S,
     METER,
     SHOWS,
@@ -84,21 +82,12 @@ class Device:
         return answer.why
 
 
-def accept(home: PrivateHome) -> None:
-    """Answer the day that waits."""
-    (stored,) = home.outbox.unanswered()
-    named = Answer(METER, IMPORT, stored.seq, stored.hash)
-    home.take([Receipt(GENESIS.network, AGENT, LATE, (named,), ())], LATE)
-
-
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the files of a home whose days are accepted, before its last reading."""
     folder = tmp_path_factory.mktemp("lived") / "home"
     with closing(PrivateHome(folder)) as home:
-        home.read(readings(USAGE[:-1]))
-        while home.committer.cut():
-            accept(home)
+        home.live(USAGE[:-1], now=LATE)
     return folder
 
 
@@ -186,7 +175,7 @@ def test_receipts_kept_back_and_a_clock_set_back_make_no_tariff_older(
         home.read(readings(USAGE))
         device.billing.learn(told(FLAT), now=BEGAN_AT)
         while home.committer.cut():
-            accept(home)
+            home.accept(LATE)
         assert device.no() is NoBill.TARIFF_LATE, "it was measured before it was told"
 
 

@@ -24,7 +24,7 @@ from meterseal_proto.netting import (
     ProvedNetting,
     check_netting,
 )
-from meterseal_proto.receipt import Answer, Receipt, Refusal
+from meterseal_proto.receipt import Receipt, Refusal
 from meterseal_proto.topics import MAX_MESSAGE_BYTES
 from meterseal_proto.units import EXPORT, IMPORT, MeterId
 from tests.support.boxes import KEYS
@@ -109,13 +109,6 @@ class Device:
         check_netting(proved, seen, bits, KEYS.seal_key.public)
 
 
-def accept(home: PrivateHome) -> None:
-    """Answer the day that waits."""
-    (stored,) = home.outbox.unanswered()
-    named = Answer(METER, IMPORT, stored.seq, stored.hash)
-    home.take([Receipt(GENESIS.network, AGENT, LATE, (named,), ())], LATE)
-
-
 def fail(home: PrivateHome, day: KeptDay) -> None:
     """Say that an accepted day's proof does not hold."""
     refusal = Refusal(METER, IMPORT, day.seq, day.hash, Reason.PROOF)
@@ -127,9 +120,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the files of a home whose days are accepted, before its last reading."""
     folder = tmp_path_factory.mktemp("lived") / "home"
     with closing(PrivateHome(folder)) as home:
-        home.read(readings(USAGE[:-1]))
-        while home.committer.cut():
-            accept(home)
+        home.live(USAGE[:-1], now=LATE)
     return folder
 
 
@@ -311,7 +302,7 @@ def test_a_day_that_was_told_anew_is_netted_as_it_was_told_last(
     assert device.nettings.decide(asked) is None, "no accepted day is in its place"
     assert device.nettings.job(before, before.days[0]) is None
     assert device.home.committer.cut() == 1
-    accept(device.home)
+    device.home.accept(LATE)
     late = device.nettings.decide(asked)
     assert late is not None
     assert late.days == before.days[1:], "an old telling is left out"
@@ -373,7 +364,7 @@ def test_a_slot_the_meter_did_not_tell_nets_nothing(tmp_path: Path) -> None:
         silent = (FIRST - BEGAN_AT) // 900 + 10
         home.read([*seen[:silent], *seen[silent + 4 :]])
         while home.committer.cut():
-            accept(home)
+            home.accept(LATE)
         device = Device(home)
         missing = [at for at, one in enumerate(device.days[0].values) if one is None]
         assert missing

@@ -24,12 +24,10 @@ from meterseal_proto.rating.components import (
 )
 from meterseal_proto.rating.hidden import plan_of
 from meterseal_proto.rating.tariff import Commodity, FullTariff, Rule, Split
-from meterseal_proto.receipt import Answer, Receipt
 from meterseal_proto.units import IMPORT
 from tests.support.boxes import KEYS
 from tests.support.devices import BEGAN_AT, GENESIS
 from tests.support.private_home import (
-    AGENT,
     DAY_S,
     METER,
     PrivateHome,
@@ -66,11 +64,7 @@ def full(*components: Component, calendars: tuple[Calendar, ...] = ()) -> FullTa
 def home(tmp_path: Path) -> Iterator[PrivateHome]:
     """A home with accepted days."""
     with closing(PrivateHome(tmp_path / "home")) as made:
-        made.read(readings(USAGE[:-1]))
-        while made.committer.cut():
-            (stored,) = made.outbox.unanswered()
-            named = Answer(METER, IMPORT, stored.seq, stored.hash)
-            made.take([Receipt(GENESIS.network, AGENT, LATE, (named,), ())], LATE)
+        made.live(USAGE[:-1], now=LATE)
         made.read(readings(USAGE)[-1:])
         yield made
 

@@ -14,16 +14,14 @@ from meterseal_proto.committed_message import decode_committed
 from meterseal_proto.errand import SeedDeposits, decode_errand
 from meterseal_proto.errand_down import SeedsKept
 from meterseal_proto.errors import Malformed
-from meterseal_proto.receipt import Answer, Receipt
 from meterseal_proto.seedbox import opened
 from meterseal_proto.totals import SEEDS, seeds_of
-from meterseal_proto.units import IMPORT, MeterId
+from meterseal_proto.units import MeterId
 from tests.support.boxes import KEYS
 from tests.support.devices import BEGAN_AT, GENESIS
 from tests.support.disclosure import in_message
 from tests.support.errands import TRUSTEES, kept_by_all, trustee
 from tests.support.private_home import (
-    AGENT,
     DAY_S,
     METER,
     SHOWS,
@@ -158,8 +156,7 @@ def test_what_was_deposited_and_signed_for_is_never_changed(home: PrivateHome) -
 def masked(home: PrivateHome) -> bool:
     """Tell whether the day that waits has its sum under masks, and answer it."""
     (stored,) = home.outbox.unanswered()
-    named = Answer(METER, IMPORT, stored.seq, stored.hash)
-    home.take([Receipt(GENESIS.network, AGENT, LATE, (named,), ())], LATE)
+    home.accept(LATE)
     seal = decode_committed(stored.payload, GENESIS.network)
     return seal.envelope.parcel.masked is not None
 
