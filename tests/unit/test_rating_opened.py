@@ -84,10 +84,6 @@ def opened(plan: Plan, usage: Sequence[int] = USAGE) -> OpenedPeriod:
     return OpenedPeriod(MONTH, STEP, tuple(amounts))
 
 
-def open_rated(tariff: FullTariff) -> int:
-    return rate(tariff, Load(BEGIN, STEP, USAGE), MONTH, LOCAL).total
-
-
 def test_a_flat_tariff_is_billed_from_the_periods_total() -> None:
     tariff = full(Flat("energy", Price(250_000)), STANDING)
     plan = plan_of(tariff)
