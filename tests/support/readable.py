@@ -47,12 +47,6 @@ NOT_THERE = (
 OF_ONESELF = "/v1/me/"
 ENDLESS = "/v1/me/events"
 """A stream: `test_web_stream` listens to it."""
-EVIDENCE = {
-    "/v1/bills/{number}/evidence.zip",
-    "/v1/trades/{trade_id}/evidence.zip",
-    "/v1/disputes/{dispute_id}",
-}
-"""What members have of a bill, a trade or a dispute; there is none of them here."""
 AUCTIONS = {"/v1/auctions", "/v1/auctions/{start}", "/v1/auctions/{start}/book"}
 """What slots' auctions did: members look, and so does who checks them."""
 OF_MEMBERS = (
