@@ -221,7 +221,7 @@ async def _decide(years: Years, number: int, made: Decision) -> None:
     now = years.now
 
     async def deed(tx: Transaction) -> bool:
-        await deciding.decide(tx, number, made, now=now)
+        await deciding.decide(tx, number, made, now=now, real_now=now)
         return True
 
     await years.wish("decide", deed)

@@ -42,7 +42,7 @@ async def utility(tmp_path: Path) -> AsyncIterator[Utility]:
 async def credited(utility: Utility, number: int, amount: int) -> None:
     made = Decision(State.UPHELD, Remedy.CREDIT, amount, "token:op", "as it shows")
     async with utility.database.transaction() as tx:
-        await decide(tx, number, made, now=NOW + 2 * DAY)
+        await decide(tx, number, made, now=NOW + 2 * DAY, real_now=NOW)
 
 
 async def test_two_disputes_of_one_bill_are_credited_no_more_than_the_bill(

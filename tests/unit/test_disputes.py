@@ -47,6 +47,9 @@ from tests.support.billinghouse import (
 )
 from tests.support.disputing import NOW, WRONG, billed, opened
 
+REAL_NOW = NOW + 5
+"""The real second of a decision, of a network whose clock was moved on."""
+
 
 @pytest.fixture
 async def utility(tmp_path: Path) -> AsyncIterator[Utility]:
@@ -65,7 +68,7 @@ async def decided(
 ) -> tuple[Dispute, Decided]:
     made = Decision(verdict, remedy, amount, "token:op", "as the meter shows")
     async with utility.database.transaction() as tx:
-        return await decide(tx, number, made, now=NOW + 60)
+        return await decide(tx, number, made, now=NOW + 60, real_now=REAL_NOW)
 
 
 async def holds(utility: Utility) -> bool:
@@ -340,3 +343,17 @@ async def test_a_credit_that_the_fund_cannot_pay_is_refused_whole(
         await decided(utility, made.id, State.UPHELD, Remedy.CREDIT, made.claimed)
     assert caught.value.cause is Cause.FUNDS
     assert await holds(utility)
+
+
+async def test_the_operators_trail_has_a_decision_in_real_seconds(
+    utility: Utility,
+) -> None:
+    _, bill = await billed(utility)
+    made = await opened(utility, bill, WRONG)
+    _, kept = await decided(utility, made.id, State.REJECTED, Remedy.NONE, 0)
+    assert kept.decided_at == NOW + 60
+    async with utility.database.reading() as tx:
+        rows = await tx.rows(
+            "SELECT at FROM operator_acts WHERE act = 'decide-dispute'"
+        )
+    assert rows == [(REAL_NOW,)]

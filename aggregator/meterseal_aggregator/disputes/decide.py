@@ -41,9 +41,12 @@ from meterseal_proto.rating.statement import Rail
 
 
 async def decide(
-    tx: Transaction, number: int, made: Decision, *, now: int
+    tx: Transaction, number: int, made: Decision, *, now: int, real_now: int
 ) -> tuple[Dispute, Decided]:
-    """Decide an open dispute; raises NotDisputed, and then nothing is written."""
+    """Decide an open dispute; raises NotDisputed, and then nothing is written.
+
+    `now` is the network's second, `real_now` the real one, which the trail is kept in.
+    """
     found = await store.dispute(tx, number)
     check_decision(found, made)
     await _check_remedy(tx, found, made)
@@ -53,9 +56,8 @@ async def decide(
     kept = await _logged(tx, found, made, now=now)
     await store.end(tx, number, made.verdict, now=now)
     await store.keep_decision(tx, kept)
-    await identity.note(
-        tx, made.actor, "decide-dispute", f"{number}: {made.verdict.value}", now=now
-    )
+    what = f"{number}: {made.verdict.value}"
+    await identity.note(tx, made.actor, "decide-dispute", what, now=real_now)
     body: dict[str, object] = {
         "dispute": number,
         "state": made.verdict.value,

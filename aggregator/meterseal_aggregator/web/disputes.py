@@ -250,9 +250,9 @@ async def decide_dispute(
         f"token:{access.caller.prefix}",
         wanted.reason,
     )
-    now = int(access.site.now())
+    now, real = int(access.site.now()), int(access.site.real_now())
     async with access.site.database.transaction() as tx:
-        ended, _ = await deciding.decide(tx, dispute_id, made, now=now)
+        ended, _ = await deciding.decide(tx, dispute_id, made, now=now, real_now=real)
         return (await _views(tx, [ended], now))[0]
 
 
