@@ -28,12 +28,13 @@ from meterseal_aggregator.disputes.model import (
     decision_hash,
     transfer_id,
 )
-from meterseal_aggregator.disputes.open import WHY, release
+from meterseal_aggregator.disputes.open import WHY, release, whole_of
 from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.events import Told, tell
 from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import MUTUAL_FUND, UTILITY, user
 from meterseal_aggregator.ledger.model import Refusal, Transfer
+from meterseal_aggregator.market import history, trades
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.translog import store as log
 from meterseal_proto.entry import bill_hash_entry, trade_event_entry
@@ -88,11 +89,17 @@ async def _check_remedy(tx: Transaction, found: Dispute, made: Decision) -> None
 
 
 async def _check_credit(tx: Transaction, found: Dispute, amount: int) -> None:
-    """Go on if nothing is made good twice: by another credit, or by a correction before."""
+    """Go on if nothing is made good twice.
+
+    Not by another credit, nor by a correction or a trade's compensation before.
+    """
     most = found.claimed
-    if found.bill is None:
-        left = found.claimed - await store.credited_of_trade(tx, found)
+    if found.trade is not None:
+        credited = await store.credited_of_trade(tx, found)
+        most = await _worth(tx, found) - credited
+        left = found.claimed - credited
     else:
+        assert found.bill is not None
         chain = await store.chain_of(tx, found.bill)
         rows = await bills.bills_by_id(tx, [found.bill, chain[-1]])
         now_asked = rows[chain[-1]].amount
@@ -104,6 +111,18 @@ async def _check_credit(tx: Transaction, found: Dispute, amount: int) -> None:
             f"{max(0, min(most, left))} micro-units of it were not made good yet: credit"
             " less, or say that a correction did",
         )
+
+
+async def _worth(tx: Transaction, found: Dispute) -> int:
+    """Return what may be lost at most of a trade, less what its buyer was compensated."""
+    assert found.trade is not None
+    trade = await trades.by_id(tx, found.trade)
+    assert trade is not None
+    most = whole_of(trade)
+    if found.member != trade.buyer:
+        return most
+    runs = await history.runs_of(tx, trade.id)
+    return most - sum(run.from_stake + run.from_fund for run in runs)
 
 
 async def _credit(tx: Transaction, found: Dispute, made: Decision, *, now: int) -> None:

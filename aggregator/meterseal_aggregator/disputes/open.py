@@ -79,7 +79,7 @@ async def open_trade(tx: Transaction, number: int, wish: Wish, *, now: int) -> D
     trade = await trades.by_id(tx, number)
     if trade is None or wish.member not in (trade.seller, trade.buyer):
         raise NotDisputed(Cause.UNKNOWN, "there is no such trade of yours")
-    whole = cost(trade.wh, max(trade.terms.price, trade.terms.retail))
+    whole = whole_of(trade)
     known = await _known(tx, wish, whole, trade=trade.id)
     if known is not None:
         return known
@@ -103,6 +103,11 @@ async def open_trade(tx: Transaction, number: int, wish: Wish, *, now: int) -> D
         assert result.entered, result
     await _tell(tx, made, now=now)
     return made
+
+
+def whole_of(trade: Trade) -> int:
+    """Return the most that may be lost of a trade, micro-units: its Wh at the dearer price."""
+    return cost(trade.wh, max(trade.terms.price, trade.terms.retail))
 
 
 async def withdraw(tx: Transaction, number: int, member: int, *, now: int) -> Dispute:

@@ -1,6 +1,6 @@
 """What must always hold of trades: energy once, money to the micro-unit, trust as recorded.
 
-Reads the market's tables, `credits` and the ledger's. This module must never write.
+Reads the market's tables, `credits`, disputes' and the ledger's. This module must never write.
 """
 
 from collections import defaultdict
@@ -56,6 +56,17 @@ SELECT (SELECT coalesce(sum(fed_in_wh), 0) FROM slot_runs f WHERE NOT EXISTS (
 """
 _COUNTS: Final = """
 SELECT count(*), coalesce(sum(traded_wh), 0), coalesce(sum(fed_in_wh), 0) FROM slot_runs
+"""
+# A first run whose trade's dispute had ended with a credit to its buyer, and that gave him
+# what was credited once more: the hold was frozen, so the credit came first.
+_GIVEN_TWICE: Final = """
+SELECT r.trade_id FROM (SELECT d.trade_id, d.member_id, sum(c.amount) AS amount
+  FROM disputes d JOIN dispute_decisions c ON c.dispute_id = d.id AND c.remedy = 'credit'
+  WHERE d.held = 1 GROUP BY d.trade_id, d.member_id) g
+JOIN trades t ON t.id = g.trade_id AND t.buyer_id = g.member_id
+JOIN trade_runs r ON r.trade_id = t.id AND r.run = (
+  SELECT min(f.run) FROM trade_runs f WHERE f.trade_id = t.id)
+WHERE r.uncovered < min(g.amount, r.from_stake + r.from_fund + r.uncovered) LIMIT 1
 """
 # What each trade's entries moved by their purposes, against its runs.
 _SETTLED: Final = """
@@ -128,6 +139,10 @@ async def _money(tx: Transaction) -> Finding:
     stray = await tx.rows(_STRAY)
     if stray:
         detail = f"trade {stray[0][0]} has a run and is not settled"
+        return Finding(MONEY, ok=False, detail=detail)
+    twice = await tx.rows(_GIVEN_TWICE)
+    if twice:
+        detail = f"trade {twice[0][0]}: what a dispute credited was compensated again"
         return Finding(MONEY, ok=False, detail=detail)
     entries = await _entries(tx)
     count = last = 0

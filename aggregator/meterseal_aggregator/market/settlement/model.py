@@ -55,10 +55,14 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """What earlier runs gave a buyer for what he had to buy elsewhere."""
+    """What a buyer was given for what he had to buy elsewhere.
+
+    `stake` and `fund` by earlier runs, `credited` by disputes that were decided.
+    """
 
     stake: int = 0
     fund: int = 0
+    credited: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class TradeRun:
 
     `metered_wh` and `delivered_wh` are totals. paid = to_seller + fee + losses. What is taken
     back of compensation is negative; `arrears` is what the buyer's balance did not give.
+    `uncovered` is what neither stake nor fund gave here: a dispute may have credited it.
     """
 
     trade: Trade

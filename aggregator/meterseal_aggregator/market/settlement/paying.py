@@ -6,8 +6,9 @@ The first run posts the buyer's hold as far as he is delivered, shares it betwee
 house and lines, moves the Wh, and pays what the rest costs him elsewhere from the seller's
 stake and then the mutual fund. A later run delivers and charges only what is more: from
 what the buyer has, and the rest becomes his arrears. He gives back what he was paid for Wh
-that now came after all, to the fund first, which paid last. What is less takes nothing
-from anybody. Pure. This module must never take Wh back from a buyer.
+that now came after all, to the fund first, which paid last. What a dispute credited him of a
+loss that nothing else covered is not compensated again; a decision itself stands. What is
+less takes nothing from anybody. Pure. This module must never take Wh back from a buyer.
 """
 
 from dataclasses import dataclass, field
@@ -45,7 +46,7 @@ _NONE: Final = Payment(held=0, seller=0, fee=0, losses=0, returned=0, owed=0)
 class Look:
     """A trade that a run looks at: its share of the export, and what is delivered now.
 
-    `covered` is what the buyer was compensated with before; `energy` tells that the Wh are
+    `covered` is what the buyer was compensated with and credited before; `energy` tells that the Wh are
     in accounts (a mock's are not).
     """
 
@@ -127,7 +128,8 @@ def settle(purse: Purse, look: Look) -> Outcome:
     if look.energy:
         given = purse.take(WH, producer(trade.seller), look.more_wh)
         legs.move("delivery", producer(trade.seller), buyer(trade.buyer), given, WH)
-    covered, owing = _cover(purse, legs, after)
+    loss = after.owed - _credited(look, before, after)
+    covered, owing = _cover(purse, legs, max(0, loss))
     found = TradeRun(
         trade=trade,
         run=look.run,
@@ -153,6 +155,17 @@ def _uncovered(one: Payment, covered: Covered) -> int:
     return one.owed - covered.stake - covered.fund
 
 
+def _credited(look: Look, before: Payment, after: Payment) -> int:
+    """Return what disputes credited of the loss itself: of what nobody had covered.
+
+    A credit beyond that made good something else.
+    """
+    open_ = after.owed
+    if look.trade.state is not TradeState.HELD:
+        open_ = _uncovered(before, look.covered)
+    return min(look.covered.credited, open_)
+
+
 def _collect(purse: Purse, legs: _Legs, before: Payment, after: Payment) -> int:
     """Bring what is paid into the trade's escrow; returns what becomes arrears."""
     trade = legs.look.trade
@@ -174,22 +187,22 @@ def _share(purse: Purse, legs: _Legs, before: Payment, after: Payment) -> None:
     purse.give(trade.asset, user(trade.seller), seller)
 
 
-def _cover(purse: Purse, legs: _Legs, after: Payment) -> tuple[Covered, int]:
-    """Compensate the shortfall, or take back what was too much of it.
+def _cover(purse: Purse, legs: _Legs, loss: int) -> tuple[Covered, int]:
+    """Compensate the shortfall's cost, or take back what was too much of it.
 
     Returns what the buyer has been given altogether, and what of it he now owes.
     """
     trade, had = legs.look.trade, legs.look.covered
     asset, staked, theirs = trade.asset, stake(trade.seller), user(trade.buyer)
     if trade.state is TradeState.HELD:
-        from_stake = purse.take(asset, staked, after.owed)
-        from_fund = purse.take(asset, MUTUAL_FUND, after.owed - from_stake)
+        from_stake = purse.take(asset, staked, loss)
+        from_fund = purse.take(asset, MUTUAL_FUND, loss - from_stake)
         legs.pay("compensation", staked, theirs, from_stake)
         legs.pay("compensation-fund", MUTUAL_FUND, theirs, from_fund)
         purse.give(asset, theirs, from_stake + from_fund)
         return Covered(from_stake, from_fund), 0
-    now = Covered(stake=min(had.stake, after.owed))
-    now = Covered(now.stake, min(had.fund, after.owed - now.stake))
+    now = Covered(stake=min(had.stake, loss))
+    now = Covered(now.stake, min(had.fund, loss - now.stake))
     owing = _from_buyer(purse, legs, "return-fund", MUTUAL_FUND, had.fund - now.fund)
     purse.give(asset, MUTUAL_FUND, had.fund - now.fund)
     owing += _from_buyer(purse, legs, "return-stake", staked, had.stake - now.stake)

@@ -1,7 +1,7 @@
 """Settlement's questions and rows: which slots are due, what is known of them, what was found.
 
 Reads `credits`, `edit_reversals`, `credit_marks` (credits), `installations`, `registers`
-(registry) and `ledger_frozen_holds` (ledger); writes the market's trades, slots and runs
+(registry), `ledger_frozen_holds` (ledger) and what disputes credited (disputes); writes the market's trades, slots and runs
 and its own `settled_slots`. A batch of any size costs the same number of statements. This
 module must never decide what a trade is delivered (`plan` does).
 """
@@ -92,6 +92,13 @@ _COVERED: Final = """
 SELECT t.id, sum(r.from_stake), sum(r.from_fund) FROM (VALUES {pairs}) v
 CROSS JOIN trades t ON t.meter_point_id = v.column1 AND t.start = v.column2
 CROSS JOIN trade_runs r ON r.trade_id = t.id GROUP BY t.id
+"""
+_CREDITED: Final = """
+SELECT t.id, sum(c.amount) FROM (VALUES {pairs}) v
+CROSS JOIN trades t ON t.meter_point_id = v.column1 AND t.start = v.column2
+CROSS JOIN disputes d ON d.trade_id = t.id AND d.member_id = t.buyer_id
+CROSS JOIN dispute_decisions c ON c.dispute_id = d.id AND c.remedy = 'credit'
+GROUP BY t.id
 """
 _BEFORE: Final = """
 SELECT f.meter_point_id, f.start, f.export_wh, f.traded_wh, f.fed_in_wh, f.kept_wh, f.owed_wh
@@ -214,9 +221,15 @@ async def trades_of(tx: Transaction, slots: Sequence[Slot]) -> dict[Key, list[Tr
 
 
 async def covered(tx: Transaction, slots: Sequence[Slot]) -> dict[int, Covered]:
-    """Return what buyers were compensated with, by trade."""
-    rows = await tx.rows_of_pairs(_COVERED, [one.key for one in slots])
-    return {row[0]: Covered(*row[1:]) for row in rows}
+    """Return what buyers were compensated with and credited, by trade."""
+    keys = [one.key for one in slots]
+    found = {
+        row[0]: Covered(*row[1:]) for row in await tx.rows_of_pairs(_COVERED, keys)
+    }
+    for trade, credited in await tx.rows_of_pairs(_CREDITED, keys):
+        given = found.get(trade, Covered())
+        found[trade] = Covered(given.stake, given.fund, credited)
+    return found
 
 
 async def last_runs(tx: Transaction, slots: Sequence[Slot]) -> dict[Key, SlotRun]:
