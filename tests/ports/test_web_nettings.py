@@ -18,8 +18,9 @@ from meterseal_proto.netting import ProvedNetting, prove_netting
 from meterseal_proto.units import IMPORT
 from tests.support.committed import CommittedDevice, Day
 from tests.support.enrolling import GENESIS, SLOT
+from tests.support.village import problem
 from tests.support.webhouse import LATER, WebHouse, a_house
-from tests.support.webprivate import enrol_private, take_in
+from tests.support.webprivate import enrol_private, erased, looks, take_in
 
 BEGAN = SLOT - 24 * 900
 END = SLOT
@@ -117,3 +118,27 @@ async def test_nobody_else_sees_which_slots_used_so_much(home: Home) -> None:
     assert await home.listed("cleo") == []
     assert (await home.house.ask("GET", proof, "cleo")).status_code == 404
     assert len(await home.listed("ada")) == 1
+
+
+async def test_an_erased_members_proof_is_for_operators_with_a_reason(
+    home: Home,
+) -> None:
+    await home.ask()
+    proved = await home.answer()
+    proof = f"{home.path}/1/proof"
+    async with home.house.db.transaction() as tx:
+        point = home.house.registry.point
+        await write.end_tenancy(tx, point, at=SLOT)
+        cleo = Tenancy(home.house.members["cleo"], point, SLOT, None)
+        await write.begin_tenancy(tx, cleo)
+    # Who came after him was erased: that is none of this netting's.
+    await erased(home.house, "cleo")
+    assert (await home.house.ask("GET", proof, "operator")).status_code == 200
+    await erased(home.house, "ada")
+    answer = await home.house.ask("GET", proof, "operator")
+    assert problem(answer) == (409, "erased")
+    short = await home.house.ask("GET", f"{proof}?reason=a", "operator")
+    assert short.status_code == 422
+    kept = await home.house.ask("GET", f"{proof}?reason=tax+audit", "operator")
+    assert read_netting(kept.content, GENESIS.network) == proved
+    assert await looks(home.house) == ["netting 1: tax audit"]

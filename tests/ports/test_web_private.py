@@ -24,6 +24,7 @@ from tests.support.committed import CommittedDevice, Day, bill_over, flat
 from tests.support.devices import device
 from tests.support.enrolling import GENESIS, LOG_KEY, SLOT
 from tests.support.evidence import unproved
+from tests.support.village import problem
 from tests.support.webhouse import (
     LATER,
     WebHouse,
@@ -31,7 +32,7 @@ from tests.support.webhouse import (
     do_every_duty,
     pretty,
 )
-from tests.support.webprivate import enrol_private, publish, take_in
+from tests.support.webprivate import enrol_private, erased, looks, publish, take_in
 
 BEGAN = SLOT - 60 * 900
 VALUES = [[0x5EA1_0000 + 7_919 * (n + 24 * day) for n in range(24)] for day in (0, 1)]
@@ -345,3 +346,20 @@ async def test_an_open_seal_for_it_leaves_no_trace_of_its_value(home: Home) -> N
     assert len(rows) == 1
     assert b"1587654321" not in repr(rows).encode()
     assert all((1_587_654_321).to_bytes(4) not in row[7] for row in rows)
+
+
+async def test_an_erased_members_bill_file_is_for_operators_with_a_reason(
+    home: Home,
+) -> None:
+    told = (await home.post_bill()).json()
+    await do_every_duty(home.house)
+    path = f"/v1/private-bills/{told['id']}/file"
+    assert (await home.house.ask("GET", path, "operator")).status_code == 200
+    assert (await home.house.ask("GET", f"{path}?reason=why", "bo")).status_code == 403
+    await erased(home.house, "ada")
+    answer = await home.house.ask("GET", path, "operator")
+    assert problem(answer) == (409, "erased")
+    assert await looks(home.house) == []
+    kept = await home.house.ask("GET", f"{path}?reason=tax+audit", "operator")
+    assert kept.status_code == 200
+    assert await looks(home.house) == [f"private bill {told['id']}: tax audit"]

@@ -46,3 +46,18 @@ async def publish(house: WebHouse, *tariffs: Tariff) -> None:
         answer = await house.post("/v1/tariffs", "operator", body)
         assert answer.status_code == 201, pretty(answer)
         assert answer.json()["hash"] == tariff.hash().hex()
+
+
+async def erased(house: WebHouse, name: str) -> None:
+    """Write down that a member was erased; nothing of his is taken out."""
+    async with house.db.transaction() as tx:
+        await tx.rows(
+            "INSERT INTO erasures VALUES (?, 'asked', 'op', ?, 1, 2, 3, 'op', NULL)",
+            (house.members[name], bytes(32)),
+        )
+
+
+async def looks(house: WebHouse) -> list[str]:
+    """Return what operators looked at of erased members', each with its reason."""
+    acts = (await house.get("/v1/acts?limit=500", "operator"))["items"]
+    return [act["object"] for act in acts if act["act"] == "restricted-bill"]

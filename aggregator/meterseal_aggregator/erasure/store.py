@@ -19,6 +19,16 @@ ON CONFLICT (member_id) DO UPDATE SET why = excluded.why, actor = excluded.actor
   code = excluded.code, asked_at = excluded.asked_at, expires_at = excluded.expires_at
 """
 
+_WITHIN: Final = """
+SELECT 1 FROM registers r JOIN installations i ON i.meter_id = r.meter_id
+  AND i.from_at < ?1 AND coalesce(i.to_at, ?1) > ?2
+JOIN tenancies t ON t.meter_point_id = i.meter_point_id
+  AND t.from_at < min(?1, coalesce(i.to_at, ?1))
+  AND coalesce(t.to_at, ?1) > max(?2, i.from_at)
+JOIN erasures e ON e.member_id = t.member_id AND e.done_at IS NOT NULL
+WHERE r.id = ?3 LIMIT 1
+"""
+
 
 async def keep(tx: Transaction, asked: Erasure, code: bytes) -> None:
     """Keep what was asked for, in place of an earlier asking."""
@@ -48,6 +58,11 @@ async def erased(tx: Transaction, member: int) -> bool:
     """Tell whether a member was erased: his bills are then for operators with a reason."""
     found = await erasure(tx, member)
     return found is not None and found.done_at is not None
+
+
+async def erased_within(tx: Transaction, register: int, begin: int, end: int) -> bool:
+    """Tell whether anybody was erased whose a register was in some second of [begin, end)."""
+    return bool(await tx.rows(_WITHIN, (end, begin, register)))
 
 
 async def done(tx: Transaction, member: int, actor: str, *, now: int) -> None:

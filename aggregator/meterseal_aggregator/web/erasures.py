@@ -5,12 +5,12 @@
     GET  /v1/restricted-bills/2026-00000012?reason=tax+audit+2027
 
 A bill of an erased member is on no other route: each look at it is a line of the trail, with
-its reason. This module must never erase without a code that was given for this member.
+its reason (files of private bills and nettings: `web.restricted`). This module must never erase without a code that was given for this member.
 """
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
@@ -24,15 +24,12 @@ from meterseal_aggregator.identity import store as identity
 from meterseal_aggregator.identity.model import Action
 from meterseal_aggregator.web.auth import Access, Asking
 from meterseal_aggregator.web.problems import not_found
+from meterseal_aggregator.web.restricted import Reason
 from meterseal_aggregator.web.shapes import ById, RequestBody, View
 
 router = APIRouter(prefix="/v1", tags=["erasure"])
 
-MAX_WHY: Final = 120
 MAX_CODE: Final = 64
-Reason = Annotated[
-    str, Query(min_length=3, max_length=MAX_WHY, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
 BillNumber = Annotated[str, Path(pattern=rf"^[0-9A-Za-z-]{{1,{MAX_NUMBER}}}$")]
 
 

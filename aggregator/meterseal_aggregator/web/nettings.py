@@ -17,6 +17,11 @@ from meterseal_aggregator.privacy.errands.nettings import NettingRequest
 from meterseal_aggregator.registry.model import Span
 from meterseal_aggregator.web.auth import Asking
 from meterseal_aggregator.web.problems import not_found
+from meterseal_aggregator.web.restricted import (
+    MaybeReason,
+    check_look,
+    keep_reason,
+)
 from meterseal_aggregator.web.shapes import (
     AfterId,
     ById,
@@ -80,9 +85,16 @@ async def list_nettings(
     response_class=Response,
 )
 async def give_proof(
-    meter: MeterHex, register: Obis, netting_id: ById, access: Asking
+    meter: MeterHex,
+    register: Obis,
+    netting_id: ById,
+    access: Asking,
+    reason: MaybeReason = None,
 ) -> Response:
-    """Give what a device proved: slots, range proofs over its days, its signature."""
+    """Give what a device proved: slots, range proofs over its days, its signature.
+
+    Where its member was erased, an operator says why he looks: `reason` is kept.
+    """
     async with access.site.database.reading() as tx:
         spans = await access.register_spans(tx, meter, register, Action.TAKE_BUNDLE)
         network = access.site.terms.genesis.network
@@ -92,9 +104,14 @@ async def give_proof(
         )
         if not found or found[0].id != netting_id or not _owns(spans, found[0]):
             raise not_found("netting")
+        period = found[0].period
+        place = (row, period.begin, period.end)
+        restricted = await check_look(tx, access, place, reason)
         proved = await nettings.proved(tx, found[0])
     if proved is None:
         raise not_found("proof: the device has not answered")
+    if restricted:
+        await keep_reason(access, f"netting {netting_id}", reason)
     name = f"{netting_id}.netting.json"
     told = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(write_netting(proved), 200, told, media_type=MEDIA_TYPE)

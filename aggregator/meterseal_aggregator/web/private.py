@@ -23,6 +23,11 @@ from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.web.auth import Access, Asking, TheSite
 from meterseal_aggregator.web.private_files import bill_file, proof_file
 from meterseal_aggregator.web.problems import bad_json, not_found, not_yet
+from meterseal_aggregator.web.restricted import (
+    MaybeReason,
+    check_look,
+    keep_reason,
+)
 from meterseal_aggregator.web.shapes import (
     MAX_SECOND,
     AfterId,
@@ -211,8 +216,13 @@ async def list_bills(
 
 
 @router.get("/private-bills/{bill_id}/file", response_class=Response)
-async def give_bill_file(bill_id: ById, access: Asking) -> Response:
-    """Give a bill with all that meterseal-verify needs to check it offline."""
+async def give_bill_file(
+    bill_id: ById, access: Asking, reason: MaybeReason = None
+) -> Response:
+    """Give a bill with all that meterseal-verify needs to check it offline.
+
+    Where its member was erased, an operator says why he looks: `reason` is kept.
+    """
     async with access.site.database.reading() as tx:
         genesis = access.site.terms.genesis
         found = await bills.every_bill(tx, genesis, after=bill_id - 1, limit=1)
@@ -222,7 +232,12 @@ async def give_bill_file(bill_id: ById, access: Asking) -> Response:
         kept = found[0]
         spans = await access.own_spans(tx, kept.bill.statement.meter)
         access.allow(Action.TAKE_BUNDLE, owns=_owns(spans, kept))
+        statement = kept.bill.statement
+        place = (kept.register_id, statement.begin, statement.end)
+        restricted = await check_look(tx, access, place, reason)
         data = await bill_file(tx, kept, genesis)
+    if restricted:
+        await keep_reason(access, f"private bill {bill_id}", reason)
     return _file(data, f"{bill_id}.bill.json")
 
 
