@@ -76,6 +76,8 @@ class NettedBill:
     entries: list[LedgerEntry] = field(default_factory=list)
     late_tariff: bool = False
     """The log has the tariff behind the days."""
+    mode: int = MODE_COMMITTED
+    """As the log's key event says it of the register."""
 
     def netting_of(self, slots: Mapping[int, int]) -> Netting:
         """Return what nets these slots of the day."""
@@ -194,7 +196,8 @@ class NettedBill:
         return key_event_entry(
             KeyEvent(
                 GENESIS.network, device.meter, device.register, str(public.algorithm),
-                public.raw, 1, STEP, 0, BEGAN_AT, mode=MODE_COMMITTED, bits=device.bits,
+                public.raw, 1, STEP, 0, BEGAN_AT, mode=self.mode,
+                bits=device.bits if self.mode == MODE_COMMITTED else 0,
             )
         )  # fmt: skip
 

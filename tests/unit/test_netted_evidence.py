@@ -17,6 +17,7 @@ from meterseal_proto.evidence.contents import pack
 from meterseal_proto.evidence.nettingfile import read_netting, write_netting
 from meterseal_proto.keys import RootSecret
 from meterseal_proto.rating.line import LineKind
+from meterseal_proto.seal import MODE_OPEN
 from meterseal_proto.verify import examine, zone_clock
 from tests.support.devices import BEGAN_AT
 from tests.support.evidence import GENESIS
@@ -152,6 +153,11 @@ def test_a_netting_that_another_key_signed_fails() -> None:
     lie.proved = replace(BILL.proved, consent=key.sign(netting.digest()))
     found = failed(lie.zip())
     assert set(found) == {NETTING}
+    assert "no key" in found[NETTING]
+
+
+def test_a_key_of_an_open_register_signs_no_netting() -> None:
+    found = failed(replace(BILL, mode=MODE_OPEN).zip())
     assert "no key" in found[NETTING]
 
 
