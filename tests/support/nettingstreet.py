@@ -25,7 +25,14 @@ from meterseal_proto.rating.line import LineKind
 from meterseal_proto.rating.statement_json import read_statement
 from meterseal_proto.rating.tariff import Commodity, Cycle, FullTariff, Rule, Split
 from meterseal_proto.units import IMPORT, Quality
-from tests.support.billinghouse import DAY, HOUR, NETWORK, add_meter, pack
+from tests.support.billinghouse import (
+    DAY,
+    HOUR,
+    MOST_ROUNDS,
+    NETWORK,
+    add_meter,
+    pack,
+)
 from tests.support.marketplace import make_point
 from tests.support.migrated import open_migrated
 from tests.support.settling import World, a_world
@@ -63,8 +70,10 @@ class Street:
         """Bill and correct all there is; returns all bills."""
         while await duty.run_once(self.world.database, NETWORK, now):
             pass
+        rounds = 0
         while await affected.run_once(self.world.database, NETWORK, now):
-            pass
+            rounds += 1
+            assert rounds < MOST_ROUNDS
         async with self.world.database.reading() as tx:
             found = await audit.findings(tx) + await credit_audit.findings(tx)
             assert [one for one in found if not one.ok] == []
