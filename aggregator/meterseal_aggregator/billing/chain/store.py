@@ -198,7 +198,7 @@ async def hash_stands(tx: Transaction, bill: int, at: Settled) -> bool:
 
 
 async def newest_hashes(tx: Transaction, limit: int) -> list[bytes]:
-    """Return the salted hashes of bills that were told of last."""
+    """Return the salted hashes (32 bytes) of bills that were told of last."""
     rows = await tx.rows(
         "SELECT b.hash FROM chain_hashes h JOIN bills b ON b.id = h.bill_id"
         " ORDER BY h.height DESC, b.id DESC LIMIT ?",
@@ -319,7 +319,7 @@ async def tokens_of(tx: Transaction, holder: str) -> int:
 
 
 async def holders(tx: Transaction, limit: int) -> dict[str, int]:
-    """Return what holders of utility tokens have, in the order of their addresses."""
+    """Return millionths of utility tokens by holder, in the order of their addresses."""
     rows = await tx.rows(
         "SELECT holder, amount FROM utility_balances ORDER BY holder LIMIT ?", (limit,)
     )

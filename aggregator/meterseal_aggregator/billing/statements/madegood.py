@@ -40,15 +40,15 @@ class Charged:
 class Credits:
     """Credits for a bill and those it stands in the place of.
 
-    Each is what the bill asked that was credited, and how much was; `older` are those
-    that were there when the bill itself was made.
+    Each is what the bill asked that was credited, and how much was, in micro-units of its
+    asset; `older` are those that were there when the bill itself was made.
     """
 
     all: Sequence[tuple[int, int]] = ()
     older: Sequence[tuple[int, int]] = ()
 
     def charged(self, old_amount: int, new_amount: int) -> Charged:
-        """Return what a bill charges again, and what the one in its place does."""
+        """Return what a bill of an amount charges again, and what the one in its place does."""
         return Charged(_back(self.older, old_amount), _back(self.all, new_amount))
 
 
