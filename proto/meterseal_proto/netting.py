@@ -8,7 +8,7 @@ that sum p_i (v_i - n_i) = A - sum p_i n_i is what is left to pay of an opened A
 What it tells: of each slot that is asked about, whether usage reached the Wh asked about,
 one bit and no more. A slot that did not is left out whole: a part would be v itself. Who
 asks chooses the Wh, so the device answers of a slot once and for ever (`seal.netting` of
-the agent). Sizes follow from how many slots are netted, which is public.
+the agent). Sizes follow from how many slots are netted, which is what it tells.
 
 Every C_i must come from an accepted seal with a proved range, and whoever takes a netting
 holds it to the trades it asked about (`part_of`): this module must never be taken as the
