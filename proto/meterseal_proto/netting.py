@@ -3,7 +3,8 @@
 Over a slot's commitment C to v Wh and the n Wh of settled trades, D = C - n V commits to
 v - n under the same blinding. A range proof over a day's D_i says that each v_i >= n_i, so
 that sum p_i (v_i - n_i) = A - sum p_i n_i is what is left to pay of an opened A (SETTLED
-10). One proof covers a day's netted slots, the device's seal key signs the whole.
+10). One proof covers a day's netted slots, the device's seal key signs the whole. What a
+home's own export takes off its import is another thing (`rating.netting`).
 
 What it tells: of each slot that is asked about, whether usage reached the Wh asked about,
 one bit and no more. A slot that did not is left out whole: a part would be v itself. Who

@@ -1,7 +1,7 @@
 """Net metering: what is left to pay after export is taken off, and what is kept for later.
 
 Pure arithmetic of kWh, in 1/grain of the unit, period by period; prices are elsewhere
-(`exports`). This module must never let a kWh be used twice: usage - import = used, and
+(`exports`), and so is what neighbours sold (`Load.bought`). This module must never let a kWh be used twice: usage - import = used, and
 bank + export - used = bank after.
 """
 
