@@ -1,8 +1,8 @@
 """Net metering: what is left to pay after export is taken off, and what is kept for later.
 
 Pure arithmetic of kWh, in 1/grain of the unit, period by period; prices are elsewhere
-(`exports`), and so is what neighbours sold (`Load.bought`). This module must never let a kWh be used twice: usage - import = used, and
-bank + export - used = bank after.
+(`exports`), and so is what neighbours sold (`Load.bought`). This module must never let a
+kWh be used twice: usage - import = used, and bank + export - used = bank after.
 """
 
 from collections.abc import Mapping
