@@ -100,9 +100,7 @@ async def provided(scene: Scene, house: House) -> None:
 
 async def billed(scene: Scene) -> None:
     """Bill what devices open, have it computed on the chain; pay one bill there in time."""
-    some(scene.house, "month")
-    house = scene.house
-    assert house is not None
+    house = some(scene.house, "month")
     scene.walk.chapter(
         "The bills: opened by their devices, computed from the sum of their days"
     )

@@ -102,10 +102,9 @@ async def _delivered(scene: Scene, found: Trades) -> None:
 
 async def court(scene: Scene) -> None:
     """Let a contract decide a dispute by a sealed reading, and members another one."""
-    some(scene.trades, "trades")
-    assert scene.trades is not None
+    at, found = scene.at, some(scene.trades, "trades")
+    trade = found.disputed
     scene.walk.chapter("A dispute is decided by the contract, from what a meter signed")
-    at, trade = scene.at, scene.trades.disputed
     asked = disputes.open_dispute(at, TRADE, trade, 3_000, digest("a note"), BOND)
     case = number(await scene.does("buyer", asked, "at most 3,000 of 5,000 Wh came"))
     settle = escrow.settle(at, trade, 5_000, None, priced(5_000))
@@ -119,7 +118,7 @@ async def court(scene: Scene) -> None:
     await scene.does("home", truth, "2,600 Wh, says the meter")
     early = disputes.finalise(at, case, BOND)
     await scene.refused("home", early, 808, "the window to show better is open")
-    await _argued(scene, scene.trades.argued)
+    await _argued(scene, found.argued)
     await scene.does("home", disputes.finalise(at, case, BOND), "the bond goes back")
     settle = escrow.settle(at, trade, 2_600, None, priced(5_000))
     await scene.does("home", settle, "as the meter said")
@@ -141,9 +140,7 @@ async def _argued(scene: Scene, trade: int) -> None:
 
 async def reputations(scene: Scene) -> None:
     """Count and rate trades; stake, slash and pay back; let a trade expire."""
-    some(scene.trades, "trades")
-    assert scene.trades is not None
-    at, who, found = scene.at, scene.who, scene.trades
+    at, who, found = scene.at, scene.who, some(scene.trades, "trades")
     scene.walk.chapter("Trades are counted and rated; a stake is slashed and paid back")
     for trade in (found.released, found.delivered, found.regretted):
         await scene.does("home", reputation.record_trade(at, trade))

@@ -107,8 +107,7 @@ async def at_a_quote(scene: Scene) -> None:
 
 
 async def _flat(scene: Scene, name: str) -> tuple[House, ChainBill]:
-    some(scene.flats.get(name), name)
-    house = scene.flats[name]
+    house = some(scene.flats.get(name), name)
     return house, await bill_of(house)
 
 

@@ -8,7 +8,7 @@ beside the energy that it certified.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from deploy.chain_meters import CHAIN_ID, Json, Street
 from deploy.story.house import House
@@ -24,6 +24,8 @@ from meterseal_proto.clarity import Value
 from meterseal_proto.curve import ORDER
 from meterseal_proto.enrolment import Genesis
 from meterseal_proto.seal import OpenRecord, parse_header
+
+T = TypeVar("T")
 
 HOUR: Final = 3_600
 DAY: Final = 86_400
@@ -176,7 +178,8 @@ def readings(seal: Json) -> list[Reading]:
     ]
 
 
-def some(value: object, what: str) -> None:
-    """Raise Stumbled where a chapter before should have left something."""
-    if not value:
+def some(value: T | None, what: str) -> T:
+    """Return what a chapter before left; raises Stumbled where it left nothing."""
+    if value is None:
         raise Stumbled(f"{what}: a chapter before was not told")
+    return value
