@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from meterseal_aggregator.billing.statements.store import bills, standings
 from meterseal_aggregator.identity import events
 from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import arrears, user
+from meterseal_aggregator.ledger.assets import declare
 from meterseal_aggregator.ledger.model import AccountCode
 from meterseal_aggregator.storage.database import Database, Transaction
 from meterseal_proto.units import IMPORT
-from tests.support.billed import CENT, DAY, XTS, Household, a_household
+from tests.support.billed import CENT, DAY, KES, XTS, Household, a_household, billed
 from tests.support.marketplace import a_market, fund, make_home
 
 FEBRUARY = int(datetime(2027, 2, 1, tzinfo=UTC).timestamp())
@@ -258,3 +260,21 @@ async def test_a_later_reading_gives_back_what_the_bill_took_too_much(
     await house.work(MARCH + 3 * DAY + 60)
     # A bill that grew after it was issued is owed: nothing was drawn for it.
     assert await house.held() == (10_000 - 27 * A_DAY, 0, 2 * A_DAY)
+
+
+async def test_what_was_drawn_pays_no_bill_of_another_asset(house: House) -> None:
+    for day in range(28):
+        await house.use(day)
+    await house.work(MARCH)
+    # A day of what was drawn is left when the supply's own bill is paid.
+    await house.use(27, 0, at=MARCH + 60)
+    async with house.db.transaction() as tx:
+        await declare(tx, KES, now=FEBRUARY)
+        abroad = replace(house.home, tariff=replace(house.home.tariff, currency=KES))
+        other = await billed(tx, abroad, 500, issued_at=MARCH + 4 * DAY)
+    await house.bill(MARCH + DAY)
+    await house.work(MARCH + DAY)
+    assert await house.held() == (10_000 - 27 * A_DAY, 0, 0)
+    async with house.db.reading() as tx:
+        found = (await standings(tx, [other]))[other]
+    assert (found.paid, found.state) == (0, BillState.ISSUED)
