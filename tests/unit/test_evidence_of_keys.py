@@ -8,7 +8,7 @@ from meterseal_proto.bundle import Logged
 from meterseal_proto.claims import Claim, Expectation, Verdict, Wrong
 from meterseal_proto.entry import KeyEvent
 from meterseal_proto.evidence.claims import Key, _speaking
-from meterseal_proto.units import IMPORT
+from meterseal_proto.units import IMPORT, MeterId
 from meterseal_proto.verify import examine, zone_clock
 from tests.support.billevidence import FIRST, KEY, MARCH, STEP, a_bill
 from tests.support.evidence import GENESIS, METER
@@ -39,7 +39,7 @@ def test_a_seal_is_of_the_last_key_that_began_by_then() -> None:
 def test_no_key_of_later_or_of_another_register_speaks_for_a_seal() -> None:
     header = replace(a_bill().seals[0].header, seq=5)
     other = a_key(1, 3)
-    other = replace(other, event=replace(other.event, meter=bytes(16)))
+    other = replace(other, event=replace(other.event, meter=MeterId(bytes(16))))
     with pytest.raises(Wrong, match="sequence 5"):
         _speaking((a_key(6, 12), other), header)
 

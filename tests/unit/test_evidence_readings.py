@@ -95,6 +95,7 @@ async def test_the_keys_shown_are_those_in_force_over_the_seals(
             assert len(keys) == len(shown[low, high])
         # Of a file with a gap, the key that spoke only in the gap is left out.
         entries = Entries()
+        seals = await readings.seals_of(tx, place, (MAY, MAY + 12 * DAY), GENESIS)
         ends = [seals[0], seals[-1]]
         assert len(await readings.keys_of(tx, place, ends, entries)) == 2
         assert named[0] not in entries.bodies
