@@ -119,12 +119,11 @@ async def keep(
     now: int,
 ) -> Imported:
     """Write what a file says and is not known so yet, at Unix second `now`."""
-    file, count = upload.file, 0
+    file = upload.file
     reason = f"NEM12 file {file.sha256.hex()[:16]}"
-    for register_id, told in claims.items():
-        count += await import_values(
-            tx, register_id, told, reason=reason, author=upload.author, now=now
-        )
+    count = await import_values(
+        tx, claims, reason=reason, author=upload.author, now=now
+    )
     days = sum(len(channel.days) for channel in file.channels)
     return Imported(file.sha256, len(file.channels), days, count)
 

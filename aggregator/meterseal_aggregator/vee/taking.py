@@ -94,11 +94,9 @@ async def keep(
     now: int,
 ) -> Taken:
     """Write what a file says and is not known so yet, at Unix second `now`."""
-    count = 0
-    for register_id, told in claims.items():
-        count += await import_values(
-            tx, register_id, told, reason=upload.name, author=upload.author, now=now
-        )
+    count = await import_values(
+        tx, claims, reason=upload.name, author=upload.author, now=now
+    )
     intervals = sum(len(one.intervals) for one in upload.series)
     return Taken(len(upload.series), intervals, count)
 

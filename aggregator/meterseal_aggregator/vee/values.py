@@ -219,21 +219,31 @@ def _value(row: Sequence[object]) -> Value:
 
 async def import_values(
     tx: Transaction,
-    register_id: int,
-    told: Mapping[int, Claimed],
+    claims: Mapping[int, Mapping[int, Claimed]],
     *,
     reason: str,
     author: str,
     now: int,
 ) -> int:
-    """Write what a file tells of a register's slots and is not known so; returns how many."""
-    known = await imported(tx, register_id, told)
-    fresh = {at: claim for at, claim in told.items() if known.get(at) != claim}
-    await write_imported(tx, register_id, fresh, reason=reason, author=author, now=now)
-    return len(fresh)
+    """Write what a file tells, by register row and slot's start, and is not known so.
+
+    Returns how many values that were; two statements a register.
+    """
+    count = 0
+    for register_id, told in claims.items():
+        known = await _imported(tx, register_id, told)
+        rows = [
+            (None, register_id, start, claim.length, claim.delta, int(claim.quality),
+             Source.IMPORT.value, claim.method, reason, author, now, None)
+            for start, claim in told.items()
+            if known.get(start) != claim
+        ]  # fmt: skip
+        await tx.many(_WRITE, rows)
+        count += len(rows)
+    return count
 
 
-async def imported(
+async def _imported(
     tx: Transaction, register_id: int, told: Mapping[int, Claimed]
 ) -> dict[int, Claimed]:
     """Return what imports say so far, by start, of the time in which a file tells slots."""
@@ -246,23 +256,3 @@ async def imported(
         (register_id, min(told), max(told)),
     )
     return {row[0]: Claimed(*row[1:]) for row in rows}
-
-
-async def write_imported(
-    tx: Transaction,
-    register_id: int,
-    told: Mapping[int, Claimed],
-    *,
-    reason: str,
-    author: str,
-    now: int,
-) -> None:
-    """Append what a file tells of a register's slots, by start; one statement."""
-    await tx.many(
-        _WRITE,
-        [
-            (None, register_id, start, claim.length, claim.delta, int(claim.quality),
-             Source.IMPORT.value, claim.method, reason, author, now, None)
-            for start, claim in told.items()
-        ],
-    )  # fmt: skip
