@@ -10,7 +10,6 @@ began it would. What happens is in `billingsteps` and `billingmoney`, what must 
 `billinglaws`.
 """
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,12 +50,10 @@ from meterseal_proto.units import EXPORT, IMPORT
 from tests.support.billingmeters import BEGIN, CAPACITY_W, HOUR, Meter, stand
 from tests.support.billingtariffs import CODES, ZONES
 from tests.support.enrolling import GENESIS, LOG_KEY
-from tests.support.history import History, HistoryDatabase
+from tests.support.history import Deed, History, HistoryDatabase
 from tests.support.marketplace import XTS, make_member, set_parameter
-from tests.support.mortal import PowerCut
 
 T = TypeVar("T")
-Deed = Callable[[Transaction], Awaitable[T]]
 
 NETWORK: Final = GENESIS.network
 KEY: Final = sequencer.LogKey("street.example/log", LOG_KEY)
@@ -71,8 +68,6 @@ CYCLES: Final[Sequence[tuple[Cycle, ...]]] = (
     (Cycle.MONTH,), (Cycle.DAY,), (Cycle.MONTH, Cycle.DAY), (Cycle.MONTH, Cycle.DAY),
 )  # fmt: skip
 """What a code's versions may have for a billing cycle."""
-LONGEST_CUT: Final = 60
-"""Statements after which the power goes at the latest."""
 STX: Final = Asset("STX")
 REFUSALS: Final = (
     Refused, Declined, NotSupplied, NotPublished, NotDisputed, NotErased, NotValued,
@@ -85,9 +80,9 @@ REFUSALS: Final = (
 class Years(History):
     """The households, their utility and the clock of one history."""
 
+    longest_cut = 60
     folder: Path
     zone: str
-    cuts: float
     begin_at: int
     length: int
     cycles: dict[str, tuple[Cycle, ...]]
@@ -100,7 +95,6 @@ class Years(History):
     meters: list[Meter] = field(default_factory=list)
     members: list[int] = field(default_factory=list)
     now: int = 0
-    met: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @classmethod
     async def begin(cls, chance: Random, folder: Path) -> "Years":
@@ -114,7 +108,7 @@ class Years(History):
         if chance.random() < 0.3:
             zones[chance.choice(CODES)] = chance.choice(ZONES)
         years = cls(
-            database, chance, folder, zone, chance.choice((0.0, 0.1, 0.3)), begin,
+            database, chance, chance.choice((0.0, 0.1, 0.3)), folder, zone, begin,
             length, cycles, zones, slow=chance.random() < 0.3, now=begin,
         )  # fmt: skip
         async with database.transaction() as tx:
@@ -164,7 +158,7 @@ class Years(History):
         With `again` it is now and then asked for once more, which must write nothing.
         """
         try:
-            done = await self._through(kind, lambda: self.in_one(deed))
+            done = await self.through(kind, lambda: self.in_one(deed))
         except REFUSALS as error:
             cause = getattr(error, "cause", None) or getattr(error, "trouble", None)
             self.met[kind, str(cause)] += 1
@@ -181,27 +175,8 @@ class Years(History):
     async def duty(self, kind: str) -> None:
         """Let a duty run until it is idle, through a power cut."""
         work = self._duties()[kind]
-        did = await self._through(kind, work)
+        did = await self.through(kind, work)
         self.met[kind, "done" if did else "idle"] += 1
-
-    async def in_one(self, deed: Deed[T]) -> T:
-        """Do it in one transaction, with no power cut."""
-        async with self.database.transaction() as tx:
-            return await deed(tx)
-
-    async def _through(self, kind: str, act: Callable[[], Awaitable[T]]) -> T:
-        """Do it, now and then with the power cut, and then again."""
-        fuse = self.database.fuse
-        cut = self.chance.randrange(LONGEST_CUT)
-        fuse.left = cut if self.chance.random() < self.cuts else None
-        try:
-            return await act()
-        except PowerCut:
-            self.met["cut", kind] += 1
-            self.database.begin_again()
-            return await act()
-        finally:
-            fuse.left = None
 
     def _duties(self) -> dict[str, Callable[[], Awaitable[int]]]:
         database, now = self.database, self.now

@@ -7,16 +7,19 @@
 """
 
 import sqlite3
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
-from meterseal_aggregator.storage.database import Row
+from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_aggregator.storage.driver import Work
 from meterseal_aggregator.storage.migrate import migrate
-from tests.support.mortal import Fuse, MortalDatabase
+from tests.support.mortal import Fuse, MortalDatabase, PowerCut
 
 T = TypeVar("T")
+Deed = Callable[[Transaction], Awaitable[T]]
 
 _EMPTY: list[bytes] = []
 
@@ -74,10 +77,35 @@ class HistoryDatabase(MortalDatabase):
 class History:
     """A database, and what one seed makes happen to it."""
 
+    longest_cut: ClassVar[int] = 40
+    """Statements after which the power goes at the latest."""
     database: HistoryDatabase
     chance: Random
+    cuts: float
+    """How often the power is cut, of all that is done."""
     count: int = field(default=0, init=False)
     """Of the keys that were used."""
+    met: Counter[tuple[str, str]] = field(default_factory=Counter, init=False)
+    """How often each kind of step ended how."""
+
+    async def in_one(self, deed: Deed[T]) -> T:
+        """Do it in one transaction, with no power cut."""
+        async with self.database.transaction() as tx:
+            return await deed(tx)
+
+    async def through(self, kind: str, act: Callable[[], Awaitable[T]]) -> T:
+        """Do it, now and then with the power cut, and then again."""
+        fuse = self.database.fuse
+        cut = self.chance.randrange(self.longest_cut)
+        fuse.left = cut if self.chance.random() < self.cuts else None
+        try:
+            return await act()
+        except PowerCut:
+            self.met["cut", kind] += 1
+            self.database.begin_again()
+            return await act()
+        finally:
+            fuse.left = None
 
     async def rows(self, sql: str, *params: object) -> list[Row]:
         """Return rows of the database."""

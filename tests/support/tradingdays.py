@@ -33,7 +33,7 @@ from meterseal_aggregator.registry.certificates import Grant, grant
 from meterseal_aggregator.stacks.withdrawals.model import NotMade
 from meterseal_aggregator.storage.database import Transaction
 from meterseal_aggregator.vee import job as vee
-from tests.support.history import History, HistoryDatabase
+from tests.support.history import Deed, History, HistoryDatabase
 from tests.support.marketplace import (
     CAPACITY_W,
     XTS,
@@ -42,11 +42,9 @@ from tests.support.marketplace import (
     make_point,
     set_parameter,
 )
-from tests.support.mortal import PowerCut
 from tests.support.street import BEGIN, STEP, Home
 
 T = TypeVar("T")
-Deed = Callable[[Transaction], Awaitable[T]]
 
 NETWORK: Final = bytes(32)
 DAY_S: Final = 86_400
@@ -58,8 +56,8 @@ SLOTS: Final = 5
 DAYS: Final = 3
 STEPS: Final = (70, 60, 50, 30, 30)
 """Steps of each day, and of the two mornings on which later runs are due."""
-LONGEST_CUT: Final = 40
-"""Statements after which the power goes at the latest."""
+CUTS: Final = 0.2
+"""How often the power is cut, of all that is done."""
 CHECK_EVERY: Final = 11
 ADA, BO, CLEO, DAN, EVE = range(1, 6)
 """Ada sells from one meter point, Bo from two, Cleo has no meter; who buys may be anybody."""
@@ -88,7 +86,6 @@ class Days(History):
     points: list[Point] = field(default_factory=list)
     now: int = BEGIN
     today: int = BEGIN
-    met: Counter[tuple[str, str]] = field(default_factory=Counter)
     frozen: list[TransferId] = field(default_factory=list)
 
     @classmethod
@@ -101,7 +98,7 @@ class Days(History):
         )
         mock = Mock(success_bp=5_000, seed=chance.randrange(1 << 30))
         rules = MarketRules(trust, mock if chance.random() < 0.8 else None)
-        days = cls(database, chance, rules, chance.choice((900, 900, 3_600)))
+        days = cls(database, chance, CUTS, rules, chance.choice((900, 900, 3_600)))
         async with database.transaction() as tx:
             await days._agree(tx)
             await days._move_in(tx)
@@ -163,7 +160,7 @@ class Days(History):
         Under a `key` it is now and then asked for again.
         """
         try:
-            done = await self._through(kind, lambda: self._in_one(deed))
+            done = await self.through(kind, lambda: self.in_one(deed))
         except Declined as error:
             self.met[kind, error.cause.value] += 1
             return None
@@ -173,7 +170,7 @@ class Days(History):
         self.met[kind, "done"] += 1
         if key and self.chance.random() < 0.3:
             before = self.database.changes
-            again = await self._in_one(deed)
+            again = await self.in_one(deed)
             assert _answer(again) == _answer(done), (kind, done, again)
             assert self.database.changes == before, f"{kind}: done twice"
             self.met["again", kind] += 1
@@ -182,26 +179,8 @@ class Days(History):
     async def duty(self, kind: str) -> None:
         """Let a duty run until it is idle, through a power cut."""
         work = self._duties()[kind]
-        did = await self._through(kind, lambda: until_idle(work))
+        did = await self.through(kind, lambda: until_idle(work))
         self.met[kind, "done" if did else "idle"] += 1
-
-    async def _in_one(self, deed: Deed[T]) -> T:
-        async with self.database.transaction() as tx:
-            return await deed(tx)
-
-    async def _through(self, kind: str, act: Callable[[], Awaitable[T]]) -> T:
-        """Do it, with the power cut one time in five, and then again."""
-        fuse = self.database.fuse
-        cut = self.chance.randrange(LONGEST_CUT)
-        fuse.left = cut if self.chance.random() < 0.2 else None
-        try:
-            return await act()
-        except PowerCut:
-            self.met["cut", kind] += 1
-            self.database.begin_again()
-            return await act()
-        finally:
-            fuse.left = None
 
     def _duties(self) -> dict[str, Callable[[], Awaitable[int]]]:
         database, rules, now = self.database, self.rules, self.now

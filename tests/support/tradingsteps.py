@@ -22,6 +22,7 @@ from meterseal_aggregator.market.model import transfer_id
 from meterseal_aggregator.storage.database import Transaction
 from tests.support import tradingpurses as purses
 from tests.support import tradingwishes as wishes
+from tests.support.history import Deed
 from tests.support.marketplace import XTS
 from tests.support.street import BEGIN, STEP
 from tests.support.tradingdays import (
@@ -32,7 +33,6 @@ from tests.support.tradingdays import (
     MORNING_S,
     STEPS,
     Days,
-    Deed,
     Point,
 )
 from tests.support.tradinglaws import check, check_end

@@ -18,13 +18,13 @@ from meterseal_aggregator.market.offers.model import (
     NewOffer,
     NewOrder,
 )
+from tests.support.history import Deed
 from tests.support.tradingdays import (
     DAN,
     EVE,
     MEMBERS,
     WH,
     Days,
-    Deed,
     Point,
 )
 
