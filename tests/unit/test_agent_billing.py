@@ -1,6 +1,5 @@
 """What a device answers who asks it for a bill: the bill, or a signed no without a number."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -28,22 +27,18 @@ from tests.support.committed import flat
 from tests.support.devices import BEGAN_AT, GENESIS
 from tests.support.disclosure import in_message
 from tests.support.errands import TWO_KEYS, told
+from tests.support.livedhome import END, FIRST, LATE, USAGE, asleep_in, live_at, wake
 from tests.support.private_home import (
     DAY_S,
     METER,
     SHOWS,
     PrivateHome,
-    midnight,
     readings,
 )
 
-USAGE = [1_007 + (n * 911) % 1_403 for n in range(501)]
-FIRST = midnight(BEGAN_AT)
-END = FIRST + 4 * DAY_S
 FLAT = flat(250_000)
 SHORTEST = 2
 """Days: two, so that a test has periods that are too short and some that are not."""
-LATE = BEGAN_AT + 10 * DAY_S
 
 
 @dataclass
@@ -85,22 +80,18 @@ class Device:
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the files of a home whose days are accepted, before its last reading."""
-    folder = tmp_path_factory.mktemp("lived") / "home"
-    with closing(PrivateHome(folder)) as home:
-        home.live(USAGE[:-1], now=LATE)
-    return folder
+    return live_at(tmp_path_factory.mktemp("lived") / "home")
 
 
 @pytest.fixture
 def asleep(tmp_path: Path, lived: Path) -> Iterator[Device]:
-    shutil.copytree(lived, tmp_path / "home")
-    with closing(PrivateHome(tmp_path / "home")) as made:
-        yield Device(made)
+    with asleep_in(tmp_path / "home", lived) as home:
+        yield Device(home)
 
 
 @pytest.fixture
 def fresh(asleep: Device) -> Device:
-    asleep.home.read(readings(USAGE)[-1:])
+    wake(asleep.home)
     return asleep
 
 
@@ -127,7 +118,7 @@ def test_before_the_first_reading_since_the_start_nothing_is_said(
     outbox = asleep.home.outbox
     outbox.learn_tariff(FLAT.hash(), FLAT.document(), now=BEGAN_AT)
     assert asleep.asks() is None
-    asleep.home.read(readings(USAGE)[-1:])
+    wake(asleep.home)
     assert isinstance(asleep.asks(), ProvedBill)
 
 

@@ -1,6 +1,5 @@
 """What a device nets of what neighbours delivered: one bit a slot, once, and no more."""
 
-import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -29,19 +28,15 @@ from meterseal_proto.topics import MAX_MESSAGE_BYTES
 from meterseal_proto.units import EXPORT, IMPORT, MeterId
 from tests.support.boxes import KEYS
 from tests.support.devices import BEGAN_AT, GENESIS
+from tests.support.livedhome import END, FIRST, LATE, USAGE, asleep_in, live_at, wake
 from tests.support.private_home import (
     AGENT,
     DAY_S,
     METER,
     PrivateHome,
-    midnight,
     readings,
 )
 
-USAGE = [1_007 + (n * 911) % 1_403 for n in range(501)]
-FIRST = midnight(BEGAN_AT)
-END = FIRST + 4 * DAY_S
-LATE = BEGAN_AT + 10 * DAY_S
 SHORTEST = 2
 
 
@@ -118,22 +113,18 @@ def fail(home: PrivateHome, day: KeptDay) -> None:
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the files of a home whose days are accepted, before its last reading."""
-    folder = tmp_path_factory.mktemp("lived") / "home"
-    with closing(PrivateHome(folder)) as home:
-        home.live(USAGE[:-1], now=LATE)
-    return folder
+    return live_at(tmp_path_factory.mktemp("lived") / "home")
 
 
 @pytest.fixture
 def asleep(tmp_path: Path, lived: Path) -> Iterator[Device]:
-    shutil.copytree(lived, tmp_path / "home")
-    with closing(PrivateHome(tmp_path / "home")) as made:
-        yield Device(made)
+    with asleep_in(tmp_path / "home", lived) as home:
+        yield Device(home)
 
 
 @pytest.fixture
 def device(asleep: Device) -> Device:
-    asleep.home.read(readings(USAGE)[-1:])
+    wake(asleep.home)
     return asleep
 
 
@@ -237,7 +228,7 @@ def test_before_the_first_reading_since_the_start_nothing_is_said(
     asleep: Device,
 ) -> None:
     assert asleep.nettings.decide(asleep.asking([(3, 1)])) is None
-    asleep.home.read(readings(USAGE)[-1:])
+    wake(asleep.home)
     assert asleep.nettings.decide(asleep.asking([(3, 1)])) is not None
 
 

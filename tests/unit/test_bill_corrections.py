@@ -15,7 +15,6 @@ from meterseal_aggregator.billing.model import (
 )
 from meterseal_aggregator.billing.statements import store
 from meterseal_aggregator.billing.statements.affected import correct_now
-from meterseal_aggregator.billing.statements.correct import Why
 from meterseal_aggregator.billing.statements.draft import Moment
 from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import CASH, UTILITY, arrears, tax, user
@@ -34,6 +33,7 @@ from meterseal_proto.rating.components import (
 from meterseal_proto.rating.statement import StatementKind
 from meterseal_proto.rating.statement_json import read_statement
 from meterseal_proto.units import EXPORT, IMPORT, Quality
+from tests.support.billedmay import BILLED, LATER, TENTH, WHY, may
 from tests.support.billinghouse import (
     DAY,
     ENERGY,
@@ -44,7 +44,6 @@ from tests.support.billinghouse import (
     JUNE,
     MAY,
     NETWORK,
-    Home,
     Utility,
     a_tariff,
     a_utility,
@@ -52,10 +51,6 @@ from tests.support.billinghouse import (
 )
 
 CENT = 10_000
-BILLED = JUNE + 6 * HOUR
-LATER = at(2026, 9, 3, 12)
-TENTH = at(2026, 5, 10)
-WHY = Why("ms_operator", "asked by Ada")
 
 
 @pytest.fixture
@@ -79,14 +74,6 @@ async def pay(utility: Utility, bill: BillRow, micro: int) -> None:
         ]
         assert all(one.entered for one in await ledger.post(tx, moves, now=BILLED))
         await store.act(tx, [BillAct(bill.id, Act.PAID, micro, BILLED, "test")])
-
-
-async def may(utility: Utility, delta: int = 1_000) -> tuple[Home, BillRow]:
-    """Bill Ada for May."""
-    home = await utility.supply("Ada")
-    await utility.use(home, MAY, JUNE, delta)
-    (bill,) = await utility.bill(now=BILLED)
-    return home, bill
 
 
 async def test_a_reading_corrected_three_months_later_posts_only_the_difference(

@@ -22,11 +22,11 @@ from meterseal_aggregator.ledger import store as ledger
 from meterseal_aggregator.ledger.accounts import buyer, retired
 from meterseal_aggregator.ledger.model import AccountCode, Transfer, TransferId
 from meterseal_aggregator.market.settlement.runs import Run, due_at
-from meterseal_aggregator.storage.database import Row, Transaction
 from meterseal_proto.rating.statement import StatementKind
 from meterseal_proto.rating.statement_json import read_statement
 from meterseal_proto.units import IMPORT
 from tests.support.billinghouse import DAY, HOUR, NETWORK, add_meter
+from tests.support.explained import Explained
 from tests.support.marketplace import make_point
 from tests.support.nettingstreet import NOW, Street, a_street, figures
 from tests.support.settling import slot
@@ -244,21 +244,6 @@ async def test_a_private_homes_bill_is_left_alone_also_where_it_is_an_estimate(
         )
     await settled(street, 500)
     assert await looks(street, LATE + HOUR) == {}
-
-
-class Explained(Transaction):
-    """Asks the database how it would answer, and keeps what it says."""
-
-    def __init__(self, tx: Transaction) -> None:
-        super().__init__(tx.driver, tx.begin, begun=tx.begun)
-        self.plan: list[str] = []
-
-    async def rows(self, sql: str, params: object = ()) -> list[Row]:
-        """Explain a statement, then run it."""
-        assert isinstance(params, tuple)
-        plan = await super().rows(f"EXPLAIN QUERY PLAN {sql}", params)
-        self.plan += [row[3] for row in plan]
-        return await super().rows(sql, params)
 
 
 async def test_a_look_reads_what_was_delivered_since_the_last_and_nothing_else(

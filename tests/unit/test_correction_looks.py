@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from meterseal_aggregator.billing.model import BillRow, Refused
+from meterseal_aggregator.billing.model import Refused
 from meterseal_aggregator.billing.statements import affected
 from meterseal_aggregator.billing.statements.affected import correct_now
-from meterseal_aggregator.billing.statements.correct import Why
 from meterseal_aggregator.billing.statements.draft import Draft, Moment, Wish
 from meterseal_aggregator.billing.statements.duty import rate_here
 from meterseal_proto.rating.components import (
@@ -20,6 +19,7 @@ from meterseal_proto.rating.components import (
 )
 from meterseal_proto.rating.statement import StatementKind
 from meterseal_proto.units import EXPORT, IMPORT, Quality
+from tests.support.billedmay import BILLED, LATER, TENTH, WHY, may
 from tests.support.billinghouse import (
     DAY,
     ENERGY,
@@ -29,31 +29,17 @@ from tests.support.billinghouse import (
     JUNE,
     MAY,
     NETWORK,
-    Home,
     Utility,
     a_tariff,
     a_utility,
     at,
 )
 
-BILLED = JUNE + 6 * HOUR
-LATER = at(2026, 9, 3, 12)
-TENTH = at(2026, 5, 10)
-WHY = Why("ms_operator", "asked by Ada")
-
 
 @pytest.fixture
 async def utility(tmp_path: Path) -> AsyncIterator[Utility]:
     async with a_utility(tmp_path, a_tariff(ENERGY, FED_IN)) as opened:
         yield opened
-
-
-async def may(utility: Utility) -> tuple[Home, BillRow]:
-    """Bill Ada for May."""
-    home = await utility.supply("Ada")
-    await utility.use(home, MAY, JUNE, 1_000)
-    (bill,) = await utility.bill(now=BILLED)
-    return home, bill
 
 
 async def test_a_private_homes_bill_after_a_corrected_one_waits_for_its_device(

@@ -1,17 +1,16 @@
 """`meterseal-aggregator import --green-button METER`: usage taken whole, or not at all."""
 
 import asyncio
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from meterseal_aggregator.cli import main
 from meterseal_aggregator.storage.database import Database
 from meterseal_proto.units import IMPORT, MeterId
 from tests.support.billinghouse import add_meter
+from tests.support.commandline import migrated, own_logs
 from tests.support.greenbutton import document, reading
 from tests.support.marketplace import make_member, make_point
 
@@ -20,22 +19,10 @@ AT = 1_767_222_000
 FILE = document("".join(reading(AT + 900 * n, 5) for n in range(4)))
 
 
-@pytest.fixture(autouse=True)
-def own_logs() -> Iterator[None]:
-    """A command says where its process logs to; other tests of this process log elsewhere."""
-    before = logging.root.handlers[:]
-    yield
-    logging.root.handlers[:] = before
-    structlog.reset_defaults()
-
-
 @pytest.fixture
-def config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    path = tmp_path / "aggregator.toml"
-    path.write_text(f'data_dir = "{tmp_path / "data"}"\n')
-    assert main(["migrate", "--config", str(path)]) == 0
-    capsys.readouterr()
-    return path
+def config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Path]:
+    with own_logs():
+        yield migrated(tmp_path, capsys)
 
 
 async def _meter(config: Path) -> MeterId:

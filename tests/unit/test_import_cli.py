@@ -1,35 +1,22 @@
 """`meterseal-aggregator import`: a file of members taken over, or told what is wrong with it."""
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from meterseal_aggregator.billing.supplies.sheet import COLUMNS
 from meterseal_aggregator.cli import main
+from tests.support.commandline import migrated, own_logs
 
 HEADER = "member,meter_point,from,to\n"
 ADA = "Ada Lovelace,House 7,2026-11-01,\n"
 
 
-@pytest.fixture(autouse=True)
-def own_logs() -> Iterator[None]:
-    """A command says where its process logs to; other tests of this process log elsewhere."""
-    before = logging.root.handlers[:]
-    yield
-    logging.root.handlers[:] = before
-    structlog.reset_defaults()
-
-
 @pytest.fixture
-def config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    path = tmp_path / "aggregator.toml"
-    path.write_text(f'data_dir = "{tmp_path / "data"}"\n')
-    assert main(["migrate", "--config", str(path)]) == 0
-    capsys.readouterr()
-    return path
+def config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Path]:
+    with own_logs():
+        yield migrated(tmp_path, capsys)
 
 
 def take(config: Path, content: str, *more: str) -> int:

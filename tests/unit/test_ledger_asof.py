@@ -22,7 +22,8 @@ from meterseal_aggregator.ledger.model import (
     Transfer,
     TransferId,
 )
-from meterseal_aggregator.storage.database import Database, Row, Transaction
+from meterseal_aggregator.storage.database import Database
+from tests.support.explained import Explained
 from tests.support.migrated import open_migrated
 
 MEASURED = AccountCode("meter:00ff:measured")
@@ -118,27 +119,12 @@ async def test_history_comes_by_pages_from_either_end(database: Database) -> Non
             await history(tx, WH, PRODUCER, Page(limit=MAX_PAGE + 1))
 
 
-class _Explained(Transaction):
-    """Asks the database how it would answer, and keeps what it says."""
-
-    def __init__(self, tx: Transaction) -> None:
-        super().__init__(tx.driver, tx.begin, begun=tx.begun)
-        self.plan: list[str] = []
-
-    async def rows(self, sql: str, params: object = ()) -> list[Row]:
-        """Explain a statement, then run it."""
-        assert isinstance(params, tuple)
-        plan = await super().rows(f"EXPLAIN QUERY PLAN {sql}", params)
-        self.plan += [row[3] for row in plan]
-        return await super().rows(sql, params)
-
-
 async def test_only_the_accounts_own_entries_are_read_and_by_index(
     database: Database,
 ) -> None:
     async with database.reading() as tx:
         await tx.rows("SELECT 1")
-        explained = _Explained(tx)
+        explained = Explained(tx)
         for seconds in ({"recorded_at": 510}, {"effective_at": 510}, {"seq": 2}):
             await balance_as_of(explained, WH, [PRODUCER, BUYER], **seconds)
         await history(explained, WH, PRODUCER)
