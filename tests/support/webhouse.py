@@ -246,15 +246,17 @@ async def tell_beside(house: WebHouse) -> None:
 
 
 async def seal_import(house: WebHouse, slots: int) -> None:
-    """Seal import slots of 100 Wh each, from the first one on, as late as now."""
+    """Seal the next import slots of 100 Wh each, from the first one on, as late as now."""
     async with house.db.reading() as tx:
         rows = await tx.rows(
-            "SELECT enrolment_hash, initial_value FROM registers WHERE register = ?",
+            "SELECT coalesce(h.hash, r.enrolment_hash), coalesce(h.value, r.initial_value),"
+            " coalesce(h.seq, 0) FROM registers r LEFT JOIN heads h ON h.register_id = r.id"
+            " WHERE r.register = ?",
             (IMPORT,),
         )
-    ((prev, value),) = rows
+    ((prev, value, told),) = rows
     payloads = []
-    for n in range(slots):
+    for n in range(told, told + slots):
         value += 100
         seal = _one(a_key(), house.meter, (n, prev, value), IMPORT)
         prev = seal.header.digest(GENESIS.chain_id)

@@ -241,6 +241,25 @@ async def test_what_a_device_tells_late_of_his_time_goes_too(house: WebHouse) ->
     assert await follow(house) == 0
 
 
+async def test_what_is_told_of_a_successors_time_rewrites_nothing(
+    house: WebHouse,
+) -> None:
+    await erase(house)
+    await seal_import(house, 4)
+    await scrub(house)
+    await seal_import(house, 2)
+    async with house.db.reading() as tx:
+        assert (await tx.rows("SELECT seals_to FROM erasure_marks")) != [await last(tx)]
+    assert await follow(house) == 0
+    async with house.db.reading() as tx:
+        assert (await tx.rows("SELECT seals_to FROM erasure_marks")) == [await last(tx)]
+
+
+async def last(tx: Transaction) -> tuple[int]:
+    ((found,),) = await tx.rows("SELECT max(id) FROM seals")
+    return (found,)
+
+
 async def test_a_late_look_begins_where_the_last_one_ended(house: WebHouse) -> None:
     await erase(house)
     await scrub(house)
