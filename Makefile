@@ -30,7 +30,7 @@ demo: $(READY) ## a street's day: metered, sealed, receipted, logged, credited, 
 test: $(READY) ## every test; prints the ten slowest (ONLY=path to narrow, WORKERS=0 for one process)
 	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --durations=10 $(ONLY)
 
-floor: $(READY) ## unit and laws without the deep ones, about two minutes
+floor: $(READY) ## unit and laws without the deep ones, about three minutes
 	@$(MAKE) --no-print-directory test WORKERS=2 ONLY="-m 'not deep' tests/unit tests/laws"
 
 check: $(READY) ## style, types, import contracts, golden vectors

@@ -19,10 +19,15 @@ AT = 1_767_222_000
 FILE = document("".join(reading(AT + 900 * n, 5) for n in range(4)))
 
 
-@pytest.fixture
-def config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Path]:
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
     with own_logs():
-        yield migrated(tmp_path, capsys)
+        yield
+
+
+@pytest.fixture
+def config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    return migrated(tmp_path, capsys)
 
 
 async def _meter(config: Path) -> MeterId:

@@ -13,10 +13,15 @@ HEADER = "member,meter_point,from,to\n"
 ADA = "Ada Lovelace,House 7,2026-11-01,\n"
 
 
-@pytest.fixture
-def config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Path]:
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
     with own_logs():
-        yield migrated(tmp_path, capsys)
+        yield
+
+
+@pytest.fixture
+def config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    return migrated(tmp_path, capsys)
 
 
 def take(config: Path, content: str, *more: str) -> int:
